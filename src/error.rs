@@ -1,0 +1,152 @@
+//! The crate's error: opaque, with a kind by what the caller does next.
+
+use core::fmt;
+
+use crate::{
+    env::EntropyError,
+    ids::OperationId,
+    storage::{StorageError, StorageErrorKind},
+    wire::Malformed,
+};
+
+/// The result of an operation of the vault.
+pub type Result<T, E = Error> = core::result::Result<T, E>;
+
+/// What the caller can do about an [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Stored bytes, or bytes received, are not what their author made: altered, missing, old,
+    /// or sealed under another key. Every failed decryption is this kind, with the same text.
+    Corrupt,
+    /// Other writers kept winning; nothing was written. Try again later.
+    Contended,
+    /// Policy refuses: the grant, case, purpose or time does not allow it.
+    Denied,
+    /// The source of randomness failed; nothing was sealed.
+    Entropy,
+    /// An argument is outside what the operation accepts.
+    Invalid,
+    /// The key does not open this vault.
+    Locked,
+    /// There is no such case, document, version or grant.
+    NotFound,
+    /// It may or may not have happened: ask [`Session::outcome`](crate::Session::outcome).
+    OutcomeUnknown(OperationId),
+    /// The storage holds an older log, or another, than the pin vouches for.
+    RolledBack,
+    /// The storage failed, and nothing was written. Its own kind is [`Error::storage`].
+    Storage,
+    /// A newer format, or a backend that cannot do what the vault rests on.
+    Unsupported,
+}
+
+/// Why an operation failed: what happened, to which object, and what to do next.
+///
+/// No secret and no personal datum is ever part of it.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    #[cold]
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner { kind, message: message.into(), source: None }))
+    }
+
+    #[cold]
+    pub(crate) fn caused(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Box::new(source));
+        self
+    }
+
+    /// `object` is not what its author made. The one text for every failed decryption.
+    #[cold]
+    pub(crate) fn corrupt(object: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::Corrupt, format!("{object} is missing, altered or not the one the log names"))
+    }
+
+    #[cold]
+    pub(crate) fn denied(reason: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Denied, reason)
+    }
+
+    #[cold]
+    pub(crate) fn invalid(reason: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Invalid, reason)
+    }
+
+    #[cold]
+    pub(crate) fn not_found(object: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::NotFound, format!("this vault holds no {object}"))
+    }
+
+    /// The same error for another caller, who waited for the same commit.
+    pub(crate) fn again(&self) -> Self {
+        let same = Self::new(self.0.kind, self.0.message.clone());
+        match (self.storage(), &self.0.source) {
+            (Some(kind), Some(source)) => same.caused(StorageError::new(kind, source.to_string())),
+            _ => same,
+        }
+    }
+
+    /// What the caller can do about it.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The storage's own kind, where the storage failed.
+    #[must_use]
+    pub fn storage(&self) -> Option<StorageErrorKind> {
+        self.0.source.as_ref()?.downcast_ref::<StorageError>().map(StorageError::kind)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, message, source } = &*self.0;
+        f.debug_struct("Error").field("kind", kind).field("message", message).field("source", source).finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0.source {
+            Some(source) => Some(&**source),
+            None => None,
+        }
+    }
+}
+
+impl From<EntropyError> for Error {
+    fn from(error: EntropyError) -> Self {
+        Self::new(ErrorKind::Entropy, "no randomness, so nothing was sealed").caused(error)
+    }
+}
+
+impl From<StorageError> for Error {
+    fn from(error: StorageError) -> Self {
+        let kind = match error.kind() {
+            StorageErrorKind::Unsupported => ErrorKind::Unsupported,
+            _ => ErrorKind::Storage,
+        };
+        Self::new(kind, "the storage failed").caused(error)
+    }
+}
+
+impl From<Malformed> for Error {
+    fn from(error: Malformed) -> Self {
+        Self::new(ErrorKind::Corrupt, "bytes received are not what their author made").caused(error)
+    }
+}

@@ -1,0 +1,95 @@
+//! The one type that holds key bytes.
+
+use core::fmt;
+
+use zeroize::{Zeroize, Zeroizing};
+
+/// `N` secret bytes: on the heap, wiped when dropped, never printed.
+///
+/// It has no `Clone`, `PartialEq` or serialization, so a key is copied or compared only where the
+/// code says so; [`Secret::expose`] is the one way to its bytes.
+///
+/// # Security
+///
+/// Wiping covers the heap buffer this value owns. Copies that the compiler spills to the stack or
+/// to registers, swap and core dumps are out of its reach.
+pub struct Secret<const N: usize>(Box<[u8; N]>);
+
+impl<const N: usize> Secret<N> {
+    /// All zero bytes, to be filled in place by [`Secret::expose_mut`].
+    pub(crate) fn zeroed() -> Self {
+        Self(Box::new([0; N]))
+    }
+
+    /// Copies `bytes`, or `None` if there are not exactly `N`.
+    ///
+    /// The caller still owns, and has to wipe, the bytes it passed.
+    #[must_use]
+    pub fn copy_from(bytes: &[u8]) -> Option<Self> {
+        let mut secret = Self::zeroed();
+        if bytes.len() != N {
+            return None;
+        }
+        secret.0.copy_from_slice(bytes);
+        Some(secret)
+    }
+
+    /// Moves `bytes` in and wipes the array it came from.
+    pub(crate) fn take(mut bytes: [u8; N]) -> Self {
+        let mut secret = Self::zeroed();
+        secret.0.copy_from_slice(&bytes);
+        bytes.zeroize();
+        secret
+    }
+
+    /// The secret bytes.
+    #[must_use]
+    pub fn expose(&self) -> &[u8; N] {
+        &self.0
+    }
+
+    /// The secret bytes, to be filled.
+    pub(crate) fn expose_mut(&mut self) -> &mut [u8; N] {
+        &mut self.0
+    }
+
+    /// A second holder of the same bytes.
+    pub(crate) fn duplicate(&self) -> Self {
+        let mut secret = Self::zeroed();
+        secret.0.copy_from_slice(self.0.as_slice());
+        secret
+    }
+}
+
+impl<const N: usize> Drop for Secret<N> {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl<const N: usize> fmt::Debug for Secret<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secret<{N}>([REDACTED])")
+    }
+}
+
+/// Secret bytes of a length known only at run time, wiped when dropped.
+pub type SecretBytes = Zeroizing<Vec<u8>>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_byte() {
+        let secret = Secret::take([0xAB; 32]);
+        assert_eq!(format!("{secret:?} {secret:#?}"), "Secret<32>([REDACTED]) Secret<32>([REDACTED])");
+    }
+
+    #[test]
+    fn copy_needs_the_exact_length() {
+        assert!(Secret::<32>::copy_from(&[0; 31]).is_none());
+        assert!(Secret::<32>::copy_from(&[0; 33]).is_none());
+        assert_eq!(Secret::<4>::copy_from(&[1, 2, 3, 4]).map(|s| *s.expose()), Some([1, 2, 3, 4]));
+    }
+}

@@ -1,0 +1,128 @@
+//! Base 32 and Base 64 (RFC 4648), and decimal numbers, as canonical text.
+
+/// Base 32 (RFC 4648 §6) in lower case, without padding (§3.2).
+pub(crate) fn base32(bytes: &[u8]) -> String {
+    encode(BASE32, 5, bytes)
+}
+
+/// Base 64 (RFC 4648 §4).
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    let mut text = encode(BASE64, 6, bytes);
+    while !text.len().is_multiple_of(4) {
+        text.push('=');
+    }
+    text
+}
+
+/// The bytes whose [`base64`] is `text`: no other encoding of them is taken (RFC 4648 §3.5).
+pub(crate) fn parse_base64(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut held, mut bits) = (0u16, 0u16);
+    for symbol in text.trim_end_matches('=').bytes() {
+        let value = BASE64.iter().position(|known| *known == symbol)?;
+        held = held << 6 | u16::try_from(value).ok()?;
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push(u8::try_from(held >> bits).ok()?);
+            held &= (1 << bits) - 1;
+        }
+    }
+    (base64(&bytes) == text).then_some(bytes)
+}
+
+/// The number that `text` is the one decimal representation of.
+pub(crate) fn parse_decimal(text: &str) -> Option<u64> {
+    let number = text.parse::<u64>().ok()?;
+    (number.to_string() == text).then_some(number)
+}
+
+// RFC 4648 §4, §6: the bits of the input, most significant first, in groups of `width`, the last
+// filled up with zeros.
+fn encode(alphabet: &[u8], width: u16, bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    let mut push = |value: u16| text.extend(alphabet.get(usize::from(value)).copied().map(char::from));
+    let (mut held, mut bits) = (0u16, 0u16);
+    for byte in bytes {
+        held = held << 8 | u16::from(*byte);
+        bits += 8;
+        while bits >= width {
+            bits -= width;
+            push(held >> bits);
+            held &= (1 << bits) - 1;
+        }
+    }
+    if bits > 0 {
+        push(held << (width - bits));
+    }
+    text
+}
+
+/// RFC 4648 §6, table 3, in lower case.
+pub(crate) const BASE32: &[u8] = b"abcdefghijklmnopqrstuvwxyz234567";
+/// RFC 4648 §4, table 1.
+const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// RFC 4648 §10: input, Base 64, Base 32.
+    const VECTORS: [(&str, &str, &str); 7] = [
+        ("", "", ""),
+        ("f", "Zg==", "MY======"),
+        ("fo", "Zm8=", "MZXQ===="),
+        ("foo", "Zm9v", "MZXW6==="),
+        ("foob", "Zm9vYg==", "MZXW6YQ="),
+        ("fooba", "Zm9vYmE=", "MZXW6YTB"),
+        ("foobar", "Zm9vYmFy", "MZXW6YTBOI======"),
+    ];
+
+    #[test]
+    fn the_vectors_of_rfc_4648_hold() {
+        for (input, base_64, base_32) in VECTORS {
+            assert_eq!(base64(input.as_bytes()), base_64);
+            assert_eq!(parse_base64(base_64).as_deref(), Some(input.as_bytes()));
+            assert_eq!(base32(input.as_bytes()), base_32.trim_end_matches('=').to_lowercase());
+        }
+    }
+
+    #[test]
+    fn every_value_has_its_symbol() {
+        let all: Vec<u8> = (0..=255).collect();
+        assert_eq!(parse_base64(&base64(&all)), Some(all));
+        assert_eq!(base64(&[0xFB, 0xFF, 0xBF]), "+/+/");
+    }
+
+    #[test]
+    fn other_spellings_of_base64_are_refused() {
+        for text in [
+            "Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "Z", "Zm9v=", "====", "Zm 9v", "Zm9v\n", "Zm-_", "Z=g=",
+            "é===",
+        ] {
+            assert_eq!(parse_base64(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn only_canonical_decimals_parse() {
+        for number in [0, 1, 10, u64::MAX] {
+            assert_eq!(parse_decimal(&number.to_string()), Some(number));
+        }
+        for text in ["", "00", "01", "+1", "-1", " 1", "1 ", "1_0", "18446744073709551616", "١"] {
+            assert_eq!(parse_decimal(text), None, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn base64_is_total_and_has_one_text(bytes: Vec<u8>, text in "[A-Za-z0-9+/=]{0,12}") {
+            prop_assert_eq!(parse_base64(&base64(&bytes)), Some(bytes));
+            if let Some(parsed) = parse_base64(&text) {
+                prop_assert_eq!(base64(&parsed), text);
+            }
+        }
+    }
+}
