@@ -1,0 +1,284 @@
+//! Objects as the files of a folder.
+
+use core::{ops::Range, time::Duration};
+use std::{
+    fs::{self, File},
+    io::{self, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::{Creation, ObjectKey, Storage, StorageError, StorageErrorKind};
+use crate::{
+    env::{self, SystemEntropy},
+    ids::Hex,
+};
+
+mod durable;
+mod failure;
+mod path;
+mod walk;
+
+use durable::{Directories, Temporary};
+
+/// A folder of one file per object, on a local file system with hard links.
+///
+/// An object is written to a temporary file, synced, and linked to its final name, which fails if
+/// the name is taken; then the directory is synced. So any number of processes may share the
+/// folder, and a crash at any point leaves an object whole or absent. Network file systems that do
+/// not make links atomic, or do not sync, break these promises.
+///
+/// The folder is for its owner alone (0700, files 0600). The names in it are identifiers and
+/// counters. Directories emptied by [`Storage::delete`] stay: removing one could lose an object
+/// that another process is just writing into it.
+///
+/// All file operations of the [`Storage`] calls run on the threads of the `blocking` crate.
+#[derive(Debug, Clone)]
+pub struct FsStorage(Arc<Folder>);
+
+#[derive(Debug)]
+struct Folder {
+    objects: PathBuf,
+    temporary: PathBuf,
+    directories: Directories,
+}
+
+impl FsStorage {
+    /// Makes a folder for a new vault at `path`, where there is nothing, an empty folder, or what a
+    /// creation left that was cut short.
+    ///
+    /// Blocks for a few file operations.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageErrorKind::NotAVault`] if there is something at `path`; the kinds of
+    /// [`Storage::create`] otherwise.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self, StorageError> {
+        let path = path.as_ref();
+        claim(path)?;
+        lay_out(path).map_err(|cause| failure::error("make the vault's folder", cause))?;
+        Ok(Self::at(path))
+    }
+
+    /// Opens the folder that [`FsStorage::create`] made at `path`.
+    ///
+    /// A folder without write permission opens; writing then fails with
+    /// [`StorageErrorKind::Denied`]. Blocks for a few file operations, and removes the temporary
+    /// files that crashed processes left more than a day ago.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageErrorKind::NotAVault`] if there is no vault's folder, and
+    /// [`StorageErrorKind::Unsupported`] if a newer docvault made it.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StorageError> {
+        let path = path.as_ref();
+        check_marker(path)?;
+        let storage = Self::at(path);
+        remove_stale(&storage.0.temporary);
+        Ok(storage)
+    }
+
+    fn at(path: &Path) -> Self {
+        let (objects, temporary) = (path.join(OBJECTS), path.join(TEMPORARY));
+        Self(Arc::new(Folder { objects, temporary, directories: Directories::default() }))
+    }
+
+    async fn run<T: Send + 'static>(&self, call: impl FnOnce(&Folder) -> T + Send + 'static) -> T {
+        let folder = Arc::clone(&self.0);
+        blocking::unblock(move || call(&folder)).await
+    }
+}
+
+#[async_trait]
+impl Storage for FsStorage {
+    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+        let key = key.clone();
+        self.run(move |folder| folder.create(&key, &bytes)).await
+    }
+
+    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
+        let path = path::of(key);
+        let read = self.run(move |folder| read(&folder.objects.join(path), range)).await;
+        read.map_err(|cause| failure::error("read an object", cause))
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        let path = path::of(key);
+        let deleted = self.run(move |folder| delete(&folder.objects.join(path))).await;
+        deleted.map_err(|cause| failure::error("delete an object", cause))
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StorageError> {
+        let (prefix, after) = (prefix.to_owned(), after.cloned());
+        let page = self.run(move |folder| walk::page(&folder.objects, &prefix, after.as_ref(), limit)).await;
+        page.map_err(|cause| failure::error("list the objects", cause))
+    }
+}
+
+impl Folder {
+    fn create(&self, key: &ObjectKey, bytes: &[u8]) -> Result<Creation, StorageError> {
+        let path = self.objects.join(path::of(key));
+        let directory = path.parent().unwrap_or(&self.objects);
+        let written = |cause| failure::error("write an object", cause);
+        let temporary = self.new_temporary()?;
+        durable::write_file(&temporary.0, bytes).map_err(written)?;
+        self.directories.make(&self.objects, directory).map_err(written)?;
+        let creation = match fs::hard_link(&temporary.0, &path) {
+            Ok(()) => Creation::Created,
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Creation::Exists,
+            Err(cause) => return failure::link("write an object", cause).map_or(Ok(Creation::Unknown), Err),
+        };
+        // Whoever finds that the object exists may rely on it, so the winner's link is synced too.
+        let synced = self.directories.sync(&self.objects, directory);
+        Ok(synced.map_or(Creation::Unknown, |()| creation))
+    }
+
+    fn new_temporary(&self) -> Result<Temporary, StorageError> {
+        let unavailable = |cause| {
+            let message = "could not write an object: the source of randomness failed";
+            StorageError::new(StorageErrorKind::Unavailable, message).caused(cause)
+        };
+        let name: [u8; 16] = env::random(&SystemEntropy).map_err(unavailable)?;
+        Ok(Temporary(self.temporary.join(Hex(&name).to_string())))
+    }
+}
+
+/// Missing is `None`.
+fn read(path: &Path, range: Option<Range<u64>>) -> io::Result<Option<Bytes>> {
+    let mut file = match File::open(path) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let range = range.unwrap_or(0..u64::MAX);
+    let length = file.metadata()?.len();
+    let start = range.start.min(length);
+    let wanted = range.end.min(length).saturating_sub(start);
+    file.seek(SeekFrom::Start(start))?;
+    // Grows as bytes arrive: a length that the disk claims is no reason to reserve memory.
+    let mut bytes = Vec::with_capacity(usize::try_from(wanted.min(MAX_RESERVED)).unwrap_or_default());
+    file.take(wanted).read_to_end(&mut bytes)?;
+    Ok(Some(bytes.into()))
+}
+
+fn delete(path: &Path) -> io::Result<()> {
+    let or_absent = |done: io::Result<()>| match done {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    };
+    or_absent(fs::remove_file(path))?;
+    // Also when it was absent: an earlier delete may have failed right here.
+    path.parent().map_or(Ok(()), |directory| or_absent(durable::sync_directory(directory)))
+}
+
+/// Makes `path` an empty directory of ours.
+fn claim(path: &Path) -> Result<(), StorageError> {
+    let attempt = "make the vault's folder";
+    match durable::make_directory(path) {
+        Ok(()) => return Ok(()),
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+            return Err(not_a_vault(
+                "the folder to make the vault's folder in does not exist; make it first",
+            ));
+        }
+        Err(cause) => return Err(failure::error(attempt, cause)),
+    }
+    let empty = match fs::read_dir(path) {
+        Ok(entries) => entries.flatten().all(|entry| is_unfinished(path, &entry.file_name())),
+        Err(cause) if cause.kind() == io::ErrorKind::NotADirectory => false,
+        Err(cause) => return Err(failure::error(attempt, cause)),
+    };
+    if !empty {
+        return Err(not_a_vault(
+            "a new vault needs a new or empty folder, and this one is not empty; if it is a vault's, open it",
+        ));
+    }
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+        .map_err(|cause| failure::error(attempt, cause))?;
+    Ok(())
+}
+
+/// Whether an entry of a folder without marker is what a creation leaves that was cut short.
+fn is_unfinished(path: &Path, name: &std::ffi::OsStr) -> bool {
+    let holds = |allowed: &str| {
+        let entries = fs::read_dir(path.join(name)).map(|entries| entries.flatten().collect::<Vec<_>>());
+        entries.is_ok_and(|entries| entries.iter().all(|entry| entry.file_name() == allowed))
+    };
+    (name == OBJECTS && holds("")) || (name == TEMPORARY && holds(MARKER))
+}
+
+/// The marker comes last: a folder that has it is complete.
+fn lay_out(path: &Path) -> io::Result<()> {
+    for directory in [OBJECTS, TEMPORARY] {
+        match durable::make_directory(&path.join(directory)) {
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made?,
+        }
+    }
+    durable::sync_directory(path)?;
+    let marker = Temporary(path.join(TEMPORARY).join(MARKER));
+    match fs::remove_file(&marker.0) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+        _ => {}
+    }
+    durable::write_file(&marker.0, FORMAT.as_bytes())?;
+    fs::hard_link(&marker.0, path.join(MARKER))?;
+    durable::sync_directory(path)?;
+    let parent = path.canonicalize()?.parent().map(Path::to_owned);
+    parent.map_or(Ok(()), |parent| durable::sync_directory(&parent))
+}
+
+fn check_marker(path: &Path) -> Result<(), StorageError> {
+    let mut line = String::new();
+    let read = File::open(path.join(MARKER)).and_then(|file| file.take(MAX_MARKER).read_to_string(&mut line));
+    match read {
+        Ok(_) if line == FORMAT => Ok(()),
+        Ok(_) if line.starts_with(FAMILY) => Err(StorageError::new(
+            StorageErrorKind::Unsupported,
+            "a newer docvault made this vault's folder; open it with that version",
+        )),
+        Err(cause) if cause.kind() == io::ErrorKind::PermissionDenied => {
+            Err(failure::error("open the vault's folder", cause))
+        }
+        Ok(_) => Err(not_a_vault("the folder's marker file is not docvault's")),
+        Err(cause) => {
+            Err(not_a_vault("there is no vault's folder: its marker file cannot be read").caused(cause))
+        }
+    }
+}
+
+#[cold]
+fn not_a_vault(message: &str) -> StorageError {
+    StorageError::new(StorageErrorKind::NotAVault, message)
+}
+
+/// A process that has slept through a day finds its temporary file gone, and has written nothing.
+fn remove_stale(directory: &Path) {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| is_stale(entry).unwrap_or(false)) {
+        let _ = fs::remove_file(entry.path());
+    }
+}
+
+fn is_stale(entry: &fs::DirEntry) -> io::Result<bool> {
+    let age = entry.metadata()?.modified()?.elapsed();
+    Ok(age.is_ok_and(|age| age > STALE))
+}
+
+const OBJECTS: &str = "objects";
+const TEMPORARY: &str = "tmp";
+const MARKER: &str = "docvault-folder";
+const FAMILY: &str = "docvault folder ";
+const FORMAT: &str = "docvault folder 1\n";
+const MAX_MARKER: u64 = 64;
+const MAX_RESERVED: u64 = 16 << 20;
+const STALE: Duration = Duration::from_secs(24 * 60 * 60);

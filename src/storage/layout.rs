@@ -1,0 +1,119 @@
+//! Which object has which name (FORMAT §2).
+
+use super::ObjectKey;
+use crate::ids::{CaseId, Hex, OperationId};
+
+pub(crate) const LOG: &str = "log/";
+pub(crate) const HEADS: &str = "head/";
+pub(crate) const PARTS: &str = "part/";
+pub(crate) const CASE_KEYS: &str = "key/";
+pub(crate) const KEYRINGS: &str = "keyring/";
+pub(crate) const INDEX: &str = "index/";
+
+/// The commit whose first record is `first` and follows the record with leaf hash `previous`.
+///
+/// Inverted, so that the newest commit is the first key listed.
+pub(crate) fn commit(first: u64, previous: &[u8; 32]) -> ObjectKey {
+    ObjectKey::from_layout(format!("{LOG}{:016x}-{}", !first, Hex(prefix(previous))))
+}
+
+/// The first sequence number in a commit's name.
+pub(crate) fn first_of_commit(key: &ObjectKey) -> Option<u64> {
+    let (inverted, previous) = key.as_str().strip_prefix(LOG)?.split_once('-')?;
+    let well_formed = inverted.len() == 16 && previous.len() == 32;
+    u64::from_str_radix(inverted, 16).ok().filter(|_| well_formed).map(|inverted| !inverted)
+}
+
+/// The head that `operation` creates in `case`.
+pub(crate) fn head(case: CaseId, operation: OperationId) -> ObjectKey {
+    ObjectKey::from_layout(format!("{HEADS}{case}/{operation}"))
+}
+
+/// Everything `operation` created under `prefix` ([`HEADS`] or [`PARTS`]) in `case` starts so.
+pub(crate) fn of_operation(prefix: &str, case: CaseId, operation: OperationId) -> String {
+    format!("{prefix}{case}/{operation}")
+}
+
+/// One part: page and part index are one 64-bit number, the page in its upper 32 bits.
+pub(crate) fn part(case: CaseId, operation: OperationId, attempt: &[u8; 16], index: u64) -> ObjectKey {
+    ObjectKey::from_layout(format!("{PARTS}{case}/{operation}/{index:016x}-{}", Hex(attempt)))
+}
+
+/// Page and part as one number.
+pub(crate) fn part_index(page: u32, part: u32) -> u64 {
+    u64::from(page) << 32 | u64::from(part)
+}
+
+/// Every attempt at one part starts so.
+pub(crate) fn of_part(case: CaseId, operation: OperationId, index: u64) -> String {
+    format!("{PARTS}{case}/{operation}/{index:016x}-")
+}
+
+/// The index and the attempt in a part's name.
+pub(crate) fn attempt_of_part(key: &ObjectKey) -> Option<(u64, [u8; 16])> {
+    let (index, attempt) = key.as_str().rsplit('/').next()?.split_once('-')?;
+    let index = u64::from_str_radix(index, 16).ok().filter(|_| index.len() == 16)?;
+    Some((index, crate::ids::parse_hex(attempt).ok()?))
+}
+
+/// The case and the operation in the name of a head or a part.
+pub(crate) fn operation_of(key: &ObjectKey) -> Option<(CaseId, OperationId)> {
+    let mut segments = key.as_str().split('/').skip(1);
+    Some((segments.next()?.parse().ok()?, segments.next()?.parse().ok()?))
+}
+
+/// The wrap of a case's key under a vault key epoch.
+pub(crate) fn case_key(case: CaseId, epoch: u32) -> ObjectKey {
+    ObjectKey::from_layout(format!("{CASE_KEYS}{case}/{epoch:08x}"))
+}
+
+/// Every wrap of a case's key starts so.
+pub(crate) fn keys_of_case(case: CaseId) -> String {
+    format!("{CASE_KEYS}{case}/")
+}
+
+/// The keyring with this SHA-256.
+pub(crate) fn keyring(digest: &[u8; 32]) -> ObjectKey {
+    ObjectKey::from_layout(format!("{KEYRINGS}{}", Hex(digest)))
+}
+
+/// An index object written by the fold up to `covered` records, named by its SHA-256.
+pub(crate) fn index(covered: u64, digest: &[u8; 32]) -> ObjectKey {
+    ObjectKey::from_layout(format!("{INDEX}{covered:016x}-{}", Hex(digest)))
+}
+
+/// The fold an index object's name tells.
+pub(crate) fn fold_of_index(key: &ObjectKey) -> Option<u64> {
+    let (covered, _) = key.as_str().strip_prefix(INDEX)?.split_once('-')?;
+    u64::from_str_radix(covered, 16).ok()
+}
+
+/// A name used once, to see that the backend honours the create condition.
+pub(crate) fn probe(random: &[u8; 16]) -> ObjectKey {
+    ObjectKey::from_layout(format!("probe/{}", Hex(random)))
+}
+
+fn prefix(hash: &[u8; 32]) -> &[u8] {
+    hash.first_chunk::<16>().map_or(hash.as_slice(), <[u8; 16]>::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn newer_commits_sort_first() {
+        let names = [commit(300, &[1; 32]), commit(299, &[2; 32]), commit(0, &[0; 32])];
+        assert!(names.is_sorted());
+        assert_eq!(names.each_ref().map(first_of_commit), [Some(300), Some(299), Some(0)]);
+    }
+
+    #[test]
+    fn names_tell_their_operation_and_attempt() {
+        let (case, operation) = (CaseId::from_bytes([1; 16]), OperationId::from_bytes([2; 16]));
+        let part = part(case, operation, &[3; 16], 1 << 32 | 5);
+        assert_eq!(operation_of(&part), Some((case, operation)));
+        assert_eq!(attempt_of_part(&part), Some((1 << 32 | 5, [3; 16])));
+        assert_eq!(operation_of(&head(case, operation)), Some((case, operation)));
+    }
+}
