@@ -1,0 +1,71 @@
+//! Root keys: who can open the keyring (FORMAT §4).
+
+use core::fmt;
+
+use async_trait::async_trait;
+
+use crate::secret::Secret;
+
+mod local;
+mod passphrase;
+
+pub use local::LocalKey;
+pub use passphrase::{Bounds, Passphrase};
+
+/// A root key that stays where it is: it wraps and unwraps the secret of one keyring slot.
+///
+/// # Security
+///
+/// An implementation must bind `context` (as associated data, or in a key derivation), must be
+/// key-committing, and must answer every kind of tampering with the same [`KeyError::Refused`].
+#[async_trait]
+pub trait KeyWrap: fmt::Debug + Send + Sync + 'static {
+    /// Which kind of root key this is, as written in the slot (FORMAT §4.2): an unknown kind of
+    /// slot is shown, never tried.
+    fn kind(&self) -> SlotKind;
+
+    /// Wraps `secret`; at most 4 KiB.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`] if the key service cannot.
+    async fn wrap(&self, context: &[u8; 32], secret: &Secret<32>) -> Result<Vec<u8>, KeyError>;
+
+    /// Unwraps what [`KeyWrap::wrap`] gave for the same context.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Refused`] if this key, context and `wrapped` do not belong together.
+    async fn unwrap(&self, context: &[u8; 32], wrapped: &[u8]) -> Result<Secret<32>, KeyError>;
+}
+
+/// A kind of root key, as written in a keyring slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum SlotKind {
+    /// A key file: [`LocalKey`].
+    Local,
+    /// A passphrase: [`Passphrase`].
+    Passphrase,
+    /// An implementation outside this crate, under a number of its choice.
+    External(u16),
+}
+
+/// Why a root key did not do its part.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// This key does not open that slot.
+    #[error("this key does not open that slot")]
+    Refused,
+    /// The slot asks for more or less work than the local policy allows.
+    #[error("the slot's key derivation is outside the local policy: {0}")]
+    Policy(&'static str),
+    /// The key service is out of reach; it may work later.
+    #[error("the key service is unavailable: {0}")]
+    Unavailable(String),
+    /// The source of randomness failed.
+    #[error(transparent)]
+    Entropy(#[from] crate::env::EntropyError),
+}

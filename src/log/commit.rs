@@ -1,0 +1,350 @@
+//! A commit: the object whose creation makes records happen (FORMAT §5.3).
+
+use bytes::Bytes;
+
+use super::{
+    Hash,
+    leaf::{LEAF_LEN, Leaf, leaf_hash},
+    merkle::Frontier,
+};
+use crate::{
+    FORMAT, SUITE,
+    crypto::{
+        digest::sha256,
+        schedule,
+        sign::{SigningKey, VerifyingKey},
+    },
+    ids::VaultId,
+    storage::{ObjectKey, layout},
+    wire::{Malformed, Reader, Writer},
+};
+
+/// A record about to be committed: its leaf and its sealed body.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) leaf: Leaf,
+    pub(crate) body: Bytes,
+}
+
+/// What a commit is made of.
+#[derive(Debug)]
+pub(crate) struct Draft<'a> {
+    pub(crate) vault: VaultId,
+    /// The tree before this commit, to which the entries are added.
+    pub(crate) before: &'a Frontier,
+    /// Encoded leaves of the records just before, oldest first.
+    pub(crate) recent: &'a [Bytes],
+    /// In order; leaf `i` follows leaf `i - 1`, the first follows the head.
+    pub(crate) entries: &'a [Entry],
+    pub(crate) nonce: [u8; 16],
+}
+
+/// An encoded commit, and what is known from having made it.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    pub(crate) key: ObjectKey,
+    pub(crate) bytes: Bytes,
+    pub(crate) records: Vec<Hashed>,
+}
+
+impl Draft<'_> {
+    /// Encodes and signs.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] if there is no entry or a count does not fit its field.
+    pub(crate) fn seal(&self, signer: &SigningKey) -> Result<Sealed, Malformed> {
+        let first = self.entries.first().ok_or(Malformed)?.leaf.clone();
+        let records: Vec<Hashed> = self.entries.iter().map(|entry| Hashed::new(entry.leaf.clone())).collect();
+        let mut after = self.before.clone();
+        records.iter().for_each(|record| after.push(record.hash));
+        let mut bodies = Writer::with_capacity(self.entries.iter().map(|e| e.body.len() + 4).sum());
+        self.entries.iter().for_each(|entry| {
+            bodies.bytes(&entry.body);
+        });
+        let bodies = bodies.into_vec();
+        let statement = Statement {
+            vault: self.vault,
+            first: first.seq,
+            count: u32::try_from(records.len()).map_err(|_| Malformed)?,
+            previous: first.previous,
+            root: after.root(),
+            last: records.last().ok_or(Malformed)?.hash,
+            bodies: sha256(&[&bodies]),
+            nonce: self.nonce,
+        };
+        let capacity =
+            HEADER_LEN + (records.len() + self.recent.len()) * LEAF_LEN + bodies.len() + SIGNATURE_LEN;
+        let mut w = Writer::with_capacity(capacity);
+        w.fixed(b"dvcm").u8(FORMAT).u8(SUITE).u16(0).fixed(self.vault.as_bytes()).u64(first.seq);
+        w.u32(statement.count).u32(u32::try_from(self.recent.len()).map_err(|_| Malformed)?);
+        w.fixed(&first.previous).fixed(&statement.root).fixed(&self.nonce);
+        w.u32(u32::try_from(bodies.len()).map_err(|_| Malformed)?);
+        self.recent.iter().for_each(|leaf| {
+            w.fixed(leaf);
+        });
+        records.iter().for_each(|record| {
+            w.fixed(&record.encoded);
+        });
+        w.fixed(&bodies).fixed(&signer.sign(schedule::SIGN_COMMIT, &statement.encode()));
+        let key = layout::commit(first.seq, &first.previous);
+        Ok(Sealed { key, bytes: w.into_vec().into(), records })
+    }
+}
+
+/// What a commit's signature is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Statement {
+    vault: VaultId,
+    first: u64,
+    count: u32,
+    previous: Hash,
+    root: Hash,
+    /// The last leaf's hash: the chain then binds every leaf, also for who cannot check the root.
+    last: Hash,
+    bodies: Hash,
+    nonce: [u8; 16],
+}
+
+impl Statement {
+    fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        w.fixed(self.vault.as_bytes()).u64(self.first).u32(self.count).fixed(&self.previous);
+        w.u64(self.first.saturating_add(u64::from(self.count))).fixed(&self.root);
+        w.fixed(&self.last).fixed(&self.bodies).fixed(&self.nonce);
+        w.into_vec()
+    }
+}
+
+/// A leaf with its encoding and its hash.
+#[derive(Debug, Clone)]
+pub(crate) struct Hashed {
+    pub(crate) leaf: Leaf,
+    pub(crate) encoded: Bytes,
+    pub(crate) hash: Hash,
+}
+
+impl Hashed {
+    pub(crate) fn new(leaf: Leaf) -> Self {
+        let encoded = Bytes::from(leaf.encode());
+        let hash = leaf_hash(&encoded);
+        Self { leaf, encoded, hash }
+    }
+}
+
+/// A commit as read: well-formed, its records contiguous and chained to each other and to the
+/// recent leaves. Who wrote it is known only after [`Commit::verify`].
+#[derive(Debug, Clone)]
+pub(crate) struct Commit {
+    statement: Statement,
+    /// Leaves just before the first record, oldest first, already chained to it.
+    pub(crate) recent: Vec<Hashed>,
+    pub(crate) leaves: Vec<Hashed>,
+    bodies: Vec<Bytes>,
+    signature: [u8; SIGNATURE_LEN],
+}
+
+impl Commit {
+    /// Parses a commit and checks its chain.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] for another vault's commit, a gap, a break in the chain, times that go back,
+    /// or anything [`Draft::seal`] does not give.
+    pub(crate) fn parse(vault: VaultId, bytes: &Bytes) -> Result<Self, Malformed> {
+        if bytes.len() > COMMIT_CAP {
+            return Err(Malformed);
+        }
+        let mut r = Reader::new(bytes);
+        r.expect(b"dvcm")?;
+        r.expect(&[FORMAT, SUITE, 0, 0])?;
+        r.expect(vault.as_bytes())?;
+        let first = r.u64()?;
+        let count = r.count(COUNT_CAP)?;
+        let recent = r.count(RECENT_CAP)?;
+        let (previous, root, nonce) = (r.array()?, r.array()?, r.array()?);
+        let bodies_len = r.count(COMMIT_CAP)?;
+        let recent = read_leaves(&mut r, bytes, recent)?;
+        let leaves = read_leaves(&mut r, bytes, count)?;
+        let section = r.take(bodies_len)?;
+        let bodies = read_bodies(section, bytes, count)?;
+        let signature = r.array()?;
+        r.finish()?;
+        let count = u32::try_from(count).map_err(|_| Malformed)?;
+        let last = leaves.last().ok_or(Malformed)?.hash;
+        let bodies_hash = sha256(&[section]);
+        let statement = Statement { vault, first, count, previous, root, last, bodies: bodies_hash, nonce };
+        let commit = Self { statement, recent, leaves, bodies, signature };
+        commit.check_chain()?;
+        Ok(commit)
+    }
+
+    /// Checks who signed.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] if `key` did not sign exactly this commit.
+    pub(crate) fn verify(&self, key: &VerifyingKey) -> Result<(), Malformed> {
+        key.verify(schedule::SIGN_COMMIT, &self.statement.encode(), &self.signature).map_err(|_| Malformed)
+    }
+
+    pub(crate) fn first(&self) -> u64 {
+        self.statement.first
+    }
+
+    /// The leaf hash of the record before the first.
+    pub(crate) fn previous(&self) -> &Hash {
+        &self.statement.previous
+    }
+
+    /// The Merkle root after the last record, as signed.
+    pub(crate) fn root(&self) -> &Hash {
+        &self.statement.root
+    }
+
+    pub(crate) fn name(&self) -> ObjectKey {
+        layout::commit(self.statement.first, &self.statement.previous)
+    }
+
+    /// The sealed body of the record at `position`; its leaf commits to it.
+    pub(crate) fn body(&self, position: usize) -> Option<&Bytes> {
+        self.bodies.get(position)
+    }
+
+    fn check_chain(&self) -> Result<(), Malformed> {
+        let first = self.leaves.first().ok_or(Malformed)?;
+        let genesis = first.leaf.seq == 0 && first.leaf.previous == [0; 32] && self.recent.is_empty();
+        if first.leaf.seq != self.statement.first
+            || first.leaf.previous != self.statement.previous
+            || !(genesis || first.leaf.seq > 0)
+        {
+            return Err(Malformed);
+        }
+        let mut all = self.recent.iter().chain(&self.leaves);
+        let mut last = all.next().ok_or(Malformed)?;
+        for next in all {
+            let follows = last.leaf.seq.checked_add(1) == Some(next.leaf.seq)
+                && next.leaf.previous == last.hash
+                && next.leaf.time >= last.leaf.time;
+            if !follows {
+                return Err(Malformed);
+            }
+            last = next;
+        }
+        let positions = self.leaves.iter().zip(0u16..).all(|(leaf, position)| leaf.leaf.position == position);
+        let committed = self.leaves.iter().zip(&self.bodies);
+        let bodies = committed.into_iter().all(|(leaf, body)| leaf.leaf.body == body_commitment(body));
+        if positions && bodies { Ok(()) } else { Err(Malformed) }
+    }
+}
+
+/// What a leaf says of its sealed body (FORMAT §5.1).
+pub(crate) fn body_commitment(body: &[u8]) -> Hash {
+    schedule::context(schedule::BODY_COMMITMENT, &[body])
+}
+
+fn read_leaves(r: &mut Reader<'_>, whole: &Bytes, count: usize) -> Result<Vec<Hashed>, Malformed> {
+    let len = count.checked_mul(LEAF_LEN).ok_or(Malformed)?;
+    let section = r.take(len)?;
+    let hashed = |encoded: &[u8; LEAF_LEN]| {
+        let (leaf, hash) = (Leaf::parse(encoded)?, leaf_hash(encoded));
+        Ok(Hashed { leaf, encoded: whole.slice_ref(encoded), hash })
+    };
+    section.as_chunks().0.iter().map(hashed).collect()
+}
+
+fn read_bodies(section: &[u8], whole: &Bytes, count: usize) -> Result<Vec<Bytes>, Malformed> {
+    let mut r = Reader::new(section);
+    let mut bodies = Vec::with_capacity(count);
+    for _ in 0..count {
+        bodies.push(whole.slice_ref(r.bytes(BODY_CAP)?));
+    }
+    r.finish()?;
+    Ok(bodies)
+}
+
+/// Records in one commit, at most.
+pub(crate) const COUNT_CAP: usize = 4096;
+/// Length of a sealed body, at most.
+pub(crate) const BODY_CAP: usize = 60 * 1024;
+/// Length of a commit, at most.
+pub(crate) const COMMIT_CAP: usize = 4 * 1024 * 1024;
+const RECENT_CAP: usize = 8192;
+const HEADER_LEN: usize = 124;
+const SIGNATURE_LEN: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{log::leaf::tests::sample, secret::Secret};
+
+    fn vault() -> VaultId {
+        VaultId::from_bytes([1; 16])
+    }
+
+    fn signed(count: u16, recent: usize) -> (Bytes, VerifyingKey) {
+        let key = SigningKey::from_seed(Secret::take([9; 32]));
+        let (mut frontier, mut previous, mut encoded, mut entries) =
+            (Frontier::default(), [0; 32], vec![], vec![]);
+        for seq in 0..10 + u64::from(count) {
+            let mut leaf = sample(seq, previous);
+            let body = Bytes::from(vec![7; 20]);
+            leaf.body = body_commitment(&body);
+            leaf.position = u16::try_from(seq.saturating_sub(10)).expect("small");
+            let bytes = Bytes::from(leaf.encode());
+            previous = leaf_hash(&bytes);
+            if seq < 10 {
+                frontier.push(previous);
+                encoded.push(bytes);
+            } else {
+                entries.push(Entry { leaf, body });
+            }
+        }
+        let recent = &encoded[10 - recent..];
+        let draft = Draft { vault: vault(), before: &frontier, recent, entries: &entries, nonce: [2; 16] };
+        (draft.seal(&key).expect("entries").bytes, key.verifying_key())
+    }
+
+    #[test]
+    fn a_commit_comes_back_verified() {
+        for (count, recent) in [(1, 0), (3, 2), (20, 10)] {
+            let (bytes, key) = signed(count, recent);
+            let commit = Commit::parse(vault(), &bytes).expect("what was sealed parses");
+            commit.verify(&key).expect("what was signed verifies");
+            assert_eq!((commit.leaves.len(), commit.recent.len()), (usize::from(count), recent));
+            assert_eq!(commit.first(), 10);
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_is_refused() {
+        let (bytes, key) = signed(2, 1);
+        for offset in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut altered = bytes.to_vec();
+                altered[offset] ^= 1 << bit;
+                let accepted = Commit::parse(vault(), &altered.into()).and_then(|commit| commit.verify(&key));
+                assert_eq!(accepted, Err(Malformed), "offset {offset} bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_truncation_and_an_appended_byte_are_refused() {
+        let (bytes, _) = signed(2, 1);
+        for len in 0..bytes.len() {
+            assert!(Commit::parse(vault(), &bytes.slice(..len)).is_err());
+        }
+        let mut longer = bytes.to_vec();
+        longer.push(0);
+        assert!(Commit::parse(vault(), &longer.into()).is_err());
+    }
+
+    #[test]
+    fn another_vault_or_key_is_refused() {
+        let (bytes, _) = signed(1, 0);
+        assert!(Commit::parse(VaultId::from_bytes([2; 16]), &bytes).is_err());
+        let other = SigningKey::from_seed(Secret::take([8; 32])).verifying_key();
+        assert!(Commit::parse(vault(), &bytes).expect("well-formed").verify(&other).is_err());
+    }
+}

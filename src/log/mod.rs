@@ -1,0 +1,14 @@
+//! The log: records, commits, the Merkle tree and the index over them (FORMAT §5, §6). Pure.
+
+pub(crate) mod body;
+pub(crate) mod checkpoint;
+pub(crate) mod commit;
+pub(crate) mod leaf;
+pub(crate) mod manifest;
+pub(crate) mod merkle;
+pub(crate) mod note;
+pub(crate) mod page;
+pub(crate) mod row;
+
+/// A SHA-256 value.
+pub(crate) type Hash = [u8; 32];

@@ -1,0 +1,220 @@
+//! Pins: what an application keeps, outside the storage, so that nobody can give it an older or
+//! another log (FORMAT §9).
+
+use core::{fmt, str::FromStr};
+
+use async_trait::async_trait;
+
+use crate::{
+    crypto::sign::VerifyingKey,
+    error::{Error, Result},
+    ids::{Hex, VaultId, parse_hex},
+    log::Hash,
+    text::parse_decimal,
+};
+
+#[cfg(feature = "fs")]
+mod file;
+
+#[cfg(feature = "fs")]
+pub use file::FilePinStore;
+
+/// The head of a vault's log that was last trusted, and the key that signs the log.
+///
+/// Its text ([`Display`](fmt::Display), [`FromStr`]) is one line of at most 263 bytes, without a
+/// newline, and holds no secret.
+///
+/// # Security
+///
+/// Whoever can replace the pin can have the application open another vault, or an older state of
+/// this one: keep it where those who run the storage cannot write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pin {
+    vault: VaultId,
+    log_key: VerifyingKey,
+    size: u64,
+    head: Hash,
+    root: Hash,
+}
+
+impl Pin {
+    /// The pin of a verified log; `size` is at least 1, for a vault's first record makes it.
+    pub(crate) const fn new(
+        vault: VaultId,
+        log_key: VerifyingKey,
+        size: u64,
+        head: Hash,
+        root: Hash,
+    ) -> Self {
+        Self { vault, log_key, size, head, root }
+    }
+
+    /// The vault.
+    #[must_use]
+    pub const fn vault(&self) -> VaultId {
+        self.vault
+    }
+
+    /// The number of records in the log.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The key that signs the log's commits.
+    pub(crate) const fn log_key(&self) -> &VerifyingKey {
+        &self.log_key
+    }
+
+    /// The newest record's leaf hash.
+    pub(crate) const fn head(&self) -> &Hash {
+        &self.head
+    }
+
+    /// The root of the Merkle tree over all records.
+    pub(crate) const fn root(&self) -> &Hash {
+        &self.root
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut fields = text.split(' ');
+        let mut next = || fields.next();
+        if next()? != FAMILY {
+            return None;
+        }
+        let pin = Self {
+            vault: next()?.parse().ok()?,
+            log_key: VerifyingKey::from_bytes(&parse_hex(next()?).ok()?).ok()?,
+            size: parse_decimal(next()?).filter(|size| *size > 0)?,
+            head: parse_hex(next()?).ok()?,
+            root: parse_hex(next()?).ok()?,
+        };
+        fields.next().is_none().then_some(pin)
+    }
+}
+
+impl fmt::Display for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { vault, log_key, size, head, root } = self;
+        write!(f, "{FAMILY} {vault} {} {size} {} {}", Hex(&log_key.to_bytes()), Hex(head), Hex(root))
+    }
+}
+
+impl FromStr for Pin {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::parse(text).ok_or_else(|| {
+            Error::invalid(format!(
+                "this is no pin: it must be the one line that begins with {FAMILY}, whole and without a newline"
+            ))
+        })
+    }
+}
+
+/// Keeps a vault's newest pin.
+///
+/// # Security
+///
+/// As for a [`Pin`]. An answer that is older than what was saved weakens the pin to that age.
+#[async_trait]
+pub trait PinStore: fmt::Debug + Send + Sync + 'static {
+    /// The pin saved last, or `None` if none ever was.
+    ///
+    /// # Errors
+    ///
+    /// An implementation outside this crate makes a [`StorageError`](crate::storage::StorageError),
+    /// which `?` turns into the crate's [`Error`].
+    async fn load(&self) -> Result<Option<Pin>>;
+
+    /// Saves `pin`, atomically and durably: after a crash at any point [`PinStore::load`] gives the
+    /// old pin or this one, and this one once `save` has returned.
+    ///
+    /// Calls may overtake each other: a pin of smaller size than the one saved must leave that one
+    /// in place, and succeed.
+    ///
+    /// # Errors
+    ///
+    /// As [`PinStore::load`]; then the old pin is still in place, or this one is.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future leaves the old pin or this one.
+    async fn save(&self, pin: &Pin) -> Result<()>;
+}
+
+const FAMILY: &str = "docvault-pin-1";
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{ErrorKind, crypto::sign::SigningKey, secret::Secret};
+
+    pub(crate) fn pin(key: u8, size: u64, head: u8) -> Pin {
+        let log_key = SigningKey::from_seed(Secret::take([key; 32])).verifying_key();
+        Pin::new(VaultId::from_bytes([key; 16]), log_key, size, [head; 32], [head ^ 1; 32])
+    }
+
+    #[test]
+    fn a_pin_is_one_line_that_comes_back() {
+        for size in [1, 10, u64::MAX] {
+            let pin = pin(1, size, 2);
+            let text = pin.to_string();
+            assert_eq!(text.parse::<Pin>().expect("parses"), pin);
+            assert!(text.len() <= 263 && !text.contains('\n'), "{}", text.len());
+        }
+        let text = pin(1, 7, 2).to_string();
+        let key = Hex(&pin(1, 7, 2).log_key().to_bytes()).to_string();
+        let (vault, head, root) = ("01".repeat(16), "02".repeat(32), "03".repeat(32));
+        assert_eq!(text, format!("docvault-pin-1 {vault} {key} 7 {head} {root}"));
+    }
+
+    #[test]
+    fn only_canonical_text_is_a_pin() {
+        let text = pin(0xAB, 7, 2).to_string();
+        let changed = [
+            String::new(),
+            format!("{text}\n"),
+            format!("{text} "),
+            format!(" {text}"),
+            format!("{text} 00"),
+            text.replace(" 7 ", " 07 "),
+            text.replace(" 7 ", " +7 "),
+            text.replace(" 7 ", " 0 "),
+            text.replace(" 7 ", "  7 "),
+            text.replace(" 7 ", "\t7 "),
+            text.replace(" 7 ", " 18446744073709551616 "),
+            text.replace("pin-1", "pin-2"),
+            text.to_uppercase(),
+        ];
+        for changed in changed {
+            assert_eq!(
+                changed.parse::<Pin>().expect_err("changed").kind(),
+                ErrorKind::Invalid,
+                "{changed:?}"
+            );
+        }
+        for len in 0..text.len() {
+            assert!(text[..len].parse::<Pin>().is_err(), "{len}");
+        }
+        let key = Hex(&pin(0xAB, 7, 2).log_key().to_bytes()).to_string();
+        assert!(text.replace(&key, &"00".repeat(32)).parse::<Pin>().is_err(), "a weak key");
+    }
+
+    proptest! {
+        #[test]
+        fn p05_a_pin_has_one_text(size in 1u64.., head: [u8; 32], root: [u8; 32], offset in 0..240usize, byte in 0..128u8) {
+            let pin = Pin { size, head, root, ..pin(1, 1, 0) };
+            let text = pin.to_string();
+            prop_assert_eq!(text.parse::<Pin>().expect("parses"), pin);
+            let mut altered = text.into_bytes();
+            altered[offset] = byte;
+            let altered = String::from_utf8(altered).expect("ASCII");
+            if let Ok(parsed) = altered.parse::<Pin>() {
+                prop_assert_eq!(parsed.to_string(), altered);
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! A pin in a file.
+
+use core::cmp::Ordering;
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+
+use super::{Pin, PinStore};
+use crate::{
+    env::{SystemEntropy, random},
+    error::{Error, ErrorKind, Result},
+    file,
+    ids::Hex,
+};
+
+/// Keeps the pin in a file of its own: its line and a newline.
+///
+/// A new pin is written to a temporary file beside it, synced, and renamed over the old one. All
+/// file operations run on the threads of the `blocking` crate.
+///
+/// A save never replaces a pin with one of smaller size. Clones share a lock to that end; two
+/// stores of one file, or two processes, do not, so let each have a file of its own.
+///
+/// # Security
+///
+/// As for a [`Pin`]: put the file on a medium of which those who run the storage have no backup to
+/// restore, and to which they cannot write.
+#[derive(Debug, Clone)]
+pub struct FilePinStore(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    saving: Mutex<()>,
+}
+
+impl FilePinStore {
+    /// The store in the file at `path`, which the first save makes; its directory must exist.
+    ///
+    /// Touches no file.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(Arc::new(Shared { path: path.into(), saving: Mutex::new(()) }))
+    }
+}
+
+#[async_trait]
+impl PinStore for FilePinStore {
+    async fn load(&self) -> Result<Option<Pin>> {
+        let shared = Arc::clone(&self.0);
+        blocking::unblock(move || read(&shared.path)).await
+    }
+
+    async fn save(&self, pin: &Pin) -> Result<()> {
+        let (shared, pin) = (Arc::clone(&self.0), pin.clone());
+        blocking::unblock(move || {
+            let _saving = shared.saving.lock().unwrap_or_else(PoisonError::into_inner);
+            if supersedes(&pin, read(&shared.path)?.as_ref())? {
+                replace(&shared.path, format!("{pin}\n").as_bytes())?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Whether `pin` must take the place of `saved`.
+fn supersedes(pin: &Pin, saved: Option<&Pin>) -> Result<bool> {
+    let Some(saved) = saved else { return Ok(true) };
+    if (pin.vault, pin.log_key) != (saved.vault, saved.log_key) {
+        return Err(Error::invalid(
+            "the pin's file belongs to another vault; give each vault a file of its own",
+        ));
+    }
+    match pin.size.cmp(&saved.size) {
+        Ordering::Greater => Ok(true),
+        Ordering::Less => Ok(false),
+        Ordering::Equal if pin == saved => Ok(false),
+        Ordering::Equal => Err(Error::new(
+            ErrorKind::RolledBack,
+            "the log is not the one of the saved pin: both are of one size, and their records differ",
+        )),
+    }
+}
+
+/// Missing is `None`.
+fn read(path: &Path) -> Result<Option<Pin>> {
+    let file = match File::open(path) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(|cause| failure("read", cause))?,
+    };
+    let mut content = Vec::new();
+    file.take(MAX_FILE).read_to_end(&mut content).map_err(|cause| failure("read", cause))?;
+    let line = core::str::from_utf8(&content).ok().and_then(|text| text.strip_suffix('\n'));
+    let pin = line.and_then(|line| line.parse().ok()).ok_or_else(|| {
+        Error::new(
+            ErrorKind::Corrupt,
+            "the pin's file does not hold a pin; restore it from a source you trust",
+        )
+    })?;
+    Ok(Some(pin))
+}
+
+fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    let suffix: [u8; 8] = random(&SystemEntropy)?;
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{}.tmp", Hex(&suffix)));
+    let written = file::write_file(temporary.as_ref(), content).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written.and_then(|()| file::sync_parent(path)).map_err(|cause| failure("save", cause))
+}
+
+/// `attempt` is what could not be done with the pin's file.
+#[cold]
+fn failure(attempt: &str, cause: io::Error) -> Error {
+    let (kind, advice) = match cause.kind() {
+        io::ErrorKind::NotFound => (ErrorKind::NotFound, "its directory does not exist; make it first"),
+        io::ErrorKind::PermissionDenied => (
+            ErrorKind::Denied,
+            "permission denied; file and directory must belong to the user of this process",
+        ),
+        _ => (ErrorKind::Storage, "the file system failed; its cause is this error's source"),
+    };
+    Error::new(kind, format!("could not {attempt} the pin: {advice}")).caused(cause)
+}
+
+/// More than a pin has, so that a longer file does not parse.
+const MAX_FILE: u64 = 512;
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::future::block_on;
+
+    use super::*;
+    use crate::pin::tests::pin;
+
+    fn store() -> (tempfile::TempDir, FilePinStore) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = FilePinStore::new(folder.path().join("pin"));
+        (folder, store)
+    }
+
+    fn loaded(store: &FilePinStore) -> Option<Pin> {
+        block_on(store.load()).expect("loads")
+    }
+
+    #[test]
+    fn the_greatest_pin_saved_is_loaded_and_nothing_else_stays() {
+        let (folder, store) = store();
+        assert_eq!(loaded(&store), None);
+        for (size, kept) in [(5, 5), (5, 5), (4, 5), (9, 9), (1, 9), (10, 10)] {
+            block_on(store.save(&pin(1, size, u8::try_from(size).expect("small")))).expect("saves");
+            assert_eq!(loaded(&store).map(|pin| pin.size()), Some(kept));
+        }
+        let fresh = FilePinStore::new(folder.path().join("pin"));
+        assert_eq!(loaded(&fresh), Some(pin(1, 10, 10)));
+        assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1);
+    }
+
+    #[test]
+    fn saves_that_overtake_each_other_leave_the_greatest() {
+        let (_folder, store) = store();
+        std::thread::scope(|scope| {
+            for size in (1..=16).rev() {
+                let store = store.clone();
+                scope.spawn(move || block_on(store.save(&pin(1, size, 0))).expect("saves"));
+            }
+        });
+        assert_eq!(loaded(&store), Some(pin(1, 16, 0)));
+    }
+
+    #[test]
+    fn another_vaults_pin_and_another_log_of_this_size_are_refused() {
+        let (_folder, store) = store();
+        block_on(store.save(&pin(1, 5, 0))).expect("saves");
+        let other = block_on(store.save(&pin(2, 6, 0))).expect_err("another vault");
+        assert_eq!(other.kind(), ErrorKind::Invalid);
+        let fork = block_on(store.save(&pin(1, 5, 7))).expect_err("another log");
+        assert_eq!(fork.kind(), ErrorKind::RolledBack);
+        assert_eq!(loaded(&store), Some(pin(1, 5, 0)));
+    }
+
+    #[test]
+    fn a_file_that_is_no_pin_is_an_error_and_stays() {
+        let (folder, store) = store();
+        let line = pin(1, 5, 0).to_string();
+        let long = format!("{line}\n").repeat(3);
+        for content in ["", "\n", &line, &long, "docvault-pin-1 \n"] {
+            fs::write(folder.path().join("pin"), content).expect("written");
+            assert_eq!(block_on(store.load()).expect_err("no pin").kind(), ErrorKind::Corrupt, "{content:?}");
+            assert_eq!(block_on(store.save(&pin(1, 9, 0))).expect_err("no pin").kind(), ErrorKind::Corrupt);
+            assert_eq!(fs::read_to_string(folder.path().join("pin")).expect("readable"), content);
+        }
+    }
+
+    #[test]
+    fn a_save_without_a_directory_says_so() {
+        let (folder, _) = store();
+        let store = FilePinStore::new(folder.path().join("missing").join("pin"));
+        assert_eq!(
+            block_on(store.save(&pin(1, 5, 0))).expect_err("no directory").kind(),
+            ErrorKind::NotFound
+        );
+    }
+}
