@@ -1,0 +1,266 @@
+//! Looking things up: in what is being planned, in the tail, in the tables.
+
+use core::fmt;
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::{
+    crypto::digest::sha256,
+    env::Timestamp,
+    error::{Error, Result},
+    ledger::{objects, state::State},
+    log::{
+        Hash,
+        manifest::{Manifest, Table},
+        page::{PAGE_CAP, Page},
+        row::{Row, RowKey},
+    },
+    storage::{Storage, layout},
+    wire::Malformed,
+};
+
+/// Authentic index pages, read through a bounded cache keyed by their hash.
+pub(crate) struct Pages {
+    storage: Arc<dyn Storage>,
+    cache: Mutex<Cache>,
+}
+
+#[derive(Default)]
+struct Cache {
+    pages: HashMap<Hash, Arc<Page>>,
+    order: VecDeque<Hash>,
+}
+
+impl fmt::Debug for Pages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pages").finish_non_exhaustive()
+    }
+}
+
+impl Pages {
+    pub(crate) fn new(storage: Arc<dyn Storage>) -> Self {
+        Self { storage, cache: Mutex::default() }
+    }
+
+    pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    /// The manifest with this digest, written by a fold up to `covered`.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt if it is missing or altered.
+    pub(crate) async fn manifest(&self, covered: u64, digest: &Hash) -> Result<Arc<Manifest>> {
+        let key = layout::index(covered, digest);
+        let bytes = objects::get(&*self.storage, &key, MANIFEST_CAP).await?;
+        let manifest = Manifest::parse(&bytes).map_err(|Malformed| Error::corrupt(&key))?;
+        if sha256(&[&bytes]) != *digest || manifest.covered() != covered {
+            return Err(Error::corrupt(&key));
+        }
+        Ok(Arc::new(manifest))
+    }
+
+    /// A page of a table, at the height where it must be.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt if it is missing, altered or misplaced.
+    pub(crate) async fn page(&self, written: u64, hash: &Hash, height: u8) -> Result<Arc<Page>> {
+        if let Some(page) = self.cached(hash).filter(|page| page.height() == height) {
+            return Ok(page);
+        }
+        let key = layout::index(written, hash);
+        let bytes = objects::get(&*self.storage, &key, PAGE_CAP).await?;
+        let page = Page::parse(&bytes).map_err(|Malformed| Error::corrupt(&key))?;
+        if sha256(&[&bytes]) != *hash || page.height() != height {
+            return Err(Error::corrupt(&key));
+        }
+        let page = Arc::new(page);
+        self.remember(*hash, &page);
+        Ok(page)
+    }
+
+    fn cached(&self, hash: &Hash) -> Option<Arc<Page>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).pages.get(hash).cloned()
+    }
+
+    fn remember(&self, hash: Hash, page: &Arc<Page>) {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.pages.insert(hash, page.clone()).is_none() {
+            cache.order.push_back(hash);
+        }
+        if cache.order.len() > CACHED_PAGES
+            && let Some(oldest) = cache.order.pop_front()
+        {
+            cache.pages.remove(&oldest);
+        }
+    }
+}
+
+/// The log as a command sees it while it is planned.
+#[derive(Debug)]
+pub(crate) struct View<'a> {
+    pub(crate) state: &'a State,
+    /// Rows of the records planned before it in the same commit.
+    pub(crate) planned: &'a BTreeMap<RowKey, Row>,
+    pub(crate) pages: &'a Pages,
+    /// The writer's own clock.
+    pub(crate) now: Timestamp,
+}
+
+impl View<'_> {
+    /// SHA-256 of the keyring that the log names.
+    pub(crate) fn keyring(&self) -> Hash {
+        self.planned.get(&RowKey::keyring()).map_or_else(|| self.state.keyring(), |row| row.effect)
+    }
+
+    /// The newest row about `key`, or that there is none.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt if a table does not hold what the log says; the storage's own errors.
+    pub(crate) async fn row(&self, key: &RowKey) -> Result<Option<Row>> {
+        if let Some(row) = self.planned.get(key).or_else(|| self.state.row(key)) {
+            return Ok(Some(row.clone()));
+        }
+        for table in &self.state.manifest.tables {
+            if let Some(row) = self.row_in(table, key).await? {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Up to `limit` rows with `start`'s parent, ascending, from `start` on.
+    ///
+    /// # Errors
+    ///
+    /// As [`View::row`].
+    pub(crate) async fn children(&self, start: &RowKey, limit: usize) -> Result<Vec<Row>> {
+        let mut merged: BTreeMap<RowKey, Row> = BTreeMap::new();
+        for table in self.state.manifest.tables.iter().rev() {
+            for row in self.children_in(table, start, limit).await? {
+                merged.insert(row.key, row);
+            }
+        }
+        let tail = self.state.rows_from(start).take_while(|row| row.key.same_parent(start)).take(limit);
+        let planned = self.planned.range(start..).map(|(_, row)| row);
+        let planned = planned.take_while(|row| row.key.same_parent(start)).take(limit);
+        for row in tail.chain(planned) {
+            merged.insert(row.key, row.clone());
+        }
+        Ok(merged.into_values().take(limit).collect())
+    }
+
+    async fn row_in(&self, table: &Table, key: &RowKey) -> Result<Option<Row>> {
+        if table.rows == 0 {
+            return Ok(None);
+        }
+        let (mut hash, mut height) = (table.root, table.height);
+        loop {
+            match &*self.pages.page(table.written, &hash, height).await? {
+                Page::Rows(rows) => {
+                    let found = rows.binary_search_by(|row| row.key.cmp(key)).ok();
+                    return Ok(found.and_then(|at| rows.get(at)).cloned());
+                }
+                Page::Inner { children, .. } => {
+                    let after = children.partition_point(|(first, _)| first <= key);
+                    let Some((_, below)) = after.checked_sub(1).and_then(|at| children.get(at)) else {
+                        return Ok(None);
+                    };
+                    (hash, height) = (*below, height.saturating_sub(1));
+                }
+            }
+        }
+    }
+
+    async fn children_in(&self, table: &Table, start: &RowKey, limit: usize) -> Result<Vec<Row>> {
+        let mut cursor = TableCursor::seek(self.pages, table, Some(start)).await?;
+        let mut rows = Vec::new();
+        while rows.len() < limit {
+            match cursor.next(self.pages).await? {
+                Some(row) if row.key.same_parent(start) => rows.push(row),
+                _ => break,
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// A walk over a table's rows in order.
+#[derive(Debug)]
+pub(crate) struct TableCursor {
+    written: u64,
+    /// Pages on the way down, each with the next item to visit.
+    path: Vec<(Arc<Page>, usize)>,
+}
+
+impl TableCursor {
+    /// A walk from the first row with a key of at least `start`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pages::page`].
+    pub(crate) async fn seek(pages: &Pages, table: &Table, start: Option<&RowKey>) -> Result<Self> {
+        let mut cursor = Self { written: table.written, path: Vec::new() };
+        if table.rows == 0 {
+            return Ok(cursor);
+        }
+        let (mut hash, mut height) = (table.root, table.height);
+        loop {
+            let page = pages.page(table.written, &hash, height).await?;
+            let at = start.map_or(0, |start| position(&page, start));
+            cursor.path.push((page.clone(), if height == 0 { at } else { at + 1 }));
+            let Page::Inner { children, .. } = &*page else { return Ok(cursor) };
+            let Some((_, below)) = children.get(at) else { return Ok(cursor) };
+            (hash, height) = (*below, height.saturating_sub(1));
+        }
+    }
+
+    /// The next row.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pages::page`].
+    pub(crate) async fn next(&mut self, pages: &Pages) -> Result<Option<Row>> {
+        while let Some((page, at)) = self.path.last_mut() {
+            let here = *at;
+            *at += 1;
+            match &*page.clone() {
+                Page::Rows(rows) => {
+                    if let Some(row) = rows.get(here) {
+                        return Ok(Some(row.clone()));
+                    }
+                    self.path.pop();
+                }
+                Page::Inner { height, children } => match children.get(here) {
+                    Some((_, below)) => {
+                        let page = pages.page(self.written, below, height.saturating_sub(1)).await?;
+                        self.path.push((page, 0));
+                    }
+                    None => {
+                        self.path.pop();
+                    }
+                },
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The item of `page` under which the first key of at least `start` is.
+fn position(page: &Page, start: &RowKey) -> usize {
+    match page {
+        Page::Rows(rows) => rows.partition_point(|row| row.key < *start),
+        Page::Inner { children, .. } => {
+            children.partition_point(|(first, _)| first <= start).saturating_sub(1)
+        }
+    }
+}
+
+/// Pages kept in memory: some 20 MiB.
+const CACHED_PAGES: usize = 256;
+const MANIFEST_CAP: usize = 16 * 1024;

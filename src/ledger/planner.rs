@@ -1,0 +1,137 @@
+//! Planning a batch: each command on top of the ones before it, all into one commit.
+
+use std::collections::BTreeMap;
+
+use super::{
+    draft::{Command, Committed, Draft, DraftBody},
+    lookup::View,
+    state::State,
+    writer::Ledger,
+};
+use crate::{
+    env::{Timestamp, random},
+    error::{Error, Result},
+    log::{
+        Hash,
+        body::{self, Personal},
+        commit::{self, COUNT_CAP, Entry, Hashed, Sealed},
+        leaf::{BodyForm, Leaf},
+        row::{Row, RowKey, rows_of},
+    },
+    wire::Malformed,
+};
+
+/// Plans commands one after the other, each on top of the ones before it.
+pub(super) struct Planner<'a> {
+    ledger: &'a Ledger,
+    state: &'a State,
+    planned: BTreeMap<RowKey, Row>,
+    entries: Vec<Entry>,
+    /// The head's hash: the `previous` of the commit's first record.
+    commit_previous: Hash,
+    previous: Hash,
+    time: Timestamp,
+    bytes: usize,
+}
+
+impl<'a> Planner<'a> {
+    pub(super) fn new(ledger: &'a Ledger, state: &'a State) -> Self {
+        let head = state.head;
+        Self {
+            ledger,
+            state,
+            planned: BTreeMap::new(),
+            entries: Vec::new(),
+            commit_previous: head.hash,
+            previous: head.hash,
+            time: ledger.now().max(head.time),
+            bytes: 0,
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.entries.len() >= COUNT_CAP || self.bytes >= BATCH_BYTES
+    }
+
+    pub(super) async fn add(&mut self, command: &dyn Command) -> Result<Committed> {
+        let view = View {
+            state: self.state,
+            planned: &self.planned,
+            pages: self.ledger.pages(),
+            now: self.ledger.now(),
+        };
+        let draft = command.plan(&view).await?;
+        let entry = self.entry(draft)?;
+        let record = Hashed::new(entry.leaf.clone());
+        for row in rows_of(&record, &self.commit_previous) {
+            self.planned.insert(row.key, row);
+        }
+        let committed = Committed { seq: record.leaf.seq, time: record.leaf.time };
+        self.previous = record.hash;
+        self.bytes += entry.body.len();
+        self.entries.push(entry);
+        Ok(committed)
+    }
+
+    /// The commit of everything added; none if nothing was.
+    pub(super) fn seal(self) -> Result<Option<Sealed>> {
+        let Self { ledger, state, entries, .. } = self;
+        if entries.is_empty() {
+            return Ok(None);
+        }
+        let draft = commit::Draft {
+            vault: state.vault,
+            before: &state.frontier,
+            recent: &state.recent(u64::try_from(entries.len()).unwrap_or(u64::MAX)),
+            entries: &entries,
+            nonce: random(ledger.entropy())?,
+        };
+        let sealed = draft.seal(ledger.signer());
+        sealed.map(Some).map_err(|Malformed| Error::invalid("the commit is too large"))
+    }
+
+    fn entry(&self, draft: Draft) -> Result<Entry> {
+        let form = match &draft.body {
+            DraftBody::Plain(_) => BodyForm::Plain,
+            DraftBody::Sealed { personal: None, .. } => BodyForm::Outer,
+            DraftBody::Sealed { personal: Some(_), .. } => BodyForm::Layered,
+        };
+        let planned = u64::try_from(self.entries.len()).unwrap_or(u64::MAX);
+        let mut leaf = Leaf {
+            kind: draft.kind,
+            form,
+            position: u16::try_from(self.entries.len()).unwrap_or(u16::MAX),
+            seq: self.state.head.size.saturating_add(planned),
+            time: self.time,
+            previous: self.previous,
+            case: draft.case,
+            object: draft.object,
+            auxiliary: draft.auxiliary,
+            operation: draft.operation,
+            key_epoch: 1,
+            process: self.ledger.process(),
+            body: [0; 32],
+            effect: draft.effect,
+            state_root: draft.state_root,
+        };
+        let body = match draft.body {
+            DraftBody::Plain(statement) => statement,
+            DraftBody::Sealed { outer, personal } => {
+                let personal = personal.as_ref().map(|(case_key, bytes)| Personal { case_key, bytes });
+                body::seal(
+                    self.state.vault,
+                    &leaf,
+                    self.ledger.audit(),
+                    &outer,
+                    personal,
+                    self.ledger.entropy(),
+                )?
+            }
+        };
+        leaf.body = commit::body_commitment(&body);
+        Ok(Entry { leaf, body })
+    }
+}
+
+/// Bytes of bodies in one commit: with 4,096 leaves and a tail's copies it stays below the cap.
+const BATCH_BYTES: usize = 1024 * 1024;

@@ -1,0 +1,89 @@
+//! Commands waiting to be committed, and their answers.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Poll, Waker},
+};
+
+use super::draft::{Command, Committed};
+use crate::{error::Result, ids::OperationId};
+
+/// One command in the queue or in an attempt. Shared by who waits for it and whoever commits it.
+pub(crate) struct Ticket {
+    pub(crate) command: Arc<dyn Command>,
+    pub(crate) operation: OperationId,
+    slot: Mutex<Slot>,
+}
+
+#[derive(Default)]
+struct Slot {
+    answer: Option<Result<Committed>>,
+    waker: Option<Waker>,
+}
+
+impl Ticket {
+    pub(crate) fn new(command: Arc<dyn Command>, operation: OperationId) -> Arc<Self> {
+        Arc::new(Self { command, operation, slot: Mutex::default() })
+    }
+
+    pub(crate) fn answer(&self, answer: Result<Committed>) {
+        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.answer = Some(answer);
+        if let Some(waker) = slot.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// The answer, once.
+    pub(crate) fn take(&self) -> Option<Result<Committed>> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner).answer.take()
+    }
+
+    /// Waits for the answer.
+    pub(crate) async fn answered(&self) -> Result<Committed> {
+        poll_fn(|context| {
+            let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+            match slot.answer.take() {
+                Some(answer) => Poll::Ready(answer),
+                None => {
+                    slot.waker = Some(context.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+}
+
+/// Commands in the order of their arrival.
+#[derive(Default)]
+pub(crate) struct Queue(Mutex<VecDeque<Arc<Ticket>>>);
+
+impl Queue {
+    pub(crate) fn push(&self, ticket: Arc<Ticket>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(ticket);
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len() >= QUEUE_CAP
+    }
+
+    /// Takes up to `count` commands that somebody still waits for.
+    pub(crate) fn drain(&self, count: usize) -> Vec<Arc<Ticket>> {
+        let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = Vec::new();
+        while taken.len() < count {
+            let Some(ticket) = queue.pop_front() else { break };
+            // The queue held one reference and the one who waits another, unless its future was dropped.
+            if Arc::strong_count(&ticket) > 1 {
+                taken.push(ticket);
+            }
+        }
+        taken
+    }
+}
+
+/// Commands queued before newcomers have to help committing.
+const QUEUE_CAP: usize = 16 * 1024;

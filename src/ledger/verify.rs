@@ -1,0 +1,135 @@
+//! Walking the log forward, every commit checked, in constant memory.
+
+use async_trait::async_trait;
+
+use super::{open::verified, state::Head};
+use crate::{
+    crypto::sign::VerifyingKey,
+    env::Timestamp,
+    error::{Error, Result},
+    ids::VaultId,
+    log::{
+        commit::{COMMIT_CAP, Commit},
+        merkle::Frontier,
+    },
+    storage::{ObjectKey, Storage, layout},
+};
+
+/// How far a walk came: every record before the head is checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Verified {
+    pub(crate) head: Head,
+    /// Of the whole tree, if the walk began at the first record.
+    pub(crate) frontier: Option<Frontier>,
+}
+
+impl Verified {
+    /// The start of the log.
+    pub(crate) fn genesis() -> Self {
+        let head = Head { size: 0, hash: [0; 32], time: Timestamp::default() };
+        Self { head, frontier: Some(Frontier::default()) }
+    }
+
+    /// A head that is trusted already.
+    pub(crate) fn trusted(size: u64, hash: [u8; 32]) -> Self {
+        Self { head: Head { size, hash, time: Timestamp::default() }, frontier: None }
+    }
+}
+
+/// Sees each commit of a walk, in order.
+#[async_trait]
+pub(crate) trait Visitor: Send {
+    async fn visit(&mut self, commit: &Commit) -> Result<()>;
+}
+
+#[async_trait]
+impl<F: FnMut(&Commit) -> Result<()> + Send> Visitor for F {
+    async fn visit(&mut self, commit: &Commit) -> Result<()> {
+        self(commit)
+    }
+}
+
+/// Checks every commit from `from` up to the head `to`: name, contiguity, chain, times, signature,
+/// and, from the first record on, the Merkle root that each commit claims.
+///
+/// # Errors
+///
+/// Corrupt at the first fault, naming the commit; also if the walk does not arrive at `to`.
+pub(crate) async fn walk(
+    storage: &dyn Storage,
+    vault: VaultId,
+    key: &VerifyingKey,
+    from: Verified,
+    to: Head,
+    visitor: &mut dyn Visitor,
+) -> Result<Verified> {
+    let mut at = from;
+    for window in windows(storage, at.head.size, to.size).await? {
+        for name in page_of(storage, &window).await?.into_iter().rev() {
+            if at.head.size >= to.size
+                || layout::first_of_commit(&name).is_none_or(|first| first < at.head.size)
+            {
+                continue;
+            }
+            let bytes = super::get(storage, &name, COMMIT_CAP).await?;
+            let commit = verified(vault, key, &name, &bytes)?;
+            at = step(at, &commit)?;
+            visitor.visit(&commit).await?;
+        }
+    }
+    if (at.head.size, at.head.hash) == (to.size, to.hash) {
+        return Ok(at);
+    }
+    Err(Error::corrupt(format!("the commit after record {}", at.head.size)))
+}
+
+/// The head after `commit`, if it follows.
+fn step(at: Verified, commit: &Commit) -> Result<Verified> {
+    let fault = || Error::corrupt(format!("commit {}", commit.name()));
+    let (first, last) = commit.leaves.first().zip(commit.leaves.last()).ok_or_else(fault)?;
+    if commit.first() != at.head.size || *commit.previous() != at.head.hash || first.leaf.time < at.head.time
+    {
+        return Err(fault());
+    }
+    let mut frontier = at.frontier;
+    if let Some(frontier) = &mut frontier {
+        commit.leaves.iter().for_each(|record| frontier.push(record.hash));
+        if frontier.root() != *commit.root() {
+            return Err(fault());
+        }
+    }
+    let head = Head { size: last.leaf.seq.saturating_add(1), hash: last.hash, time: last.leaf.time };
+    Ok(Verified { head, frontier })
+}
+
+/// A page of the log's listing: the key after which it begins.
+type Window = ObjectKey;
+
+/// The pages of the listing that reach back to `from`, oldest first. Newest commits are listed first,
+/// so the walk remembers where each page began and lists it again when its turn comes.
+///
+/// The first page begins at `to`, so commits that arrive meanwhile move none of them.
+async fn windows(storage: &dyn Storage, from: u64, to: u64) -> Result<Vec<Window>> {
+    let mut start = layout::commit(to, &[0xff; 32]);
+    let mut windows: Vec<Window> = vec![start.clone()];
+    loop {
+        let page = page_of(storage, &start).await?;
+        let reached = page.last().and_then(layout::first_of_commit).is_none_or(|first| first <= from);
+        match page.last() {
+            Some(last) if page.len() == PAGE && !reached => {
+                start = last.clone();
+                windows.push(start.clone());
+            }
+            _ => break,
+        }
+    }
+    windows.reverse();
+    Ok(windows)
+}
+
+async fn page_of(storage: &dyn Storage, window: &Window) -> Result<Vec<ObjectKey>> {
+    Ok(storage.list(layout::LOG, Some(window), PAGE).await?)
+}
+
+/// Names listed at once.
+const PAGE: usize = 1000;

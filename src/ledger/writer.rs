@@ -1,0 +1,431 @@
+//! Committing: group commit, the ambiguity rule, takeover (FORMAT §5.3, DESIGN "How a commit happens").
+
+use core::fmt;
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{
+    future::{Either, select},
+    lock::{Mutex, MutexGuard},
+};
+
+use super::{
+    draft::{Command, Committed, Index},
+    fold::fold,
+    lookup::Pages,
+    objects::{TRIES, backoff},
+    open::{next_commit, verified},
+    planner::Planner,
+    probe,
+    queue::{Queue, Ticket},
+    state::State,
+};
+use crate::{
+    crypto::sign::SigningKey,
+    env::{Clock, Entropy, Sleeper, Timestamp, random},
+    error::{Error, ErrorKind, Result},
+    ids::OperationId,
+    log::{
+        commit::{COUNT_CAP, Commit, Sealed},
+        manifest::FOLD,
+    },
+    secret::Secret,
+    storage::{Creation, ObjectKey, Storage},
+};
+
+/// What a ledger is made of.
+pub(crate) struct LedgerParts {
+    pub(crate) pages: Pages,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) sleeper: Arc<dyn Sleeper>,
+    pub(crate) state: State,
+    pub(crate) signer: SigningKey,
+    pub(crate) audit: Secret<32>,
+    pub(crate) process: [u8; 12],
+}
+
+/// The log of one vault, shared by all its sessions in this process.
+pub(crate) struct Ledger {
+    pages: Pages,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    sleeper: Arc<dyn Sleeper>,
+    signer: SigningKey,
+    audit: Secret<32>,
+    process: [u8; 12],
+    state: RwLock<Arc<State>>,
+    queue: Queue,
+    /// Held by whoever commits. What is under way stays in here when its driver is dropped.
+    work: Mutex<Work>,
+}
+
+/// What the commit in progress has come to.
+#[derive(Default)]
+struct Work {
+    proven: bool,
+    batch: Vec<Arc<Ticket>>,
+    attempt: Option<Attempt>,
+    losses: u32,
+}
+
+/// One commit object that may have been created.
+struct Attempt {
+    sealed: Sealed,
+    /// The tickets with their record's index in the commit.
+    tickets: Vec<(Arc<Ticket>, Committed)>,
+    /// A create may have taken effect without saying so.
+    doubtful: bool,
+}
+
+enum Settled {
+    Won,
+    Lost(Bytes),
+    Failed(Error),
+    Unknown,
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger").field("head", &self.state().head).finish_non_exhaustive()
+    }
+}
+
+impl Ledger {
+    pub(crate) fn new(parts: LedgerParts) -> Self {
+        let LedgerParts { pages, clock, entropy, sleeper, state, signer, audit, process } = parts;
+        Self {
+            pages,
+            clock,
+            entropy,
+            sleeper,
+            signer,
+            audit,
+            process,
+            state: RwLock::new(Arc::new(state)),
+            queue: Queue::default(),
+            work: Mutex::default(),
+        }
+    }
+
+    /// The newest state this process knows.
+    pub(crate) fn state(&self) -> Arc<State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn pages(&self) -> &Pages {
+        &self.pages
+    }
+
+    pub(crate) fn storage(&self) -> &dyn Storage {
+        &**self.pages.storage()
+    }
+
+    pub(crate) fn entropy(&self) -> &dyn Entropy {
+        &*self.entropy
+    }
+
+    pub(crate) fn audit(&self) -> &Secret<32> {
+        &self.audit
+    }
+
+    pub(super) fn signer(&self) -> &SigningKey {
+        &self.signer
+    }
+
+    pub(super) fn process(&self) -> [u8; 12] {
+        self.process
+    }
+
+    pub(crate) fn sleeper(&self) -> &dyn Sleeper {
+        &*self.sleeper
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Stores an object that a later record will name.
+    ///
+    /// # Errors
+    ///
+    /// The storage's.
+    pub(crate) async fn put(&self, key: &ObjectKey, bytes: Bytes) -> Result<()> {
+        super::put(self.storage(), self.sleeper(), key, bytes).await
+    }
+
+    /// Commits one command; its record stands in the log when this returns `Ok`.
+    ///
+    /// # Errors
+    ///
+    /// What the command's plan refuses; [`ErrorKind::Contended`], [`ErrorKind::OutcomeUnknown`]; the storage's.
+    ///
+    /// # Cancellation
+    ///
+    /// A dropped future may still commit: who waits next finishes what it began.
+    pub(crate) async fn commit(
+        &self,
+        operation: OperationId,
+        command: Arc<dyn Command>,
+    ) -> Result<Committed> {
+        while self.queue.is_full() {
+            let mut work = self.work.lock().await;
+            self.lead(&mut work).await;
+        }
+        let ticket = Ticket::new(command, operation);
+        self.queue.push(ticket.clone());
+        loop {
+            let lock = self.work.lock();
+            let answered = core::pin::pin!(ticket.answered());
+            match select(answered, lock).await {
+                Either::Left((answer, _)) => return answer,
+                Either::Right((mut work, _)) => {
+                    if let Some(answer) = ticket.take() {
+                        return answer;
+                    }
+                    self.lead(&mut work).await;
+                }
+            }
+        }
+    }
+
+    /// Reads what others have committed.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt, or the storage's.
+    pub(crate) async fn sync(&self) -> Result<Arc<State>> {
+        let mut work = self.work.lock().await;
+        if work.attempt.is_some() {
+            self.lead(&mut work).await;
+        }
+        self.catch_up().await?;
+        Ok(self.state())
+    }
+
+    /// Brings everything queued to an end: one commit, or as many as lost races take.
+    ///
+    /// May be dropped at any `await`: a ticket is in the batch or in the attempt until it is answered.
+    async fn lead(&self, work: &mut MutexGuard<'_, Work>) {
+        let mut fold = true;
+        loop {
+            if work.attempt.is_none() {
+                if work.batch.is_empty() {
+                    work.batch = self.queue.drain(COUNT_CAP);
+                    work.losses = 0;
+                }
+                let due = fold && self.state().unfolded() >= FOLD;
+                if work.batch.is_empty() && !due {
+                    return;
+                }
+                // Tried once: a fold that fails must not keep its leader here.
+                fold &= !due;
+                if let Err(error) = self.prepare(work, due).await {
+                    return fail(work, &error);
+                }
+            }
+            let Some(attempt) = &mut work.attempt else { continue };
+            match self.settle(attempt).await {
+                Settled::Won => {
+                    self.won(work);
+                    drop(self.load_manifest().await);
+                    if self.state().unfolded() < FOLD {
+                        return;
+                    }
+                }
+                Settled::Lost(winner) => {
+                    if let Err(error) = self.lost(work, &winner).await {
+                        return fail(work, &error);
+                    }
+                }
+                Settled::Failed(error) => return fail(work, &error),
+                Settled::Unknown => return leave_unknown(work),
+            }
+        }
+    }
+
+    /// Plans the batch on the present state, with the fold that is due, and seals it into an attempt.
+    async fn prepare(&self, work: &mut Work, fold_is_due: bool) -> Result<()> {
+        if !work.proven {
+            probe::prove(self.storage(), &*self.entropy).await?;
+            work.proven = true;
+        }
+        if fold_is_due {
+            // A failed fold is no failure of the commit before it; the next one folds, and none gets
+            // far without.
+            match self.fold().await {
+                Ok(index) => work.batch.insert(0, index),
+                Err(error) if self.state().unfolded() >= TAIL_CAP => return Err(error),
+                Err(_) => {}
+            }
+        }
+        self.plan_batch(work).await
+    }
+
+    /// Writes tables and manifest; gives the command that names them.
+    async fn fold(&self) -> Result<Arc<Ticket>> {
+        let (manifest, digest) = fold(&self.state(), &self.pages, &*self.sleeper).await?;
+        let operation = self.operation()?;
+        Ok(Ticket::new(Arc::new(Index { covered: manifest.covered(), digest, operation }), operation))
+    }
+
+    async fn plan_batch(&self, work: &mut Work) -> Result<()> {
+        let state = self.state();
+        let mut planner = Planner::new(self, &state);
+        let (mut kept, mut refused) = (Vec::new(), Vec::new());
+        for ticket in &work.batch {
+            if planner.is_full() {
+                break;
+            }
+            match planner.add(&*ticket.command).await {
+                Ok(committed) => kept.push((ticket.clone(), committed)),
+                Err(error) => refused.push((ticket.clone(), error)),
+            }
+        }
+        let stale = refused.iter().any(|(_, error)| error.kind() == ErrorKind::Corrupt);
+        if stale && self.superseded(&state).await? {
+            return Ok(());
+        }
+        let sealed = planner.seal()?;
+        // From here on nothing awaits: every ticket moves at once.
+        work.batch.drain(..kept.len() + refused.len());
+        refused.into_iter().for_each(|(ticket, error)| ticket.answer(Err(error)));
+        work.attempt = sealed.map(|sealed| Attempt { sealed, tickets: kept, doubtful: false });
+        Ok(())
+    }
+
+    /// Whether the log has gone on from `state`, whose index may have been deleted since.
+    async fn superseded(&self, state: &State) -> Result<bool> {
+        self.catch_up().await?;
+        Ok(self.state().head != state.head)
+    }
+
+    /// Creates the attempt's object until it is known who has its name.
+    async fn settle(&self, attempt: &mut Attempt) -> Settled {
+        let Sealed { key, bytes, .. } = &attempt.sealed;
+        for round in 0..TRIES {
+            let was_doubtful = core::mem::replace(&mut attempt.doubtful, true);
+            match self.storage().create(key, bytes.clone()).await {
+                Ok(Creation::Created) => return Settled::Won,
+                Ok(_) => {}
+                Err(error) if !was_doubtful => {
+                    attempt.doubtful = false;
+                    return Settled::Failed(error.into());
+                }
+                Err(_) => {}
+            }
+            match self.storage().read(key, None).await {
+                Ok(Some(found)) if found == *bytes => return Settled::Won,
+                Ok(Some(found)) => return Settled::Lost(found),
+                Ok(None) | Err(_) => self.sleeper.sleep(backoff(round)).await,
+            }
+        }
+        Settled::Unknown
+    }
+
+    /// Takes the attempt's records into the state and answers its tickets.
+    fn won(&self, work: &mut Work) {
+        let Some(attempt) = work.attempt.take() else { return };
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut state).append(&attempt.sealed.records);
+        drop(state);
+        for (ticket, committed) in attempt.tickets {
+            ticket.answer(Ok(committed));
+        }
+    }
+
+    /// Takes the winner's records into the state; what was planned goes back into the batch.
+    async fn lost(&self, work: &mut Work, winner: &Bytes) -> Result<()> {
+        let Some(attempt) = work.attempt.take() else { return Ok(()) };
+        let tickets = attempt.tickets.into_iter().map(|(ticket, _)| ticket);
+        let waiting = core::mem::take(&mut work.batch);
+        work.batch = tickets.chain(waiting).collect();
+        work.losses += 1;
+        if work.losses >= LOSSES {
+            let reason = "other writers kept winning; nothing was written; try again later";
+            return Err(Error::new(ErrorKind::Contended, reason));
+        }
+        let state = self.state();
+        let commit = verified(state.vault, &state.key, &attempt.sealed.key, winner)?;
+        self.apply(&commit).await?;
+        self.catch_up().await?;
+        if work.losses > 1 {
+            self.sleeper.sleep(self.jitter(work.losses)?).await;
+        }
+        Ok(())
+    }
+
+    /// Applies every commit that follows the state.
+    async fn catch_up(&self) -> Result<()> {
+        loop {
+            let state = self.state();
+            let head = state.head;
+            match next_commit(self.storage(), state.vault, &state.key, head.size, &head.hash).await? {
+                Some(commit) => self.apply(&commit).await?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn apply(&self, commit: &Commit) -> Result<()> {
+        let mut next = (*self.state()).clone();
+        let ordered = commit.leaves.first().is_some_and(|first| first.leaf.time >= next.head.time);
+        next.append(&commit.leaves);
+        if !ordered || next.frontier.root() != *commit.root() {
+            return Err(Error::corrupt(format!("commit {}", commit.name())));
+        }
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        self.load_manifest().await
+    }
+
+    /// Loads the manifest that the newest Index record names, and shortens the tail.
+    async fn load_manifest(&self) -> Result<()> {
+        let Some((covered, digest)) = self.state().unloaded() else { return Ok(()) };
+        let manifest = self.pages.manifest(covered, &digest).await?;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut state).rebase(manifest);
+        Ok(())
+    }
+
+    pub(crate) fn operation(&self) -> Result<OperationId> {
+        Ok(OperationId::from_bytes(random(&*self.entropy)?))
+    }
+
+    fn jitter(&self, losses: u32) -> Result<Duration> {
+        let [byte] = random::<1>(&*self.entropy)?;
+        Ok(backoff(losses).mul_f64(f64::from(byte) / 256.0))
+    }
+}
+
+/// Answers everything under way with the one error; nothing was written.
+fn fail(work: &mut Work, error: &Error) {
+    let planned = work.attempt.take().into_iter().flat_map(|attempt| attempt.tickets);
+    let tickets = planned.map(|(ticket, _)| ticket).chain(work.batch.split_off(0));
+    tickets.for_each(|ticket| ticket.answer(Err(error.again())));
+}
+
+/// Answers that the outcome is unknown; the attempt stays, to be settled before anything else, so what
+/// was not part of it has certainly not happened.
+fn leave_unknown(work: &mut Work) {
+    let reason =
+        "the storage does not tell whether an earlier operation happened, so nothing more was written";
+    for ticket in work.batch.drain(..) {
+        ticket.answer(Err(Error::new(ErrorKind::Storage, reason)));
+    }
+    if let Some(attempt) = &mut work.attempt {
+        for (ticket, _) in attempt.tickets.drain(..) {
+            let kind = ErrorKind::OutcomeUnknown(ticket.operation);
+            let reason =
+                "the storage does not tell whether it happened; ask for the operation's outcome later";
+            ticket.answer(Err(Error::new(kind, reason)));
+        }
+    }
+}
+
+/// Lost races before a writer gives up.
+const LOSSES: u32 = 16;
+/// Records without a fold before nothing more is committed.
+const TAIL_CAP: u64 = 512;

@@ -1,0 +1,82 @@
+//! Opening, closing and reopening cases.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Origin, draft, with_personal};
+use crate::{
+    error::{Error, Result},
+    ids::{CaseId, OperationId},
+    ledger::{Command, Draft, View},
+    log::{
+        Hash,
+        leaf::{Kind, auxiliary_from},
+        row::RowKey,
+    },
+    policy,
+    secret::Secret,
+    wire::Writer,
+};
+
+/// Opens a case whose key is wrapped under the current epoch of one keyring.
+pub(crate) struct OpenCase {
+    pub(crate) origin: Origin,
+    pub(crate) operation: OperationId,
+    pub(crate) case: CaseId,
+    pub(crate) effect: Hash,
+    /// The keyring whose current epoch wraps the case's key.
+    pub(crate) keyring: Hash,
+}
+
+#[async_trait]
+impl Command for OpenCase {
+    async fn plan(&self, view: &View<'_>) -> Result<Draft> {
+        // An epoch is dropped only when every case the log knows is wrapped under a newer one, so a
+        // case wrapped under an older keyring's epoch must not come after it.
+        if view.keyring() != self.keyring {
+            return Err(Error::denied("the keyring changed: wrap the case's key again"));
+        }
+        policy::may_commit(self.operation, view.row(&RowKey::operation(self.operation)).await?.as_ref())?;
+        let opened = draft(&self.origin, Kind::CaseOpened, self.operation, Vec::new());
+        Ok(Draft { case: self.case, effect: self.effect, ..opened })
+    }
+}
+
+/// Closes or reopens a case.
+pub(crate) struct SetCase {
+    pub(crate) origin: Origin,
+    pub(crate) operation: OperationId,
+    pub(crate) case: CaseId,
+    /// CaseClosed or CaseReopened.
+    pub(crate) kind: Kind,
+    pub(crate) case_key: Arc<Secret<32>>,
+    pub(crate) reason: String,
+}
+
+#[async_trait]
+impl Command for SetCase {
+    async fn plan(&self, view: &View<'_>) -> Result<Draft> {
+        let row = view.row(&RowKey::case(self.case)).await?;
+        let row = row.ok_or_else(|| Error::not_found(format!("case {}", self.case)))?;
+        if (row.kind == Kind::CaseClosed) == (self.kind == Kind::CaseClosed) {
+            let state = if row.kind == Kind::CaseClosed { "closed" } else { "open" };
+            return Err(Error::denied(format!("case {} is {state} already", self.case)));
+        }
+        let mut w = Writer::new();
+        w.text(&self.reason);
+        let set = draft(&self.origin, self.kind, self.operation, Vec::new());
+        let opened_by = case_head(&row);
+        let auxiliary = auxiliary_from(opened_by.as_bytes());
+        let set = Draft { case: self.case, auxiliary, effect: row.effect, ..set };
+        Ok(with_personal(set, &self.case_key, w.as_slice()))
+    }
+}
+
+/// The operation that created a case's head.
+pub(crate) fn case_head(row: &crate::log::row::Row) -> OperationId {
+    match row.kind {
+        Kind::CaseOpened => row.operation,
+        _ => crate::log::leaf::auxiliary_operation(&row.auxiliary),
+    }
+}

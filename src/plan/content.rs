@@ -1,0 +1,105 @@
+//! Reading: the record that must stand before anything is released.
+
+use core::ops::Range;
+
+use async_trait::async_trait;
+
+use super::{NO_CASE, NO_OBJECT, Origin, draft};
+use crate::{
+    error::{Error, Result},
+    ids::{CaseId, DocumentId, OperationId, VersionId},
+    ledger::{Command, Draft, View},
+    log::{
+        leaf::{Kind, auxiliary_from},
+        row::RowKey,
+    },
+    wire::Writer,
+};
+
+/// Releases content of a version.
+pub(crate) struct Read {
+    pub(crate) origin: Origin,
+    pub(crate) operation: OperationId,
+    pub(crate) document: DocumentId,
+    pub(crate) version: VersionId,
+    /// The caller asked for the newest version, so it must be that still.
+    pub(crate) newest: bool,
+    /// Bytes of content.
+    pub(crate) range: Range<u64>,
+}
+
+#[async_trait]
+impl Command for Read {
+    async fn plan(&self, view: &View<'_>) -> Result<Draft> {
+        let key = if self.newest {
+            RowKey::document(self.document)
+        } else {
+            RowKey::version(self.document, self.version)
+        };
+        let row = view.row(&key).await?;
+        let row = row.ok_or_else(|| Error::not_found(format!("document {}", self.document)))?;
+        if VersionId::of(row.operation) != self.version {
+            return Err(Error::denied(format!("document {} has a newer version", self.document)));
+        }
+        let mut w = Writer::new();
+        w.u64(self.range.start).u64(self.range.end);
+        let read = draft(&self.origin, Kind::Read, self.operation, w.into_vec());
+        let auxiliary = auxiliary_from(self.version.as_bytes());
+        Ok(Draft { case: self.document.case(), object: *self.document.own(), auxiliary, ..read })
+    }
+}
+
+/// What names and metadata are released.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Browsed {
+    Cases,
+    Documents(CaseId),
+    Document(DocumentId),
+    Versions(DocumentId),
+    WhoCanOpen(DocumentId),
+    Case(CaseId),
+    Outcome,
+}
+
+impl Browsed {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Cases => 1,
+            Self::Documents(_) => 2,
+            Self::Document(_) => 3,
+            Self::Versions(_) => 4,
+            Self::WhoCanOpen(_) => 5,
+            Self::Case(_) => 6,
+            Self::Outcome => 7,
+        }
+    }
+
+    const fn about(self) -> (CaseId, [u8; 16]) {
+        match self {
+            Self::Cases | Self::Outcome => (NO_CASE, NO_OBJECT),
+            Self::Documents(case) | Self::Case(case) => (case, NO_OBJECT),
+            Self::Document(document) | Self::Versions(document) | Self::WhoCanOpen(document) => {
+                (document.case(), *document.own())
+            }
+        }
+    }
+}
+
+/// Releases names and metadata.
+pub(crate) struct Browse {
+    pub(crate) origin: Origin,
+    pub(crate) operation: OperationId,
+    pub(crate) what: Browsed,
+    pub(crate) items: u32,
+}
+
+#[async_trait]
+impl Command for Browse {
+    async fn plan(&self, _: &View<'_>) -> Result<Draft> {
+        let mut w = Writer::new();
+        w.u8(self.what.code()).u32(self.items);
+        let (case, object) = self.what.about();
+        let browsed = draft(&self.origin, Kind::Browsed, self.operation, w.into_vec());
+        Ok(Draft { case, object, ..browsed })
+    }
+}

@@ -1,0 +1,111 @@
+//! Granting, delivering and revoking.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Origin, draft, with_personal};
+use crate::{
+    error::{Error, Result},
+    grant::{SealedTerms, Terms},
+    ids::{GrantId, OperationId, Scope},
+    ledger::{Command, Draft, View},
+    log::{
+        Hash,
+        leaf::{Kind, auxiliary_from},
+        row::RowKey,
+    },
+    policy::{self, Clocks},
+    secret::Secret,
+    wire::Writer,
+};
+
+/// Makes a grant whose head exists.
+pub(crate) struct Grant {
+    pub(crate) origin: Origin,
+    pub(crate) id: GrantId,
+    pub(crate) recipient: [u8; 32],
+    pub(crate) terms: SealedTerms,
+    pub(crate) effect: Hash,
+    pub(crate) case_key: Arc<Secret<32>>,
+}
+
+#[async_trait]
+impl Command for Grant {
+    async fn plan(&self, view: &View<'_>) -> Result<Draft> {
+        let (scope, operation) = (self.id.scope(), self.id.operation());
+        policy::case_is_open(scope.case(), view.row(&RowKey::case(scope.case())).await?.as_ref())?;
+        if let Scope::Document(document) = scope {
+            let row = view.row(&RowKey::document(document)).await?;
+            row.ok_or_else(|| Error::not_found(format!("document {document}")))?;
+        }
+        policy::may_commit(operation, view.row(&RowKey::operation(operation)).await?.as_ref())?;
+        let clocks = Clocks { own: view.now, log: view.state.head.time };
+        clocks.agree()?;
+        if clocks.may_have_reached(self.terms.terms.until) {
+            return Err(Error::invalid(format!("the grant would have ended at {}", self.terms.terms.until)));
+        }
+        let mut w = Writer::new();
+        w.text(&self.terms.terms.purpose);
+        let granted = draft(&self.origin, Kind::Granted, operation, self.terms.details());
+        let granted = Draft {
+            case: scope.case(),
+            object: scope.object(),
+            auxiliary: self.recipient,
+            effect: self.effect,
+            ..granted
+        };
+        Ok(with_personal(granted, &self.case_key, w.as_slice()))
+    }
+}
+
+/// Releases a delivery.
+pub(crate) struct Deliver {
+    pub(crate) origin: Origin,
+    pub(crate) operation: OperationId,
+    pub(crate) grant: GrantId,
+    pub(crate) terms: Terms,
+    pub(crate) effect: Hash,
+    pub(crate) documents: u32,
+    pub(crate) bytes: u64,
+}
+
+#[async_trait]
+impl Command for Deliver {
+    async fn plan(&self, view: &View<'_>) -> Result<Draft> {
+        let row = view.row(&RowKey::grant(self.grant)).await?;
+        let clocks = Clocks { own: view.now, log: view.state.head.time };
+        policy::grant_delivers(self.grant, row.as_ref(), &self.terms, clocks)?;
+        let mut w = Writer::new();
+        w.u32(self.documents).u64(self.bytes);
+        let delivered = draft(&self.origin, Kind::Delivered, self.operation, w.into_vec());
+        let auxiliary = auxiliary_from(self.grant.operation().as_bytes());
+        let scope = self.grant.scope();
+        Ok(Draft { case: scope.case(), object: scope.object(), auxiliary, effect: self.effect, ..delivered })
+    }
+}
+
+/// Revokes a grant.
+pub(crate) struct Revoke {
+    pub(crate) origin: Origin,
+    pub(crate) operation: OperationId,
+    pub(crate) grant: GrantId,
+    pub(crate) case_key: Arc<Secret<32>>,
+    pub(crate) reason: String,
+}
+
+#[async_trait]
+impl Command for Revoke {
+    async fn plan(&self, view: &View<'_>) -> Result<Draft> {
+        let row = view.row(&RowKey::grant(self.grant)).await?;
+        policy::grant_stands(self.grant, row.as_ref())?;
+        let mut w = Writer::new();
+        w.text(&self.reason);
+        let revoked = draft(&self.origin, Kind::Revoked, self.operation, Vec::new());
+        let scope = self.grant.scope();
+        let auxiliary = auxiliary_from(self.grant.operation().as_bytes());
+        let effect = row.map(|row| row.effect).unwrap_or_default();
+        let revoked = Draft { case: scope.case(), object: scope.object(), auxiliary, effect, ..revoked };
+        Ok(with_personal(revoked, &self.case_key, w.as_slice()))
+    }
+}

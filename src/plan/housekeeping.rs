@@ -1,0 +1,74 @@
+//! Announcing uploads, and giving up operations that never committed.
+
+use async_trait::async_trait;
+
+use super::{Origin, draft};
+use crate::{
+    env::Timestamp,
+    error::{Error, Result},
+    ids::{CaseId, DocumentId, OperationId},
+    ledger::{Command, Draft, View},
+    log::{
+        leaf::{Kind, auxiliary_from, padded},
+        row::{Row, RowKey},
+    },
+    policy::{self, Clocks},
+};
+
+/// Announces that an operation's objects are wanted until it expires.
+pub(crate) struct Announce {
+    pub(crate) origin: Origin,
+    pub(crate) operation: OperationId,
+    pub(crate) document: DocumentId,
+    pub(crate) expiry: Timestamp,
+    /// Only if the log knows nothing of the operation: a collector must not prolong an upload.
+    pub(crate) unknown_only: bool,
+}
+
+#[async_trait]
+impl Command for Announce {
+    async fn plan(&self, view: &View<'_>) -> Result<Draft> {
+        let row = view.row(&RowKey::operation(self.operation)).await?;
+        policy::may_commit(self.operation, row.as_ref())?;
+        if self.unknown_only && row.is_some() {
+            return Err(Error::denied("the log knows this operation"));
+        }
+        if !self.unknown_only {
+            let case = self.document.case();
+            policy::case_is_open(case, view.row(&RowKey::case(case)).await?.as_ref())?;
+        }
+        let announced = draft(&self.origin, Kind::UploadAnnounced, self.operation, Vec::new());
+        let auxiliary = padded(&self.expiry.as_millis().to_be_bytes());
+        Ok(Draft { case: self.document.case(), object: *self.document.own(), auxiliary, ..announced })
+    }
+}
+
+/// Gives an operation up: from here on it cannot commit, so its objects can go.
+pub(crate) struct Condemn {
+    pub(crate) origin: Origin,
+    pub(crate) operation: OperationId,
+    pub(crate) case: CaseId,
+    pub(crate) condemned: OperationId,
+}
+
+#[async_trait]
+impl Command for Condemn {
+    async fn plan(&self, view: &View<'_>) -> Result<Draft> {
+        let row = view.row(&RowKey::operation(self.condemned)).await?;
+        let clocks = Clocks { own: view.now, log: view.state.head.time };
+        let row = row.filter(|row| row.kind == Kind::UploadAnnounced);
+        let expired = row.is_some_and(|row| clocks.have_reached(expiry(&row)));
+        clocks.agree()?;
+        if !expired {
+            return Err(Error::denied(format!("operation {} is not abandoned", self.condemned)));
+        }
+        let condemned = draft(&self.origin, Kind::Condemned, self.operation, Vec::new());
+        let auxiliary = auxiliary_from(self.condemned.as_bytes());
+        Ok(Draft { case: self.case, auxiliary, ..condemned })
+    }
+}
+
+/// When an announced operation may be given up.
+pub(crate) fn expiry(row: &Row) -> Timestamp {
+    Timestamp::from_millis(u64::from_be_bytes(row.auxiliary.first_chunk().copied().unwrap_or_default()))
+}

@@ -1,0 +1,70 @@
+//! Commands: each looks up what its decision rests on, and decides, anew for every state (DESIGN
+//! "How a commit happens"). Nothing is released and nothing written here.
+
+mod cases;
+mod content;
+mod documents;
+mod grants;
+mod housekeeping;
+mod keyring;
+
+use std::sync::Arc;
+
+pub(crate) use cases::{OpenCase, SetCase, case_head};
+pub(crate) use content::{Browse, Browsed, Read};
+pub(crate) use documents::{Store, ordinal, previous_version, reason, version};
+pub(crate) use grants::{Deliver, Grant, Revoke};
+pub(crate) use housekeeping::{Announce, Condemn, expiry};
+pub(crate) use keyring::{ChangeKeyring, Genesis, KeyringChange};
+
+use crate::{
+    ids::{CaseId, OperationId},
+    ledger::{Draft, DraftBody},
+    log::{Hash, body::Outer, leaf::Kind},
+    secret::{Secret, SecretBytes},
+};
+
+/// Who does something, what for, and under which request.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    pub(crate) actor: Arc<str>,
+    pub(crate) purpose: Arc<str>,
+    pub(crate) request: Option<Arc<str>>,
+}
+
+impl Origin {
+    fn outer(&self, details: Vec<u8>) -> Outer {
+        Outer {
+            actor: self.actor.as_ref().to_owned(),
+            purpose: self.purpose.as_ref().to_owned(),
+            request: self.request.as_deref().map(str::to_owned),
+            details,
+        }
+    }
+}
+
+/// A record of `kind` by `operation` that touches nothing yet.
+fn draft(origin: &Origin, kind: Kind, operation: OperationId, details: Vec<u8>) -> Draft {
+    Draft {
+        kind,
+        case: NO_CASE,
+        object: NO_OBJECT,
+        auxiliary: [0; 32],
+        operation,
+        effect: NO_HASH,
+        state_root: NO_HASH,
+        body: DraftBody::Sealed { outer: origin.outer(details), personal: None },
+    }
+}
+
+/// Adds what is personal to a draft.
+fn with_personal(mut draft: Draft, key: &Arc<Secret<32>>, bytes: &[u8]) -> Draft {
+    if let DraftBody::Sealed { personal, .. } = &mut draft.body {
+        *personal = Some((key.clone(), SecretBytes::new(bytes.to_vec())));
+    }
+    draft
+}
+
+const NO_CASE: CaseId = CaseId::from_bytes([0; 16]);
+const NO_OBJECT: [u8; 16] = [0; 16];
+const NO_HASH: Hash = [0; 32];

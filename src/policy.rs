@@ -1,0 +1,145 @@
+//! What is allowed: pure decisions on what the log says and what time it is.
+
+use core::time::Duration;
+
+use crate::{
+    env::Timestamp,
+    error::{Error, Result},
+    grant::Terms,
+    ids::{CaseId, GrantId, OperationId},
+    log::{leaf::Kind, row::Row},
+};
+
+/// The two clocks a decision about time rests on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clocks {
+    /// This process's own.
+    pub(crate) own: Timestamp,
+    /// The newest record's time.
+    pub(crate) log: Timestamp,
+}
+
+impl Clocks {
+    /// Refuses decisions about time while the log is far ahead of this process's clock: one of the
+    /// two is wrong, and it is not known which.
+    pub(crate) fn agree(self) -> Result<()> {
+        if self.log.saturating_since(self.own) <= SKEW {
+            return Ok(());
+        }
+        Err(Error::denied(format!(
+            "the log's time is {} and this machine's {}: nothing that depends on time is decided until they agree",
+            self.log, self.own
+        )))
+    }
+
+    /// Whether either clock says that `instant` has come.
+    pub(crate) fn may_have_reached(self, instant: Timestamp) -> bool {
+        self.own.max(self.log) >= instant
+    }
+
+    /// Whether both clocks say that `instant` has come, the log's being as old as its last record.
+    pub(crate) fn have_reached(self, instant: Timestamp) -> bool {
+        self.own >= instant
+    }
+}
+
+/// Refuses what adds to a case that is not there or closed.
+pub(crate) fn case_is_open(case: CaseId, row: Option<&Row>) -> Result<()> {
+    match row.map(|row| row.kind) {
+        None => Err(Error::not_found(format!("case {case}"))),
+        Some(Kind::CaseClosed) => {
+            Err(Error::denied(format!("case {case} is closed: reopen it to add to it")))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// Refuses a delivery that the grant's terms, its revocation or the clocks do not allow.
+pub(crate) fn grant_delivers(grant: GrantId, row: Option<&Row>, terms: &Terms, clocks: Clocks) -> Result<()> {
+    grant_stands(grant, row)?;
+    clocks.agree()?;
+    if clocks.may_have_reached(terms.until) {
+        return Err(Error::denied(format!("grant {grant} ended at {}", terms.until)));
+    }
+    if !clocks.have_reached(terms.not_before) {
+        return Err(Error::denied(format!("grant {grant} begins at {}", terms.not_before)));
+    }
+    Ok(())
+}
+
+/// Refuses a grant that is not there or revoked.
+pub(crate) fn grant_stands(grant: GrantId, row: Option<&Row>) -> Result<()> {
+    match row.map(|row| (row.kind, row.time)) {
+        None => Err(Error::not_found(format!("grant {grant}"))),
+        Some((Kind::Revoked, at)) => Err(Error::denied(format!("grant {grant} was revoked at {at}"))),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Refuses to commit an operation a second time, or after its objects were given up.
+pub(crate) fn may_commit(operation: OperationId, row: Option<&Row>) -> Result<()> {
+    match row.map(|row| row.kind) {
+        None | Some(Kind::UploadAnnounced) => Ok(()),
+        Some(Kind::Condemned) => {
+            Err(Error::denied(format!("operation {operation} was given up as abandoned: start it again")))
+        }
+        Some(_) => Err(Error::denied(format!("operation {operation} has been committed already"))),
+    }
+}
+
+/// How far the log may be ahead of a process's own clock.
+const SKEW: Duration = Duration::from_secs(5 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Scope;
+
+    fn clocks(own: u64, log: u64) -> Clocks {
+        Clocks { own: Timestamp::from_millis(own), log: Timestamp::from_millis(log) }
+    }
+
+    fn row(kind: Kind) -> Row {
+        Row {
+            key: crate::log::row::RowKey::keyring(),
+            seq: 1,
+            kind,
+            time: Timestamp::from_millis(7),
+            operation: OperationId::from_bytes([1; 16]),
+            auxiliary: [0; 32],
+            effect: [0; 32],
+            leaf: [0; 32],
+            position: 0,
+            commit_previous: [0; 16],
+        }
+    }
+
+    #[test]
+    fn expiry_needs_one_clock_and_beginning_needs_our_own() {
+        let grant = GrantId::new(Scope::Case(CaseId::from_bytes([1; 16])), OperationId::from_bytes([2; 16]));
+        let terms = Terms::read().not_before(Timestamp::from_millis(100)).until(Timestamp::from_millis(200));
+        let granted = row(Kind::Granted);
+        let delivers = |own, log| grant_delivers(grant, Some(&granted), &terms, clocks(own, log)).is_ok();
+        assert!(delivers(150, 150) && delivers(100, 0));
+        assert!(!delivers(99, 150), "this machine's clock is before the beginning");
+        assert!(!delivers(150, 200) && !delivers(200, 150), "either clock has reached the end");
+        assert!(grant_delivers(grant, Some(&row(Kind::Revoked)), &terms, clocks(150, 150)).is_err());
+        assert!(grant_delivers(grant, None, &terms, clocks(150, 150)).is_err());
+    }
+
+    #[test]
+    fn a44_a_log_far_ahead_decides_nothing_about_time() {
+        assert!(clocks(0, 300_000).agree().is_ok());
+        assert!(clocks(0, 300_001).agree().is_err());
+        assert!(clocks(1_000_000, 0).agree().is_ok());
+    }
+
+    #[test]
+    fn an_operation_commits_once_and_never_after_it_was_given_up() {
+        let operation = OperationId::from_bytes([1; 16]);
+        assert!(may_commit(operation, None).is_ok());
+        assert!(may_commit(operation, Some(&row(Kind::UploadAnnounced))).is_ok());
+        assert!(may_commit(operation, Some(&row(Kind::Condemned))).is_err());
+        assert!(may_commit(operation, Some(&row(Kind::Stored))).is_err());
+    }
+}

@@ -1,0 +1,170 @@
+//! The commit protocol, checked before it is coded: every interleaving of a small instance, with the storage faults of
+//! the contract, crashes and races. Each negative control breaks one rule and has to be caught, so that no rule is there
+//! by habit and no invariant is idle.
+//!
+//! `cargo test --test protocol_model -- --nocapture` prints states, times and the shortest trace of each control.
+
+#[cfg(test)]
+#[path = "protocol_model"]
+mod model {
+    pub(crate) mod checker;
+    pub(crate) mod commit;
+    pub(crate) mod folding;
+    pub(crate) mod garbage;
+    pub(crate) mod opening;
+    pub(crate) mod rotation;
+    pub(crate) mod shared_log;
+}
+#[cfg(test)]
+use model::*;
+
+#[cfg(test)]
+mod commit_protocol {
+    use super::{checker::*, commit::*};
+
+    #[test]
+    fn holds() {
+        assert_holds("commit", &Commits::default());
+    }
+
+    #[test]
+    fn controls_are_caught() {
+        let d = Commits::default;
+        let zombie = Commits { folded_commits_deleted: true, ..d() };
+        assert_caught("commit objects deleted after folding", ONE_CHAIN, &zombie);
+        assert_caught("Exists taken for lost", ONCE, &Commits { exists_means_lost: true, ..d() });
+        assert_caught("fresh bytes after Unknown", ONCE, &Commits { fresh_bytes_on_retry: true, ..d() });
+        assert_caught("a dropped driver forgets", ONCE, &Commits { dropped_driver_forgets: true, ..d() });
+        let unfenced = Commits { outcome_without_fence: true, ..d() };
+        assert_caught("outcome answered without a fence", DENIED_NEVER, &unfenced);
+        let replanned = Commits { replans_after_unknown: true, ..d() };
+        assert_caught("planned again after OutcomeUnknown", DENIED_NEVER, &replanned);
+    }
+
+    /// On a store that keeps the contract a bare sequence number would do; the hash is there for the store that was
+    /// restored from a backup under running writers.
+    #[test]
+    fn hash_in_the_name_survives_a_restored_backup() {
+        assert_holds("seq-only names, honest store", &Commits { seq_only_names: true, ..Commits::default() });
+        let restored = Commits { backup_restored: true, ..Commits::default() };
+        assert_holds("restored backup", &restored);
+        assert_caught("seq-only log names", NO_SPLICE, &Commits { seq_only_names: true, ..restored });
+    }
+}
+
+#[cfg(test)]
+mod garbage_collection {
+    use super::{checker::*, garbage::*};
+
+    #[test]
+    fn holds() {
+        for (storers, collectors) in [(1, 2), (2, 1)] {
+            assert_holds("garbage", &Garbage { storers, collectors, ..Garbage::default() });
+        }
+    }
+
+    #[test]
+    fn controls_are_caught() {
+        let d = || Garbage { storers: 1, collectors: 1, ..Garbage::default() };
+        assert_caught("collection by the clock alone", HEAD_STAYS, &Garbage { clock_only: true, ..d() });
+        let ignores = Garbage { planning_ignores_condemned: true, ..d() };
+        assert_caught("planning ignores Condemned", HEAD_STAYS, &ignores);
+    }
+}
+
+#[cfg(test)]
+mod index_folding {
+    use super::{checker::*, folding::*};
+
+    #[test]
+    fn holds() {
+        assert_holds("folding", &Folding::default());
+    }
+
+    #[test]
+    fn controls_are_caught() {
+        let d = Folding::default;
+        let future = Folding { deletes_future_pages: true, ..d() };
+        assert_caught("unreachable pages of future folds deleted", PAGES_STAY, &future);
+        assert_caught("an index may go back", INDEX_GROWS, &Folding { index_may_go_back: true, ..d() });
+        let trusts = Folding { trusts_earlier_folds: true, ..d() };
+        assert_caught("a fold trusts that earlier folds wrote their pages", PAGES_STAY, &trusts);
+    }
+}
+
+#[cfg(test)]
+mod anchored_opening {
+    use super::{checker::*, opening::*};
+
+    #[test]
+    fn holds() {
+        assert_holds("opening", &Opening::default());
+    }
+
+    #[test]
+    fn controls_are_caught() {
+        let d = Opening::default;
+        let late = Opening { anchors_from_index_record: true, ..d() };
+        assert_caught("anchors copy from the index record on", TAIL_EXACT, &late);
+        let end = Opening { copies_from_anchor_end: true, ..d() };
+        assert_caught("copies begin at the anchor's end", TAIL_EXACT, &end);
+        assert_caught(
+            "the beginning of the tail unchecked",
+            TAMPERED,
+            &Opening { begin_unchecked: true, ..d() },
+        );
+    }
+}
+
+#[cfg(test)]
+mod key_rotation {
+    use super::{checker::*, rotation::*};
+
+    fn racing() -> Rotation {
+        Rotation { rotators: 2, creators: 1, epochs: 3, ..Rotation::default() }
+    }
+
+    #[test]
+    fn holds() {
+        assert_holds("rotation, two rotators", &racing());
+        assert_holds(
+            "rotation, two cases",
+            &Rotation { rotators: 1, creators: 2, epochs: 2, ..Rotation::default() },
+        );
+    }
+
+    /// Listing the cases as of the keyring record and looking again at the drop cover for each other.
+    #[test]
+    fn listing_and_looking_again_are_each_enough() {
+        let racing = || Rotation { epochs: 2, ..racing() };
+        assert_holds(
+            "drop unchecked, listed as of the record",
+            &Rotation { drop_unchecked: true, ..racing() },
+        );
+        assert_holds(
+            "listed before adding, drop checked",
+            &Rotation { lists_before_adding: true, ..racing() },
+        );
+    }
+
+    #[test]
+    fn controls_are_caught() {
+        let unchecked = Rotation { create_ignores_epoch: true, ..racing() };
+        assert_caught("create_case does not compare the epoch", KEY_HELD, &unchecked);
+        let stale = Rotation { drop_unchecked: true, lists_before_adding: true, ..racing() };
+        assert_caught("an epoch dropped without looking at the cases again", KEY_HELD, &stale);
+        let future = Rotation { cleans_unknown_epochs: true, ..racing() };
+        assert_caught("key objects of epochs not yet known deleted", KEY_HELD, &future);
+    }
+
+    /// Deleting key objects does not fence a rotator whose write is under way; dropping every epoch that was held when
+    /// the case was erased does.
+    #[test]
+    fn erasure_is_final_when_its_epochs_are_dropped() {
+        let erasing =
+            || Rotation { rotators: 1, creators: 1, epochs: 3, erases: true, ..Rotation::default() };
+        assert_holds("erasure, final once its epochs are dropped", &erasing());
+        let at_once = Rotation { deletion_taken_for_final: true, ..erasing() };
+        assert_caught("deletion of key objects taken for final", ERASED_GONE, &at_once);
+    }
+}
