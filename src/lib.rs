@@ -1,0 +1,89 @@
+//! docvault: an encrypted, provable vault for other people's documents.
+//!
+//! A [`Vault`] keeps the documents of one tenant in a [`storage`] that is trusted with nothing. It is
+//! used through a [`Session`]: one actor, one purpose. A *case* is the unit of sharing; a *document*
+//! belongs to one case and has immutable *versions*; a *grant* lets a [`Recipient`] open a document
+//! or a case. Every operation, reads included, is a record of one hash-chained log, and has happened
+//! exactly when that record stands there; [`Audit`] reads and verifies it, a [`Pin`] kept outside the
+//! storage ties it down.
+//!
+//! | you want to | look at |
+//! |---|---|
+//! | make or open a vault | [`Vault::create`], [`Vault::open`], [`VaultOptions`], [`keys`] |
+//! | store and read | [`Session::store`], [`Session::upload`], [`Session::retrieve`], [`Session::reader`] |
+//! | find | [`Session::cases`], [`Session::documents`], [`Session::history`] |
+//! | share and revoke | [`Session::grant`], [`Session::deliver`], [`Session::revoke`], [`Session::who_can_open`] |
+//! | open a delivery without a vault | [`Identity::open`] |
+//! | verify | [`Audit::verify`], [`Audit::records`] |
+//! | bring a backend | [`storage::Storage`], and the conformance suite behind feature `testing` |
+//!
+//! The stored format is `docs/FORMAT.md`, the reasons are `docs/DESIGN.md`, the threat model is
+//! `SECURITY.md`.
+//!
+//! Not here: servers, accounts, sending messages, inspecting content. No type of another crate but
+//! [`bytes::Bytes`] is part of the API.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod audit;
+mod crypto;
+mod document;
+mod env;
+mod error;
+mod file;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
+mod grant;
+mod head;
+mod ids;
+mod keyring;
+pub mod keys;
+mod ledger;
+mod log;
+mod padding;
+mod pin;
+mod plan;
+mod policy;
+mod recipient;
+mod secret;
+mod secret_file;
+mod session;
+pub mod storage;
+mod text;
+mod transfer;
+mod vault;
+mod wire;
+
+pub use audit::{Audit, AuditRecord, RecordFilter, VerifiedLog};
+pub use crypto::chunked;
+pub use document::{Attributes, ContentDigest, NewDocument};
+#[cfg(feature = "fs")]
+pub use env::ThreadSleeper;
+pub use env::{Clock, Entropy, EntropyError, NoSleep, Sleeper, SystemClock, SystemEntropy, Timestamp};
+pub use error::{Error, ErrorKind, Result};
+pub use grant::{Mode, Terms};
+pub use ids::{CaseId, DocumentId, GrantId, OperationId, ParseIdError, Scope, VaultId, VersionId};
+pub use log::checkpoint::Checkpoint;
+pub use log::leaf::Kind;
+#[cfg(feature = "fs")]
+pub use pin::FilePinStore;
+pub use pin::{Pin, PinStore};
+pub use recipient::{Fingerprint, Identity, Recipient, Sender};
+pub use secret::{Secret, SecretBytes};
+pub use session::{
+    CaseDescription, CasePage, Described, DocumentPage, GarbageReport, NewCase, Opener, Outcome,
+    RevocationReport, Session, SessionBuilder, Stored, VersionInfo, WhoCanOpen,
+};
+pub use transfer::{Delivery, Opened, OpenedDocument, Reader, Upload, UploadToken};
+pub use vault::{Freshness, SlotId, SlotInfo, Vault, VaultOptions};
+
+/// The one format this crate reads and writes.
+const FORMAT: u8 = 1;
+/// The one suite of that format (FORMAT §1).
+const SUITE: u8 = 1;
+
+/// The README's example, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

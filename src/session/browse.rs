@@ -1,0 +1,222 @@
+//! Names and metadata: of cases, documents, versions.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::Session;
+use crate::{
+    document::{Attributes, ContentDigest},
+    env::Timestamp,
+    error::{Error, Result},
+    ids::{CaseId, DocumentId, VersionId},
+    log::{
+        leaf::Kind,
+        row::{Row, RowKey},
+    },
+    plan::{self, Browse, Browsed},
+    vault::Extent,
+};
+
+/// A case's metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct CaseDescription {
+    /// The case.
+    pub id: CaseId,
+    /// Its title.
+    pub title: String,
+    /// Its attributes.
+    pub attributes: Attributes,
+    /// Whether it is closed.
+    pub closed: bool,
+    /// When it was last opened, closed or reopened.
+    pub changed: Timestamp,
+}
+
+/// A version's metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Described {
+    /// The document.
+    pub document: DocumentId,
+    /// The version.
+    pub version: VersionId,
+    /// Which version of the document it is, from 1.
+    pub ordinal: u32,
+    /// The document's name.
+    pub name: String,
+    /// The media type.
+    pub media_type: String,
+    /// The attributes.
+    pub attributes: Attributes,
+    /// Bytes of content, over all pages.
+    pub len: u64,
+    /// Pages.
+    pub pages: usize,
+    /// The content's digest.
+    pub digest: ContentDigest,
+    /// When it was stored.
+    pub stored: Timestamp,
+    /// The record that stored it.
+    pub seq: u64,
+}
+
+/// A version in a document's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct VersionInfo {
+    /// What it is.
+    pub described: Described,
+    /// The version before it.
+    pub previous: Option<VersionId>,
+    /// Why it replaced that one; empty for the first.
+    pub reason: String,
+}
+
+/// A page of a listing of cases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CasePage {
+    /// Up to 1,000 cases, by id.
+    pub cases: Vec<CaseDescription>,
+    /// Where the next page begins; none after the last.
+    pub next: Option<CaseId>,
+}
+
+/// A page of a listing of documents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DocumentPage {
+    /// Up to 1,000 documents, by id, each in its newest version.
+    pub documents: Vec<Described>,
+    /// Where the next page begins; none after the last.
+    pub next: Option<DocumentId>,
+}
+
+impl Session {
+    /// A page of the vault's cases, from the one at `start` on.
+    ///
+    /// A page shows one state of the log; cases opened between pages may be on a later page or not.
+    /// Nothing can be left out of a page: an index that hides something is an error.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt; the storage's. If the look cannot be put on record, nothing is released.
+    pub async fn cases(&self, start: Option<CaseId>) -> Result<CasePage> {
+        let from = start.map_or(RowKey::cases(), RowKey::case);
+        let rows = self.page(&from, Browsed::Cases).await?;
+        let next = rows.get(PAGE).map(|row| CaseId::from_bytes(row.key.child_id()));
+        let described = rows.iter().take(PAGE).map(|row| self.describe_case_row(row));
+        let cases = stream::iter(described).buffered(AT_ONCE).try_collect().await?;
+        Ok(CasePage { cases, next })
+    }
+
+    /// A case's metadata.
+    ///
+    /// # Errors
+    ///
+    /// Not found; as [`Session::cases`].
+    pub async fn describe_case(&self, case: CaseId) -> Result<CaseDescription> {
+        let row = self.fresh_row(&RowKey::case(case)).await?;
+        let row = row.ok_or_else(|| Error::not_found(format!("case {case}")))?;
+        let described = self.describe_case_row(&row).await?;
+        self.browse(Browsed::Case(case), 1).await?;
+        Ok(described)
+    }
+
+    /// A page of a case's documents, from the one at `start` on. See [`Session::cases`].
+    ///
+    /// # Errors
+    ///
+    /// Not found for the case; as [`Session::cases`].
+    pub async fn documents(&self, case: CaseId, start: Option<DocumentId>) -> Result<DocumentPage> {
+        self.known_case_key(case).await?;
+        let from =
+            start.filter(|start| start.case() == case).map_or(RowKey::documents(case), RowKey::document);
+        let rows = self.page(&from, Browsed::Documents(case)).await?;
+        let id = |row: &Row| DocumentId::new(case, row.key.child_id());
+        let next = rows.get(PAGE).map(id);
+        let described = rows.iter().take(PAGE).map(|row| self.describe_row(id(row), row));
+        let documents = stream::iter(described).buffered(AT_ONCE).try_collect().await?;
+        Ok(DocumentPage { documents, next })
+    }
+
+    /// The newest version's metadata.
+    ///
+    /// # Errors
+    ///
+    /// Not found; as [`Session::cases`].
+    pub async fn describe(&self, document: DocumentId) -> Result<Described> {
+        let row = self.document_row(document).await?;
+        let described = self.describe_row(document, &row).await?;
+        self.browse(Browsed::Document(document), 1).await?;
+        Ok(described)
+    }
+
+    /// Every version of a document, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Not found; as [`Session::cases`].
+    pub async fn history(&self, document: DocumentId) -> Result<Vec<VersionInfo>> {
+        self.document_row(document).await?;
+        let mut rows = self.all_rows(&self.vault.ledger().state(), RowKey::versions(document)).await?;
+        rows.sort_by_key(|row| row.seq);
+        let versions = rows.iter().map(|row| async move {
+            let described = self.describe_row(document, row).await?;
+            let personal = self.vault.personal(document.case(), row).await?;
+            let reason =
+                plan::reason(&personal).map_err(|_| Error::corrupt(format!("record {}", row.seq)))?;
+            Ok::<_, Error>(VersionInfo { described, previous: plan::previous_version(row), reason })
+        });
+        let versions: Vec<VersionInfo> = stream::iter(versions).buffered(AT_ONCE).try_collect().await?;
+        self.browse(Browsed::Versions(document), u32::try_from(versions.len()).unwrap_or(u32::MAX)).await?;
+        Ok(versions)
+    }
+
+    /// Rows of one page and the first of the next, as of the record that puts the look in the log:
+    /// its commit brings this process up to date, so the lookup after it misses nothing before it.
+    async fn page(&self, from: &RowKey, what: Browsed) -> Result<Vec<Row>> {
+        let expected = self.vault.rows(&self.vault.ledger().state(), from, PAGE + 1).await?.len();
+        self.browse(what, u32::try_from(expected.min(PAGE)).unwrap_or(u32::MAX)).await?;
+        self.vault.rows(&self.vault.ledger().state(), from, PAGE + 1).await
+    }
+
+    pub(super) async fn browse(&self, what: Browsed, items: u32) -> Result<u64> {
+        let operation = self.operation()?;
+        let origin = self.origin.clone();
+        let committed = self.commit(operation, Browse { origin, operation, what, items }).await?;
+        Ok(committed.seq)
+    }
+
+    async fn describe_case_row(&self, row: &Row) -> Result<CaseDescription> {
+        let id = CaseId::from_bytes(row.key.child_id());
+        let meta = self.vault.case_meta(id, row).await?;
+        let closed = row.kind == Kind::CaseClosed;
+        Ok(CaseDescription { id, title: meta.title, attributes: meta.attributes, closed, changed: row.time })
+    }
+
+    async fn describe_row(&self, document: DocumentId, row: &Row) -> Result<Described> {
+        let meta = self.vault.version_head(document, row, Extent::Start).await?.meta;
+        Ok(Described {
+            document,
+            version: plan::version(row),
+            ordinal: plan::ordinal(row),
+            len: meta.len(),
+            pages: meta.pages.len(),
+            digest: meta.content_digest,
+            name: meta.document.name,
+            media_type: meta.document.media_type,
+            attributes: meta.document.attributes,
+            stored: row.time,
+            seq: row.seq,
+        })
+    }
+}
+
+/// Items on a page of a listing.
+const PAGE: usize = 1000;
+/// Heads fetched at once.
+const AT_ONCE: usize = 32;

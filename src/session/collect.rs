@@ -1,0 +1,215 @@
+//! Garbage: what operations left behind that never committed, and what folds have superseded.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::Session;
+use crate::{
+    error::{ErrorKind, Result},
+    ids::{CaseId, DocumentId, OperationId},
+    ledger::State,
+    log::{leaf::Kind, page::Page, row::RowKey},
+    plan::{self, Announce, Condemn},
+    storage::{ObjectKey, layout},
+};
+
+/// What a collection of garbage has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct GarbageReport {
+    /// Operations unknown to the log, announced on their behalf: they have a day to commit.
+    pub announced: u64,
+    /// Expired operations given up: they can commit no more.
+    pub condemned: u64,
+    /// Heads, parts and case keys deleted.
+    pub objects_deleted: u64,
+    /// Index objects deleted.
+    pub index_deleted: u64,
+    /// Unfinished operations that are kept.
+    pub kept: u64,
+}
+
+/// What is to be done with an operation's objects.
+enum Fate {
+    Keep,
+    Wait,
+    Announce,
+    Condemn,
+    Delete,
+}
+
+impl Session {
+    /// Deletes what nothing names and nothing can come to name.
+    ///
+    /// An operation that left objects and is not in the log is first announced, and expires a day
+    /// later; once expired it is condemned, after which it cannot commit; only then are its objects
+    /// deleted. So clocks decide when to delete, never whether it is safe, and what one call
+    /// announces a later one deletes. Parts of attempts that a finished upload did not use stay.
+    ///
+    /// # Errors
+    ///
+    /// Denied while the log's time and this machine's disagree; corrupt; the storage's. What was
+    /// done until then stays done.
+    ///
+    /// # Cancellation
+    ///
+    /// As for an error.
+    pub async fn collect_garbage(&self) -> Result<GarbageReport> {
+        self.vault.ledger().sync().await?;
+        let mut report = GarbageReport::default();
+        for prefix in [layout::HEADS, layout::PARTS] {
+            self.collect_operations(prefix, &mut report).await?;
+        }
+        self.collect_index(&mut report).await?;
+        Ok(report)
+    }
+
+    async fn collect_operations(&self, prefix: &str, report: &mut GarbageReport) -> Result<()> {
+        let mut after: Option<ObjectKey> = None;
+        let mut seen: Option<(CaseId, OperationId)> = None;
+        loop {
+            let keys = self.vault.ledger().storage().list(prefix, after.as_ref(), LISTED).await?;
+            for key in &keys {
+                let Some((case, operation)) = layout::operation_of(key) else { continue };
+                if seen.replace((case, operation)) != Some((case, operation)) {
+                    self.collect_operation(case, operation, report).await?;
+                }
+            }
+            match keys.last() {
+                Some(last) if keys.len() == LISTED => after = Some(last.clone()),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    async fn collect_operation(
+        &self,
+        case: CaseId,
+        operation: OperationId,
+        report: &mut GarbageReport,
+    ) -> Result<()> {
+        match self.fate(operation).await? {
+            Fate::Keep => {}
+            Fate::Wait => report.kept += 1,
+            Fate::Announce => report.announced += u64::from(self.announce_orphan(case, operation).await?),
+            Fate::Condemn => {
+                if self.condemn(case, operation).await? {
+                    report.condemned += 1;
+                    report.objects_deleted += self.delete_objects(case, operation).await?;
+                }
+            }
+            Fate::Delete => report.objects_deleted += self.delete_objects(case, operation).await?,
+        }
+        Ok(())
+    }
+
+    async fn fate(&self, operation: OperationId) -> Result<Fate> {
+        let row = self.row(&self.vault.ledger().state(), &RowKey::operation(operation)).await?;
+        Ok(match row {
+            None => Fate::Announce,
+            Some(row) if row.kind == Kind::UploadAnnounced => {
+                let expired = self.vault.ledger().now() >= plan::expiry(&row);
+                if expired { Fate::Condemn } else { Fate::Wait }
+            }
+            // A Condemned row that the operation did not itself write is about the operation.
+            Some(row) if row.kind == Kind::Condemned && row.operation != operation => Fate::Delete,
+            Some(_) => Fate::Keep,
+        })
+    }
+
+    /// Announces an operation on its behalf; false if it committed or was announced meanwhile.
+    async fn announce_orphan(&self, case: CaseId, operation: OperationId) -> Result<bool> {
+        let expiry = self.vault.ledger().now().saturating_add(GRACE);
+        let (origin, document) = (self.origin.clone(), DocumentId::new(case, [0; 16]));
+        let command = Announce { origin, operation, document, expiry, unknown_only: true };
+        self.unless_denied(self.commit(operation, command).await)
+    }
+
+    /// Condemns an expired operation; false if it committed or was prolonged meanwhile.
+    async fn condemn(&self, case: CaseId, condemned: OperationId) -> Result<bool> {
+        let operation = self.operation()?;
+        let command = Condemn { origin: self.origin.clone(), operation, case, condemned };
+        self.unless_denied(self.commit(operation, command).await)
+    }
+
+    fn unless_denied<T>(&self, committed: Result<T>) -> Result<bool> {
+        match committed {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::Denied => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes a condemned operation's objects, and the key of a case that it failed to open.
+    async fn delete_objects(&self, case: CaseId, operation: OperationId) -> Result<u64> {
+        let mut deleted = 0;
+        for prefix in [layout::PARTS, layout::HEADS] {
+            deleted += self.delete_all(&layout::of_operation(prefix, case, operation)).await?;
+        }
+        // Only the operation that made the case's id could open it, and it is condemned.
+        if self.row(&self.vault.ledger().state(), &RowKey::case(case)).await?.is_none() {
+            deleted += self.delete_all(&layout::keys_of_case(case)).await?;
+        }
+        Ok(deleted)
+    }
+
+    async fn delete_all(&self, prefix: &str) -> Result<u64> {
+        let mut deleted = 0;
+        loop {
+            let keys = self.vault.ledger().storage().list(prefix, None, LISTED).await?;
+            for key in &keys {
+                self.vault.ledger().storage().delete(key).await?;
+                deleted += 1;
+            }
+            if keys.len() < LISTED {
+                return Ok(deleted);
+            }
+        }
+    }
+
+    /// Deletes index objects of folds up to the newest committed one that it does not reach; those of
+    /// later folds may be about to be named.
+    async fn collect_index(&self, report: &mut GarbageReport) -> Result<()> {
+        let state = self.vault.ledger().sync().await?;
+        let reached = self.reached(&state).await?;
+        let mut after: Option<ObjectKey> = None;
+        loop {
+            let keys = self.vault.ledger().storage().list(layout::INDEX, after.as_ref(), LISTED).await?;
+            for key in &keys {
+                let superseded =
+                    layout::fold_of_index(key).is_some_and(|fold| fold <= state.manifest.covered());
+                if superseded && !reached.contains(key) {
+                    self.vault.ledger().storage().delete(key).await?;
+                    report.index_deleted += 1;
+                }
+            }
+            match keys.last() {
+                Some(last) if keys.len() == LISTED => after = Some(last.clone()),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Every index object that the state's manifest reaches, itself included. Reads inner pages only.
+    async fn reached(&self, state: &State) -> Result<BTreeSet<ObjectKey>> {
+        let manifest = &state.manifest;
+        let mut reached = BTreeSet::from([layout::index(manifest.covered(), &manifest.digest())]);
+        for table in manifest.tables.iter().filter(|table| table.rows > 0) {
+            let mut open = vec![(table.root, table.height)];
+            while let Some((hash, height)) = open.pop() {
+                reached.insert(layout::index(table.written, &hash));
+                let Some(below) = height.checked_sub(1) else { continue };
+                let page = self.vault.ledger().pages().page(table.written, &hash, height).await?;
+                if let Page::Inner { children, .. } = &*page {
+                    open.extend(children.iter().map(|(_, child)| (*child, below)));
+                }
+            }
+        }
+        Ok(reached)
+    }
+}
+
+/// How long an operation unknown to the log has to commit once a collection met it.
+const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
+const LISTED: usize = 1000;

@@ -1,0 +1,334 @@
+//! Granting, delivering, revoking, and who can open what.
+
+use super::Session;
+use crate::{
+    document::{REASON_CAP, within},
+    env::{Timestamp, random},
+    error::{Error, Result},
+    grant::{GrantMeta, Mode, SealedTerms, Terms},
+    head::{HeadKey, HeadType},
+    ids::{DocumentId, GrantId, OperationId, Scope, VersionId},
+    keyring::random_secret,
+    ledger::State,
+    log::{
+        leaf::Kind,
+        row::{Row, RowKey},
+    },
+    plan::{self, Browsed},
+    recipient::{Fingerprint, Recipient},
+    transfer::{Delivery, Parcel},
+    vault::{Extent, NewHead, SlotInfo, slots_of},
+};
+
+/// Someone who can open a document by a grant, and on what terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Opener {
+    /// The grant.
+    pub grant: GrantId,
+    /// Whom it is for.
+    pub recipient: Fingerprint,
+    /// Its terms' purpose.
+    pub purpose: String,
+    /// Which versions it reaches.
+    pub mode: Mode,
+    /// When it begins.
+    pub not_before: Timestamp,
+    /// When it ends.
+    pub until: Timestamp,
+    /// When it was revoked: what had been delivered by then stays open to the recipient.
+    pub revoked: Option<Timestamp>,
+    /// Deliveries made.
+    pub deliveries: u64,
+}
+
+/// Who can open a document, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WhoCanOpen {
+    /// Root keys that open the whole vault, recovery keys included.
+    pub slots: Vec<SlotInfo>,
+    /// Grants on the document and on its case, revoked ones too if something was delivered.
+    pub grants: Vec<Opener>,
+}
+
+/// What a revocation has ended, and what it could not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RevocationReport {
+    /// The grant.
+    pub grant: GrantId,
+    /// From this instant on nothing is delivered.
+    pub revoked: Timestamp,
+    /// The record of the revocation.
+    pub seq: u64,
+    /// When something was delivered before, oldest first: its recipient can open it for ever.
+    pub delivered: Vec<Timestamp>,
+    /// Versions that were delivered, or could have been, and so may stay exposed. Re-keying would not
+    /// take back what was delivered, and what was not delivered needs none.
+    pub exposed: Vec<(DocumentId, VersionId)>,
+}
+
+impl Session {
+    /// Grants `recipient` a document or a whole case on `terms`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for terms without purpose or already ended; not found; denied
+    /// for a closed case; the storage's.
+    ///
+    /// # Security
+    ///
+    /// The recipient's key seals a fresh grant key, never a case key: it opens what is delivered
+    /// under the grant and nothing else.
+    ///
+    /// # Cancellation
+    ///
+    /// The grant may be made or not: [`Session::who_can_open`] tells.
+    pub async fn grant(
+        &self,
+        scope: impl Into<Scope>,
+        recipient: &Recipient,
+        terms: Terms,
+    ) -> Result<GrantId> {
+        let scope = scope.into();
+        terms.check()?;
+        let case_key = self.known_case_key(scope.case()).await?;
+        if let Scope::Document(document) = scope {
+            self.document_row(document).await?;
+        }
+        let (entropy, operation) = (self.vault.ledger().entropy(), self.operation()?);
+        let id = self.vault.head_id(scope.case(), scope.object(), operation, HeadType::Grant);
+        let floor = self.vault.ledger().state().head.size;
+        let (terms, key) = (SealedTerms { terms, floor }, random_secret(entropy)?);
+        let info = terms.info(&id, recipient.id());
+        let meta = GrantMeta {
+            blind: random(entropy)?,
+            recipient: Box::new(recipient.public_key().to_bytes()),
+            sealed_key: recipient.public_key().seal(&info, &[], key.expose(), entropy)?,
+            terms,
+            key,
+        };
+        let head = NewHead {
+            id,
+            key: &HeadKey::generate(entropy)?,
+            case_key: &case_key,
+            meta: &meta.encode(),
+            inline: &[],
+            blind: &meta.blind,
+            content_digest: &[0; 32],
+        };
+        let effect = self.vault.put_head(head).await?;
+        let (origin, grant) = (self.origin.clone(), GrantId::new(scope, operation));
+        let recipient = *recipient.id();
+        let command = plan::Grant { origin, id: grant, recipient, terms: meta.terms, effect, case_key };
+        self.commit(operation, command).await?;
+        Ok(grant)
+    }
+
+    /// Delivers what a grant opens: a stream for its recipient, on record before its first byte.
+    ///
+    /// # Errors
+    ///
+    /// Denied if the grant is revoked, not begun or ended; not found; corrupt; the storage's.
+    pub async fn deliver(&self, grant: GrantId) -> Result<Delivery> {
+        // Syncing first makes a revocation by another process count before anything is sealed; the
+        // record's own plan decides.
+        let state = self.vault.ledger().sync().await?;
+        let row = self.grant_row(&state, grant).await?;
+        let head = self.vault.grant_head(grant, &row).await?;
+        let mut contents = Vec::new();
+        for (document, row) in self.versions_in(&state, grant, &row, head.meta.terms.terms.mode).await? {
+            contents.push(self.vault.version_head(document, &row, Extent::Whole).await?);
+        }
+        let operation = self.operation()?;
+        let parcel = Parcel::seal(&self.vault, &head, operation, contents)?;
+        let command = plan::Deliver {
+            origin: self.origin.clone(),
+            operation,
+            grant,
+            terms: head.meta.terms.terms,
+            effect: parcel.effect(),
+            documents: parcel.documents(),
+            bytes: parcel.bytes(),
+        };
+        self.commit(operation, command).await?;
+        Ok(Delivery::new(self.clone(), grant, parcel))
+    }
+
+    /// Ends a grant at once, running deliveries included; says what stays exposed.
+    ///
+    /// # Errors
+    ///
+    /// Not found; denied if it was revoked before; the storage's.
+    ///
+    /// # Cancellation
+    ///
+    /// The grant may be revoked or not.
+    pub async fn revoke(&self, grant: GrantId) -> Result<RevocationReport> {
+        self.revoke_because(grant, "").await
+    }
+
+    /// [`Session::revoke`] with a reason, at most 4,096 bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::revoke`].
+    ///
+    /// # Cancellation
+    ///
+    /// As [`Session::revoke`].
+    pub async fn revoke_because(&self, grant: GrantId, reason: &str) -> Result<RevocationReport> {
+        within("the reason", reason, REASON_CAP)?;
+        let row = self.fresh_row(&RowKey::grant(grant)).await?;
+        let row = row.ok_or_else(|| Error::not_found(format!("grant {grant}")))?;
+        let case_key = self.vault.case_key(grant.scope().case()).await?;
+        let operation: OperationId = self.operation()?;
+        let (origin, reason) = (self.origin.clone(), reason.to_owned());
+        let committed =
+            self.commit(operation, plan::Revoke { origin, operation, grant, case_key, reason }).await?;
+        let state = self.vault.ledger().state();
+        let deliveries = self.deliveries(&state, grant).await?;
+        let exposed = match deliveries.last() {
+            None => Vec::new(),
+            Some(last) => self.exposed(&state, grant, &row, last.seq).await?,
+        };
+        let delivered = deliveries.iter().map(|delivery| delivery.time).collect();
+        Ok(RevocationReport { grant, revoked: committed.time, seq: committed.seq, delivered, exposed })
+    }
+
+    /// Versions that deliveries up to record `last` may have held.
+    async fn exposed(
+        &self,
+        state: &State,
+        grant: GrantId,
+        row: &Row,
+        last: u64,
+    ) -> Result<Vec<(DocumentId, VersionId)>> {
+        let mode = self.vault.grant_head(grant, row).await?.meta.terms.terms.mode;
+        let mut exposed = Vec::new();
+        for (document, newest) in self.versions_in(state, grant, row, mode).await? {
+            let rows = match mode {
+                Mode::Snapshot => vec![newest],
+                Mode::Following => self.all_rows(state, RowKey::versions(document)).await?,
+            };
+            let delivered = rows.iter().filter(|row| row.seq <= last);
+            exposed.extend(delivered.map(|row| (document, plan::version(row))));
+        }
+        Ok(exposed)
+    }
+
+    /// Who can open a document, and why: root keys, and grants on it and on its case.
+    ///
+    /// # Errors
+    ///
+    /// Not found; corrupt; the storage's.
+    pub async fn who_can_open(&self, document: DocumentId) -> Result<WhoCanOpen> {
+        self.document_row(document).await?;
+        self.browse(Browsed::WhoCanOpen(document), 1).await?;
+        let state = self.vault.ledger().state();
+        let slots = slots_of(&self.vault.current_keyring().await?.keys);
+        let mut grants = Vec::new();
+        for scope in [Scope::Document(document), Scope::Case(document.case())] {
+            for row in self.all_rows(&state, RowKey::grants(scope)).await? {
+                let grant = GrantId::new(scope, OperationId::from_bytes(row.key.child_id()));
+                let opener = self.opener(&state, grant, &row).await?;
+                if opener.revoked.is_none() || opener.deliveries > 0 {
+                    grants.push(opener);
+                }
+            }
+        }
+        Ok(WhoCanOpen { slots, grants })
+    }
+
+    /// Whether a grant still stands, what others have committed included.
+    pub(crate) async fn still_stands(&self, grant: GrantId) -> Result<()> {
+        let state = self.vault.ledger().sync().await?;
+        let row = self.row(&state, &RowKey::grant(grant)).await?;
+        crate::policy::grant_stands(grant, row.as_ref())
+    }
+
+    async fn opener(&self, state: &State, grant: GrantId, row: &Row) -> Result<Opener> {
+        let meta = self.vault.grant_head(grant, row).await?.meta;
+        let Terms { mode, purpose, not_before, until } = meta.terms.terms;
+        Ok(Opener {
+            grant,
+            recipient: Fingerprint::of_recipient(&meta.recipient),
+            purpose,
+            mode,
+            not_before,
+            until,
+            revoked: (row.kind == Kind::Revoked).then_some(row.time),
+            deliveries: u64::try_from(self.deliveries(state, grant).await?.len()).unwrap_or(u64::MAX),
+        })
+    }
+
+    async fn grant_row(&self, state: &State, grant: GrantId) -> Result<Row> {
+        let row = self.row(state, &RowKey::grant(grant)).await?;
+        crate::policy::grant_stands(grant, row.as_ref())?;
+        row.ok_or_else(|| Error::not_found(format!("grant {grant}")))
+    }
+
+    /// The grant's deliveries, oldest first.
+    async fn deliveries(&self, state: &State, grant: GrantId) -> Result<Vec<Row>> {
+        let mut rows = self.all_rows(state, RowKey::deliveries(grant)).await?;
+        rows.sort_by_key(|row| row.seq);
+        Ok(rows)
+    }
+
+    /// The versions that a grant reaches: for a snapshot, those newest when it was made.
+    async fn versions_in(
+        &self,
+        state: &State,
+        grant: GrantId,
+        row: &Row,
+        mode: Mode,
+    ) -> Result<Vec<(DocumentId, Row)>> {
+        let made = match mode {
+            Mode::Following => u64::MAX,
+            Mode::Snapshot => self.made_at(state, grant, row).await?,
+        };
+        let documents = match grant.scope() {
+            Scope::Document(document) => {
+                self.row(state, &RowKey::document(document)).await?.into_iter().collect()
+            }
+            Scope::Case(case) => self.all_rows(state, RowKey::documents(case)).await?,
+        };
+        let mut versions = Vec::new();
+        for newest in documents {
+            let document = DocumentId::new(grant.scope().case(), newest.key.child_id());
+            if newest.seq <= made {
+                versions.push((document, newest));
+                continue;
+            }
+            let all = self.all_rows(state, RowKey::versions(document)).await?;
+            let then = all.into_iter().filter(|row| row.seq <= made).max_by_key(|row| row.seq);
+            versions.extend(then.map(|row| (document, row)));
+        }
+        Ok(versions)
+    }
+
+    /// The record that made the grant, also when the newest row about it is its revocation.
+    async fn made_at(&self, state: &State, grant: GrantId, row: &Row) -> Result<u64> {
+        if row.kind == Kind::Granted {
+            return Ok(row.seq);
+        }
+        let made = self.row(state, &RowKey::operation(grant.operation())).await?;
+        made.map(|made| made.seq).ok_or_else(|| Error::not_found(format!("grant {grant}")))
+    }
+
+    pub(super) async fn all_rows(&self, state: &State, mut start: RowKey) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        loop {
+            let page = self.vault.rows(state, &start, PAGE).await?;
+            let last = page.last().filter(|_| page.len() == PAGE).map(|row| row.key.after());
+            rows.extend(page);
+            match last {
+                Some(next) => start = next,
+                None => return Ok(rows),
+            }
+        }
+    }
+}
+
+const PAGE: usize = 1000;

@@ -1,0 +1,209 @@
+//! The vault as seen by one actor, for one purpose.
+
+mod browse;
+mod cases;
+mod collect;
+mod content;
+mod documents;
+mod grants;
+mod outcome;
+
+use std::sync::Arc;
+
+pub use browse::{CaseDescription, CasePage, Described, DocumentPage, VersionInfo};
+pub use cases::NewCase;
+pub use collect::GarbageReport;
+pub use documents::Stored;
+pub use grants::{Opener, RevocationReport, WhoCanOpen};
+pub use outcome::Outcome;
+
+use crate::{
+    document::within,
+    error::{Error, Result},
+    ids::OperationId,
+    keys::KeyWrap,
+    ledger::{Command, Committed, State, View},
+    log::{
+        body::{ACTOR_CAP, PURPOSE_CAP, REQUEST_CAP},
+        row::{Row, RowKey},
+    },
+    plan::Origin,
+    vault::{SlotId, Vault},
+};
+
+/// What a session needs before it begins.
+#[derive(Debug, Clone)]
+#[must_use = "a session begins with `begin`"]
+pub struct SessionBuilder {
+    vault: Vault,
+    actor: String,
+    purpose: String,
+    request: Option<String>,
+}
+
+impl SessionBuilder {
+    pub(crate) fn new(vault: Vault, actor: String) -> Self {
+        Self { vault, actor, purpose: String::new(), request: None }
+    }
+
+    /// What everything in the session is done for; 1 to 1,024 bytes, on record with each operation.
+    pub fn purpose(mut self, purpose: impl Into<String>) -> Self {
+        self.purpose = purpose.into();
+        self
+    }
+
+    /// The application's own identifier of the request, on record too; 256 bytes at most.
+    pub fn request(mut self, request: impl Into<String>) -> Self {
+        self.request = Some(request.into());
+        self
+    }
+
+    /// Begins the session. It may be kept, cloned and used from many tasks.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) without an actor or a purpose, or if one is too long.
+    pub fn begin(self) -> Result<Session> {
+        if self.actor.is_empty() || self.purpose.is_empty() {
+            return Err(Error::invalid("a session needs an actor and a purpose"));
+        }
+        within("the actor", &self.actor, ACTOR_CAP)?;
+        within("the purpose", &self.purpose, PURPOSE_CAP)?;
+        within("the request", self.request.as_deref().unwrap_or_default(), REQUEST_CAP)?;
+        let origin = Origin {
+            actor: self.actor.into(),
+            purpose: self.purpose.into(),
+            request: self.request.map(Arc::from),
+        };
+        Ok(Session { vault: self.vault, origin })
+    }
+}
+
+/// A vault in the hands of one actor, for one purpose: every operation is on record under both.
+///
+/// Content, names and metadata are released only after the record of their release stands in the
+/// log; if it cannot be committed, nothing is released.
+#[derive(Debug, Clone)]
+pub struct Session {
+    vault: Vault,
+    origin: Origin,
+}
+
+impl Session {
+    /// The vault.
+    #[must_use]
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// Who acts.
+    #[must_use]
+    pub fn actor(&self) -> &str {
+        &self.origin.actor
+    }
+
+    /// What for.
+    #[must_use]
+    pub fn purpose(&self) -> &str {
+        &self.origin.purpose
+    }
+
+    /// Lets another root key open the vault: a recovery key, a colleague's.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) if all 64 slots are taken; the key's own.
+    ///
+    /// # Security
+    ///
+    /// The slot is on record, and [`Vault::slots`] and [`Session::who_can_open`] show it.
+    ///
+    /// # Cancellation
+    ///
+    /// The slot may be there or not: [`Vault::slots`] tells.
+    pub async fn add_slot(&self, key: &dyn KeyWrap, label: &str) -> Result<SlotId> {
+        self.vault.add_slot(&self.origin, key, label).await
+    }
+
+    /// Takes a root key's slot away: it opens no keyring made from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) for the last slot; not found.
+    ///
+    /// # Security
+    ///
+    /// Who held that key may have kept what it opened. [`Session::rotate_epoch`] makes an old keyring
+    /// useless for cases opened later.
+    ///
+    /// # Cancellation
+    ///
+    /// The slot may be there or not: [`Vault::slots`] tells.
+    pub async fn remove_slot(&self, slot: SlotId) -> Result<()> {
+        self.vault.remove_slot(&self.origin, slot).await
+    }
+
+    /// Replaces a root key by another, whatever the size of the vault: one new keyring object.
+    ///
+    /// This vault goes on with the root key it was opened by, so if `old` was its own, open it anew
+    /// with `key` before the keyring changes again.
+    ///
+    /// # Errors
+    ///
+    /// Not found; the key's own.
+    ///
+    /// # Cancellation
+    ///
+    /// As [`Session::add_slot`].
+    pub async fn rotate_root(&self, old: SlotId, key: &dyn KeyWrap) -> Result<SlotId> {
+        self.vault.rotate_root(&self.origin, old, key).await
+    }
+
+    /// Makes a fresh vault key, wraps every case's key under it and forgets the old one; gives the
+    /// number of cases. Takes a read and a write per case; documents are not touched.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt if a case's key is not authentic; the storage's. What was begun is finished by the
+    /// next rotation.
+    ///
+    /// # Cancellation
+    ///
+    /// Both epochs stay until a later rotation; nothing is lost.
+    pub async fn rotate_epoch(&self) -> Result<u64> {
+        self.vault.rotate_epoch(&self.origin).await
+    }
+
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    async fn commit(&self, operation: OperationId, command: impl Command + 'static) -> Result<Committed> {
+        self.vault.commit(operation, command).await
+    }
+
+    fn operation(&self) -> Result<OperationId> {
+        self.vault.ledger().operation()
+    }
+
+    /// The newest row about `key` as far as this process knows.
+    async fn row(&self, state: &State, key: &RowKey) -> Result<Option<Row>> {
+        self.vault.row(state, key).await
+    }
+}
+
+impl Vault {
+    pub(crate) async fn row(&self, state: &State, key: &RowKey) -> Result<Option<Row>> {
+        self.with_view(state).row(key).await
+    }
+
+    pub(crate) async fn rows(&self, state: &State, start: &RowKey, limit: usize) -> Result<Vec<Row>> {
+        self.with_view(state).children(start, limit).await
+    }
+
+    fn with_view<'a>(&'a self, state: &'a State) -> View<'a> {
+        View { state, planned: &NOTHING_PLANNED, pages: self.ledger().pages(), now: self.ledger().now() }
+    }
+}
+
+static NOTHING_PLANNED: std::collections::BTreeMap<RowKey, Row> = std::collections::BTreeMap::new();

@@ -1,0 +1,53 @@
+//! What became of an operation whose answer was lost.
+
+use super::Session;
+use crate::{
+    env::Timestamp,
+    error::Result,
+    ids::OperationId,
+    log::{leaf::Kind, row::RowKey},
+    plan::Browsed,
+};
+
+/// What became of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Its record stands in the log.
+    Committed {
+        /// The record's number.
+        seq: u64,
+        /// What it did.
+        kind: Kind,
+        /// When.
+        time: Timestamp,
+    },
+    /// It did not happen, and will not.
+    NotCommitted,
+    /// It is an upload that was announced and has not finished.
+    Announced,
+}
+
+impl Session {
+    /// What became of an operation, by the id in
+    /// [`ErrorKind::OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown); reads leave no trace here.
+    ///
+    /// # Errors
+    ///
+    /// The storage's, while it is still unknown.
+    ///
+    /// # Security
+    ///
+    /// The question is itself a record: once it stands, a write that was under way before it can no
+    /// longer follow the same head, so "not committed" is final.
+    pub async fn outcome(&self, operation: OperationId) -> Result<Outcome> {
+        self.browse(Browsed::Outcome, 1).await?;
+        let row = self.row(&self.vault.ledger().state(), &RowKey::operation(operation)).await?;
+        Ok(match row.map(|row| (row.kind, row.seq, row.time, row.operation)) {
+            None => Outcome::NotCommitted,
+            Some((Kind::Condemned, _, _, by)) if by != operation => Outcome::NotCommitted,
+            Some((Kind::UploadAnnounced, ..)) => Outcome::Announced,
+            Some((kind, seq, time, _)) => Outcome::Committed { seq, kind, time },
+        })
+    }
+}

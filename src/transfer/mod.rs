@@ -1,0 +1,19 @@
+//! Content on its way in and out: uploads, readers, deliveries.
+
+mod delivery;
+mod opened;
+mod reader;
+mod token;
+mod upload;
+
+pub use delivery::Delivery;
+pub use opened::{Opened, OpenedDocument};
+pub use reader::Reader;
+pub use token::UploadToken;
+pub use upload::Upload;
+
+pub(crate) use delivery::Parcel;
+#[cfg(fuzzing)]
+pub(crate) use delivery::{Envelope, Manifest as DeliveryManifest};
+pub(crate) use reader::ContentSource;
+pub(crate) use token::Target;

@@ -1,0 +1,153 @@
+//! Heads as the log names them: found by a row, opened by the case key, checked against the effect.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Vault;
+use crate::{
+    crypto::chunked::OpenError,
+    document::{CaseMeta, VersionMeta},
+    error::{Error, Result},
+    grant::GrantMeta,
+    head::{self, HeadId, HeadKey, HeadType, ParsedHead},
+    ids::{CaseId, DocumentId, GrantId, OperationId},
+    log::row::Row,
+    plan,
+    secret::{Secret, SecretBytes},
+    storage::layout,
+    wire::Malformed,
+};
+
+/// An opened version: its key, its metadata, and content kept inline.
+pub(crate) struct VersionHead {
+    pub(crate) id: HeadId,
+    pub(crate) key: HeadKey,
+    pub(crate) meta: VersionMeta,
+    pub(crate) sealed_meta: Bytes,
+    pub(crate) inline: Bytes,
+}
+
+/// An opened grant.
+pub(crate) struct GrantHead {
+    pub(crate) id: HeadId,
+    pub(crate) meta: GrantMeta,
+}
+
+/// How much of a head to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What metadata usually takes.
+    Start,
+    /// All of it, inline content too.
+    Whole,
+}
+
+impl Vault {
+    pub(crate) fn head_id(
+        &self,
+        case: CaseId,
+        object: [u8; 16],
+        operation: OperationId,
+        of: HeadType,
+    ) -> HeadId {
+        HeadId { vault: self.id(), case, object, operation, of }
+    }
+
+    /// Opens the version that `row` is about.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt unless the head is the very one that the row's record committed to.
+    pub(crate) async fn version_head(
+        &self,
+        document: DocumentId,
+        row: &Row,
+        extent: Extent,
+    ) -> Result<VersionHead> {
+        let id = self.head_id(document.case(), *document.own(), row.operation, HeadType::Version);
+        let (parsed, key, bytes) = self.open_head(id, extent).await?;
+        let meta = VersionMeta::parse(&bytes).map_err(|Malformed| missing(id))?;
+        check_effect(&parsed, &meta.blind, meta.content_digest.as_bytes(), row)?;
+        Ok(VersionHead { id, key, meta, sealed_meta: parsed.meta, inline: parsed.inline })
+    }
+
+    /// Opens the metadata of the case that `row` is about.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::version_head`].
+    pub(crate) async fn case_meta(&self, case: CaseId, row: &Row) -> Result<CaseMeta> {
+        let id = self.head_id(case, [0; 16], plan::case_head(row), HeadType::Case);
+        let (parsed, _, bytes) = self.open_head(id, Extent::Start).await?;
+        let meta = CaseMeta::parse(&bytes).map_err(|Malformed| missing(id))?;
+        check_effect(&parsed, &meta.blind, &[0; 32], row)?;
+        Ok(meta)
+    }
+
+    /// Opens the grant that `row` is about.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::version_head`].
+    pub(crate) async fn grant_head(&self, grant: GrantId, row: &Row) -> Result<GrantHead> {
+        let scope = grant.scope();
+        let id = self.head_id(scope.case(), scope.object(), grant.operation(), HeadType::Grant);
+        let (parsed, _, bytes) = self.open_head(id, Extent::Start).await?;
+        let meta = GrantMeta::parse(&bytes).map_err(|Malformed| missing(id))?;
+        check_effect(&parsed, &meta.blind, &[0; 32], row)?;
+        Ok(GrantHead { id, meta })
+    }
+
+    /// Seals a head and stores it; gives its effect commitment.
+    ///
+    /// # Errors
+    ///
+    /// The storage's, or no randomness.
+    pub(crate) async fn put_head(&self, new: NewHead<'_>) -> Result<[u8; 32]> {
+        let NewHead { id, key, case_key, meta, inline, blind, content_digest } = new;
+        let sealed = head::seal(&id, key, case_key, meta, inline, self.ledger().entropy())?;
+        self.ledger().put(&layout::head(id.case, id.operation), sealed.bytes).await?;
+        Ok(head::effect(blind, &sealed.digest, content_digest))
+    }
+
+    async fn open_head(&self, id: HeadId, extent: Extent) -> Result<(ParsedHead, HeadKey, SecretBytes)> {
+        let case_key: Arc<Secret<32>> = self.case_key(id.case).await?;
+        let name = layout::head(id.case, id.operation);
+        let mut range = (extent == Extent::Start).then_some(0..START);
+        // A second read is needed only if the metadata is longer than what the first one asked for.
+        for _ in 0..2 {
+            let bytes = self.ledger().storage().read(&name, range).await?.ok_or_else(|| missing(id))?;
+            match ParsedHead::parse(id, &bytes).map_err(|Malformed| missing(id))? {
+                Ok(parsed) => {
+                    let (key, meta) = parsed.open(&case_key).map_err(|OpenError| missing(id))?;
+                    return Ok((parsed, key, meta));
+                }
+                Err(needed) => range = Some(0..needed.0),
+            }
+        }
+        Err(missing(id))
+    }
+}
+
+/// A head about to be stored.
+pub(crate) struct NewHead<'a> {
+    pub(crate) id: HeadId,
+    pub(crate) key: &'a HeadKey,
+    pub(crate) case_key: &'a Secret<32>,
+    pub(crate) meta: &'a [u8],
+    pub(crate) inline: &'a [u8],
+    pub(crate) blind: &'a [u8; 32],
+    pub(crate) content_digest: &'a [u8; 32],
+}
+
+fn check_effect(head: &ParsedHead, blind: &[u8; 32], content: &[u8; 32], row: &Row) -> Result<()> {
+    if head::effect(blind, &head.digest, content) == row.effect { Ok(()) } else { Err(missing(head.id)) }
+}
+
+fn missing(id: HeadId) -> Error {
+    Error::corrupt(format!("object {}", layout::head(id.case, id.operation)))
+}
+
+/// Bytes read of a head when its content is not wanted.
+const START: u64 = 4096;

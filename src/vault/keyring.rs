@@ -1,0 +1,247 @@
+//! Changing who can open the vault, and under which epoch cases are wrapped.
+
+use std::sync::{Arc, PoisonError};
+
+use super::{LoadedKeyring, Vault, genesis};
+use crate::{
+    crypto::digest::sha256,
+    document::within,
+    error::{Error, ErrorKind, Result},
+    ids::CaseId,
+    keyring::{EPOCH_CAP, Keyring, LABEL_CAP, SLOT_CAP, kind_from_code},
+    keys::{KeyWrap, SlotKind},
+    ledger::View,
+    log::row::RowKey,
+    plan::{ChangeKeyring, KeyringChange, Origin},
+    storage::layout,
+};
+
+/// A keyring slot: one root key that opens the vault.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SlotId([u8; 16]);
+
+impl core::fmt::Display for SlotId {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}", crate::ids::Hex(&self.0))
+    }
+}
+
+impl core::fmt::Debug for SlotId {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "SlotId({self})")
+    }
+}
+
+/// Who holds a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SlotInfo {
+    /// Which slot.
+    pub id: SlotId,
+    /// What kind of root key opens it.
+    pub kind: SlotKind,
+    /// What it was called when it was added.
+    pub label: String,
+}
+
+impl Vault {
+    /// The root keys that open the vault, recovery keys included.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::sync`].
+    pub async fn slots(&self) -> Result<Vec<SlotInfo>> {
+        Ok(slots_of(&self.current_keyring().await?.keys))
+    }
+
+    /// The keyring that the log names now, loaded anew if it was changed.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Locked`] if this vault's root key opens it no longer.
+    pub(crate) async fn current_keyring(&self) -> Result<Arc<LoadedKeyring>> {
+        let state = self.ledger().state();
+        let known = self.keyring();
+        if known.digest == state.keyring() {
+            return Ok(known);
+        }
+        let loaded = match genesis::unlock(&state, self.ledger().pages(), &*self.0.root).await {
+            // Another process has replaced this keyring too, and deleted it.
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                let newer = self.ledger().sync().await?;
+                if newer.keyring() == state.keyring() {
+                    return Err(error);
+                }
+                genesis::unlock(&newer, self.ledger().pages(), &*self.0.root).await?
+            }
+            unlocked => unlocked?,
+        };
+        let loaded = Arc::new(loaded);
+        *self.0.keyring.write().unwrap_or_else(PoisonError::into_inner) = loaded.clone();
+        Ok(loaded)
+    }
+
+    pub(crate) async fn add_slot(&self, origin: &Origin, root: &dyn KeyWrap, label: &str) -> Result<SlotId> {
+        within("the slot's label", label, LABEL_CAP)?;
+        let slot = genesis::new_slot(self.id(), root, self.ledger().entropy()).await?;
+        let id = slot.id;
+        self.change_keyring(origin, KeyringChange::SlotAdded, id, |keys| {
+            if keys.slots.len() >= SLOT_CAP {
+                return Err(Error::denied(format!("the keyring has {SLOT_CAP} slots: remove one first")));
+            }
+            keys.add_slot(slot.clone(), label.to_owned());
+            Ok(())
+        })
+        .await?;
+        Ok(SlotId(id))
+    }
+
+    pub(crate) async fn remove_slot(&self, origin: &Origin, slot: SlotId) -> Result<()> {
+        self.change_keyring(origin, KeyringChange::SlotRemoved, slot.0, |keys| {
+            if keys.slots.len() == 1 {
+                return Err(Error::denied("the last slot stays: without it nobody could open the vault"));
+            }
+            if keys.remove_slot(&slot.0) { Ok(()) } else { Err(Error::not_found(format!("slot {slot}"))) }
+        })
+        .await
+    }
+
+    pub(crate) async fn rotate_root(
+        &self,
+        origin: &Origin,
+        old: SlotId,
+        root: &dyn KeyWrap,
+    ) -> Result<SlotId> {
+        let slot = genesis::new_slot(self.id(), root, self.ledger().entropy()).await?;
+        let id = slot.id;
+        self.change_keyring(origin, KeyringChange::RootRotated, id, |keys| {
+            let label = keys.labels.iter().find(|label| label.slot == old.0).map(|label| label.text.clone());
+            let label = label.ok_or_else(|| Error::not_found(format!("slot {old}")))?;
+            keys.remove_slot(&old.0);
+            keys.add_slot(slot.clone(), label);
+            Ok(())
+        })
+        .await?;
+        Ok(SlotId(id))
+    }
+
+    /// Wraps every case under a fresh epoch and forgets the old ones; gives the number of cases.
+    pub(crate) async fn rotate_epoch(&self, origin: &Origin) -> Result<u64> {
+        self.change_keyring(origin, KeyringChange::EpochAdded, [0; 16], |keys| {
+            if keys.slots.is_empty() || keys.epochs().count() >= EPOCH_CAP {
+                return Err(Error::denied("too many epochs are held: finish a rotation first"));
+            }
+            keys.add_epoch(self.ledger().entropy())?;
+            Ok(())
+        })
+        .await?;
+        let keyring = self.current_keyring().await?;
+        let cases = self.all_cases().await?;
+        for case in &cases {
+            self.rewrap_case(*case, &keyring).await?;
+        }
+        let old: Vec<u32> = keyring.keys.epochs().skip(1).map(|(epoch, _)| epoch).collect();
+        self.drop_epochs(origin, &keyring).await?;
+        for case in &cases {
+            for epoch in &old {
+                self.ledger().storage().delete(&layout::case_key(*case, *epoch)).await?;
+            }
+        }
+        Ok(u64::try_from(cases.len()).unwrap_or(u64::MAX))
+    }
+
+    /// Drops old epochs, on exactly the keyring whose epoch all cases were wrapped under: a case
+    /// opened since then is under it too, for none can be opened under another (`plan::OpenCase`).
+    async fn drop_epochs(&self, origin: &Origin, keyring: &LoadedKeyring) -> Result<()> {
+        let mut keys = keyring.keys.duplicate();
+        keys.drop_old_epochs();
+        self.replace_keyring(origin, keyring, &keys, KeyringChange::EpochsDropped, [0; 16]).await
+    }
+
+    async fn change_keyring(
+        &self,
+        origin: &Origin,
+        change: KeyringChange,
+        slot: [u8; 16],
+        mutate: impl Fn(&mut Keyring) -> Result<()>,
+    ) -> Result<()> {
+        for _ in 0..RETRIES {
+            let from = self.current_keyring().await?;
+            let mut keys = from.keys.duplicate();
+            mutate(&mut keys)?;
+            match self.replace_keyring(origin, &from, &keys, change, slot).await {
+                // Somebody else's change came first: make this one on top of it.
+                Err(error)
+                    if error.kind() == ErrorKind::Denied
+                        && self.ledger().state().keyring() != from.digest => {}
+                done => return done,
+            }
+        }
+        Err(Error::new(ErrorKind::Contended, "the keyring kept being changed by others; nothing was changed"))
+    }
+
+    async fn replace_keyring(
+        &self,
+        origin: &Origin,
+        from: &LoadedKeyring,
+        keys: &Keyring,
+        change: KeyringChange,
+        slot: [u8; 16],
+    ) -> Result<()> {
+        let object = keys.seal(self.id(), self.ledger().entropy())?;
+        let to = sha256(&[&object]);
+        self.ledger().put(&layout::keyring(&to), object).await?;
+        let operation = self.ledger().operation()?;
+        let command = ChangeKeyring {
+            origin: origin.clone(),
+            operation,
+            from: from.digest,
+            to,
+            change,
+            slot,
+            epoch: keys.current_epoch(),
+        };
+        self.commit(operation, command).await?;
+        let loaded = LoadedKeyring { digest: to, keys: keys.duplicate() };
+        *self.0.keyring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
+        // The log names another one now; what a removed key could open goes. A failure to delete is no
+        // failure of the change, which stands.
+        drop(self.ledger().storage().delete(&layout::keyring(&from.digest)).await);
+        Ok(())
+    }
+
+    /// Every case the log knows.
+    pub(crate) async fn all_cases(&self) -> Result<Vec<CaseId>> {
+        let state = self.ledger().state();
+        let planned = std::collections::BTreeMap::new();
+        let view =
+            View { state: &state, planned: &planned, pages: self.ledger().pages(), now: self.ledger().now() };
+        let mut cases = Vec::new();
+        let mut start = RowKey::cases();
+        loop {
+            let rows = view.children(&start, PAGE).await?;
+            cases.extend(rows.iter().map(|row| CaseId::from_bytes(row.key.child_id())));
+            match rows.last() {
+                Some(last) if rows.len() == PAGE => start = last.key.after(),
+                _ => return Ok(cases),
+            }
+        }
+    }
+}
+
+pub(crate) fn slots_of(keys: &Keyring) -> Vec<SlotInfo> {
+    let info = |slot: &crate::keyring::Slot| SlotInfo {
+        id: SlotId(slot.id),
+        kind: kind_from_code(slot.kind),
+        label: keys
+            .labels
+            .iter()
+            .find(|label| label.slot == slot.id)
+            .map(|l| l.text.clone())
+            .unwrap_or_default(),
+    };
+    keys.slots.iter().map(info).collect()
+}
+
+const RETRIES: u32 = 8;
+const PAGE: usize = 1000;

@@ -1,0 +1,329 @@
+//! A vault: created once, opened by a root key and a pin.
+
+mod cases;
+mod genesis;
+mod heads;
+mod keyring;
+mod options;
+mod records;
+
+use core::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+pub use keyring::{SlotId, SlotInfo};
+pub use options::VaultOptions;
+
+pub(crate) use genesis::{origin, read_statement};
+pub(crate) use heads::{Extent, GrantHead, NewHead, VersionHead};
+pub(crate) use keyring::slots_of;
+
+use crate::{
+    audit::Audit,
+    env::random,
+    error::{Error, ErrorKind, Result},
+    ids::VaultId,
+    keyring::Keyring,
+    keys::KeyWrap,
+    ledger::{self, Command, Committed, Ledger, LedgerParts, Pages, State, Verified},
+    log::Hash,
+    pin::Pin,
+    recipient::Sender,
+    session::SessionBuilder,
+    storage::Storage,
+};
+use cases::CaseKeys;
+
+/// How fresh the log is that was opened or verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Freshness {
+    /// It holds everything up to the pin, and is not older than it. Whether others see the same
+    /// continuation only a witness can tell.
+    FreshByPin,
+    /// It is whole up to its head; nothing says that the head is the newest.
+    Unverified,
+    /// It ends before the pin: an older copy.
+    RolledBack {
+        /// Records the pin vouches for.
+        seen: u64,
+        /// Records the storage shows.
+        got: u64,
+    },
+}
+
+/// One tenant's vault over one storage. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Vault(Arc<Inner>);
+
+struct Inner {
+    id: VaultId,
+    ledger: Ledger,
+    root: Arc<dyn KeyWrap>,
+    keyring: RwLock<Arc<LoadedKeyring>>,
+    case_keys: CaseKeys,
+    options: VaultOptions,
+    freshness: Freshness,
+}
+
+/// An open keyring and the object it came from.
+pub(crate) struct LoadedKeyring {
+    pub(crate) digest: Hash,
+    pub(crate) keys: Keyring,
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vault")
+            .field("id", &self.0.id)
+            .field("head", &self.0.ledger.state().head)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Vault {
+    /// Makes a new vault in an empty storage, opened by `key`.
+    ///
+    /// Keep the [`Vault::pin`] outside the storage: it is what tells this vault, and this state of
+    /// it, from any other that the storage might show.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Invalid`] if the storage holds a vault already; [`ErrorKind::Unsupported`] if it
+    /// does not honour create-if-absent; the storage's and the key's own.
+    ///
+    /// # Cancellation
+    ///
+    /// The storage may hold the vault or not; if it does, no pin to it was given away, and the
+    /// storage has to be emptied.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// use docvault::{Vault, keys::LocalKey, storage::MemoryStorage};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("vault.key");
+    /// let vault = Vault::create(MemoryStorage::default(), LocalKey::create(&path)?).await?;
+    /// let pin = vault.pin();
+    /// # assert_eq!(pin.size(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn create(storage: impl Storage, key: impl KeyWrap) -> Result<Self> {
+        Self::create_with(Arc::new(storage), Arc::new(key), VaultOptions::default()).await
+    }
+
+    /// [`Vault::create`] with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::create`].
+    ///
+    /// # Cancellation
+    ///
+    /// As [`Vault::create`].
+    pub async fn create_with(
+        storage: Arc<dyn Storage>,
+        key: Arc<dyn KeyWrap>,
+        options: VaultOptions,
+    ) -> Result<Self> {
+        let vault = genesis::create(storage, key, options).await?;
+        vault.save_pin().await?;
+        Ok(vault)
+    }
+
+    /// Opens the vault that `pin` names, at least as new as `pin` saw it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RolledBack`] if the log ends before the pin or does not contain it;
+    /// [`ErrorKind::Locked`] if `key` opens no slot; [`ErrorKind::Corrupt`] if anything on the way is
+    /// not what the vault wrote; [`ErrorKind::NotFound`] if the storage shows no log.
+    pub async fn open(storage: impl Storage, key: impl KeyWrap, pin: &Pin) -> Result<Self> {
+        Self::open_with(Arc::new(storage), Arc::new(key), pin, VaultOptions::default()).await
+    }
+
+    /// [`Vault::open`] with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::open`].
+    pub async fn open_with(
+        storage: Arc<dyn Storage>,
+        key: Arc<dyn KeyWrap>,
+        pin: &Pin,
+        options: VaultOptions,
+    ) -> Result<Self> {
+        let log_key = *pin.log_key();
+        let pages = Pages::new(storage);
+        let (state, loaded) = genesis::load(pin.vault(), log_key, &pages, &*key).await?;
+        contains(&state, &pages, pin).await?;
+        Self::assemble(pages, state, loaded, key, options, Freshness::FreshByPin)
+    }
+
+    /// Opens whatever vault the storage shows, for when the pin is lost.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::open`], but for the pin.
+    ///
+    /// # Security
+    ///
+    /// That the vault is one of `key`'s is certain; that it is the right one of them, and its newest
+    /// state, is not: [`Vault::freshness`] says [`Freshness::Unverified`].
+    pub async fn open_unpinned(
+        storage: Arc<dyn Storage>,
+        key: Arc<dyn KeyWrap>,
+        options: VaultOptions,
+    ) -> Result<Self> {
+        let pages = Pages::new(storage);
+        let (id, log_key) = genesis::claimed(&pages).await?;
+        let (state, loaded) = genesis::load(id, log_key, &pages, &*key).await?;
+        Self::assemble(pages, state, loaded, key, options, Freshness::Unverified)
+    }
+
+    fn assemble(
+        pages: Pages,
+        state: State,
+        loaded: LoadedKeyring,
+        root: Arc<dyn KeyWrap>,
+        options: VaultOptions,
+        freshness: Freshness,
+    ) -> Result<Self> {
+        let signer = loaded.keys.commit_key();
+        // The keyring is authentic by the log, and the log by this key: they must agree.
+        if signer.verifying_key() != state.key {
+            return Err(Error::corrupt("the keyring's signing key"));
+        }
+        let parts = LedgerParts {
+            pages,
+            clock: options.clock.clone(),
+            entropy: options.entropy.clone(),
+            sleeper: options.sleeper.clone(),
+            audit: loaded.keys.audit.duplicate(),
+            process: random(&*options.entropy)?,
+            signer,
+            state,
+        };
+        Ok(Self(Arc::new(Inner {
+            id: parts.state.vault,
+            ledger: Ledger::new(parts),
+            root,
+            keyring: RwLock::new(Arc::new(loaded)),
+            case_keys: CaseKeys::default(),
+            options,
+            freshness,
+        })))
+    }
+
+    /// The vault's identifier.
+    #[must_use]
+    pub fn id(&self) -> VaultId {
+        self.0.id
+    }
+
+    /// What the vault was opened against. A new vault is fresh by its own pin.
+    #[must_use]
+    pub fn freshness(&self) -> Freshness {
+        self.0.freshness
+    }
+
+    /// The present head, to be kept outside the storage.
+    #[must_use]
+    pub fn pin(&self) -> Pin {
+        pin_of(&self.0.ledger.state())
+    }
+
+    /// The vault's delivery key, for recipients to check by its fingerprint.
+    #[must_use]
+    pub fn sender(&self) -> Sender {
+        Sender::new(self.0.id, self.keyring().keys.delivery_key().verifying_key())
+    }
+
+    /// Starts a session for `actor`, an opaque identifier of 1 to 256 bytes.
+    ///
+    /// # Security
+    ///
+    /// The embedding application authenticates its users; the vault records what it is told. The
+    /// identifier stays in the log for good: use one that names nobody by itself.
+    pub fn session(&self, actor: impl Into<String>) -> SessionBuilder {
+        SessionBuilder::new(self.clone(), actor.into())
+    }
+
+    /// Reads and verifies the log.
+    #[must_use]
+    pub fn audit(&self) -> Audit {
+        Audit::new(self.clone())
+    }
+
+    /// Reads what other processes have committed.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Corrupt`]; the storage's.
+    pub async fn sync(&self) -> Result<Pin> {
+        self.0.ledger.sync().await?;
+        self.save_pin().await?;
+        Ok(self.pin())
+    }
+
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.0.ledger
+    }
+
+    pub(crate) fn options(&self) -> &VaultOptions {
+        &self.0.options
+    }
+
+    pub(crate) fn keyring(&self) -> Arc<LoadedKeyring> {
+        self.0.keyring.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Commits, and advances the pin store.
+    pub(crate) async fn commit(
+        &self,
+        operation: crate::ids::OperationId,
+        command: impl Command + 'static,
+    ) -> Result<Committed> {
+        let committed = self.0.ledger.commit(operation, Arc::new(command)).await?;
+        self.save_pin().await?;
+        Ok(committed)
+    }
+
+    async fn save_pin(&self) -> Result<()> {
+        match &self.0.options.pin_store {
+            Some(store) => store.save(&self.pin()).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Checks that the log contains what the pin saw.
+async fn contains(state: &State, pages: &Pages, pin: &Pin) -> Result<()> {
+    let rolled_back = || {
+        let (seen, got) = (pin.size(), state.head.size);
+        Error::new(
+            ErrorKind::RolledBack,
+            format!(
+                "the pin vouches for {seen} records and the storage shows {got} that do not continue them"
+            ),
+        )
+    };
+    let Some(last) = pin.size().checked_sub(1).filter(|_| pin.size() <= state.head.size) else {
+        return Err(rolled_back());
+    };
+    if let Some(hash) = state.leaf_hash(last) {
+        let same_tree = pin.size() < state.head.size || state.frontier.root() == *pin.root();
+        return if hash == *pin.head() && same_tree { Ok(()) } else { Err(rolled_back()) };
+    }
+    let from = Verified::trusted(pin.size(), *pin.head());
+    let storage = &**pages.storage();
+    let walked = ledger::walk(storage, state.vault, &state.key, from, state.head, &mut |_: &_| Ok(())).await;
+    walked.map(drop).map_err(|error| rolled_back().caused(error))
+}
+
+/// The pin of a state.
+pub(crate) fn pin_of(state: &State) -> Pin {
+    Pin::new(state.vault, state.key, state.head.size, state.head.hash, state.frontier.root())
+}

@@ -1,0 +1,92 @@
+//! What a vault takes from its surroundings.
+
+use core::fmt;
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    env::{Clock, Entropy, Sleeper, SystemClock, SystemEntropy},
+    pin::PinStore,
+};
+
+/// Settings of one opened vault. None of them changes what is stored.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct VaultOptions {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) sleeper: Arc<dyn Sleeper>,
+    pub(crate) pin_store: Option<Arc<dyn PinStore>>,
+    pub(crate) whole_limit: u64,
+    pub(crate) upload_expiry: Duration,
+}
+
+impl fmt::Debug for VaultOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VaultOptions").field("whole_limit", &self.whole_limit).finish_non_exhaustive()
+    }
+}
+
+impl Default for VaultOptions {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+            #[cfg(feature = "fs")]
+            sleeper: Arc::new(crate::env::ThreadSleeper),
+            #[cfg(not(feature = "fs"))]
+            sleeper: Arc::new(crate::env::NoSleep),
+            pin_store: None,
+            whole_limit: WHOLE_LIMIT,
+            upload_expiry: UPLOAD_EXPIRY,
+        }
+    }
+}
+
+impl VaultOptions {
+    /// Takes the time from `clock` instead of the operating system.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Takes randomness from `entropy` instead of the operating system.
+    #[must_use]
+    pub fn entropy(mut self, entropy: impl Entropy) -> Self {
+        self.entropy = Arc::new(entropy);
+        self
+    }
+
+    /// Waits by `sleeper` instead of on a thread, e.g. by the runtime's timer.
+    #[must_use]
+    pub fn sleeper(mut self, sleeper: impl Sleeper) -> Self {
+        self.sleeper = Arc::new(sleeper);
+        self
+    }
+
+    /// Saves the pin with each commit. A failure to save is the operation's error, though its record
+    /// stands.
+    #[must_use]
+    pub fn pin_store(mut self, store: impl PinStore) -> Self {
+        self.pin_store = Some(Arc::new(store));
+        self
+    }
+
+    /// Bytes up to which [`Session::retrieve`](crate::Session::retrieve) gives a document whole;
+    /// 256 MiB unless set.
+    #[must_use]
+    pub fn whole_limit(mut self, bytes: u64) -> Self {
+        self.whole_limit = bytes;
+        self
+    }
+
+    /// How long an unfinished upload's parts are kept; 7 days unless set.
+    #[must_use]
+    pub fn upload_expiry(mut self, expiry: Duration) -> Self {
+        self.upload_expiry = expiry;
+        self
+    }
+}
+
+const WHOLE_LIMIT: u64 = 256 * 1024 * 1024;
+const UPLOAD_EXPIRY: Duration = Duration::from_secs(7 * 24 * 60 * 60);

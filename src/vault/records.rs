@@ -1,0 +1,38 @@
+//! Records as a row names them: read from their commit, checked against the row, opened.
+
+use super::Vault;
+use crate::{
+    crypto::chunked::OpenError,
+    error::{Error, Result},
+    ids::CaseId,
+    ledger::get,
+    log::{
+        body,
+        commit::{COMMIT_CAP, Commit},
+        row::Row,
+    },
+    secret::SecretBytes,
+    wire::Malformed,
+};
+
+impl Vault {
+    /// What is personal in the record that `row` is about.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt unless the commit holds exactly that record and its body opens.
+    pub(crate) async fn personal(&self, case: CaseId, row: &Row) -> Result<SecretBytes> {
+        let corrupt = || Error::corrupt(format!("record {}", row.seq));
+        let bytes = get(self.ledger().storage(), &row.commit(), COMMIT_CAP).await?;
+        let commit = Commit::parse(self.id(), &bytes).map_err(|Malformed| corrupt())?;
+        let position = usize::from(row.position);
+        // The row is authentic by the log, so a leaf of that hash is, whoever stored it.
+        let record =
+            commit.leaves.get(position).filter(|record| record.hash == row.leaf).ok_or_else(corrupt)?;
+        let sealed = commit.body(position).ok_or_else(corrupt)?;
+        let opened = body::open(self.id(), &record.leaf, self.ledger().audit(), sealed);
+        let (_, inner) = opened.map_err(|OpenError| corrupt())?;
+        let case_key = self.case_key(case).await?;
+        inner.open(self.id(), &record.leaf, &case_key).map_err(|OpenError| corrupt())
+    }
+}
