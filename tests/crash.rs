@@ -1,0 +1,228 @@
+//! A crash, or a fault, at every storage call of a script of operations: what was acknowledged is
+//! there, what was not is whole or absent, and the vault goes on.
+#![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, clippy::as_conversions, reason = "tests")]
+
+mod common;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use common::{block_on, identity};
+use docvault::{
+    CaseId, DocumentId, Error, ErrorKind, GrantId, NewDocument, NoSleep, OperationId, Outcome, Pin,
+    Recipient, Session, Terms, Vault, VaultOptions,
+    keys::{KeyWrap, LocalKey},
+    storage::{
+        MemoryStorage, Storage,
+        testing::{CrashStorage, Fault, FaultyStorage, InFlight},
+    },
+};
+use tempfile::TempDir;
+
+/// A vault with some history, and the keys to it.
+struct Template {
+    objects: MemoryStorage,
+    pin: Pin,
+    case: CaseId,
+    document: DocumentId,
+    folder: TempDir,
+    recipient: Recipient,
+}
+
+impl Template {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Arc::new(MemoryStorage::default());
+        let key = LocalKey::create(folder.path().join("old")).unwrap();
+        LocalKey::create(folder.path().join("new")).unwrap();
+        let vault = Vault::create_with(storage.clone(), Arc::new(key), options()).await.unwrap();
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("first").await.unwrap();
+        let document =
+            desk.store(case, NewDocument::named("first"), b"first".to_vec()).await.unwrap().document;
+        // The script begins shortly before a fold, so that the fold is interrupted too.
+        while vault.pin().size() < 250 {
+            desk.describe(document).await.unwrap();
+        }
+        let (notary, _file) = identity();
+        let recipient =
+            Recipient::verify(&notary.recipient_bytes(), &notary.fingerprint().to_string()).unwrap();
+        Self { objects: storage.snapshot(), pin: vault.pin(), case, document, folder, recipient }
+    }
+
+    fn key(&self, name: &str) -> Arc<dyn KeyWrap> {
+        Arc::new(LocalKey::load(self.folder.path().join(name)).unwrap())
+    }
+
+    async fn open(&self, storage: Arc<dyn Storage>, key: &str, pin: &Pin) -> Result<Vault, Error> {
+        Vault::open_with(storage, self.key(key), pin, options()).await
+    }
+}
+
+fn options() -> VaultOptions {
+    VaultOptions::default().sleeper(NoSleep::default())
+}
+
+/// What the vault has acknowledged.
+#[derive(Default)]
+struct Acknowledged {
+    pin: Option<Pin>,
+    contents: BTreeMap<DocumentId, Vec<u8>>,
+    cases: Vec<(CaseId, bool)>,
+    granted: Vec<GrantId>,
+    revoked: Vec<GrantId>,
+    new_root: bool,
+}
+
+/// Runs the script until an operation fails; notes after each what was acknowledged.
+async fn script(vault: &Vault, template: &Template, done: &mut Acknowledged) -> Result<(), Error> {
+    let desk = vault.session("a").purpose("p").begin()?;
+    let case = desk.create_case("second").await?;
+    done.cases.push((case, false));
+    done.pin = Some(vault.pin());
+    let small = desk.store(case, NewDocument::named("small"), b"small".to_vec()).await?.document;
+    done.contents.insert(small, b"small".to_vec());
+    let large = vec![7; (8 << 20) + 5];
+    let mut upload = desk.upload(template.case, NewDocument::named("large")).await?;
+    upload.write(&large).await?;
+    let stored = upload.finish().await?.document;
+    done.contents.insert(stored, large);
+    done.pin = Some(vault.pin());
+    desk.store_version(small, NewDocument::named("small"), "better", b"smaller".to_vec()).await?;
+    done.contents.insert(small, b"smaller".to_vec());
+    let grant = desk.grant(small, &template.recipient, Terms::read().purpose("p")).await?;
+    done.granted.push(grant);
+    desk.deliver(grant).await?.collect().await?;
+    desk.revoke(grant).await?;
+    done.revoked.push(grant);
+    done.pin = Some(vault.pin());
+    desk.rotate_epoch().await?;
+    let slot = vault.slots().await?.first().map(|slot| slot.id).expect("a slot");
+    desk.rotate_root(slot, &*template.key("new")).await?;
+    done.new_root = true;
+    done.pin = Some(vault.pin());
+    Ok(())
+}
+
+async fn reopen(template: &Template, storage: Arc<dyn Storage>, done: &Acknowledged) -> Vault {
+    let pin = done.pin.as_ref().unwrap_or(&template.pin);
+    match template.open(storage.clone(), "new", pin).await {
+        Ok(vault) => vault,
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
+            assert!(!done.new_root, "an acknowledged rotation stands");
+            template.open(storage, "old", pin).await.unwrap()
+        }
+    }
+}
+
+/// Everything acknowledged is there, everything visible is whole, and the vault goes on.
+async fn check(template: &Template, storage: Arc<dyn Storage>, done: &Acknowledged) {
+    let vault = reopen(template, storage, done).await;
+    vault.audit().verify_from_genesis().await.unwrap();
+    let desk = vault.session("b").purpose("q").begin().unwrap();
+    for (document, content) in &done.contents {
+        let found = desk.retrieve(*document).await.unwrap();
+        let newer = content == b"small" && found == b"smaller".as_slice();
+        assert!(found == *content || newer, "an acknowledged document has its content");
+    }
+    for (case, closed) in &done.cases {
+        assert_eq!(desk.describe_case(*case).await.unwrap().closed, *closed);
+    }
+    for grant in &done.granted {
+        let outcome = desk.outcome(grant.operation()).await.unwrap();
+        assert!(matches!(outcome, Outcome::Committed { .. }));
+    }
+    for grant in &done.revoked {
+        assert_eq!(desk.deliver(*grant).await.unwrap_err().kind(), ErrorKind::Denied);
+    }
+    everything_is_whole(&desk).await;
+    let more = desk.store(template.case, NewDocument::named("more"), b"more".to_vec()).await.unwrap();
+    assert_eq!(desk.retrieve(more.document).await.unwrap(), b"more".as_slice());
+    assert_eq!(desk.retrieve(template.document).await.unwrap(), b"first".as_slice());
+    desk.collect_garbage().await.unwrap();
+    everything_is_whole(&desk).await;
+}
+
+async fn everything_is_whole(desk: &Session) -> usize {
+    let mut documents = 0;
+    for case in desk.cases(None).await.unwrap().cases {
+        for document in desk.documents(case.id, None).await.unwrap().documents {
+            assert_eq!(desk.retrieve(document.document).await.unwrap().len() as u64, document.len);
+            desk.history(document.document).await.unwrap();
+            documents += 1;
+        }
+    }
+    documents
+}
+
+#[test]
+fn a_crash_at_any_storage_call_loses_nothing_acknowledged() {
+    block_on(async {
+        let template = Template::new().await;
+        let mut crashes = 0;
+        for nth in 0.. {
+            let storage = Arc::new(CrashStorage::new(&template.objects, nth));
+            let mut done = Acknowledged::default();
+            let run = match template.open(storage.clone(), "old", &template.pin).await {
+                Ok(vault) => script(&vault, &template, &mut done).await,
+                Err(error) => Err(error),
+            };
+            if !storage.crashed() {
+                run.unwrap();
+                break;
+            }
+            crashes += 1;
+            for in_flight in InFlight::BOTH {
+                check(&template, Arc::new(storage.recover(in_flight).await.unwrap()), &done).await;
+            }
+        }
+        println!("{crashes} storage calls crashed at, each with the call landed and not");
+        assert!(crashes > 50);
+    });
+}
+
+#[test]
+fn a_fault_at_any_storage_call_loses_and_doubles_nothing() {
+    block_on(async {
+        let template = Template::new().await;
+        let mut rounds = 0;
+        for fault in Fault::ALLOWED {
+            for nth in 0.. {
+                let objects = Arc::new(template.objects.snapshot());
+                let storage = Arc::new(FaultyStorage::script(objects.clone(), nth, fault));
+                let mut done = Acknowledged::default();
+                let run = match template.open(storage.clone(), "old", &template.pin).await {
+                    Ok(vault) => {
+                        let run = script(&vault, &template, &mut done).await;
+                        resolve(&vault, &run).await;
+                        run
+                    }
+                    Err(error) => Err(error),
+                };
+                if nth >= storage.calls() {
+                    run.unwrap();
+                    break;
+                }
+                rounds += 1;
+                storage.land().await.unwrap();
+                check(&template, objects, &done).await;
+            }
+        }
+        println!("{rounds} faults");
+        assert!(rounds > 200);
+    });
+}
+
+/// An unknown outcome can be asked for, and the answer agrees with what another process sees.
+async fn resolve(vault: &Vault, run: &Result<(), Error>) {
+    let Err(error) = run else { return };
+    let ErrorKind::OutcomeUnknown(operation) = error.kind() else { return };
+    let desk = vault.session("a").purpose("p").begin().unwrap();
+    let answer: Result<Outcome, Error> = desk.outcome(operation).await;
+    let again = desk.outcome(operation).await;
+    if let (Ok(first), Ok(second)) = (answer, again) {
+        assert_eq!(first, second, "an outcome does not change");
+    }
+    let _: OperationId = operation;
+}

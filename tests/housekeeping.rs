@@ -1,0 +1,290 @@
+//! Keys, garbage, uploads that stop and go on, histories, pins.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::{sync::Arc, time::Duration};
+
+use common::{block_on, vault, vault_on};
+use docvault::{
+    Clock, ErrorKind, Freshness, Kind, NewDocument, NoSleep, RecordFilter, Timestamp, UploadToken, Vault,
+    VaultOptions,
+    keys::{Bounds, LocalKey, Passphrase},
+    storage::{MemoryStorage, Storage},
+};
+
+/// A clock that a test sets.
+#[derive(Debug, Clone, Default)]
+struct Hands(Arc<std::sync::atomic::AtomicU64>);
+
+impl Hands {
+    fn advance(&self, by: Duration) {
+        self.0.fetch_add(by.as_millis().try_into().unwrap(), std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(std::sync::atomic::Ordering::SeqCst))
+    }
+}
+
+fn passphrase(text: &str) -> Passphrase {
+    let mut bounds = Bounds::default();
+    bounds.min_memory_kib = 8;
+    bounds.min_passes = 1;
+    Passphrase::new(text).bounds(bounds).cost(64, 1, 1)
+}
+
+#[test]
+fn a_recovery_key_opens_the_vault_and_a_removed_one_no_longer() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, _key) = vault_on(storage.clone()).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        let stored = desk.store(case, NewDocument::named("x"), b"content".to_vec()).await.unwrap();
+        let slot = desk.add_slot(&passphrase("correct horse"), "recovery").await.unwrap();
+        assert_eq!(vault.slots().await.unwrap().len(), 2);
+        let who = desk.who_can_open(stored.document).await.unwrap();
+        assert!(who.slots.iter().any(|slot| slot.label == "recovery"));
+
+        let pin = vault.pin();
+        let recovered = Vault::open(storage.clone(), passphrase("correct horse"), &pin).await.unwrap();
+        let other = recovered.session("b").purpose("q").begin().unwrap();
+        assert_eq!(other.retrieve(stored.document).await.unwrap(), b"content".as_slice());
+        let wrong = Vault::open(storage.clone(), passphrase("wrong"), &pin).await.unwrap_err();
+        assert_eq!(wrong.kind(), ErrorKind::Locked);
+
+        vault.sync().await.unwrap();
+        desk.remove_slot(slot).await.unwrap();
+        let removed =
+            Vault::open(storage.clone(), passphrase("correct horse"), &vault.pin()).await.unwrap_err();
+        assert_eq!(removed.kind(), ErrorKind::Locked);
+        let last = vault.slots().await.unwrap()[0].id;
+        assert_eq!(desk.remove_slot(last).await.unwrap_err().kind(), ErrorKind::Denied);
+    });
+}
+
+#[test]
+fn rotating_root_and_epoch_keeps_every_document_and_old_keys_open_nothing() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, old_folder) = vault_on(storage.clone()).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let mut stored = Vec::new();
+        for i in 0..3u8 {
+            let case = desk.create_case(format!("case {i}")).await.unwrap();
+            stored.push((case, desk.store(case, NewDocument::named("x"), vec![i]).await.unwrap()));
+        }
+        assert_eq!(desk.rotate_epoch().await.unwrap(), 3);
+        let folder = tempfile::tempdir().unwrap();
+        let slot = vault.slots().await.unwrap()[0].id;
+        desk.rotate_root(slot, &LocalKey::create(folder.path().join("new")).unwrap()).await.unwrap();
+        let pin = vault.pin();
+        let old = LocalKey::load(old_folder.path().join("key")).unwrap();
+        assert_eq!(Vault::open(storage.clone(), old, &pin).await.unwrap_err().kind(), ErrorKind::Locked);
+        let new = LocalKey::load(folder.path().join("new")).unwrap();
+        let vault = Vault::open(storage.clone(), new, &pin).await.unwrap();
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        for (i, (_, stored)) in (0u8..).zip(&stored) {
+            assert_eq!(desk.retrieve(stored.document).await.unwrap(), [i].as_slice());
+        }
+        // One keyring and one wrap a case are left: nothing of the old epoch.
+        assert_eq!(storage.list("keyring/", None, 10).await.unwrap().len(), 1);
+        assert_eq!(storage.list("key/", None, 10).await.unwrap().len(), 3);
+        vault.audit().verify_from_genesis().await.unwrap();
+    });
+}
+
+#[test]
+fn an_upload_is_resumed_by_its_token_and_invisible_until_it_finishes() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, folder) = vault_on(storage.clone()).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        let content: Vec<u8> = (0..20_000_000u32).map(|i| u8::try_from(i % 253).unwrap()).collect();
+        let mut upload = desk.upload(case, NewDocument::named("big")).await.unwrap();
+        let token = upload.token().unwrap().to_bytes();
+        upload.write(&content[..17_000_000]).await.unwrap();
+        drop(upload);
+        let pin = vault.pin();
+        drop((desk, vault));
+
+        let key = LocalKey::load(folder.path().join("key")).unwrap();
+        let vault = Vault::open(storage.clone(), key, &pin).await.unwrap();
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        assert!(desk.documents(case, None).await.unwrap().documents.is_empty());
+        let token = UploadToken::from_bytes(&token).unwrap();
+        let mut upload = desk.resume_upload(&token).await.unwrap();
+        assert_eq!(upload.position(), 16 << 20);
+        upload.write(&content[16 << 20..]).await.unwrap();
+        upload.next_page().await.unwrap();
+        upload.write(b"the back").await.unwrap();
+        let stored = upload.finish().await.unwrap();
+        let reader = desk.reader(stored.document).await.unwrap();
+        assert_eq!(reader.pages(), [0..20_000_000, 20_000_000..20_000_008]);
+        let whole = desk.retrieve(stored.document).await.unwrap();
+        assert!(whole[..20_000_000] == content[..] && whole[20_000_000..] == *b"the back");
+        assert_eq!(desk.retrieve_range(stored.document, 19_999_999..20_000_004).await.unwrap().len(), 5);
+        assert_eq!(desk.resume_upload(&token).await.unwrap_err().kind(), ErrorKind::Denied);
+    });
+}
+
+#[test]
+fn garbage_goes_only_after_it_expired_and_was_condemned() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let folder = tempfile::tempdir().unwrap();
+        let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
+        let hands = Hands::default();
+        let options = VaultOptions::default().clock(hands.clone()).sleeper(NoSleep::default());
+        let vault = Vault::create_with(storage.clone(), key, options).await.unwrap();
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        let kept = desk.store(case, NewDocument::named("kept"), vec![1; 9 << 20]).await.unwrap();
+        let mut abandoned = desk.upload(case, NewDocument::named("abandoned")).await.unwrap();
+        abandoned.write(&vec![2; 9 << 20]).await.unwrap();
+        let parts = |storage: Arc<MemoryStorage>| async move {
+            storage.list("part/", None, 100).await.unwrap().len()
+        };
+        assert_eq!(parts(storage.clone()).await, 3);
+        let report = desk.collect_garbage().await.unwrap();
+        assert_eq!((report.kept, report.objects_deleted), (1, 0));
+        hands.advance(Duration::from_secs(8 * 24 * 3600));
+        let report = desk.collect_garbage().await.unwrap();
+        assert_eq!((report.condemned, report.objects_deleted), (1, 1));
+        assert_eq!(parts(storage.clone()).await, 2);
+        // The zombie: its upload goes on, and is refused by the log.
+        assert_eq!(abandoned.finish().await.unwrap_err().kind(), ErrorKind::Denied);
+        assert_eq!(desk.retrieve(kept.document).await.unwrap().len(), 9 << 20);
+        vault.audit().verify_from_genesis().await.unwrap();
+    });
+}
+
+#[test]
+fn superseded_index_objects_go_and_everything_is_still_found() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, folder) = vault_on(storage.clone()).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        let mut stored = Vec::new();
+        for i in 0..900u32 {
+            stored.push(
+                desk.store(case, NewDocument::named("x"), i.to_be_bytes().to_vec()).await.unwrap().document,
+            );
+        }
+        let before = storage.list("index/", None, 1000).await.unwrap().len();
+        let report = desk.collect_garbage().await.unwrap();
+        assert!(report.index_deleted > 0);
+        let after = storage.list("index/", None, 1000).await.unwrap().len();
+        assert_eq!(u64::try_from(before - after).unwrap(), report.index_deleted);
+        let key = LocalKey::load(folder.path().join("key")).unwrap();
+        let again = Vault::open(storage.clone(), key, &vault.pin()).await.unwrap();
+        let desk = again.session("b").purpose("q").begin().unwrap();
+        for (i, document) in (0u32..).zip(stored) {
+            assert_eq!(desk.retrieve(document).await.unwrap(), i.to_be_bytes().as_slice());
+        }
+    });
+}
+
+#[test]
+fn versions_keep_their_reasons_and_contents() {
+    block_on(async {
+        let (vault, _kept) = vault().await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        let first = desk.store(case, NewDocument::named("x"), b"one".to_vec()).await.unwrap();
+        let second = desk
+            .store_version(first.document, NewDocument::named("y"), "blurred", b"two".to_vec())
+            .await
+            .unwrap();
+        let history = desk.history(first.document).await.unwrap();
+        assert_eq!(history.iter().map(|v| v.reason.as_str()).collect::<Vec<_>>(), ["", "blurred"]);
+        assert_eq!((history[1].previous, history[1].described.ordinal), (Some(first.version), 2));
+        assert_eq!(desk.retrieve(first.document).await.unwrap(), b"two".as_slice());
+        let mut old = desk.reader_of(first.document, first.version).await.unwrap();
+        assert_eq!(old.next().await.unwrap().unwrap(), b"one".as_slice());
+        assert_eq!(second.document, first.document);
+        let none = desk.store_version(first.document, NewDocument::named("z"), "", b"".to_vec()).await;
+        assert_eq!(none.unwrap_err().kind(), ErrorKind::Invalid);
+    });
+}
+
+#[test]
+fn a_closed_case_takes_nothing_until_it_is_reopened() {
+    block_on(async {
+        let (vault, _kept) = vault().await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        let stored = desk.store(case, NewDocument::named("x"), b"one".to_vec()).await.unwrap();
+        desk.close_case(case, "done").await.unwrap();
+        assert!(desk.describe_case(case).await.unwrap().closed);
+        let refused = desk.store(case, NewDocument::named("y"), b"two".to_vec()).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Denied);
+        assert_eq!(desk.close_case(case, "again").await.unwrap_err().kind(), ErrorKind::Denied);
+        assert_eq!(desk.retrieve(stored.document).await.unwrap(), b"one".as_slice());
+        desk.reopen_case(case, "one more").await.unwrap();
+        desk.store(case, NewDocument::named("y"), b"two".to_vec()).await.unwrap();
+        assert_eq!(desk.describe_case(case).await.unwrap().title, "c");
+    });
+}
+
+#[test]
+fn the_log_tells_who_read_what_and_when() {
+    block_on(async {
+        let (vault, _kept) = vault().await;
+        let desk = vault.session("user:1").purpose("review").request("r-7").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        let stored = desk.store(case, NewDocument::named("x"), b"one".to_vec()).await.unwrap();
+        let other = vault.session("user:2").purpose("audit").begin().unwrap();
+        other.retrieve(stored.document).await.unwrap();
+        let audit = vault.audit();
+        let read = audit.records(&RecordFilter::all().actor("user:2")).await.unwrap();
+        assert_eq!(read.len(), 1);
+        assert_eq!(
+            (read[0].kind, read[0].document, read[0].version),
+            (Kind::Read, Some(stored.document), Some(stored.version))
+        );
+        assert_eq!((read[0].purpose.as_str(), read[0].request.as_deref()), ("audit", None));
+        let about = audit.records(&RecordFilter::all().document(stored.document)).await.unwrap();
+        assert_eq!(about.iter().map(|r| r.kind).collect::<Vec<_>>(), [Kind::Stored, Kind::Read]);
+        assert_eq!(audit.records(&RecordFilter::all().case(case)).await.unwrap().len(), 3);
+        let until = RecordFilter::all().until(Timestamp::from_millis(0));
+        assert!(audit.records(&until).await.unwrap().is_empty());
+        assert_eq!(audit.records(&RecordFilter::all()).await.unwrap()[1].request.as_deref(), Some("r-7"));
+    });
+}
+
+#[test]
+fn freshness_has_three_answers() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, folder) = vault_on(storage.clone()).await;
+        let old = Arc::new(storage.snapshot());
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        desk.create_case("c").await.unwrap();
+        let pin = vault.pin();
+        let key = || LocalKey::load(folder.path().join("key")).unwrap();
+        let fresh = Vault::open(storage.clone(), key(), &pin).await.unwrap();
+        assert_eq!(fresh.freshness(), Freshness::FreshByPin);
+        let rolled_back = Vault::open(old.clone(), key(), &pin).await.unwrap_err();
+        assert_eq!(rolled_back.kind(), ErrorKind::RolledBack);
+        let unpinned = Vault::open_unpinned(old, Arc::new(key()), VaultOptions::default()).await.unwrap();
+        assert_eq!(unpinned.freshness(), Freshness::Unverified);
+        let verified = unpinned.audit().verify(&pin).await.unwrap();
+        assert_eq!(verified.freshness, Freshness::RolledBack { seen: 2, got: 1 });
+    });
+}
+
+#[test]
+fn a_checkpoint_is_a_note_that_its_key_verifies() {
+    block_on(async {
+        let (vault, _kept) = vault().await;
+        let note = vault.audit().checkpoint().await.unwrap();
+        assert!(note.starts_with(&format!("docvault/{}\n1\n", vault.id())));
+        assert_eq!(note.matches("\n— docvault/").count(), 1);
+    });
+}

@@ -1,0 +1,158 @@
+//! The vault through its public API, on memory and on a folder.
+#![allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "test data")]
+
+mod common;
+
+use common::{block_on, identity, vault};
+use docvault::{
+    ErrorKind, Freshness, NewDocument, Pin, Recipient, Terms, Vault, keys::LocalKey, storage::MemoryStorage,
+};
+use std::sync::Arc;
+
+#[test]
+fn what_was_stored_comes_back_under_its_name() {
+    block_on(async {
+        let (vault, _kept) = vault().await;
+        let desk = vault.session("user:7f3a").purpose("credit review").begin().unwrap();
+        let case = desk.create_case("Juan Pérez, crédito 0042").await.unwrap();
+        let content = b"%PDF-1.7 an identity card".to_vec();
+        let new = NewDocument::named("INE.pdf").media_type("application/pdf").attribute("side", "front");
+        let stored = desk.store(case, new, content.clone()).await.unwrap();
+        assert_eq!(desk.retrieve(stored.document).await.unwrap(), content);
+        assert_eq!(desk.retrieve_range(stored.document, 5..8).await.unwrap(), &content[5..8]);
+        let described = desk.describe(stored.document).await.unwrap();
+        assert_eq!((described.name.as_str(), described.media_type.as_str()), ("INE.pdf", "application/pdf"));
+        assert_eq!(described.attributes["side"], "front");
+        assert_eq!((described.len, described.ordinal, described.digest), (25, 1, stored.digest));
+        let page = desk.documents(case, None).await.unwrap();
+        assert_eq!(page.documents, [described]);
+        let cases = desk.cases(None).await.unwrap().cases;
+        assert_eq!(cases[0].title, "Juan Pérez, crédito 0042");
+    });
+}
+
+#[test]
+fn p11_content_of_every_size_class_comes_back() {
+    block_on(async {
+        let (vault, _kept) = vault().await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        const MIB: usize = 1 << 20;
+        for len in [
+            0,
+            1,
+            16_383,
+            16_384,
+            16_385,
+            32_768,
+            262_143,
+            262_144,
+            262_145,
+            8 * MIB - 1,
+            8 * MIB,
+            8 * MIB + 1,
+            17 * MIB,
+        ] {
+            let content: Vec<u8> = (0..len).map(|i| (i * 7 + i / 251) as u8).collect();
+            let stored = desk.store(case, NewDocument::named("x"), content.clone()).await.unwrap();
+            assert_eq!(stored.digest.as_bytes(), blake3::hash(&content).as_bytes(), "{len}");
+            assert_eq!(desk.retrieve(stored.document).await.unwrap(), content, "{len}");
+            let reader = desk.reader(stored.document).await.unwrap();
+            let len64 = len as u64;
+            for range in [0..len64.min(1), len64 / 2..len64, len64.saturating_sub(5)..len64, len64..len64] {
+                let expected = &content[range.start as usize..range.end as usize];
+                assert_eq!(reader.range(range.clone()).await.unwrap(), expected, "{len} {range:?}");
+            }
+            assert_eq!(reader.range(0..len64 + 1).await.unwrap_err().kind(), ErrorKind::Invalid);
+        }
+        vault.audit().verify_from_genesis().await.unwrap();
+    });
+}
+
+#[test]
+fn a_vault_opens_again_and_goes_on_after_many_folds() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let vault = Vault::create(storage.clone(), LocalKey::create(&path).unwrap()).await.unwrap();
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        let mut stored = Vec::new();
+        for i in 0..1400u32 {
+            stored.push(
+                desk.store(case, NewDocument::named(i.to_string()), i.to_be_bytes().to_vec()).await.unwrap(),
+            );
+            if i % 97 == 0 {
+                let pin = vault.pin();
+                let again = Vault::open(storage.clone(), LocalKey::load(&path).unwrap(), &pin).await.unwrap();
+                let desk = again.session("b").purpose("q").begin().unwrap();
+                let first = desk.retrieve(stored[i as usize / 2].document).await.unwrap();
+                assert_eq!(first, (i / 2).to_be_bytes().as_slice());
+            }
+        }
+        let pin: Pin = vault.pin().to_string().parse().unwrap();
+        let again = Vault::open(storage.clone(), LocalKey::load(&path).unwrap(), &pin).await.unwrap();
+        let desk = again.session("b").purpose("q").begin().unwrap();
+        for (i, stored) in (0u32..).zip(&stored) {
+            assert_eq!(desk.retrieve(stored.document).await.unwrap(), i.to_be_bytes().as_slice());
+        }
+        let page = desk.documents(case, None).await.unwrap();
+        assert_eq!(page.documents.len(), 1000);
+        let rest = desk.documents(case, page.next).await.unwrap();
+        assert_eq!((rest.documents.len(), rest.next), (400, None));
+        let verified = again.audit().verify(&pin).await.unwrap();
+        assert_eq!(verified.freshness, Freshness::FreshByPin);
+        let whole = again.audit().verify_from_genesis().await.unwrap();
+        assert_eq!(whole.head, again.pin());
+        assert_eq!(whole.checked, again.pin().size());
+    });
+}
+
+#[test]
+fn a_grant_is_delivered_opened_elsewhere_and_revoked() {
+    block_on(async {
+        let (vault, _kept) = vault().await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        let small = desk.store(case, NewDocument::named("small"), b"small".to_vec()).await.unwrap();
+        let big = vec![7; 9 << 20];
+        desk.store(case, NewDocument::named("big"), big.clone()).await.unwrap();
+        let (notary, _key) = identity();
+        let recipient =
+            Recipient::verify(&notary.recipient_bytes(), &notary.fingerprint().to_string()).unwrap();
+        let one =
+            desk.grant(small.document, &recipient, Terms::read().purpose("protocolización")).await.unwrap();
+        let all = desk.grant(case, &recipient, Terms::read().purpose("protocolización")).await.unwrap();
+        let sender = vault.sender();
+
+        let sealed = desk.deliver(one).await.unwrap().collect().await.unwrap();
+        let mut opened = notary.open(sealed.as_ref(), &sender).unwrap();
+        assert_eq!((opened.purpose(), opened.documents()), ("protocolización", 1));
+        let document = opened.next_document().unwrap().unwrap();
+        assert_eq!((document.name(), document.id()), ("small", small.document));
+        assert_eq!(document.content().unwrap(), b"small");
+        assert!(opened.next_document().unwrap().is_none());
+
+        let sealed = desk.deliver(all).await.unwrap().collect().await.unwrap();
+        let mut opened = notary.open(sealed.as_ref(), &sender).unwrap();
+        let mut names = Vec::new();
+        while let Some(document) = opened.next_document().unwrap() {
+            names.push(document.name().to_owned());
+            let content = document.content().unwrap();
+            assert!(content == b"small" || content == big);
+        }
+        names.sort();
+        assert_eq!(names, ["big", "small"]);
+
+        let who = desk.who_can_open(small.document).await.unwrap();
+        assert_eq!((who.slots.len(), who.grants.len()), (1, 2));
+        let report = desk.revoke(one).await.unwrap();
+        assert_eq!((report.delivered.len(), report.exposed), (1, vec![(small.document, small.version)]));
+        assert_eq!(desk.deliver(one).await.unwrap_err().kind(), ErrorKind::Denied);
+        assert_eq!(desk.revoke(one).await.unwrap_err().kind(), ErrorKind::Denied);
+        let who = desk.who_can_open(small.document).await.unwrap();
+        assert!(who.grants.iter().any(|opener| opener.grant == one && opener.revoked.is_some()));
+        vault.audit().verify_from_genesis().await.unwrap();
+    });
+}
