@@ -1,0 +1,43 @@
+//! The README's example: a vault, a document, a grant, a revocation, a verified log.
+
+use docvault::{Identity, NewDocument, Recipient, Terms, Vault, keys::LocalKey, storage::FsStorage};
+use futures_lite::future::block_on;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = tempfile::tempdir()?;
+    let at = |name: &str| folder.path().join(name);
+    block_on(async {
+        let vault =
+            Vault::create(FsStorage::create(at("vault"))?, LocalKey::create(at("vault.key"))?).await?;
+        let pin = vault.pin(); // keep it outside the storage
+        drop(vault);
+        let vault =
+            Vault::open(FsStorage::open(at("vault"))?, LocalKey::load(at("vault.key"))?, &pin).await?;
+
+        let desk = vault.session("user:7f3a").purpose("credit review").begin()?;
+        let case = desk.create_case("Juan Pérez, crédito 0042").await?;
+        let new = NewDocument::named("INE.pdf").media_type("application/pdf");
+        let stored = desk.store(case, new, b"%PDF-1.7 ...".to_vec()).await?;
+        println!("stored {} as record {}, BLAKE3 {}", stored.document, stored.seq, stored.digest);
+        assert_eq!(desk.retrieve(stored.document).await?, b"%PDF-1.7 ...".as_slice());
+
+        // The notary reads the fingerprint aloud; the key bytes may come by any way.
+        let notary = Identity::create(at("notary.identity"))?;
+        let recipient = Recipient::verify(&notary.recipient_bytes(), &notary.fingerprint().to_string())?;
+        let grant = desk.grant(stored.document, &recipient, Terms::read().purpose("protocolización")).await?;
+        let sealed = desk.deliver(grant).await?.collect().await?;
+
+        // Elsewhere, with no vault: the sender's fingerprint was checked too.
+        let mut opened = notary.open(sealed.as_ref(), &vault.sender())?;
+        let document = opened.next_document()?.ok_or("one document")?;
+        println!("the notary opened {}, {} bytes", document.name(), document.content_len());
+
+        let report = desk.revoke(grant).await?;
+        println!("revoked; {} delivery stays open to its recipient", report.delivered.len());
+        println!("delivering again: {}", desk.deliver(grant).await.expect_err("the grant is revoked"));
+
+        let verified = vault.audit().verify(&pin).await?;
+        println!("verified {} records up to {}", verified.checked, verified.head.size());
+        Ok(())
+    })
+}
