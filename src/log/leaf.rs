@@ -42,10 +42,18 @@ pub enum Kind {
     Revoked,
     /// The index was folded.
     Index,
+    /// The keys that sign commits and checkpoints were replaced.
+    SigningKeys,
+    /// Records were released or exported.
+    LogRead,
+    /// A checkpoint was kept, with its cosignatures and time tokens.
+    Checkpointed,
+    /// A case was erased: its key, names and contents are gone.
+    CaseErased,
 }
 
 impl Kind {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 18] = [
         Self::Genesis,
         Self::Keyring,
         Self::CaseOpened,
@@ -60,6 +68,10 @@ impl Kind {
         Self::Delivered,
         Self::Revoked,
         Self::Index,
+        Self::SigningKeys,
+        Self::LogRead,
+        Self::Checkpointed,
+        Self::CaseErased,
     ];
 
     /// The number that stands for this kind in a leaf.
@@ -79,6 +91,10 @@ impl Kind {
             Self::Delivered => 12,
             Self::Revoked => 13,
             Self::Index => 14,
+            Self::SigningKeys => 15,
+            Self::LogRead => 16,
+            Self::Checkpointed => 17,
+            Self::CaseErased => 18,
         }
     }
 
@@ -263,7 +279,7 @@ pub(crate) mod tests {
             assert_eq!(Kind::from_code(kind.code()), Ok(kind));
         }
         assert_eq!(Kind::from_code(0), Err(Malformed));
-        assert_eq!(Kind::from_code(15), Err(Malformed));
+        assert_eq!(Kind::from_code(19), Err(Malformed));
     }
 
     #[test]

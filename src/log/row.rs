@@ -23,10 +23,12 @@ pub(crate) enum Relation {
     Delivery,
     Operation,
     Keyring,
+    SigningKeys,
+    Checkpoint,
 }
 
 impl Relation {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Case,
         Self::Document,
         Self::Version,
@@ -35,6 +37,8 @@ impl Relation {
         Self::Delivery,
         Self::Operation,
         Self::Keyring,
+        Self::SigningKeys,
+        Self::Checkpoint,
     ];
 
     const fn code(self) -> u8 {
@@ -47,6 +51,8 @@ impl Relation {
             Self::Delivery => 6,
             Self::Operation => 7,
             Self::Keyring => 8,
+            Self::SigningKeys => 9,
+            Self::Checkpoint => 10,
         }
     }
 }
@@ -82,6 +88,21 @@ impl RowKey {
 
     pub(crate) const fn keyring() -> Self {
         Self::first(Relation::Keyring, [0; 32])
+    }
+
+    /// The record that states the keys of a signing epoch after the first.
+    pub(crate) fn signing_keys(epoch: u32) -> Self {
+        Self { child: padded(&epoch.to_be_bytes()), ..Self::first(Relation::SigningKeys, [0; 32]) }
+    }
+
+    /// The least key among all kept checkpoints: those of the largest trees come first.
+    pub(crate) const fn checkpoints() -> Self {
+        Self::first(Relation::Checkpoint, [0; 32])
+    }
+
+    fn checkpoint(size: &[u8; 8], operation: OperationId) -> Self {
+        let child = padded(&[&size.map(|byte| !byte), operation.as_bytes().as_slice()].concat());
+        Self { child, ..Self::checkpoints() }
     }
 
     /// The least key among all cases.
@@ -217,7 +238,17 @@ fn keys_of(leaf: &Leaf) -> Vec<RowKey> {
     let about = OperationId::from_bytes(leaf.auxiliary.first_chunk().copied().unwrap_or_default());
     match leaf.kind {
         Kind::Genesis | Kind::Keyring => vec![RowKey::keyring(), own],
-        Kind::CaseOpened | Kind::CaseClosed | Kind::CaseReopened => vec![RowKey::case(leaf.case), own],
+        Kind::SigningKeys => {
+            let stated = RowKey::signing_keys(leaf.key_epoch.saturating_add(1));
+            vec![RowKey::keyring(), stated, own]
+        }
+        Kind::CaseOpened | Kind::CaseClosed | Kind::CaseReopened | Kind::CaseErased => {
+            vec![RowKey::case(leaf.case), own]
+        }
+        Kind::Checkpointed => {
+            let size = leaf.auxiliary.first_chunk().copied().unwrap_or_default();
+            vec![RowKey::checkpoint(&size, leaf.operation), own]
+        }
         Kind::Stored => {
             let document = DocumentId::new(leaf.case, leaf.object);
             let version = RowKey { child: padded(leaf.operation.as_bytes()), ..RowKey::versions(document) };
@@ -235,7 +266,7 @@ fn keys_of(leaf: &Leaf) -> Vec<RowKey> {
             let deliveries = RowKey::deliveries(GrantId::new(scope(), about));
             vec![RowKey { child: padded(leaf.operation.as_bytes()), ..deliveries }, own]
         }
-        Kind::Read | Kind::Browsed | Kind::Index => vec![],
+        Kind::Read | Kind::Browsed | Kind::LogRead | Kind::Index => vec![],
     }
 }
 
