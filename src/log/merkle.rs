@@ -37,14 +37,19 @@ impl Frontier {
         self.size = self.size.saturating_add(1);
     }
 
-    // RFC 6962 §2.1: MTH(D[n]) = SHA-256(0x01 || MTH(D[0:k]) || MTH(D[k:n])), k the largest power
-    // of two smaller than n; MTH({}) = SHA-256().
     /// The root of the tree.
     pub(crate) fn root(&self) -> Hash {
-        let mut right_to_left = self.roots.iter().rev();
-        let Some(last) = right_to_left.next() else { return sha256(&[]) };
-        right_to_left.fold(*last, |right, left| node(left, &right))
+        fold(&self.roots)
     }
+}
+
+// RFC 6962 §2.1: MTH(D[n]) = SHA-256(0x01 || MTH(D[0:k]) || MTH(D[k:n])), k the largest power
+// of two smaller than n; MTH({}) = SHA-256().
+/// The hash of leaves that the perfect subtrees with these roots cover, left to right.
+pub(crate) fn fold(roots: &[Hash]) -> Hash {
+    let mut right_to_left = roots.iter().rev();
+    let Some(last) = right_to_left.next() else { return sha256(&[]) };
+    right_to_left.fold(*last, |right, left| node(left, &right))
 }
 
 /// An interior node (RFC 6962 §2.1).

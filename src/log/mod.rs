@@ -8,6 +8,8 @@ pub(crate) mod manifest;
 pub(crate) mod merkle;
 pub(crate) mod note;
 pub(crate) mod page;
+#[cfg_attr(not(test), allow(dead_code, reason = "the first users are receipts and witnesses"))]
+pub(crate) mod proof;
 pub(crate) mod row;
 
 /// A SHA-256 value.
