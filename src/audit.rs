@@ -5,33 +5,24 @@ use crate::{
     env::Timestamp,
     error::{Error, Result},
     ids::{CaseId, DocumentId, OperationId, VersionId},
-    ledger::{self, Head, State, Verified},
+    ledger::{self, Verified},
     log::{
         body::{self, Outer},
         checkpoint::Checkpoint,
         commit::{Commit, Hashed},
         leaf::{BodyForm, Kind},
+        signing::LogKey,
+        statement::origin,
     },
     pin::Pin,
-    vault::{Freshness, Vault, origin, pin_of, read_statement},
+    vault::Vault,
+    verification::{self, VerifiedLog},
 };
 
 /// The log of a vault, for who reads and verifies it.
 #[derive(Debug, Clone)]
 pub struct Audit {
     vault: Vault,
-}
-
-/// What a verification has established.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct VerifiedLog {
-    /// The head that was verified, as a pin.
-    pub head: Pin,
-    /// Records checked in this verification.
-    pub checked: u64,
-    /// Whether the head is at least as new as the pin.
-    pub freshness: Freshness,
 }
 
 /// A record, as far as the audit key opens it.
@@ -129,21 +120,15 @@ impl Audit {
     }
 
     /// Verifies everything committed after `pin`, up to the newest head: names, contiguity, chain,
-    /// times and signatures.
+    /// times, signing epochs and signatures.
     ///
     /// # Errors
     ///
-    /// Corrupt at the first fault, naming the object. A log that ends before the pin is no error here:
-    /// [`VerifiedLog::freshness`] says [`Freshness::RolledBack`].
+    /// Corrupt at the first fault, naming the object. A log that ends before the pin, or is another
+    /// one, is no error here: [`VerifiedLog::freshness`] says so.
     pub async fn verify(&self, pin: &Pin) -> Result<VerifiedLog> {
         let state = self.vault.ledger().sync().await?;
-        let (seen, got) = (pin.size(), state.head.size);
-        if seen > got {
-            return Ok(verified(&state, 0, Freshness::RolledBack { seen, got }));
-        }
-        let from = Verified::trusted(pin.size(), *pin.head());
-        self.walk(from, state.head, &mut |_| Ok(())).await?;
-        Ok(verified(&state, got - seen, Freshness::FreshByPin))
+        verification::verify(self.vault.ledger().pages(), &state, pin, &mut |_, _| {}).await
     }
 
     /// Verifies the whole log, the Merkle root of every commit included.
@@ -165,16 +150,12 @@ impl Audit {
         progress: &mut (dyn FnMut(u64, u64) + Send),
     ) -> Result<VerifiedLog> {
         let state = self.vault.ledger().sync().await?;
-        let head = state.head;
-        let mut visit = |commit: &Commit| {
-            if commit.first() == 0 {
-                self.check_genesis(commit)?;
-            }
-            progress(commit.leaves.last().map_or(0, |last| last.leaf.seq + 1), head.size);
-            Ok(())
-        };
-        self.walk(Verified::genesis(), head, &mut visit).await?;
-        Ok(verified(&state, head.size, Freshness::Unverified))
+        let (verified, keys) =
+            verification::verify_all(self.vault.ledger().pages(), &state, progress).await?;
+        let held = &self.vault.current_keyring().await?.keys;
+        let same = keys.delivery == held.delivery_key().verifying_key()
+            && keys.checkpoint == held.checkpoint_key().verifying_key();
+        if same { Ok(verified) } else { Err(Error::corrupt("the keys that the log states")) }
     }
 
     /// The records that pass `filter`, oldest first.
@@ -196,7 +177,10 @@ impl Audit {
             }
             Ok(())
         };
-        self.walk(Verified::genesis(), head, &mut visit).await?;
+        let (trusted, statement) = ledger::claimed(self.vault.ledger().storage()).await?;
+        let from = Verified::genesis(LogKey::first(statement.commit));
+        let storage = self.vault.ledger().storage();
+        ledger::walk(storage, trusted.vault, from, head, &mut visit).await?;
         Ok(found)
     }
 
@@ -207,33 +191,9 @@ impl Audit {
     /// Corrupt; the storage's.
     pub async fn checkpoint(&self) -> Result<String> {
         let state = self.vault.ledger().sync().await?;
-        let keyring = self.vault.keyring();
+        let keyring = self.vault.current_keyring().await?;
         let checkpoint = Checkpoint::new(&origin(self.vault.id()), state.head.size, state.frontier.root())?;
         Ok(checkpoint.sign(&keyring.keys.checkpoint_key()))
-    }
-
-    /// Checks that the first record states the keys and the origin that the vault uses.
-    fn check_genesis(&self, commit: &Commit) -> Result<()> {
-        let keyring = self.vault.keyring();
-        let stated = commit.body(0).and_then(|body| read_statement(body).ok());
-        let same = stated.is_some_and(|stated| {
-            stated.commit == keyring.keys.commit_key().verifying_key()
-                && stated.delivery == keyring.keys.delivery_key().verifying_key()
-                && stated.checkpoint == keyring.keys.checkpoint_key().verifying_key()
-                && stated.origin == origin(self.vault.id())
-        });
-        if same { Ok(()) } else { Err(Error::corrupt("the vault's first record")) }
-    }
-
-    async fn walk(
-        &self,
-        from: Verified,
-        to: Head,
-        visit: &mut (dyn FnMut(&Commit) -> Result<()> + Send),
-    ) -> Result<()> {
-        let state = self.vault.ledger().state();
-        let (storage, mut visit) = (self.vault.ledger().storage(), visit);
-        ledger::walk(storage, state.vault, &state.key, from, to, &mut visit).await.map(drop)
     }
 
     fn open(&self, commit: &Commit, position: usize, record: &Hashed) -> Result<AuditRecord> {
@@ -263,8 +223,4 @@ impl Audit {
             request: outer.request,
         })
     }
-}
-
-fn verified(state: &State, checked: u64, freshness: Freshness) -> VerifiedLog {
-    VerifiedLog { head: pin_of(state), checked, freshness }
 }

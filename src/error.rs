@@ -25,6 +25,8 @@ pub enum ErrorKind {
     Denied,
     /// The source of randomness failed; nothing was sealed.
     Entropy,
+    /// The storage holds another history than the pin vouches for: neither continues the other.
+    Forked,
     /// An argument is outside what the operation accepts.
     Invalid,
     /// The key does not open this vault.
@@ -33,7 +35,7 @@ pub enum ErrorKind {
     NotFound,
     /// It may or may not have happened: ask [`Session::outcome`](crate::Session::outcome).
     OutcomeUnknown(OperationId),
-    /// The storage holds an older log, or another, than the pin vouches for.
+    /// The storage holds an older log than the pin vouches for.
     RolledBack,
     /// The storage failed, and nothing was written. Its own kind is [`Error::storage`].
     Storage,

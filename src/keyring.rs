@@ -43,6 +43,8 @@ pub(crate) struct Keyring {
     pub(crate) slots: Vec<Slot>,
     pub(crate) labels: Vec<Label>,
     pub(crate) audit: Secret<32>,
+    /// Of the commit and the checkpoint key.
+    signing_epoch: u32,
     commit: Secret<32>,
     delivery: Secret<32>,
     checkpoint: Secret<32>,
@@ -72,6 +74,7 @@ impl Keyring {
             slots: Vec::new(),
             labels: Vec::new(),
             audit: random_secret(entropy)?,
+            signing_epoch: 1,
             commit: random_secret(entropy)?,
             delivery: random_secret(entropy)?,
             checkpoint: random_secret(entropy)?,
@@ -86,6 +89,7 @@ impl Keyring {
             slots: self.slots.clone(),
             labels: self.labels.clone(),
             audit: self.audit.duplicate(),
+            signing_epoch: self.signing_epoch,
             commit: self.commit.duplicate(),
             delivery: self.delivery.duplicate(),
             checkpoint: self.checkpoint.duplicate(),
@@ -104,6 +108,23 @@ impl Keyring {
 
     pub(crate) fn checkpoint_key(&self) -> SigningKey {
         SigningKey::from_seed(self.checkpoint.duplicate())
+    }
+
+    /// The epoch of the keys that sign commits and checkpoints.
+    pub(crate) const fn signing_epoch(&self) -> u32 {
+        self.signing_epoch
+    }
+
+    /// Replaces the keys that sign commits and checkpoints by fresh ones of the next signing epoch.
+    ///
+    /// # Errors
+    ///
+    /// [`EntropyError`].
+    pub(crate) fn rotate_signing(&mut self, entropy: &dyn Entropy) -> Result<(), EntropyError> {
+        let (commit, checkpoint) = (random_secret(entropy)?, random_secret(entropy)?);
+        self.signing_epoch = self.signing_epoch.saturating_add(1);
+        (self.commit, self.checkpoint) = (commit, checkpoint);
+        Ok(())
     }
 
     /// The epoch under which case keys are wrapped now.
@@ -180,7 +201,8 @@ impl Keyring {
 
     fn contents(&self) -> SecretBytes {
         let mut w = Writer::with_capacity(64 * 1024);
-        for key in [&self.audit, &self.commit, &self.delivery, &self.checkpoint, &self.deposit] {
+        w.fixed(self.audit.expose()).u32(self.signing_epoch);
+        for key in [&self.commit, &self.delivery, &self.checkpoint, &self.deposit] {
             w.fixed(key.expose());
         }
         w.u32(u32::try_from(self.epochs.len()).unwrap_or(u32::MAX));
@@ -287,11 +309,13 @@ impl SealedKeyring {
 
     fn read_contents(&self, contents: &[u8]) -> Result<Keyring, Malformed> {
         let mut r = Reader::new(contents);
-        let mut key = || Secret::copy_from(r.take(32)?).ok_or(Malformed);
-        let (audit, commit, delivery, checkpoint, deposit) = (key()?, key()?, key()?, key()?, key()?);
+        let audit = read_key(&mut r)?;
+        let signing_epoch = r.u32()?;
+        let mut key = || read_key(&mut r);
+        let (commit, delivery, checkpoint, deposit) = (key()?, key()?, key()?, key()?);
         let mut epochs = Vec::new();
         for _ in 0..r.count(EPOCH_CAP)? {
-            epochs.push((r.u32()?, Secret::copy_from(r.take(32)?).ok_or(Malformed)?));
+            epochs.push((r.u32()?, read_key(&mut r)?));
         }
         let mut labels = Vec::new();
         for _ in 0..r.count(SLOT_CAP)? {
@@ -301,10 +325,10 @@ impl SealedKeyring {
         let slots: Vec<Slot> = self.slots().cloned().collect();
         let labelled = labels.iter().map(|label| label.slot).eq(slots.iter().map(|slot| slot.id));
         let ascending = epochs.is_sorted_by(|(a, _), (b, _)| a < b) && !epochs.is_empty();
-        if !labelled || !ascending {
+        if !labelled || !ascending || signing_epoch == 0 {
             return Err(Malformed);
         }
-        Ok(Keyring { slots, labels, audit, commit, delivery, checkpoint, deposit, epochs })
+        Ok(Keyring { slots, labels, audit, signing_epoch, commit, delivery, checkpoint, deposit, epochs })
     }
 }
 
@@ -317,6 +341,10 @@ pub(crate) fn random_secret<const N: usize>(entropy: &dyn Entropy) -> Result<Sec
     let mut secret = Secret::zeroed();
     entropy.fill(secret.expose_mut())?;
     Ok(secret)
+}
+
+fn read_key(r: &mut Reader<'_>) -> Result<Secret<32>, Malformed> {
+    Secret::copy_from(r.take(32)?).ok_or(Malformed)
 }
 
 fn read_slot(r: &mut Reader<'_>) -> Result<(Slot, Vec<u8>), Malformed> {

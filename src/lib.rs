@@ -53,9 +53,10 @@ pub mod storage;
 mod text;
 mod transfer;
 mod vault;
+mod verification;
 mod wire;
 
-pub use audit::{Audit, AuditRecord, RecordFilter, VerifiedLog};
+pub use audit::{Audit, AuditRecord, RecordFilter};
 pub use crypto::chunked;
 pub use document::{Attributes, ContentDigest, NewDocument};
 #[cfg(feature = "fs")]
@@ -68,7 +69,7 @@ pub use log::checkpoint::Checkpoint;
 pub use log::leaf::Kind;
 #[cfg(feature = "fs")]
 pub use pin::FilePinStore;
-pub use pin::{Pin, PinStore};
+pub use pin::{Freshness, Pin, PinStore};
 pub use recipient::{Fingerprint, Identity, Recipient, Sender};
 pub use secret::{Secret, SecretBytes};
 pub use session::{
@@ -76,7 +77,8 @@ pub use session::{
     RevocationReport, Session, SessionBuilder, Stored, VersionInfo, WhoCanOpen,
 };
 pub use transfer::{Delivery, Opened, OpenedDocument, Reader, Upload, UploadToken};
-pub use vault::{Freshness, SlotId, SlotInfo, Vault, VaultOptions};
+pub use vault::{SlotId, SlotInfo, Vault, VaultOptions};
+pub use verification::{LogReader, VerifiedLog};
 
 /// The one format this crate reads and writes.
 const FORMAT: u8 = 1;

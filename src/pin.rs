@@ -9,7 +9,7 @@ use crate::{
     crypto::sign::VerifyingKey,
     error::{Error, Result},
     ids::{Hex, VaultId, parse_hex},
-    log::Hash,
+    log::{Hash, signing::LogKey},
     text::parse_decimal,
 };
 
@@ -21,7 +21,7 @@ pub use file::FilePinStore;
 
 /// The head of a vault's log that was last trusted, and the key that signs the log.
 ///
-/// Its text ([`Display`](fmt::Display), [`FromStr`]) is one line of at most 263 bytes, without a
+/// Its text ([`Display`](fmt::Display), [`FromStr`]) is one line of at most 274 bytes, without a
 /// newline, and holds no secret.
 ///
 /// # Security
@@ -31,7 +31,7 @@ pub use file::FilePinStore;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pin {
     vault: VaultId,
-    log_key: VerifyingKey,
+    log_key: LogKey,
     size: u64,
     head: Hash,
     root: Hash,
@@ -39,13 +39,7 @@ pub struct Pin {
 
 impl Pin {
     /// The pin of a verified log; `size` is at least 1, for a vault's first record makes it.
-    pub(crate) const fn new(
-        vault: VaultId,
-        log_key: VerifyingKey,
-        size: u64,
-        head: Hash,
-        root: Hash,
-    ) -> Self {
+    pub(crate) const fn new(vault: VaultId, log_key: LogKey, size: u64, head: Hash, root: Hash) -> Self {
         Self { vault, log_key, size, head, root }
     }
 
@@ -61,8 +55,8 @@ impl Pin {
         self.size
     }
 
-    /// The key that signs the log's commits.
-    pub(crate) const fn log_key(&self) -> &VerifyingKey {
+    /// The key that signs what follows the head.
+    pub(crate) const fn log_key(&self) -> &LogKey {
         &self.log_key
     }
 
@@ -84,7 +78,10 @@ impl Pin {
         }
         let pin = Self {
             vault: next()?.parse().ok()?,
-            log_key: VerifyingKey::from_bytes(&parse_hex(next()?).ok()?).ok()?,
+            log_key: LogKey {
+                epoch: parse_decimal(next()?).filter(|epoch| *epoch > 0)?.try_into().ok()?,
+                key: VerifyingKey::from_bytes(&parse_hex(next()?).ok()?).ok()?,
+            },
             size: parse_decimal(next()?).filter(|size| *size > 0)?,
             head: parse_hex(next()?).ok()?,
             root: parse_hex(next()?).ok()?,
@@ -95,8 +92,8 @@ impl Pin {
 
 impl fmt::Display for Pin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { vault, log_key, size, head, root } = self;
-        write!(f, "{FAMILY} {vault} {} {size} {} {}", Hex(&log_key.to_bytes()), Hex(head), Hex(root))
+        let Self { vault, log_key: LogKey { epoch, key }, size, head, root } = self;
+        write!(f, "{FAMILY} {vault} {epoch} {} {size} {} {}", Hex(&key.to_bytes()), Hex(head), Hex(root))
     }
 }
 
@@ -110,6 +107,30 @@ impl FromStr for Pin {
             ))
         })
     }
+}
+
+/// How fresh a log is that was opened or verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Freshness {
+    /// It holds everything up to the pin, and is not older than it. Whether others see the same
+    /// continuation only a witness can tell.
+    FreshByPin,
+    /// It is whole up to its head; nothing says that the head is the newest.
+    Unverified,
+    /// It ends before the pin: an older copy.
+    RolledBack {
+        /// Records the pin vouches for.
+        seen: u64,
+        /// Records the storage shows.
+        got: u64,
+    },
+    /// It is another history than the pin's: neither continues the other, and both were signed by the
+    /// vault's keys.
+    Forked {
+        /// Records the pin vouches for, which are not those that the storage shows.
+        seen: u64,
+    },
 }
 
 /// Keeps a vault's newest pin.
@@ -153,7 +174,8 @@ pub(crate) mod tests {
     use crate::{ErrorKind, crypto::sign::SigningKey, secret::Secret};
 
     pub(crate) fn pin(key: u8, size: u64, head: u8) -> Pin {
-        let log_key = SigningKey::from_seed(Secret::take([key; 32])).verifying_key();
+        let log_key =
+            LogKey { epoch: 3, key: SigningKey::from_seed(Secret::take([key; 32])).verifying_key() };
         Pin::new(VaultId::from_bytes([key; 16]), log_key, size, [head; 32], [head ^ 1; 32])
     }
 
@@ -163,12 +185,12 @@ pub(crate) mod tests {
             let pin = pin(1, size, 2);
             let text = pin.to_string();
             assert_eq!(text.parse::<Pin>().expect("parses"), pin);
-            assert!(text.len() <= 263 && !text.contains('\n'), "{}", text.len());
+            assert!(text.len() <= 274 && !text.contains('\n'), "{}", text.len());
         }
         let text = pin(1, 7, 2).to_string();
-        let key = Hex(&pin(1, 7, 2).log_key().to_bytes()).to_string();
+        let key = Hex(&pin(1, 7, 2).log_key().key.to_bytes()).to_string();
         let (vault, head, root) = ("01".repeat(16), "02".repeat(32), "03".repeat(32));
-        assert_eq!(text, format!("docvault-pin-1 {vault} {key} 7 {head} {root}"));
+        assert_eq!(text, format!("docvault-pin-1 {vault} 3 {key} 7 {head} {root}"));
     }
 
     #[test]
@@ -186,6 +208,9 @@ pub(crate) mod tests {
             text.replace(" 7 ", "  7 "),
             text.replace(" 7 ", "\t7 "),
             text.replace(" 7 ", " 18446744073709551616 "),
+            text.replace(" 3 ", " 0 "),
+            text.replace(" 3 ", " 03 "),
+            text.replace(" 3 ", " 4294967296 "),
             text.replace("pin-1", "pin-2"),
             text.to_uppercase(),
         ];
@@ -199,7 +224,7 @@ pub(crate) mod tests {
         for len in 0..text.len() {
             assert!(text[..len].parse::<Pin>().is_err(), "{len}");
         }
-        let key = Hex(&pin(0xAB, 7, 2).log_key().to_bytes()).to_string();
+        let key = Hex(&pin(0xAB, 7, 2).log_key().key.to_bytes()).to_string();
         assert!(text.replace(&key, &"00".repeat(32)).parse::<Pin>().is_err(), "a weak key");
     }
 

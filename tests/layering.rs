@@ -14,6 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("decisions on values", &["policy"]),
     ("the log in use", &["ledger"]),
     ("commands", &["plan"]),
+    ("verification", &["verification"]),
     ("the vault", &["audit", "session", "transfer", "vault"]),
 ];
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     env::Sleeper,
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     log::{
         Hash,
         leaf::Kind,
@@ -40,6 +40,11 @@ pub(crate) async fn fold(
     let covered = state.head.size - state.head.size % FOLD;
     let fold = Fold { state, pages, sleeper, covered };
     let (frontier, keyring) = fold.summary();
+    match super::tiles::write(state, &frontier, &**pages.storage(), sleeper).await {
+        // Without its tiles a log still opens, by walking it; without its index it would not go on.
+        Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
+        _ => {}
+    }
     let fresh = fold.fresh_rows();
     let mut tables = Vec::new();
     for (level, from, to) in ranges(covered).unwrap_or_default() {
@@ -70,7 +75,7 @@ impl Fold<'_> {
         let mut keyring = self.state.manifest.keyring;
         for kept in self.state.foldable() {
             frontier.push(kept.record.hash);
-            if matches!(kept.record.leaf.kind, Kind::Genesis | Kind::Keyring) {
+            if matches!(kept.record.leaf.kind, Kind::Genesis | Kind::Keyring | Kind::SigningKeys) {
                 keyring = kept.record.leaf.effect;
             }
         }

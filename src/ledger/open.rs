@@ -5,33 +5,103 @@ use std::{collections::VecDeque, sync::Arc};
 use bytes::Bytes;
 
 use super::{
-    lookup::Pages,
+    lookup::{Pages, View},
     state::{State, index_of, is_anchor},
+    tiles::Tree,
+    verify::{Verified, walk},
 };
 use crate::{
-    crypto::sign::VerifyingKey,
-    error::{Error, Result},
+    FORMAT, SUITE,
+    env::Timestamp,
+    error::{Error, ErrorKind, Result},
     ids::VaultId,
     log::{
+        Hash,
         commit::{COMMIT_CAP, Commit, Hashed},
         leaf::Kind,
+        row::RowKey,
+        signing::LogKey,
+        statement::Statement,
     },
+    pin::Pin,
     storage::{ObjectKey, Storage, layout},
-    wire::Malformed,
+    wire::{Malformed, Reader},
 };
 
-/// Loads the newest state; `None` if the storage shows no log at all.
+/// What is known of a log before it is read: its start, up to some record.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trusted {
+    pub(crate) vault: VaultId,
+    /// The key that signs what follows.
+    pub(crate) log_key: LogKey,
+    /// Records.
+    pub(crate) size: u64,
+    /// Leaf hash of the last of them.
+    pub(crate) head: Hash,
+    /// Merkle root over them.
+    pub(crate) root: Hash,
+}
+
+impl From<&Pin> for Trusted {
+    fn from(pin: &Pin) -> Self {
+        let (vault, log_key, size) = (pin.vault(), *pin.log_key(), pin.size());
+        Self { vault, log_key, size, head: *pin.head(), root: *pin.root() }
+    }
+}
+
+/// What the first commit claims about itself, for who has no pin.
 ///
 /// # Errors
 ///
-/// Corrupt if anything on the way is not what a writer of this vault signed.
-pub(crate) async fn load(vault: VaultId, key: VerifyingKey, pages: &Pages) -> Result<Option<State>> {
+/// Not found if there is no first commit; corrupt if it is none.
+pub(crate) async fn claimed(storage: &dyn Storage) -> Result<(Trusted, Statement)> {
+    let name = layout::commit(0, &[0; 32]);
+    let bytes = storage.read(&name, None).await?.ok_or_else(|| Error::not_found("log"))?;
+    let bytes = bytes.slice(..bytes.len().min(COMMIT_CAP));
+    let fault = || Error::corrupt(format!("commit {name}"));
+    let (vault, statement) = claim(&bytes).map_err(|Malformed| fault())?;
+    let log_key = LogKey::first(statement.commit);
+    let commit = verified(vault, &log_key, &name, &bytes)?;
+    let last = commit.leaves.last().ok_or_else(fault)?;
+    let (log_key, size) = (log_key.after(&last.leaf), last.leaf.seq.saturating_add(1));
+    Ok((Trusted { vault, log_key, size, head: last.hash, root: *commit.root() }, statement))
+}
+
+fn claim(bytes: &Bytes) -> Result<(VaultId, Statement), Malformed> {
+    let mut r = Reader::new(bytes);
+    r.expect(b"dvcm")?;
+    r.expect(&[FORMAT, SUITE, 0, 0])?;
+    let vault = VaultId::read(&mut r)?;
+    let commit = Commit::parse(vault, bytes)?;
+    let genesis =
+        commit.leaves.first().filter(|record| record.leaf.kind == Kind::Genesis).ok_or(Malformed)?;
+    if genesis.leaf.object != *vault.as_bytes() {
+        return Err(Malformed);
+    }
+    Ok((vault, Statement::parse(commit.body(0).ok_or(Malformed)?)?))
+}
+
+/// Loads the newest state, which begins with what is trusted; `None` if the storage shows no log.
+///
+/// # Errors
+///
+/// Corrupt if anything on the way is not what a writer of this vault signed; rolled back or forked if
+/// the log does not begin with what is trusted.
+pub(crate) async fn load(trusted: &Trusted, pages: &Pages) -> Result<Option<State>> {
     let storage = &**pages.storage();
     let Some(newest) = storage.list(layout::LOG, None, 1).await?.into_iter().next() else { return Ok(None) };
-    let mut commit = required(storage, vault, &key, &newest).await?;
-    while let Some(next) = following(storage, vault, &key, &commit).await? {
+    let mut commit = required(storage, trusted.vault, &newest).await?;
+    while let Some(next) = following(storage, trusted.vault, &commit).await? {
         commit = next;
     }
+    let mut state = unverified(trusted, pages, commit.clone()).await?;
+    state.log_key = authentic(trusted, pages, &state, &commit).await?;
+    Ok(Some(state))
+}
+
+/// The state that the log ends in if `commit`, its last one, is authentic.
+async fn unverified(trusted: &Trusted, pages: &Pages, commit: Commit) -> Result<State> {
+    let storage = &**pages.storage();
     let anchor = anchor_of(&commit);
     let root = *commit.root();
     let mut tail = Tail::of(commit);
@@ -40,12 +110,91 @@ pub(crate) async fn load(vault: VaultId, key: VerifyingKey, pages: &Pages) -> Re
         match tail.newest_index() {
             Some((covered, digest)) if first <= covered => break pages.manifest(covered, &digest).await?,
             None if first == 0 => break Arc::default(),
-            _ => tail.extend(storage, vault, &key).await?,
+            _ => tail.extend(storage, trusted.vault).await?,
         }
     };
-    let state = State::from_parts(vault, key, manifest, tail.records.into(), anchor);
+    let state = State::from_parts(trusted.vault, trusted.log_key, manifest, tail.records.into(), anchor);
     let state = state.map_err(|Malformed| Error::corrupt("the log's tail"))?;
-    if state.frontier.root() == root { Ok(Some(state)) } else { Err(Error::corrupt("the log's Merkle root")) }
+    if state.frontier.root() == root { Ok(state) } else { Err(Error::corrupt("the log's Merkle root")) }
+}
+
+/// Checks that what is trusted leads to `state`, of which `last` is the last commit; gives the key that
+/// signs what follows it.
+async fn authentic(trusted: &Trusted, pages: &Pages, state: &State, last: &Commit) -> Result<LogKey> {
+    let Trusted { log_key, size, head, root, .. } = *trusted;
+    if state.head.size < size {
+        return Err(rolled_back(size, state.head.size));
+    }
+    if state.head.size == size {
+        // The very head that is trusted needs no signature.
+        let same = state.head.hash == head && state.frontier.root() == root;
+        return if same { Ok(log_key) } else { Err(forked(size)) };
+    }
+    match by_tree(trusted, pages, state, last).await {
+        // A tile may be missing or another's: every commit in between tells as well.
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            let from = Verified::trusted(size, head, log_key);
+            let storage = &**pages.storage();
+            let walked = walk(storage, state.vault, from, state.head, &mut |_: &_| Ok(())).await?;
+            Ok(walked.log_key)
+        }
+        proven => proven,
+    }
+}
+
+/// By a signature for every change of keys since what is trusted, and one for the head, and by proofs
+/// that each signed tree begins with the one before.
+async fn by_tree(trusted: &Trusted, pages: &Pages, state: &State, last: &Commit) -> Result<LogKey> {
+    let fault = || Error::corrupt(format!("commit {}", last.name()));
+    let tree = Tree::new(state, &**pages.storage());
+    let (mut key, mut size) = (trusted.log_key, trusted.size);
+    while key.epoch < last.epoch() {
+        (key, size) = next_key(pages, &tree, state, key, size).await?;
+    }
+    last.verify(&key).map_err(|Malformed| fault())?;
+    let (root, _) = tree.consistency(trusted.size).await?;
+    if root != trusted.root {
+        return Err(forked(trusted.size));
+    }
+    Ok(key.after(&last.leaves.last().ok_or_else(fault)?.leaf))
+}
+
+/// The key of the signing epoch after `key`'s, and the size of the tree that states it.
+///
+/// Its record is looked up in a state that may be a forger's. It is believed because `key` signed the
+/// tree that it ends, and the state's tree begins with that one: that the record lies in the tree
+/// would not do, for whoever has the new key could keep it and alter what is before it.
+async fn next_key(
+    pages: &Pages,
+    tree: &Tree<'_>,
+    state: &State,
+    key: LogKey,
+    after: u64,
+) -> Result<(LogKey, u64)> {
+    let planned = std::collections::BTreeMap::new();
+    let view = View { state, planned: &planned, pages, now: Timestamp::default() };
+    let stated = key.epoch.saturating_add(1);
+    let fault = || Error::corrupt(format!("the record of signing epoch {stated}"));
+    let row = view.row(&RowKey::signing_keys(stated)).await?.ok_or_else(fault)?;
+    let commit = required(&**pages.storage(), state.vault, &row.commit()).await?;
+    commit.verify(&key).map_err(|Malformed| fault())?;
+    let last = commit.leaves.last().filter(|last| last.leaf.kind == Kind::SigningKeys).ok_or_else(fault)?;
+    let size = last.leaf.seq.saturating_add(1);
+    let (root, _) = tree.consistency(size).await?;
+    if size <= after || root != *commit.root() {
+        return Err(fault());
+    }
+    Ok((key.after(&last.leaf), size))
+}
+
+fn rolled_back(seen: u64, got: u64) -> Error {
+    let reason = format!("{seen} records are vouched for, and the storage shows {got}: an older copy");
+    Error::new(ErrorKind::RolledBack, reason)
+}
+
+fn forked(size: u64) -> Error {
+    let reason = format!("the storage shows another history than the {size} records that are vouched for");
+    Error::new(ErrorKind::Forked, reason)
 }
 
 /// Reads the commit that follows the state `size`, `hash`, if there is one.
@@ -56,9 +205,9 @@ pub(crate) async fn load(vault: VaultId, key: VerifyingKey, pages: &Pages) -> Re
 pub(crate) async fn next_commit(
     storage: &dyn Storage,
     vault: VaultId,
-    key: &VerifyingKey,
+    key: &LogKey,
     size: u64,
-    hash: &[u8; 32],
+    hash: &Hash,
 ) -> Result<Option<Commit>> {
     let name = layout::commit(size, hash);
     match storage.read(&name, None).await? {
@@ -72,37 +221,32 @@ pub(crate) async fn next_commit(
 /// # Errors
 ///
 /// Corrupt.
-pub(crate) fn verified(
-    vault: VaultId,
-    key: &VerifyingKey,
-    name: &ObjectKey,
-    bytes: &Bytes,
-) -> Result<Commit> {
-    let commit = Commit::parse(vault, bytes).and_then(|commit| commit.verify(key).map(|()| commit));
-    commit
-        .ok()
-        .filter(|commit| commit.name() == *name)
-        .ok_or_else(|| Error::corrupt(format!("commit {name}")))
+pub(crate) fn verified(vault: VaultId, key: &LogKey, name: &ObjectKey, bytes: &Bytes) -> Result<Commit> {
+    let commit = parsed(vault, name, bytes)?;
+    match commit.verify(key) {
+        Ok(()) => Ok(commit),
+        Err(Malformed) => Err(Error::corrupt(format!("commit {name}"))),
+    }
 }
 
-async fn required(
-    storage: &dyn Storage,
-    vault: VaultId,
-    key: &VerifyingKey,
-    name: &ObjectKey,
-) -> Result<Commit> {
+/// Parses a commit and checks its name; who signed it is not known.
+fn parsed(vault: VaultId, name: &ObjectKey, bytes: &Bytes) -> Result<Commit> {
+    let commit = Commit::parse(vault, bytes).ok().filter(|commit| commit.name() == *name);
+    commit.ok_or_else(|| Error::corrupt(format!("commit {name}")))
+}
+
+async fn required(storage: &dyn Storage, vault: VaultId, name: &ObjectKey) -> Result<Commit> {
     let bytes = super::objects::get(storage, name, COMMIT_CAP).await?;
-    verified(vault, key, name, &bytes)
+    parsed(vault, name, &bytes)
 }
 
-async fn following(
-    storage: &dyn Storage,
-    vault: VaultId,
-    key: &VerifyingKey,
-    commit: &Commit,
-) -> Result<Option<Commit>> {
+async fn following(storage: &dyn Storage, vault: VaultId, commit: &Commit) -> Result<Option<Commit>> {
     let Some(last) = commit.leaves.last() else { return Ok(None) };
-    next_commit(storage, vault, key, last.leaf.seq.saturating_add(1), &last.hash).await
+    let name = layout::commit(last.leaf.seq.saturating_add(1), &last.hash);
+    let Some(bytes) = storage.read(&name, None).await? else { return Ok(None) };
+    let next = parsed(vault, &name, &bytes)?;
+    // The name holds half of the hash; the whole of it makes the one follow the other.
+    if *next.previous() == last.hash { Ok(Some(next)) } else { Err(Error::corrupt(format!("commit {name}"))) }
 }
 
 /// The first record of the newest anchor, as far as the newest commit tells.
@@ -112,7 +256,7 @@ fn anchor_of(commit: &Commit) -> u64 {
     copied.map_or(commit.first(), |oldest| oldest.leaf.seq)
 }
 
-/// Records known so far, back from the head.
+/// Records known so far, back from the head, each the one that the next one's `previous` names.
 struct Tail {
     records: VecDeque<Hashed>,
 }
@@ -128,31 +272,33 @@ impl Tail {
     }
 
     /// What the newest Index record covers, and its manifest.
-    fn newest_index(&self) -> Option<(u64, [u8; 32])> {
+    fn newest_index(&self) -> Option<(u64, Hash)> {
         let record = self.records.iter().rev().find(|record| record.leaf.kind == Kind::Index)?;
         Some(index_of(&record.leaf))
     }
 
     /// Adds what the commit of the oldest known record copied, or else the commit before it.
-    async fn extend(&mut self, storage: &dyn Storage, vault: VaultId, key: &VerifyingKey) -> Result<()> {
+    async fn extend(&mut self, storage: &dyn Storage, vault: VaultId) -> Result<()> {
         let oldest = self.records.front().ok_or_else(|| Error::corrupt("the log's tail"))?;
         let (seq, previous) = (oldest.leaf.seq, oldest.leaf.previous);
+        let fault = || Error::corrupt(format!("the commit before record {seq}"));
         if oldest.leaf.position == 0 {
-            let commit = required(storage, vault, key, &layout::commit(seq, &previous)).await?;
-            if !commit.recent.is_empty() {
+            let commit = required(storage, vault, &layout::commit(seq, &previous)).await?;
+            if let Some(last) = commit.recent.last() {
+                if last.hash != previous {
+                    return Err(fault());
+                }
                 commit.recent.into_iter().rev().for_each(|record| self.records.push_front(record));
                 return Ok(());
             }
         }
         let name = layout::commit(seq, &previous);
         let older = storage.list(layout::LOG, Some(&name), 1).await?;
-        let name = older.first().ok_or_else(|| Error::corrupt(format!("the commit before record {seq}")))?;
-        let commit = required(storage, vault, key, name).await?;
-        let joins = commit.leaves.iter().any(|record| record.hash == previous);
-        if !joins {
-            return Err(Error::corrupt(format!("the commit before record {seq}")));
+        let commit = required(storage, vault, older.first().ok_or_else(fault)?).await?;
+        let before: Vec<Hashed> = commit.leaves.into_iter().filter(|record| record.leaf.seq < seq).collect();
+        if before.last().is_none_or(|last| last.hash != previous) {
+            return Err(fault());
         }
-        let before = commit.leaves.into_iter().filter(|record| record.leaf.seq < seq);
         commit.recent.into_iter().chain(before).rev().for_each(|record| self.records.push_front(record));
         Ok(())
     }

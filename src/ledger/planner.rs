@@ -9,13 +9,14 @@ use super::{
     writer::Ledger,
 };
 use crate::{
+    crypto::sign::SigningKey,
     env::{Timestamp, random},
     error::{Error, Result},
     log::{
         Hash,
         body::{self, Personal},
         commit::{self, COUNT_CAP, Entry, Hashed, Sealed},
-        leaf::{BodyForm, Leaf},
+        leaf::{BodyForm, Kind, Leaf},
         row::{Row, RowKey, rows_of},
     },
     wire::Malformed,
@@ -50,7 +51,9 @@ impl<'a> Planner<'a> {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.entries.len() >= COUNT_CAP || self.bytes >= BATCH_BYTES
+        // What follows new signing keys is signed by them (FORMAT §5.2).
+        let ends = self.entries.last().is_some_and(|entry| entry.leaf.kind == Kind::SigningKeys);
+        ends || self.entries.len() >= COUNT_CAP || self.bytes >= BATCH_BYTES
     }
 
     pub(super) async fn add(&mut self, command: &dyn Command) -> Result<Committed> {
@@ -74,7 +77,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The commit of everything added; none if nothing was.
-    pub(super) fn seal(self) -> Result<Option<Sealed>> {
+    pub(super) fn seal(self, signer: &SigningKey) -> Result<Option<Sealed>> {
         let Self { ledger, state, entries, .. } = self;
         if entries.is_empty() {
             return Ok(None);
@@ -86,7 +89,7 @@ impl<'a> Planner<'a> {
             entries: &entries,
             nonce: random(ledger.entropy())?,
         };
-        let sealed = draft.seal(ledger.signer());
+        let sealed = draft.seal(signer);
         sealed.map(Some).map_err(|Malformed| Error::invalid("the commit is too large"))
     }
 
@@ -108,7 +111,7 @@ impl<'a> Planner<'a> {
             object: draft.object,
             auxiliary: draft.auxiliary,
             operation: draft.operation,
-            key_epoch: 1,
+            key_epoch: self.state.log_key.epoch,
             process: self.ledger.process(),
             body: [0; 32],
             effect: draft.effect,

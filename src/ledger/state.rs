@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 
 use crate::{
-    crypto::sign::VerifyingKey,
     env::Timestamp,
     ids::VaultId,
     log::{
@@ -15,7 +14,9 @@ use crate::{
         manifest::{FOLD, Manifest},
         merkle::Frontier,
         row::{Row, RowKey, rows_of},
+        signing::LogKey,
     },
+    pin::Pin,
     wire::Malformed,
 };
 
@@ -41,7 +42,8 @@ pub(crate) struct TailRecord {
 #[derive(Debug, Clone)]
 pub(crate) struct State {
     pub(crate) vault: VaultId,
-    pub(crate) key: VerifyingKey,
+    /// The key that signs what follows the head.
+    pub(crate) log_key: LogKey,
     pub(crate) head: Head,
     pub(crate) frontier: Frontier,
     pub(crate) manifest: Arc<Manifest>,
@@ -58,10 +60,10 @@ pub(crate) struct State {
 
 impl State {
     /// A log with no record.
-    pub(crate) fn empty(vault: VaultId, key: VerifyingKey) -> Self {
+    pub(crate) fn empty(vault: VaultId, log_key: LogKey) -> Self {
         Self {
             vault,
-            key,
+            log_key,
             head: Head { size: 0, hash: [0; 32], time: Timestamp::default() },
             frontier: Frontier::default(),
             manifest: Arc::default(),
@@ -79,12 +81,12 @@ impl State {
     /// [`Malformed`] if the tail has not the records that the manifest does not cover.
     pub(crate) fn from_parts(
         vault: VaultId,
-        key: VerifyingKey,
+        log_key: LogKey,
         manifest: Arc<Manifest>,
         tail: Vec<Hashed>,
         anchor: u64,
     ) -> Result<Self, Malformed> {
-        let mut state = Self { manifest, anchor, ..Self::empty(vault, key) };
+        let mut state = Self { manifest, anchor, ..Self::empty(vault, log_key) };
         state.frontier = state.manifest.frontier.clone();
         let last = &tail.last().ok_or(Malformed)?;
         state.head = Head { size: last.leaf.seq.saturating_add(1), hash: last.hash, time: last.leaf.time };
@@ -118,11 +120,17 @@ impl State {
             if record.leaf.kind == Kind::Index {
                 self.unloaded = Some(index_of(&record.leaf));
             }
+            self.log_key = self.log_key.after(&record.leaf);
             self.keep(TailRecord { record: record.clone(), commit_previous });
         }
         if is_anchor(start, self.head.size) {
             self.anchor = start;
         }
+    }
+
+    /// The pin of this state.
+    pub(crate) fn pin(&self) -> Pin {
+        Pin::new(self.vault, self.log_key, self.head.size, self.head.hash, self.frontier.root())
     }
 
     /// What to load before the tail can be shortened: a manifest's fold and digest.
@@ -175,9 +183,14 @@ impl State {
 
     /// The leaf hash of record `seq`, if it is in the tail.
     pub(crate) fn leaf_hash(&self, seq: u64) -> Option<Hash> {
+        self.tail_record(seq).map(|record| record.hash)
+    }
+
+    /// Record `seq`, if it is in the tail.
+    pub(crate) fn tail_record(&self, seq: u64) -> Option<&Hashed> {
         let first = self.tail.first()?.record.leaf.seq;
         let at = usize::try_from(seq.checked_sub(first)?).ok()?;
-        self.tail.get(at).map(|kept| kept.record.hash)
+        self.tail.get(at).map(|kept| &kept.record)
     }
 
     fn keep(&mut self, kept: TailRecord) {

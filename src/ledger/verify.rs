@@ -1,16 +1,18 @@
 //! Walking the log forward, every commit checked, in constant memory.
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 
 use super::{open::verified, state::Head};
 use crate::{
-    crypto::sign::VerifyingKey,
     env::Timestamp,
     error::{Error, Result},
     ids::VaultId,
     log::{
         commit::{COMMIT_CAP, Commit},
         merkle::Frontier,
+        signing::LogKey,
     },
     storage::{ObjectKey, Storage, layout},
 };
@@ -19,20 +21,22 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct Verified {
     pub(crate) head: Head,
+    /// Signs what follows.
+    pub(crate) log_key: LogKey,
     /// Of the whole tree, if the walk began at the first record.
     pub(crate) frontier: Option<Frontier>,
 }
 
 impl Verified {
     /// The start of the log.
-    pub(crate) fn genesis() -> Self {
+    pub(crate) fn genesis(log_key: LogKey) -> Self {
         let head = Head { size: 0, hash: [0; 32], time: Timestamp::default() };
-        Self { head, frontier: Some(Frontier::default()) }
+        Self { head, log_key, frontier: Some(Frontier::default()) }
     }
 
     /// A head that is trusted already.
-    pub(crate) fn trusted(size: u64, hash: [u8; 32]) -> Self {
-        Self { head: Head { size, hash, time: Timestamp::default() }, frontier: None }
+    pub(crate) fn trusted(size: u64, hash: [u8; 32], log_key: LogKey) -> Self {
+        Self { head: Head { size, hash, time: Timestamp::default() }, log_key, frontier: None }
     }
 }
 
@@ -58,21 +62,21 @@ impl<F: FnMut(&Commit) -> Result<()> + Send> Visitor for F {
 pub(crate) async fn walk(
     storage: &dyn Storage,
     vault: VaultId,
-    key: &VerifyingKey,
     from: Verified,
     to: Head,
     visitor: &mut dyn Visitor,
 ) -> Result<Verified> {
     let mut at = from;
     for window in windows(storage, at.head.size, to.size).await? {
-        for name in page_of(storage, &window).await?.into_iter().rev() {
-            if at.head.size >= to.size
-                || layout::first_of_commit(&name).is_none_or(|first| first < at.head.size)
-            {
-                continue;
-            }
-            let bytes = super::get(storage, &name, COMMIT_CAP).await?;
-            let commit = verified(vault, key, &name, &bytes)?;
+        let wanted = |name: &ObjectKey| {
+            layout::first_of_commit(name).is_some_and(|first| (at.head.size..to.size).contains(&first))
+        };
+        let names: Vec<_> = page_of(storage, &window).await?.into_iter().rev().filter(wanted).collect();
+        let reads = names.into_iter().map(|name| read(storage, name));
+        let mut reads = stream::iter(reads).buffered(AHEAD);
+        while let Some(found) = reads.next().await {
+            let (name, bytes) = found?;
+            let commit = verified(vault, &at.log_key, &name, &bytes)?;
             at = step(at, &commit)?;
             visitor.visit(&commit).await?;
         }
@@ -81,6 +85,11 @@ pub(crate) async fn walk(
         return Ok(at);
     }
     Err(Error::corrupt(format!("the commit after record {}", at.head.size)))
+}
+
+async fn read(storage: &dyn Storage, name: ObjectKey) -> Result<(ObjectKey, Bytes)> {
+    let bytes = super::get(storage, &name, COMMIT_CAP).await?;
+    Ok((name, bytes))
 }
 
 /// The head after `commit`, if it follows.
@@ -99,7 +108,7 @@ fn step(at: Verified, commit: &Commit) -> Result<Verified> {
         }
     }
     let head = Head { size: last.leaf.seq.saturating_add(1), hash: last.hash, time: last.leaf.time };
-    Ok(Verified { head, frontier })
+    Ok(Verified { head, log_key: at.log_key.after(&last.leaf), frontier })
 }
 
 /// A page of the log's listing: the key after which it begins.
@@ -131,5 +140,7 @@ async fn page_of(storage: &dyn Storage, window: &Window) -> Result<Vec<ObjectKey
     Ok(storage.list(layout::LOG, Some(window), PAGE).await?)
 }
 
+/// Commits read ahead, of at most 4 MiB each.
+const AHEAD: usize = 4;
 /// Names listed at once.
 const PAGE: usize = 1000;

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{
     future::{Either, select},
@@ -36,6 +37,15 @@ use crate::{
     storage::{Creation, ObjectKey, Storage},
 };
 
+/// Gives the key that signs what follows a state, which its keyring holds.
+#[async_trait]
+pub(crate) trait Signers: Send + Sync {
+    /// # Errors
+    ///
+    /// Locked, or corrupt if the keyring that the state names is missing or has another key.
+    async fn signer(&self, state: &State) -> Result<Arc<SigningKey>>;
+}
+
 /// What a ledger is made of.
 pub(crate) struct LedgerParts {
     pub(crate) pages: Pages,
@@ -43,7 +53,7 @@ pub(crate) struct LedgerParts {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) sleeper: Arc<dyn Sleeper>,
     pub(crate) state: State,
-    pub(crate) signer: SigningKey,
+    pub(crate) signers: Arc<dyn Signers>,
     pub(crate) audit: Secret<32>,
     pub(crate) process: [u8; 12],
 }
@@ -54,7 +64,7 @@ pub(crate) struct Ledger {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     sleeper: Arc<dyn Sleeper>,
-    signer: SigningKey,
+    signers: Arc<dyn Signers>,
     audit: Secret<32>,
     process: [u8; 12],
     state: RwLock<Arc<State>>,
@@ -96,13 +106,13 @@ impl fmt::Debug for Ledger {
 
 impl Ledger {
     pub(crate) fn new(parts: LedgerParts) -> Self {
-        let LedgerParts { pages, clock, entropy, sleeper, state, signer, audit, process } = parts;
+        let LedgerParts { pages, clock, entropy, sleeper, state, signers, audit, process } = parts;
         Self {
             pages,
             clock,
             entropy,
             sleeper,
-            signer,
+            signers,
             audit,
             process,
             state: RwLock::new(Arc::new(state)),
@@ -130,10 +140,6 @@ impl Ledger {
 
     pub(crate) fn audit(&self) -> &Secret<32> {
         &self.audit
-    }
-
-    pub(super) fn signer(&self) -> &SigningKey {
-        &self.signer
     }
 
     pub(super) fn process(&self) -> [u8; 12] {
@@ -274,6 +280,13 @@ impl Ledger {
 
     async fn plan_batch(&self, work: &mut Work) -> Result<()> {
         let state = self.state();
+        let signer = match self.signers.signer(&state).await {
+            Err(error) if error.kind() == ErrorKind::Corrupt && self.superseded(&state).await? => {
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+            Ok(signer) => signer,
+        };
         let mut planner = Planner::new(self, &state);
         let (mut kept, mut refused) = (Vec::new(), Vec::new());
         for ticket in &work.batch {
@@ -289,7 +302,7 @@ impl Ledger {
         if stale && self.superseded(&state).await? {
             return Ok(());
         }
-        let sealed = planner.seal()?;
+        let sealed = planner.seal(&signer)?;
         // From here on nothing awaits: every ticket moves at once.
         work.batch.drain(..kept.len() + refused.len());
         refused.into_iter().for_each(|(ticket, error)| ticket.answer(Err(error)));
@@ -349,7 +362,7 @@ impl Ledger {
             return Err(Error::new(ErrorKind::Contended, reason));
         }
         let state = self.state();
-        let commit = verified(state.vault, &state.key, &attempt.sealed.key, winner)?;
+        let commit = verified(state.vault, &state.log_key, &attempt.sealed.key, winner)?;
         self.apply(&commit).await?;
         self.catch_up().await?;
         if work.losses > 1 {
@@ -363,7 +376,7 @@ impl Ledger {
         loop {
             let state = self.state();
             let head = state.head;
-            match next_commit(self.storage(), state.vault, &state.key, head.size, &head.hash).await? {
+            match next_commit(self.storage(), state.vault, &state.log_key, head.size, &head.hash).await? {
                 Some(commit) => self.apply(&commit).await?,
                 None => return Ok(()),
             }

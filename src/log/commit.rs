@@ -4,16 +4,13 @@ use bytes::Bytes;
 
 use super::{
     Hash,
-    leaf::{LEAF_LEN, Leaf, leaf_hash},
+    leaf::{Kind, LEAF_LEN, Leaf, leaf_hash},
     merkle::Frontier,
+    signing::{self, LogKey},
 };
 use crate::{
     FORMAT, SUITE,
-    crypto::{
-        digest::sha256,
-        schedule,
-        sign::{SigningKey, VerifyingKey},
-    },
+    crypto::{digest::sha256, schedule, sign::SigningKey},
     ids::VaultId,
     storage::{ObjectKey, layout},
     wire::{Malformed, Reader, Writer},
@@ -183,9 +180,19 @@ impl Commit {
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if `key` did not sign exactly this commit.
-    pub(crate) fn verify(&self, key: &VerifyingKey) -> Result<(), Malformed> {
-        key.verify(schedule::SIGN_COMMIT, &self.statement.encode(), &self.signature).map_err(|_| Malformed)
+    /// [`Malformed`] if `key` did not sign exactly this commit, or if a record says that it is of
+    /// another signing epoch.
+    pub(crate) fn verify(&self, key: &LogKey) -> Result<(), Malformed> {
+        if self.leaves.iter().any(|record| record.leaf.key_epoch != key.epoch) {
+            return Err(Malformed);
+        }
+        let statement = self.statement.encode();
+        key.key.verify(schedule::SIGN_COMMIT, &statement, &self.signature).map_err(|_| Malformed)
+    }
+
+    /// The signing epoch that its last record says it is of.
+    pub(crate) fn epoch(&self) -> u32 {
+        self.leaves.last().map_or(0, |last| last.leaf.key_epoch)
     }
 
     pub(crate) fn first(&self) -> u64 {
@@ -234,7 +241,18 @@ impl Commit {
         let positions = self.leaves.iter().zip(0u16..).all(|(leaf, position)| leaf.leaf.position == position);
         let committed = self.leaves.iter().zip(&self.bodies);
         let bodies = committed.into_iter().all(|(leaf, body)| leaf.leaf.body == body_commitment(body));
-        if positions && bodies { Ok(()) } else { Err(Malformed) }
+        if positions && bodies { self.check_signing_keys() } else { Err(Malformed) }
+    }
+
+    /// New signing keys are sound, and stated by the last record only.
+    fn check_signing_keys(&self) -> Result<(), Malformed> {
+        let (last, before) = self.leaves.split_last().ok_or(Malformed)?;
+        signing::stated(&last.leaf)?;
+        if before.iter().all(|record| record.leaf.kind != Kind::SigningKeys) {
+            Ok(())
+        } else {
+            Err(Malformed)
+        }
     }
 }
 
@@ -282,7 +300,7 @@ mod tests {
         VaultId::from_bytes([1; 16])
     }
 
-    fn signed(count: u16, recent: usize) -> (Bytes, VerifyingKey) {
+    fn signed(count: u16, recent: usize) -> (Bytes, LogKey) {
         let key = SigningKey::from_seed(Secret::take([9; 32]));
         let (mut frontier, mut previous, mut encoded, mut entries) =
             (Frontier::default(), [0; 32], vec![], vec![]);
@@ -302,7 +320,7 @@ mod tests {
         }
         let recent = &encoded[10 - recent..];
         let draft = Draft { vault: vault(), before: &frontier, recent, entries: &entries, nonce: [2; 16] };
-        (draft.seal(&key).expect("entries").bytes, key.verifying_key())
+        (draft.seal(&key).expect("entries").bytes, LogKey::first(key.verifying_key()))
     }
 
     #[test]
@@ -344,7 +362,7 @@ mod tests {
     fn another_vault_or_key_is_refused() {
         let (bytes, _) = signed(1, 0);
         assert!(Commit::parse(VaultId::from_bytes([2; 16]), &bytes).is_err());
-        let other = SigningKey::from_seed(Secret::take([8; 32])).verifying_key();
+        let other = LogKey::first(SigningKey::from_seed(Secret::take([8; 32])).verifying_key());
         assert!(Commit::parse(vault(), &bytes).expect("well-formed").verify(&other).is_err());
     }
 }

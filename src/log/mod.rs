@@ -8,9 +8,11 @@ pub(crate) mod manifest;
 pub(crate) mod merkle;
 pub(crate) mod note;
 pub(crate) mod page;
-#[cfg_attr(not(test), allow(dead_code, reason = "the first users are receipts and witnesses"))]
 pub(crate) mod proof;
 pub(crate) mod row;
+pub(crate) mod signing;
+pub(crate) mod statement;
+pub(crate) mod tile;
 
 /// A SHA-256 value.
 pub(crate) type Hash = [u8; 32];

@@ -47,6 +47,7 @@ pub(crate) enum KeyringChange {
     RootRotated,
     EpochAdded,
     EpochsDropped,
+    SigningRotated,
 }
 
 impl KeyringChange {
@@ -57,6 +58,7 @@ impl KeyringChange {
             Self::RootRotated => 3,
             Self::EpochAdded => 4,
             Self::EpochsDropped => 5,
+            Self::SigningRotated => 6,
         }
     }
 }
@@ -70,6 +72,8 @@ pub(crate) struct ChangeKeyring {
     pub(crate) change: KeyringChange,
     pub(crate) slot: [u8; 16],
     pub(crate) epoch: u32,
+    /// Commit key and checkpoint key of the new keyring, if they are fresh.
+    pub(crate) signing: Option<[Hash; 2]>,
 }
 
 #[async_trait]
@@ -80,7 +84,9 @@ impl Command for ChangeKeyring {
         }
         let mut w = Writer::new();
         w.u8(self.change.code()).fixed(&self.slot).u32(self.epoch);
-        let changed = draft(&self.origin, Kind::Keyring, self.operation, w.into_vec());
-        Ok(Draft { effect: self.to, ..changed })
+        let kind = if self.signing.is_some() { Kind::SigningKeys } else { Kind::Keyring };
+        let [auxiliary, state_root] = self.signing.unwrap_or_default();
+        let changed = draft(&self.origin, kind, self.operation, w.into_vec());
+        Ok(Draft { effect: self.to, auxiliary, state_root, ..changed })
     }
 }

@@ -8,7 +8,12 @@ use crate::{
     error::{ErrorKind, Result},
     ids::{CaseId, DocumentId, OperationId},
     ledger::State,
-    log::{leaf::Kind, page::Page, row::RowKey},
+    log::{
+        leaf::Kind,
+        page::Page,
+        row::RowKey,
+        tile::{self, TileId},
+    },
     plan::{self, Announce, Condemn},
     storage::{ObjectKey, layout},
 };
@@ -24,7 +29,7 @@ pub struct GarbageReport {
     pub condemned: u64,
     /// Heads, parts and case keys deleted.
     pub objects_deleted: u64,
-    /// Index objects deleted.
+    /// Index objects and partial tiles deleted.
     pub index_deleted: u64,
     /// Unfinished operations that are kept.
     pub kept: u64,
@@ -62,6 +67,7 @@ impl Session {
             self.collect_operations(prefix, &mut report).await?;
         }
         self.collect_index(&mut report).await?;
+        self.collect_tiles(&mut report).await?;
         Ok(report)
     }
 
@@ -189,6 +195,32 @@ impl Session {
                 _ => return Ok(()),
             }
         }
+    }
+
+    /// Deletes partial tiles that end before those of the newest committed fold; a later fold's do not.
+    async fn collect_tiles(&self, report: &mut GarbageReport) -> Result<()> {
+        let covered = self.vault.ledger().state().manifest.covered();
+        for level in (1u8..).take_while(|level| tile::complete(covered, *level) > 0) {
+            let end = TileId::end_of(tile::complete(covered, level), level);
+            let mut after: Option<ObjectKey> = None;
+            loop {
+                let prefix = layout::tiles_of(level);
+                let keys = self.vault.ledger().storage().list(&prefix, after.as_ref(), LISTED).await?;
+                for key in &keys {
+                    let partial = layout::tile_of(key).filter(|(.., width)| *width < tile::FULL);
+                    let Some((level, number, width)) = partial else { continue };
+                    if (TileId { level, number, width }).end() < end {
+                        self.vault.ledger().storage().delete(key).await?;
+                        report.index_deleted += 1;
+                    }
+                }
+                match keys.last() {
+                    Some(last) if keys.len() == LISTED => after = Some(last.clone()),
+                    _ => break,
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Every index object that the state's manifest reaches, itself included. Reads inner pages only.

@@ -174,6 +174,26 @@ impl Session {
         self.vault.rotate_epoch(&self.origin).await
     }
 
+    /// Gives the log fresh keys to sign commits and checkpoints with, from the next record on; the
+    /// old ones are forgotten, and the record of the change is signed by them.
+    ///
+    /// # Errors
+    ///
+    /// The storage's; [`ErrorKind::Contended`](crate::ErrorKind::Contended) if others kept changing the keyring.
+    ///
+    /// # Security
+    ///
+    /// Who has stolen an old key can still sign another history that leaves the old one before the
+    /// change. A pin, a witness or a receipt from after the change contradicts it, so take a new pin
+    /// now, and have the new checkpoint cosigned.
+    ///
+    /// # Cancellation
+    ///
+    /// They may be replaced or not: [`Vault::pin`] tells, by the signing epoch in its text.
+    pub async fn rotate_signing_keys(&self) -> Result<()> {
+        self.vault.rotate_signing_keys(&self.origin).await
+    }
+
     pub(crate) fn origin(&self) -> &Origin {
         &self.origin
     }

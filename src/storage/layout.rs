@@ -9,6 +9,8 @@ pub(crate) const PARTS: &str = "part/";
 pub(crate) const CASE_KEYS: &str = "key/";
 pub(crate) const KEYRINGS: &str = "keyring/";
 pub(crate) const INDEX: &str = "index/";
+pub(crate) const TILES: &str = "tile/";
+pub(crate) const CHECKPOINTS: &str = "checkpoint/";
 
 /// The commit whose first record is `first` and follows the record with leaf hash `previous`.
 ///
@@ -88,6 +90,34 @@ pub(crate) fn fold_of_index(key: &ObjectKey) -> Option<u64> {
     u64::from_str_radix(covered, 16).ok()
 }
 
+/// A hash tile.
+pub(crate) fn tile(level: u8, number: u64, width: u16) -> ObjectKey {
+    ObjectKey::from_layout(format!("{TILES}{level:02x}/{number:016x}-{width:04x}"))
+}
+
+/// Every hash tile of a level starts so.
+pub(crate) fn tiles_of(level: u8) -> String {
+    format!("{TILES}{level:02x}/")
+}
+
+/// The level, number and width in a hash tile's name.
+pub(crate) fn tile_of(key: &ObjectKey) -> Option<(u8, u64, u16)> {
+    let (level, rest) = key.as_str().strip_prefix(TILES)?.split_once('/')?;
+    let (number, width) = rest.split_once('-')?;
+    let level = u8::from_str_radix(level, 16).ok()?;
+    Some((level, u64::from_str_radix(number, 16).ok()?, u16::from_str_radix(width, 16).ok()?))
+}
+
+/// A full entry bundle.
+pub(crate) fn bundle(number: u64) -> ObjectKey {
+    ObjectKey::from_layout(format!("{TILES}entries/{number:016x}-0100"))
+}
+
+/// A kept checkpoint of a tree of `size`, named by its SHA-256.
+pub(crate) fn checkpoint(size: u64, digest: &[u8; 32]) -> ObjectKey {
+    ObjectKey::from_layout(format!("{CHECKPOINTS}{:016x}-{}", !size, Hex(digest)))
+}
+
 /// A name used once, to see that the backend honours the create condition.
 pub(crate) fn probe(random: &[u8; 16]) -> ObjectKey {
     ObjectKey::from_layout(format!("probe/{}", Hex(random)))
@@ -115,5 +145,7 @@ mod tests {
         assert_eq!(operation_of(&part), Some((case, operation)));
         assert_eq!(attempt_of_part(&part), Some((1 << 32 | 5, [3; 16])));
         assert_eq!(operation_of(&head(case, operation)), Some((case, operation)));
+        assert_eq!(tile_of(&tile(1, 300, 7)), Some((1, 300, 7)));
+        assert_eq!(tile_of(&bundle(300)), None);
     }
 }

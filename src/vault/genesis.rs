@@ -2,27 +2,23 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::{Freshness, LoadedKeyring, Vault, VaultOptions};
 use crate::{
-    FORMAT, SUITE,
-    crypto::{digest::sha256, sign::VerifyingKey},
-    document::PART_LEN,
+    crypto::digest::sha256,
     env::{Entropy, random},
     error::{Error, ErrorKind, Result},
     ids::VaultId,
     keyring::{self, KEYRING_CAP, Keyring, SealedKeyring, kind_code, random_secret, slot_context},
     keys::{KeyError, KeyWrap},
-    ledger::{self, Pages, State, get},
+    ledger::{self, Pages, State, Trusted, get},
     log::{
-        commit::{COMMIT_CAP, Commit},
-        leaf::Kind,
+        signing::LogKey,
+        statement::{Statement, origin},
     },
     plan,
     secret::Secret,
     storage::{Storage, layout},
-    wire::{Malformed, Reader, Writer},
+    wire::Malformed,
 };
 
 /// Makes a vault.
@@ -41,10 +37,16 @@ pub(super) async fn create(
     keys.add_slot(slot, "root".into());
     let object = keys.seal(id, &*entropy)?;
     let digest = sha256(&[&object]);
-    let statement = statement(id, &keys);
-    let state = State::empty(id, keys.commit_key().verifying_key());
+    let statement = Statement {
+        commit: keys.commit_key().verifying_key(),
+        delivery: keys.delivery_key().verifying_key(),
+        checkpoint: keys.checkpoint_key().verifying_key(),
+        origin: origin(id),
+    };
+    let statement = statement.encode();
+    let state = State::empty(id, LogKey::first(keys.commit_key().verifying_key()));
     let pages = Pages::new(storage);
-    let loaded = LoadedKeyring { digest, keys };
+    let loaded = LoadedKeyring::new(digest, keys);
     let vault = Vault::assemble(pages, state, loaded, root, options, Freshness::FreshByPin)?;
     vault.ledger().put(&layout::keyring(&digest), object).await?;
     let operation = vault.ledger().operation()?;
@@ -79,15 +81,14 @@ pub(super) async fn new_slot(
 ///
 /// Not found if the storage shows no log; as [`unlock`].
 pub(super) async fn load(
-    vault: VaultId,
-    log_key: VerifyingKey,
+    trusted: &Trusted,
     pages: &Pages,
     root: &dyn KeyWrap,
 ) -> Result<(State, LoadedKeyring)> {
     let mut tried: Option<State> = None;
     loop {
-        let state = ledger::load(vault, log_key, pages).await?.ok_or_else(|| Error::not_found("log"))?;
-        match unlock(&state, pages, root).await {
+        let state = ledger::load(trusted, pages).await?.ok_or_else(|| Error::not_found("log"))?;
+        match unlock(&state, &**pages.storage(), root).await {
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 if tried.is_some_and(|tried| tried.keyring() == state.keyring()) {
                     return Err(error);
@@ -104,10 +105,14 @@ pub(super) async fn load(
 /// # Errors
 ///
 /// Locked if `root` opens none of its slots; corrupt if it is missing or altered.
-pub(super) async fn unlock(state: &State, pages: &Pages, root: &dyn KeyWrap) -> Result<LoadedKeyring> {
+pub(super) async fn unlock(
+    state: &State,
+    storage: &dyn Storage,
+    root: &dyn KeyWrap,
+) -> Result<LoadedKeyring> {
     let digest = state.keyring();
     let key = layout::keyring(&digest);
-    let object = get(&**pages.storage(), &key, KEYRING_CAP).await?;
+    let object = get(storage, &key, KEYRING_CAP).await?;
     if sha256(&[&object]) != digest {
         return Err(Error::corrupt(&key));
     }
@@ -118,83 +123,13 @@ pub(super) async fn unlock(state: &State, pages: &Pages, root: &dyn KeyWrap) -> 
         match root.unwrap(&context, &slot.wrapped_seed).await {
             Ok(seed) => {
                 let keys = sealed.open(&slot.id, &seed).map_err(|_| Error::corrupt(&key))?;
-                return Ok(LoadedKeyring { digest, keys });
+                return Ok(LoadedKeyring::new(digest, keys));
             }
             Err(KeyError::Refused) => {}
             Err(error) => return Err(key_error(error)),
         }
     }
     Err(Error::new(ErrorKind::Locked, "this key opens no slot of the vault: is it the right one?"))
-}
-
-/// The vault and the log key that the first commit claims, which only an opened keyring confirms.
-///
-/// # Errors
-///
-/// Not found if there is no first commit; corrupt if it is none.
-pub(super) async fn claimed(pages: &Pages) -> Result<(VaultId, VerifyingKey)> {
-    let name = layout::commit(0, &[0; 32]);
-    let bytes = pages.storage().read(&name, None).await?.ok_or_else(|| Error::not_found("log"))?;
-    let bytes = bytes.slice(..bytes.len().min(COMMIT_CAP));
-    let claimed = claim(&bytes).map_err(|Malformed| Error::corrupt(&name))?;
-    ledger::verified(claimed.0, &claimed.1, &name, &bytes)?;
-    Ok(claimed)
-}
-
-fn claim(bytes: &Bytes) -> Result<(VaultId, VerifyingKey), Malformed> {
-    let mut r = Reader::new(bytes);
-    r.expect(b"dvcm")?;
-    r.expect(&[FORMAT, SUITE, 0, 0])?;
-    let vault = VaultId::read(&mut r)?;
-    let commit = Commit::parse(vault, bytes)?;
-    let genesis =
-        commit.leaves.first().filter(|record| record.leaf.kind == Kind::Genesis).ok_or(Malformed)?;
-    if genesis.leaf.object != *vault.as_bytes() {
-        return Err(Malformed);
-    }
-    Ok((vault, read_statement(commit.body(0).ok_or(Malformed)?)?.commit))
-}
-
-/// What the first record says in the clear (FORMAT §5.4).
-pub(crate) struct Statement {
-    pub(crate) commit: VerifyingKey,
-    pub(crate) delivery: VerifyingKey,
-    pub(crate) checkpoint: VerifyingKey,
-    pub(crate) origin: String,
-}
-
-fn statement(vault: VaultId, keys: &Keyring) -> Bytes {
-    let mut w = Writer::new();
-    w.fixed(b"dvgs").u8(FORMAT).u8(SUITE).u8(BLAKE3).u8(PADME).u32(CHUNK).u32(PART);
-    for key in [keys.commit_key(), keys.delivery_key(), keys.checkpoint_key()] {
-        w.fixed(&key.verifying_key().to_bytes());
-    }
-    w.text(&origin(vault));
-    w.into_vec().into()
-}
-
-/// The name under which a vault's checkpoints are known.
-pub(crate) fn origin(vault: VaultId) -> String {
-    format!("docvault/{vault}")
-}
-
-/// Parses the genesis statement.
-///
-/// # Errors
-///
-/// Malformed for any other suite, digest, padding or size than version 1's, and for weak keys.
-pub(crate) fn read_statement(bytes: &[u8]) -> Result<Statement, Malformed> {
-    let mut r = Reader::new(bytes);
-    r.expect(b"dvgs")?;
-    r.expect(&[FORMAT, SUITE, BLAKE3, PADME])?;
-    if (r.u32()?, r.u32()?) != (CHUNK, PART) {
-        return Err(Malformed);
-    }
-    let mut key = || VerifyingKey::from_bytes(&r.array()?).map_err(|_| Malformed);
-    let (commit, delivery, checkpoint) = (key()?, key()?, key()?);
-    let origin = r.text(ORIGIN_CAP)?.to_owned();
-    r.finish()?;
-    Ok(Statement { commit, delivery, checkpoint, origin })
 }
 
 fn key_error(error: KeyError) -> Error {
@@ -206,10 +141,3 @@ fn key_error(error: KeyError) -> Error {
     };
     Error::new(kind, text).caused(error)
 }
-
-const BLAKE3: u8 = 1;
-const PADME: u8 = 1;
-const CHUNK: u32 = 16 * 1024;
-const PART: u32 = 8 * 1024 * 1024;
-const _: () = assert!(PART_LEN == 8 * 1024 * 1024, "the statement says how long parts are");
-const ORIGIN_CAP: usize = 128;

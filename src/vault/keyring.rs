@@ -1,6 +1,6 @@
 //! Changing who can open the vault, and under which epoch cases are wrapped.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::{LoadedKeyring, Vault, genesis};
 use crate::{
@@ -61,24 +61,17 @@ impl Vault {
     /// [`ErrorKind::Locked`] if this vault's root key opens it no longer.
     pub(crate) async fn current_keyring(&self) -> Result<Arc<LoadedKeyring>> {
         let state = self.ledger().state();
-        let known = self.keyring();
-        if known.digest == state.keyring() {
-            return Ok(known);
-        }
-        let loaded = match genesis::unlock(&state, self.ledger().pages(), &*self.0.root).await {
+        match self.0.keyrings.at(&state).await {
             // Another process has replaced this keyring too, and deleted it.
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 let newer = self.ledger().sync().await?;
                 if newer.keyring() == state.keyring() {
                     return Err(error);
                 }
-                genesis::unlock(&newer, self.ledger().pages(), &*self.0.root).await?
+                self.0.keyrings.at(&newer).await
             }
-            unlocked => unlocked?,
-        };
-        let loaded = Arc::new(loaded);
-        *self.0.keyring.write().unwrap_or_else(PoisonError::into_inner) = loaded.clone();
-        Ok(loaded)
+            loaded => loaded,
+        }
     }
 
     pub(crate) async fn add_slot(&self, origin: &Origin, root: &dyn KeyWrap, label: &str) -> Result<SlotId> {
@@ -150,6 +143,14 @@ impl Vault {
         Ok(u64::try_from(cases.len()).unwrap_or(u64::MAX))
     }
 
+    /// Gives the log fresh keys to sign with; the old ones are forgotten.
+    pub(crate) async fn rotate_signing_keys(&self, origin: &Origin) -> Result<()> {
+        self.change_keyring(origin, KeyringChange::SigningRotated, [0; 16], |keys| {
+            Ok(keys.rotate_signing(self.ledger().entropy())?)
+        })
+        .await
+    }
+
     /// Drops old epochs, on exactly the keyring whose epoch all cases were wrapped under: a case
     /// opened since then is under it too, for none can be opened under another (`plan::OpenCase`).
     async fn drop_epochs(&self, origin: &Origin, keyring: &LoadedKeyring) -> Result<()> {
@@ -190,8 +191,15 @@ impl Vault {
     ) -> Result<()> {
         let object = keys.seal(self.id(), self.ledger().entropy())?;
         let to = sha256(&[&object]);
-        self.ledger().put(&layout::keyring(&to), object).await?;
+        // All of these were made from `from` or before it, and a change is planned on exactly the keyring
+        // it was made from: once this one stands, none of them can be named any more.
+        let superseded = self.ledger().storage().list(layout::KEYRINGS, None, LISTED).await?;
+        let name = layout::keyring(&to);
+        self.ledger().put(&name, object).await?;
         let operation = self.ledger().operation()?;
+        let fresh = keys.signing_epoch() != from.keys.signing_epoch();
+        let signing = fresh
+            .then(|| [keys.commit_key(), keys.checkpoint_key()].map(|key| key.verifying_key().to_bytes()));
         let command = ChangeKeyring {
             origin: origin.clone(),
             operation,
@@ -200,13 +208,15 @@ impl Vault {
             change,
             slot,
             epoch: keys.current_epoch(),
+            signing,
         };
         self.commit(operation, command).await?;
-        let loaded = LoadedKeyring { digest: to, keys: keys.duplicate() };
-        *self.0.keyring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
+        self.0.keyrings.replace(LoadedKeyring::new(to, keys.duplicate()));
         // The log names another one now; what a removed key could open goes. A failure to delete is no
         // failure of the change, which stands.
-        drop(self.ledger().storage().delete(&layout::keyring(&from.digest)).await);
+        for old in superseded.iter().filter(|old| **old != name) {
+            drop(self.ledger().storage().delete(old).await);
+        }
         Ok(())
     }
 
@@ -245,3 +255,5 @@ pub(crate) fn slots_of(keys: &Keyring) -> Vec<SlotInfo> {
 
 const RETRIES: u32 = 8;
 const PAGE: usize = 1000;
+/// Superseded keyrings deleted at once; more are left to the next change.
+const LISTED: usize = 1000;

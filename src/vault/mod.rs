@@ -4,52 +4,34 @@ mod cases;
 mod genesis;
 mod heads;
 mod keyring;
+mod keyrings;
 mod options;
 mod records;
 
 use core::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 pub use keyring::{SlotId, SlotInfo};
 pub use options::VaultOptions;
 
-pub(crate) use genesis::{origin, read_statement};
 pub(crate) use heads::{Extent, GrantHead, NewHead, VersionHead};
 pub(crate) use keyring::slots_of;
+pub(crate) use keyrings::LoadedKeyring;
 
 use crate::{
     audit::Audit,
     env::random,
-    error::{Error, ErrorKind, Result},
+    error::Result,
     ids::VaultId,
-    keyring::Keyring,
     keys::KeyWrap,
-    ledger::{self, Command, Committed, Ledger, LedgerParts, Pages, State, Verified},
-    log::Hash,
-    pin::Pin,
+    ledger::{self, Command, Committed, Ledger, LedgerParts, Pages, State, Trusted},
+    pin::{Freshness, Pin},
     recipient::Sender,
     session::SessionBuilder,
     storage::Storage,
 };
 use cases::CaseKeys;
-
-/// How fresh the log is that was opened or verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Freshness {
-    /// It holds everything up to the pin, and is not older than it. Whether others see the same
-    /// continuation only a witness can tell.
-    FreshByPin,
-    /// It is whole up to its head; nothing says that the head is the newest.
-    Unverified,
-    /// It ends before the pin: an older copy.
-    RolledBack {
-        /// Records the pin vouches for.
-        seen: u64,
-        /// Records the storage shows.
-        got: u64,
-    },
-}
+use keyrings::Keyrings;
 
 /// One tenant's vault over one storage. Cheap to clone; clones share everything.
 #[derive(Clone)]
@@ -58,17 +40,10 @@ pub struct Vault(Arc<Inner>);
 struct Inner {
     id: VaultId,
     ledger: Ledger,
-    root: Arc<dyn KeyWrap>,
-    keyring: RwLock<Arc<LoadedKeyring>>,
+    keyrings: Arc<Keyrings>,
     case_keys: CaseKeys,
     options: VaultOptions,
     freshness: Freshness,
-}
-
-/// An open keyring and the object it came from.
-pub(crate) struct LoadedKeyring {
-    pub(crate) digest: Hash,
-    pub(crate) keys: Keyring,
 }
 
 impl fmt::Debug for Vault {
@@ -88,7 +63,7 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`] if the storage holds a vault already; [`ErrorKind::Unsupported`] if it
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the storage holds a vault already; [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) if it
     /// does not honour create-if-absent; the storage's and the key's own.
     ///
     /// # Cancellation
@@ -137,9 +112,9 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::RolledBack`] if the log ends before the pin or does not contain it;
-    /// [`ErrorKind::Locked`] if `key` opens no slot; [`ErrorKind::Corrupt`] if anything on the way is
-    /// not what the vault wrote; [`ErrorKind::NotFound`] if the storage shows no log.
+    /// [`ErrorKind::RolledBack`](crate::ErrorKind::RolledBack) if the log ends before the pin, [`ErrorKind::Forked`](crate::ErrorKind::Forked) if it is another one;
+    /// [`ErrorKind::Locked`](crate::ErrorKind::Locked) if `key` opens no slot; [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if anything on the way is
+    /// not what the vault wrote; [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if the storage shows no log.
     pub async fn open(storage: impl Storage, key: impl KeyWrap, pin: &Pin) -> Result<Self> {
         Self::open_with(Arc::new(storage), Arc::new(key), pin, VaultOptions::default()).await
     }
@@ -155,10 +130,8 @@ impl Vault {
         pin: &Pin,
         options: VaultOptions,
     ) -> Result<Self> {
-        let log_key = *pin.log_key();
         let pages = Pages::new(storage);
-        let (state, loaded) = genesis::load(pin.vault(), log_key, &pages, &*key).await?;
-        contains(&state, &pages, pin).await?;
+        let (state, loaded) = genesis::load(&Trusted::from(pin), &pages, &*key).await?;
         Self::assemble(pages, state, loaded, key, options, Freshness::FreshByPin)
     }
 
@@ -178,8 +151,8 @@ impl Vault {
         options: VaultOptions,
     ) -> Result<Self> {
         let pages = Pages::new(storage);
-        let (id, log_key) = genesis::claimed(&pages).await?;
-        let (state, loaded) = genesis::load(id, log_key, &pages, &*key).await?;
+        let (claimed, _) = ledger::claimed(&**pages.storage()).await?;
+        let (state, loaded) = genesis::load(&claimed, &pages, &*key).await?;
         Self::assemble(pages, state, loaded, key, options, Freshness::Unverified)
     }
 
@@ -191,26 +164,22 @@ impl Vault {
         options: VaultOptions,
         freshness: Freshness,
     ) -> Result<Self> {
-        let signer = loaded.keys.commit_key();
-        // The keyring is authentic by the log, and the log by this key: they must agree.
-        if signer.verifying_key() != state.key {
-            return Err(Error::corrupt("the keyring's signing key"));
-        }
+        let audit = loaded.keys.audit.duplicate();
+        let keyrings = Arc::new(Keyrings::new(pages.storage().clone(), root, loaded));
         let parts = LedgerParts {
             pages,
             clock: options.clock.clone(),
             entropy: options.entropy.clone(),
             sleeper: options.sleeper.clone(),
-            audit: loaded.keys.audit.duplicate(),
+            audit,
             process: random(&*options.entropy)?,
-            signer,
+            signers: keyrings.clone(),
             state,
         };
         Ok(Self(Arc::new(Inner {
             id: parts.state.vault,
             ledger: Ledger::new(parts),
-            root,
-            keyring: RwLock::new(Arc::new(loaded)),
+            keyrings,
             case_keys: CaseKeys::default(),
             options,
             freshness,
@@ -226,13 +195,13 @@ impl Vault {
     /// What the vault was opened against. A new vault is fresh by its own pin.
     #[must_use]
     pub fn freshness(&self) -> Freshness {
-        self.0.freshness
+        self.0.freshness.clone()
     }
 
     /// The present head, to be kept outside the storage.
     #[must_use]
     pub fn pin(&self) -> Pin {
-        pin_of(&self.0.ledger.state())
+        self.0.ledger.state().pin()
     }
 
     /// The vault's delivery key, for recipients to check by its fingerprint.
@@ -261,7 +230,7 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Corrupt`]; the storage's.
+    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt); the storage's.
     pub async fn sync(&self) -> Result<Pin> {
         self.0.ledger.sync().await?;
         self.save_pin().await?;
@@ -277,7 +246,7 @@ impl Vault {
     }
 
     pub(crate) fn keyring(&self) -> Arc<LoadedKeyring> {
-        self.0.keyring.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.keyrings.loaded()
     }
 
     /// Commits, and advances the pin store.
@@ -297,33 +266,4 @@ impl Vault {
             None => Ok(()),
         }
     }
-}
-
-/// Checks that the log contains what the pin saw.
-async fn contains(state: &State, pages: &Pages, pin: &Pin) -> Result<()> {
-    let rolled_back = || {
-        let (seen, got) = (pin.size(), state.head.size);
-        Error::new(
-            ErrorKind::RolledBack,
-            format!(
-                "the pin vouches for {seen} records and the storage shows {got} that do not continue them"
-            ),
-        )
-    };
-    let Some(last) = pin.size().checked_sub(1).filter(|_| pin.size() <= state.head.size) else {
-        return Err(rolled_back());
-    };
-    if let Some(hash) = state.leaf_hash(last) {
-        let same_tree = pin.size() < state.head.size || state.frontier.root() == *pin.root();
-        return if hash == *pin.head() && same_tree { Ok(()) } else { Err(rolled_back()) };
-    }
-    let from = Verified::trusted(pin.size(), *pin.head());
-    let storage = &**pages.storage();
-    let walked = ledger::walk(storage, state.vault, &state.key, from, state.head, &mut |_: &_| Ok(())).await;
-    walked.map(drop).map_err(|error| rolled_back().caused(error))
-}
-
-/// The pin of a state.
-pub(crate) fn pin_of(state: &State) -> Pin {
-    Pin::new(state.vault, state.key, state.head.size, state.head.hash, state.frontier.root())
 }

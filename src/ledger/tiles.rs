@@ -1,0 +1,274 @@
+//! Hash tiles: written by folds, read for proofs (FORMAT §6.4).
+
+use core::ops::Range;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+
+use super::{objects, state::State};
+use crate::{
+    env::Sleeper,
+    error::{Error, ErrorKind, Result},
+    log::{
+        Hash,
+        commit::Hashed,
+        leaf::{Leaf, leaf_hash},
+        merkle::{Frontier, fold},
+        proof::{self, ProofError},
+        tile::{self, BUNDLE_LEN, FULL, TILE_LEN, TILE_WIDTH, Tile, TileId, complete},
+    },
+    storage::{ObjectKey, Storage, layout},
+    wire::Malformed,
+};
+
+/// Hashes of the log's tree: of the tail from memory, of what is folded from tiles.
+///
+/// Tiles are not named by their hash, so what is computed here is authentic only once it leads to a
+/// root that the log signed: every public function sees to that, and says so.
+pub(crate) struct Tree<'a> {
+    state: &'a State,
+    storage: &'a dyn Storage,
+    read: Mutex<HashMap<TileId, Tile>>,
+}
+
+impl<'a> Tree<'a> {
+    pub(crate) fn new(state: &'a State, storage: &'a dyn Storage) -> Self {
+        Self { state, storage, read: Mutex::default() }
+    }
+
+    /// The proof that record `index` is in the tree of the first `size` records, checked against
+    /// `root` and `leaf`.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt if the tiles do not show it.
+    pub(crate) async fn inclusion(
+        &self,
+        leaf: &Hash,
+        index: u64,
+        size: u64,
+        root: &Hash,
+    ) -> Result<Vec<Hash>> {
+        let proof = self.hashes(&proof::inclusion_ranges(index, size)).await?;
+        proof::verify_inclusion(leaf, index, size, &proof, root).map_err(corrupt)?;
+        Ok(proof)
+    }
+
+    /// The proof that the tree of the first `old` records is a prefix of this state's. It is sound;
+    /// whether it leads to a root of that size which somebody holds is for the caller to see.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt if the tiles do not lead to this state's root.
+    pub(crate) async fn consistency(&self, old: u64) -> Result<(Hash, Vec<Hash>)> {
+        let (new, new_root) = (self.state.head.size, self.state.frontier.root());
+        let proof = self.hashes(&proof::consistency_ranges(old, new)).await?;
+        let old_root = self.root(old).await?;
+        proof::verify_consistency(old, &old_root, new, &new_root, &proof).map_err(corrupt)?;
+        Ok((old_root, proof))
+    }
+
+    /// The root of the first `size` records; [`Tree::consistency`] tells whether it is the log's.
+    async fn root(&self, size: u64) -> Result<Hash> {
+        if size == self.state.head.size {
+            return Ok(self.state.frontier.root());
+        }
+        self.hash(0..size).await
+    }
+
+    /// A record's leaf: from the tail, or from its bundle, proven to be in this state's tree.
+    ///
+    /// # Errors
+    ///
+    /// Not found beyond the head; corrupt.
+    pub(crate) async fn leaf(&self, seq: u64) -> Result<Hashed> {
+        if seq >= self.state.head.size {
+            return Err(Error::not_found(format!("record {seq}")));
+        }
+        if let Some(record) = self.state.tail_record(seq) {
+            return Ok(record.clone());
+        }
+        let leaves = self.bundle(seq / TILE_WIDTH).await?;
+        let missing = || Error::corrupt(format!("record {seq}"));
+        let at = usize::try_from(seq % TILE_WIDTH).map_err(|_| missing())?;
+        let encoded = leaves.get(at).cloned().ok_or_else(missing)?;
+        let leaf = Leaf::parse(&encoded).map_err(|Malformed| missing())?;
+        let record = Hashed { hash: leaf_hash(&encoded), leaf, encoded };
+        let root = self.state.frontier.root();
+        self.inclusion(&record.hash, seq, self.state.head.size, &root).await?;
+        Ok(record)
+    }
+
+    /// A full bundle's encoded leaves, as stored.
+    pub(crate) async fn bundle(&self, number: u64) -> Result<Vec<Bytes>> {
+        let key = layout::bundle(number);
+        let bytes = objects::get(self.storage, &key, BUNDLE_LEN).await?;
+        tile::parse_bundle(&bytes).map_err(|Malformed| Error::corrupt(format!("object {key}")))
+    }
+
+    async fn hashes(&self, ranges: &[Range<u64>]) -> Result<Vec<Hash>> {
+        let mut hashes = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            hashes.push(self.hash(range.clone()).await?);
+        }
+        Ok(hashes)
+    }
+
+    /// The hash of a range of leaves: what is folded from tiles, the rest from the tail.
+    async fn hash(&self, range: Range<u64>) -> Result<Hash> {
+        let covered = self.state.manifest.covered();
+        let mut roots = Vec::new();
+        for (start, height) in proof::perfect(range) {
+            roots.push(self.subtree(start, height, covered).await?);
+        }
+        Ok(fold(&roots))
+    }
+
+    async fn subtree(&self, start: u64, height: u32, covered: u64) -> Result<Hash> {
+        let missing = || Error::corrupt(format!("the tree above record {start}"));
+        let end = 1u64.checked_shl(height).and_then(|len| start.checked_add(len)).ok_or_else(missing)?;
+        if end <= covered {
+            let (id, span) = TileId::of(start, height, covered).ok_or_else(missing)?;
+            return self.tile(id).await?.root_of(span).ok_or_else(missing);
+        }
+        // Above the fold: a subtree that reaches over it is made of what lies on both sides.
+        let folded = proof::perfect(start..covered.max(start));
+        let mut frontier = Vec::with_capacity(64);
+        for (start, height) in folded {
+            let (id, span) = TileId::of(start, height, covered).ok_or_else(missing)?;
+            frontier.push((1u64 << height, self.tile(id).await?.root_of(span).ok_or_else(missing)?));
+        }
+        for seq in covered.max(start)..end {
+            push(&mut frontier, self.state.leaf_hash(seq).ok_or_else(missing)?);
+        }
+        Ok(fold(&frontier.into_iter().map(|(_, hash)| hash).collect::<Vec<_>>()))
+    }
+
+    async fn tile(&self, id: TileId) -> Result<Tile> {
+        if let Some(tile) = self.read.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
+            return Ok(tile.clone());
+        }
+        let tile = read_tile(self.storage, id).await?;
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(id, tile.clone());
+        Ok(tile)
+    }
+}
+
+/// Adds a leaf to perfect subtrees, which begin at a multiple of the whole's size.
+fn push(subtrees: &mut Vec<(u64, Hash)>, leaf: Hash) {
+    let mut last = (1, leaf);
+    while let Some((len, left)) = subtrees.pop_if(|(len, _)| *len == last.0) {
+        last = (len * 2, crate::log::merkle::node(&left, &last.1));
+    }
+    subtrees.push(last);
+}
+
+fn tile_key(id: TileId) -> ObjectKey {
+    layout::tile(id.level, id.number, id.width)
+}
+
+async fn read_tile(storage: &dyn Storage, id: TileId) -> Result<Tile> {
+    let key = tile_key(id);
+    let bytes = objects::get(storage, &key, TILE_LEN).await?;
+    Tile::parse(&bytes, id.width).map_err(|Malformed| Error::corrupt(format!("object {key}")))
+}
+
+fn corrupt(cause: ProofError) -> Error {
+    Error::corrupt("a hash tile").caused(cause)
+}
+
+/// Writes the bundles and tiles of what a fold up to `frontier`'s size covers and the one before it
+/// did not.
+///
+/// # Errors
+///
+/// Corrupt if the partial tiles of the fold before do not lead to the frontier; the storage's.
+pub(super) async fn write(
+    state: &State,
+    frontier: &Frontier,
+    storage: &dyn Storage,
+    sleeper: &dyn Sleeper,
+) -> Result<()> {
+    let (from, to) = (state.manifest.covered(), frontier.size());
+    let fresh: Vec<&Hashed> = state.foldable().map(|kept| &kept.record).collect();
+    let bundles = fresh.chunks(usize::from(FULL)).zip(from / TILE_WIDTH..);
+    let bundles = bundles.map(|(records, number)| {
+        (layout::bundle(number), tile::bundle(records.iter().map(|record| &record.encoded)))
+    });
+    let mut objects: Vec<_> = bundles.collect();
+    let mut hashes: Vec<Hash> = fresh.iter().map(|record| record.hash).collect();
+    let mut roots = Vec::new();
+    for level in 0u8.. {
+        let (before, after) = (complete(from, level), complete(to, level));
+        if after == 0 {
+            break;
+        }
+        let (tiles, above) = level_tiles(storage, level, before, hashes).await?;
+        let width = usize::try_from(after % TILE_WIDTH).unwrap_or(0);
+        let partial = tiles.last().filter(|_| width > 0).map(|(_, tile)| tile.hashes().to_vec());
+        roots.push(partial.unwrap_or_default());
+        // An unchanged tile was written by the fold before, and was read for the check alone.
+        let tiles = tiles.into_iter().filter(|_| before < after);
+        objects.extend(tiles.map(|(id, tile)| (tile_key(id), tile.encode())));
+        hashes = above;
+    }
+    check(&roots, frontier)?;
+    try_join_all(objects.into_iter().map(|(key, bytes)| put(storage, sleeper, key, bytes))).await.map(drop)
+}
+
+/// Stores a tile. Its name says what it must hold, so that another writer's is as good; one of another
+/// history, which a restored backup may leave behind, is found out by whoever reads it.
+async fn put(storage: &dyn Storage, sleeper: &dyn Sleeper, key: ObjectKey, bytes: Bytes) -> Result<()> {
+    match objects::put(storage, sleeper, &key, bytes).await {
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(()),
+        done => done,
+    }
+}
+
+/// The tiles of one level that hold the subtrees from `before` on, of which `hashes` are the hashes, and
+/// the hashes of the full ones for the level above.
+async fn level_tiles(
+    storage: &dyn Storage,
+    level: u8,
+    before: u64,
+    hashes: Vec<Hash>,
+) -> Result<(Vec<(TileId, Tile)>, Vec<Hash>)> {
+    let number = before / TILE_WIDTH;
+    let width = u16::try_from(before % TILE_WIDTH).unwrap_or(0);
+    let mut all = match width {
+        0 => Vec::new(),
+        width => read_tile(storage, TileId { level, number, width }).await?.hashes().to_vec(),
+    };
+    all.extend(hashes);
+    let mut tiles = Vec::new();
+    let mut above = Vec::new();
+    for (hashes, number) in all.chunks(usize::from(FULL)).zip(number..) {
+        let id = TileId { level, number, width: u16::try_from(hashes.len()).unwrap_or(FULL) };
+        if id.width == FULL {
+            above.push(fold(hashes));
+        }
+        tiles.push((id, Tile::new(hashes.to_vec())));
+    }
+    Ok((tiles, above))
+}
+
+/// Whether the partial tiles of each level, by which the tree is closed to the right, lead to the
+/// frontier: old tiles are then what the log says.
+fn check(partials: &[Vec<Hash>], frontier: &Frontier) -> Result<()> {
+    let mut expected = frontier.roots().iter().rev();
+    for hashes in partials {
+        let width = u64::try_from(hashes.len()).unwrap_or(0);
+        for (start, height) in proof::perfect(0..width).into_iter().rev() {
+            let start = usize::try_from(start).unwrap_or(0);
+            let root = hashes.get(start..start + (1usize << height)).map(fold);
+            if root.as_ref() != expected.next() {
+                return Err(Error::corrupt("a hash tile"));
+            }
+        }
+    }
+    if expected.next().is_none() { Ok(()) } else { Err(Error::corrupt("a hash tile")) }
+}
