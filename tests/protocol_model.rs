@@ -12,8 +12,11 @@ mod model {
     pub(crate) mod folding;
     pub(crate) mod garbage;
     pub(crate) mod opening;
+    pub(crate) mod pinned;
     pub(crate) mod rotation;
     pub(crate) mod shared_log;
+    pub(crate) mod signing;
+    pub(crate) mod tiles;
 }
 #[cfg(test)]
 use model::*;
@@ -166,5 +169,117 @@ mod key_rotation {
         assert_holds("erasure, final once its epochs are dropped", &erasing());
         let at_once = Rotation { deletion_taken_for_final: true, ..erasing() };
         assert_caught("deletion of key objects taken for final", ERASED_GONE, &at_once);
+    }
+}
+
+#[cfg(test)]
+mod signing_epochs {
+    use super::{checker::*, signing::*};
+
+    fn with(roles: &[Role]) -> Signing {
+        Signing { roles: roles.to_vec(), ..Signing::default() }
+    }
+
+    #[test]
+    fn hold() {
+        assert_holds("signing, a change beside", &with(&[Role::Rotator, Role::Changer, Role::Writer]));
+        assert_holds("signing, two rotators", &with(&[Role::Rotator, Role::Rotator, Role::Writer]));
+        let late = Signing { late_writes: true, ..with(&[Role::Rotator, Role::Changer]) };
+        assert_holds("signing, late keyring writes", &late);
+    }
+
+    #[test]
+    fn controls_are_caught() {
+        let one = || with(&[Role::Rotator, Role::Writer]);
+        let own = Signing { signs_with_what_it_has: true, ..one() };
+        assert_caught("a writer signs with the seed it has loaded", SIGNED_BY_PLACE, &own);
+        let amid = Signing { change_amid_commit: true, ..one() };
+        assert_caught("SigningKeys is not the last of its commit", SIGNED_BY_PLACE, &amid);
+    }
+
+    #[test]
+    fn keyring_controls_are_caught() {
+        let two = || with(&[Role::Rotator, Role::Changer]);
+        let any = Signing { planned_on_any_keyring: true, ..two() };
+        assert_caught("a change planned on any keyring", KEYRING_SIGNS, &any);
+        let early = Signing { record_first: true, ..two() };
+        assert_caught("the record before its keyring", KEYRING_STAYS, &early);
+        let deletes = Signing { deletes_first: true, ..two() };
+        assert_caught("the old keyring deleted before the record", KEYRING_STAYS, &deletes);
+        let undecided = Signing { undecided_is_deleted: true, ..two() };
+        assert_caught("the keyring of an undecided change deleted", KEYRING_STAYS, &undecided);
+        let after = Signing { lists_after_record: true, ..two() };
+        assert_caught("keyrings to delete listed after the record", KEYRING_STAYS, &after);
+        let one = Signing { deletes_only_predecessor: true, ..two() };
+        assert_caught("only the predecessor deleted", SUPERSEDED_GO, &one);
+        let three = with(&[Role::Rotator, Role::Changer, Role::Writer]);
+        let corrupt = Signing { missing_is_corrupt: true, ..three };
+        assert_caught("a missing keyring taken for corrupt", FALSE_ALARM, &corrupt);
+    }
+}
+
+#[cfg(test)]
+mod pinned_opening {
+    use super::{checker::*, pinned::*};
+
+    #[test]
+    fn holds() {
+        assert_holds("opening with a pin", &Pinned::default());
+    }
+
+    #[test]
+    fn controls_are_caught() {
+        let d = Pinned::default;
+        let by_epoch = Pinned { judges_by_epoch: true, ..d() };
+        assert_caught("rolled back by the head's epoch alone", OPENS, &by_epoch);
+        let included = Pinned { change_only_included: true, ..d() };
+        assert_caught("the change of keys included instead of consistent", FORGED, &included);
+        let unsigned = Pinned { change_unsigned: true, ..d() };
+        assert_caught("a new key without the old key's signature", FORGED, &unsigned);
+        assert_caught("the pin's tree unproven", FORGED, &Pinned { pin_unproven: true, ..d() });
+        let genesis = Pinned { keys_from_genesis: true, ..d() };
+        assert_caught("keys followed from the log's begin", FORGED, &genesis);
+        assert_caught("a shorter log opens", ROLLED_BACK, &Pinned { shorter_opens: true, ..d() });
+    }
+
+    /// A pin from before a rotation vouches for what it pinned alone, once the old seed is known.
+    #[test]
+    fn superseded_seeds_sign_behind_older_pins() {
+        let claim = Pinned { superseded_seeds_harmless: true, ..Pinned::default() };
+        assert_caught("superseded seeds taken for harmless", FORGED, &claim);
+    }
+}
+
+#[cfg(test)]
+mod hash_tiles {
+    use super::{checker::*, tiles::*};
+
+    fn narrow() -> Tiles {
+        Tiles { base: 2, folds: 3, ..Tiles::default() }
+    }
+
+    #[test]
+    fn hold() {
+        assert_holds("tiles", &Tiles { late_writes: true, reads: true, ..narrow() });
+        assert_holds("tiles, three wide", &Tiles { base: 3, folds: 4, ..Tiles::default() });
+        assert_holds("tiles, four levels", &Tiles { folds: 4, ..narrow() });
+    }
+
+    #[test]
+    fn controls_are_caught() {
+        let age = Tiles { collects_by_age: true, ..narrow() };
+        assert_caught("tiles collected by age", TILES_STAY, &age);
+        let width = Tiles { collects_by_width: true, base: 3, folds: 4, ..Tiles::default() };
+        assert_caught("tiles collected by width alone", TILES_STAY, &width);
+        let others = Tiles { collects_all_others: true, ..narrow() };
+        assert_caught("tiles of folds still to come collected", TILES_STAY, &others);
+        let equal = Tiles { collects_equal_ends: true, ..narrow() };
+        assert_caught("tiles that end where the newest's end collected", TILES_STAY, &equal);
+        let begun = Tiles { trusts_begun_folds: true, ..narrow() };
+        assert_caught("a fold trusts that folds before it wrote their tiles", TILES_STAY, &begun);
+        let last = Tiles { partial_tiles_last: true, ..narrow() };
+        assert_caught("partial tiles after the Index record", TILES_STAY, &last);
+        let corrupt = Tiles { missing_is_corrupt: true, reads: true, ..narrow() };
+        assert_caught("a missing tile taken for corrupt", MISSES_HEAL, &corrupt);
     }
 }
