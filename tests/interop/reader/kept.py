@@ -1,0 +1,99 @@
+"""FORMAT §9: what the application keeps. Pins, upload tokens, checkpoints."""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+
+from . import heads, wire
+from .log import Genesis, Log
+from .seal import WRAP, context, open_sealed, sha256, unwrap, verify_raw
+from .wire import Reader, parse, refuse, require, unpad
+
+PIN = re.compile(r"docvault-pin-1 ([0-9a-f]{32}) ([0-9a-f]{64}) ([1-9][0-9]{0,19}) ([0-9a-f]{64}) ([0-9a-f]{64})")
+
+
+def check_pin(pin: bytes, log: Log) -> int:
+    """Vault, log key, and that the log still holds what it held when the pin was taken."""
+    match = PIN.fullmatch(decoded(pin, "pin")) or refuse("pin: not a pin")
+    vault, commit_key, size, leaf, root = match.groups()
+    require(vault == log.genesis.vault.hex(), "pin: of another vault")
+    require(commit_key == log.genesis.commit_key.hex(), "pin: another log key")
+    return check_head("pin", log, int(size), bytes.fromhex(root), bytes.fromhex(leaf))
+
+
+def check_head(what: str, log: Log, size: int, root: bytes, leaf: bytes | None = None) -> int:
+    require(1 <= size <= len(log.leaves), f"{what}: the log is rolled back, {len(log.leaves)} records of {size}")
+    require(leaf in (None, log.leaves[size - 1].hash), f"{what}: another record {size - 1}")
+    require(root == log.root_at(size), f"{what}: another root at {size}")
+    return size
+
+
+def check_checkpoint(note: bytes, log: Log) -> int:
+    """c2sp.org/signed-note over c2sp.org/tlog-checkpoint: text, blank line, signatures."""
+    text, _, signatures = decoded(note, "checkpoint").rpartition("\n\n")
+    lines = text.split("\n")
+    require(len(lines) >= 3 and lines[0] == log.genesis.origin, "checkpoint: of another origin")
+    check_note_signature(text + "\n", signatures, log.genesis)
+    require(re.fullmatch("[1-9][0-9]*", lines[1]) is not None, "checkpoint: not a size")
+    return check_head("checkpoint", log, int(lines[1]), unbase64(lines[2]))
+
+
+def check_note_signature(text: str, signatures: str, genesis: Genesis) -> None:
+    """`— <key name> base64(key id[4] ‖ signature[64])`, key id = SHA-256(name ‖ 0x0A ‖ 0x01 ‖ key)[:4]."""
+    key = genesis.checkpoint_key
+    key_id = sha256(genesis.origin.encode() + b"\n\x01" + key)[:4]
+    for line in signatures.splitlines():
+        if line.startswith(f"— {genesis.origin} "):
+            signature = unbase64(line.rsplit(" ", 1)[1])
+            if signature[:4] == key_id:
+                return verify_raw(key, text.encode(), signature[4:], "checkpoint")
+    refuse("checkpoint: no signature of the vault's")
+
+
+def decoded(text: bytes, what: str) -> str:
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        refuse(f"{what}: not UTF-8")
+
+
+def unbase64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        refuse("checkpoint: not base64")
+
+
+@dataclass(frozen=True)
+class Upload:
+    ids: heads.Ids
+    key: bytes
+    name: str
+    media_type: str
+    attributes: heads.Attributes
+    reason: str | None
+    pages: list[heads.Page]
+
+
+def token_case(token: bytes) -> bytes:
+    return token[24:40]
+
+
+def open_token(token: bytes, vault: bytes, case_key: bytes) -> Upload:
+    r = Reader(token, "upload token")
+    r.magic(b"dvut")
+    r.zeros(2)
+    ids = heads.Ids(r.take(16), r.take(16), r.take(16), r.take(16), heads.VERSION, r.take(16))
+    require(ids.vault == vault, "upload token: of another vault")
+    wrapped, draft = r.take(WRAP), r.blob(wire.CAP_HEAD)
+    r.end()
+    key = unwrap(case_key, context("head key", *ids.fields()), wrapped, r.what)
+    plain = unpad(open_sealed(key, context("upload token", *ids.fields()), draft, r.what), r.what)
+    return parse(plain, "draft", lambda d: parse_draft(d, ids, key))
+
+
+def parse_draft(r: Reader, ids: heads.Ids, key: bytes) -> Upload:
+    name, media_type, attributes = r.text(wire.CAP_NAME), r.text(wire.CAP_MEDIA_TYPE), heads.parse_attributes(r)
+    reason = r.optional(lambda: r.text(wire.CAP_REASON))
+    return Upload(ids, key, name, media_type, attributes, reason, heads.parse_pages(r))

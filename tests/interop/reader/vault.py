@@ -1,0 +1,155 @@
+"""The whole vault: every record folded into cases, documents, grants; every object it commits to opened."""
+
+from dataclasses import dataclass, field
+
+from blake3 import blake3
+
+from . import bodies, heads, keys
+from .delivery import fingerprint_text, recipient_fingerprint
+from .heads import CaseMeta, GrantMeta, OpenHead, VersionMeta
+from .kinds import Fields
+from .log import ZERO16, Leaf, Log
+from .names import Folder
+from .wire import refuse, require
+
+Json = dict[str, object]
+
+
+@dataclass
+class Grant:
+    leaf: Leaf
+    head: OpenHead[GrantMeta]
+    revoked: bool = False
+    deliveries: list[Leaf] = field(default_factory=list)
+
+
+@dataclass
+class Case:
+    leaf: Leaf
+    key: bytes
+    head: OpenHead[CaseMeta]
+    closed: bool = False
+    documents: dict[bytes, list[tuple[Leaf, OpenHead[VersionMeta]]]] = field(default_factory=dict)
+    grants: dict[bytes, Grant] = field(default_factory=dict)
+
+
+class Vault:
+    """State is a fold over the log: one method per kind that changes it."""
+
+    def __init__(self, folder: Folder, log: Log, keyring: keys.Keyring):
+        self.folder, self.log, self.keyring = folder, log, keyring
+        self.id = log.genesis.vault
+        self.cases: dict[bytes, Case] = {}
+        self.audit = [self.record(leaf, body) for leaf, body in zip(log.leaves, log.bodies)]
+
+    def record(self, leaf: Leaf, body: bytes) -> Json:
+        """Applies one record and opens its body."""
+        apply = getattr(self, f"apply_{leaf.kind.name}", None)
+        if apply:
+            apply(leaf)
+        entry: Json = {"seq": leaf.seq, "kind": leaf.kind.name, "time": leaf.time, "operation": leaf.operation.hex(),
+                       "case": leaf.case.hex(), "object": leaf.object.hex(), "effect": leaf.effect.hex(), **printable(leaf.aux)}
+        return {**entry, **self.open_body(leaf, body)} if leaf.kind.sealed else entry
+
+    def open_body(self, leaf: Leaf, body: bytes) -> Json:
+        outer = bodies.open_outer(self.keyring.audit_key, self.id, leaf, body)
+        personal = bodies.open_inner(self.cases[leaf.case].key, self.id, leaf, outer) if leaf.kind.personal else {}
+        return {"actor": outer.actor, "stated_purpose": outer.purpose, "request": outer.request,
+                **printable(outer.details), **printable(personal)}
+
+    def case(self, leaf: Leaf) -> Case:
+        require(leaf.case in self.cases, f"record {leaf.seq}: its case was never opened")
+        return self.cases[leaf.case]
+
+    def apply_CaseOpened(self, leaf: Leaf) -> None:
+        require(leaf.case not in self.cases, f"record {leaf.seq}: the case exists")
+        key = keys.case_key(self.folder, self.id, self.keyring, leaf.case)
+        self.cases[leaf.case] = Case(leaf, key, heads.open_head(self.folder, self.id, key, leaf, heads.parse_case))
+
+    def apply_CaseClosed(self, leaf: Leaf) -> None:
+        self.turn(leaf, closed=True)
+
+    def apply_CaseReopened(self, leaf: Leaf) -> None:
+        self.turn(leaf, closed=False)
+
+    def turn(self, leaf: Leaf, closed: bool) -> None:
+        case = self.case(leaf)
+        opened = (leaf.aux["opened"], leaf.effect) == (case.leaf.operation, case.leaf.effect)
+        require(opened and case.closed != closed, f"record {leaf.seq}: does not follow from its case")
+        case.closed = closed
+
+    def apply_Stored(self, leaf: Leaf) -> None:
+        case = self.case(leaf)
+        versions = case.documents.setdefault(leaf.object, [])
+        previous = versions[-1][0].operation if versions else ZERO16
+        follows = (leaf.aux["previous"], leaf.aux["ordinal"]) == (previous, len(versions) + 1)
+        require(follows, f"record {leaf.seq}: does not follow the version before it")
+        versions.append((leaf, heads.open_head(self.folder, self.id, case.key, leaf, heads.parse_version)))
+
+    def apply_Granted(self, leaf: Leaf) -> None:
+        case = self.case(leaf)
+        head = heads.open_head(self.folder, self.id, case.key, leaf, heads.parse_grant)
+        fingerprint = recipient_fingerprint(head.meta.recipient)
+        require(leaf.aux["recipient"] == fingerprint, f"record {leaf.seq}: not the recipient of its head")
+        case.grants[leaf.operation] = Grant(leaf, head)
+
+    def grant(self, leaf: Leaf) -> Grant:
+        grant = self.case(leaf).grants.get(leaf.aux["grant"])
+        if grant is None or grant.leaf.object != leaf.object:
+            refuse(f"record {leaf.seq}: no such grant")
+        return grant
+
+    def apply_Delivered(self, leaf: Leaf) -> None:
+        self.grant(leaf).deliveries.append(leaf)
+
+    def apply_Revoked(self, leaf: Leaf) -> None:
+        grant = self.grant(leaf)
+        require(leaf.effect == grant.leaf.effect and not grant.revoked, f"record {leaf.seq}: does not follow from its grant")
+        grant.revoked = True
+
+    def cases_json(self) -> list[Json]:
+        return [self.case_json(case) for case in self.cases.values()]
+
+    def case_json(self, case: Case) -> Json:
+        return {
+            "id": case.leaf.case.hex(), "title": case.head.meta.title, "attributes": dict(case.head.meta.attributes),
+            "closed": case.closed,
+            "documents": [self.document_json(id_, versions) for id_, versions in case.documents.items()],
+            "grants": [grant_json(grant) for grant in case.grants.values()],
+        }
+
+    def document_json(self, id_: bytes, versions: list[tuple[Leaf, OpenHead[VersionMeta]]]) -> Json:
+        return {"id": id_.hex(), "versions": [self.version_json(leaf, head) for leaf, head in versions]}
+
+    def version_json(self, leaf: Leaf, head: OpenHead[VersionMeta]) -> Json:
+        """Opens the content, every page of it."""
+        pages = heads.open_version(head.ids, head.key, head.meta, heads.from_folder(self.folder, head.ids, head.inline))
+        return {"id": leaf.operation.hex(), "ordinal": leaf.aux["ordinal"], **content_json(head.meta, pages)}
+
+
+def content_json(meta: VersionMeta, pages: list[bytes]) -> Json:
+    """The digest is computed from the content that was opened."""
+    digest = heads.content_digest([blake3(page).digest() for page in pages])
+    return {"name": meta.name, "media_type": meta.media_type, "attributes": dict(meta.attributes), "digest": digest.hex(),
+            "pages": pages_json(meta.pages, pages)}
+
+
+def pages_json(kept: list[heads.Page], opened: list[bytes]) -> list[Json]:
+    return [{"length": len(content), "digest": blake3(content).hexdigest(), "storage": page.storage, "runs": len(page.runs)}
+            for page, content in zip(kept, opened)]
+
+
+def grant_json(grant: Grant) -> Json:
+    meta = grant.head.meta
+    return {"id": grant.leaf.operation.hex(), "object": grant.leaf.object.hex(), "revoked": grant.revoked,
+            "recipient": fingerprint_text(recipient_fingerprint(meta.recipient)), **terms_json(meta.terms),
+            "deliveries": [leaf.operation.hex() for leaf in grant.deliveries]}
+
+
+def terms_json(terms: heads.Terms) -> Json:
+    return {"mode": terms.mode, "purpose": terms.purpose, "not_before": terms.not_before, "until": terms.until,
+            "floor": terms.floor}
+
+
+def printable(fields: Fields) -> Json:
+    return {name: value.hex() if isinstance(value, bytes) else value for name, value in fields.items()}
