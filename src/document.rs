@@ -81,6 +81,10 @@ impl ContentDigest {
         &self.0
     }
 
+    pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The digest of content made of these pages.
     pub(crate) fn of_pages(pages: &[Page]) -> Self {
         match pages {

@@ -15,6 +15,8 @@
 //! | share and revoke | [`Session::grant`], [`Session::deliver`], [`Session::revoke`], [`Session::who_can_open`] |
 //! | open a delivery without a vault | [`Identity::open`] |
 //! | verify | [`Audit::verify`], [`Audit::records`] |
+//! | verify with no vault, network or key | [`Receipt::verify`], [`TrustPolicy`] |
+//! | watch a log from outside | [`Witness`], and `examples/witness.rs` |
 //! | bring a backend | [`storage::Storage`], and the conformance suite behind feature `testing` |
 //!
 //! The stored format is `docs/FORMAT.md`, the reasons are `docs/DESIGN.md`, the threat model is
@@ -45,6 +47,7 @@ mod padding;
 mod pin;
 mod plan;
 mod policy;
+mod receipt;
 mod recipient;
 mod secret;
 mod secret_file;
@@ -55,6 +58,7 @@ mod transfer;
 mod vault;
 mod verification;
 mod wire;
+mod witness;
 
 pub use audit::{Audit, AuditRecord, RecordFilter};
 pub use crypto::chunked;
@@ -67,9 +71,14 @@ pub use grant::{Mode, Terms};
 pub use ids::{CaseId, DocumentId, GrantId, OperationId, ParseIdError, Scope, VaultId, VersionId};
 pub use log::checkpoint::Checkpoint;
 pub use log::leaf::Kind;
+pub use log::proof::ProofError;
+pub use log::request::WitnessRequest;
+pub use log::trust::{CheckedCheckpoint, CheckpointError, Cosignature, PolicyError, TrustPolicy};
+pub use log::verifier_key::VerifierKey;
 #[cfg(feature = "fs")]
 pub use pin::FilePinStore;
 pub use pin::{Freshness, Pin, PinStore};
+pub use receipt::{Disclosed, Receipt, ReceiptError, VerifiedReceipt};
 pub use recipient::{Fingerprint, Identity, Recipient, Sender};
 pub use secret::{Secret, SecretBytes};
 pub use session::{
@@ -79,6 +88,9 @@ pub use session::{
 pub use transfer::{Delivery, Opened, OpenedDocument, Reader, Upload, UploadToken};
 pub use vault::{SlotId, SlotInfo, Vault, VaultOptions};
 pub use verification::{LogReader, VerifiedLog};
+#[cfg(feature = "fs")]
+pub use witness::FileWitnessStore;
+pub use witness::{MemoryWitnessStore, TreeHead, Witness, WitnessKey, WitnessRefusal, WitnessStore};
 
 /// The one format this crate reads and writes.
 const FORMAT: u8 = 1;

@@ -10,7 +10,10 @@ use std::{
 const LAYERS: &[(&str, &[&str])] = &[
     ("nouns", &["env", "error", "file", "ids", "secret", "secret_file", "text", "wire", "storage"]),
     ("cryptography", &["crypto", "padding"]),
-    ("domain values", &["document", "grant", "head", "keyring", "keys", "log", "pin", "recipient"]),
+    (
+        "domain values",
+        &["document", "grant", "head", "keyring", "keys", "log", "pin", "receipt", "recipient", "witness"],
+    ),
     ("decisions on values", &["policy"]),
     ("the log in use", &["ledger"]),
     ("commands", &["plan"]),

@@ -105,10 +105,29 @@ pub(crate) fn open(
     audit: &Secret<32>,
     body: &[u8],
 ) -> Result<(Outer, SealedInner), OpenError> {
+    open_disclosed(vault, leaf, &record_key(audit, body).ok_or(OpenError)?, body)
+}
+
+/// The key of this record's outer body alone: whoever gets it can open no other.
+pub(crate) fn record_key(audit: &Secret<32>, body: &[u8]) -> Option<Secret<32>> {
+    let id = body.first_chunk::<16>()?;
+    Some(schedule::subkey(audit, schedule::OUTER_BODY_KEY, &[id]))
+}
+
+/// Opens a body's outer layer with the key of this record.
+///
+/// # Errors
+///
+/// As [`open`].
+pub(crate) fn open_disclosed(
+    vault: VaultId,
+    leaf: &Leaf,
+    key: &Secret<32>,
+    body: &[u8],
+) -> Result<(Outer, SealedInner), OpenError> {
     let (id, sealed) = body.split_first_chunk::<16>().ok_or(OpenError)?;
-    let key = schedule::subkey(audit, schedule::OUTER_BODY_KEY, &[id]);
     let context = Binding { vault, leaf, id }.context(schedule::OUTER_BODY);
-    let padded = chunked::open(&key, &context, sealed)?;
+    let padded = chunked::open(key, &context, sealed)?;
     let (outer, inner) = padding::unpad(&padded).and_then(parse).map_err(|Malformed| OpenError)?;
     if (leaf.form == BodyForm::Layered) == inner.is_empty() {
         return Err(OpenError);

@@ -1,6 +1,6 @@
 //! Checkpoints: signed tree heads for anyone to check (c2sp.org/tlog-checkpoint; FORMAT §9).
 
-use super::{Hash, note};
+use super::{Hash, note, note::Note, verifier_key::VerifierKey};
 use crate::{
     crypto::sign::{SigningKey, VerifyingKey},
     error::{Error, ErrorKind, Result},
@@ -38,10 +38,17 @@ impl Checkpoint {
     pub fn parse(note: &str, origin: &str, key: &[u8; 32]) -> Result<Self> {
         let key =
             VerifyingKey::from_bytes(key).map_err(|_| Error::invalid("the log's key is no Ed25519 key"))?;
-        note::open(note, origin, &key).and_then(|text| Self::parse_text(text, origin)).map_err(|cause| {
+        Self::signed(note, origin, key).map_err(|cause| {
             let message = "the note is no checkpoint of this log, is not signed by its key, or was altered";
             Error::new(ErrorKind::Corrupt, message).caused(cause)
         })
+    }
+
+    fn signed(note: &str, origin: &str, key: VerifyingKey) -> Result<Self, Malformed> {
+        let (note, key) = (Note::parse(note)?, VerifierKey::ed25519(origin, key).ok_or(Malformed)?);
+        note.signed_by(&key)?.ok_or(Malformed)?;
+        Self::parse_text(note.text())
+            .and_then(|head| if head.origin == origin { Ok(head) } else { Err(Malformed) })
     }
 
     /// A tree head to be signed.
@@ -89,19 +96,19 @@ impl Checkpoint {
         &self.root
     }
 
-    fn parse_text(text: &str, origin: &str) -> Result<Self, Malformed> {
+    // tlog-checkpoint, Note text: at least three lines, none empty, those after the third opaque.
+    /// The head in a note's text, whatever the log.
+    pub(crate) fn parse_text(text: &str) -> Result<Self, Malformed> {
         let lines = text.strip_suffix('\n').ok_or(Malformed)?;
         if lines.split('\n').any(str::is_empty) {
             return Err(Malformed);
         }
         let mut lines = lines.split('\n');
         let mut next = || lines.next().ok_or(Malformed);
-        if next()? != origin {
-            return Err(Malformed);
-        }
+        let origin = next()?.to_owned();
         let size = parse_decimal(next()?).ok_or(Malformed)?;
         let root = parse_base64(next()?).and_then(|root| root.try_into().ok()).ok_or(Malformed)?;
-        Ok(Self { origin: origin.to_owned(), size, root })
+        Ok(Self { origin, size, root })
     }
 }
 
@@ -146,7 +153,7 @@ mod tests {
     #[test]
     fn the_published_example_parses() {
         let text = "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n";
-        let checkpoint = Checkpoint::parse_text(text, "example.com/behind-the-sofa").expect("parses");
+        let checkpoint = Checkpoint::parse_text(text).expect("parses");
         assert_eq!(checkpoint.size, 20_852_163);
         let note = checkpoint.sign(&key());
         assert_eq!(note.rsplit_once("\n\n").map(|(head, _)| format!("{head}\n")).as_deref(), Some(text));

@@ -3,16 +3,20 @@
 pub(crate) mod body;
 pub(crate) mod checkpoint;
 pub(crate) mod commit;
+pub(crate) mod cosignature;
 pub(crate) mod leaf;
 pub(crate) mod manifest;
 pub(crate) mod merkle;
 pub(crate) mod note;
 pub(crate) mod page;
 pub(crate) mod proof;
+pub(crate) mod request;
 pub(crate) mod row;
 pub(crate) mod signing;
 pub(crate) mod statement;
 pub(crate) mod tile;
+pub(crate) mod trust;
+pub(crate) mod verifier_key;
 
 /// A SHA-256 value.
 pub(crate) type Hash = [u8; 32];

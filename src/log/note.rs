@@ -1,10 +1,8 @@
-//! Signed notes with Ed25519 (c2sp.org/signed-note, version 1.0.0).
+//! Signed notes (c2sp.org/signed-note, version 1.0.0): a text and the lines of those who signed it.
 
+use super::verifier_key::{ED25519, KeyId, VerifierKey, key_id};
 use crate::{
-    crypto::{
-        digest::sha256,
-        sign::{SigningKey, VerifyingKey},
-    },
+    crypto::sign::SigningKey,
     text::{base64, parse_base64},
     wire::{Malformed, Reader},
 };
@@ -16,66 +14,131 @@ pub(crate) fn is_key_name(name: &str) -> bool {
 
 // signed-note, Format: a text ending in newline, a blank line, then lines of
 //     em dash, space, key name, space, base64(32-bit key ID || signature), newline
-/// The note of `text`, which ends in a newline, with one signature.
+/// The note of `text`, which ends in a newline, with one Ed25519 signature.
 pub(crate) fn sign(text: &str, name: &str, key: &SigningKey) -> String {
-    let id = key_id(name, &key.verifying_key());
-    let signature = base64(&[&id[..], &key.sign_bare(text.as_bytes())].concat());
-    format!("{text}\n{DASH}{name} {signature}\n")
+    let id = key_id(name, ED25519, &key.verifying_key().to_bytes());
+    format!("{text}\n{}", signature_line(name, id, &key.sign_bare(text.as_bytes())))
 }
 
-/// The text of a note that `key` has signed under `name`.
-///
-/// # Errors
-///
-/// [`Malformed`] if the bytes are no note, if this key has not signed it, or if one of several
-/// signatures of this key does not verify. Signatures of other keys are not looked at.
-pub(crate) fn open<'a>(note: &'a str, name: &str, key: &VerifyingKey) -> Result<&'a str, Malformed> {
-    if note.len() > MAX_NOTE || note.chars().any(|c| c < ' ' && c != '\n') {
+/// The line of one signature, ended by a newline.
+pub(crate) fn signature_line(name: &str, id: KeyId, signature: &[u8]) -> String {
+    format!("{DASH}{name} {}\n", base64(&[&id[..], signature].concat()))
+}
+
+/// A note that has the form of one; nothing is verified yet.
+#[derive(Debug)]
+pub(crate) struct Note<'a> {
+    text: &'a str,
+    signatures: Vec<Signature<'a>>,
+}
+
+#[derive(Debug)]
+struct Signature<'a> {
+    name: &'a str,
+    id: KeyId,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Note<'a> {
+    /// Takes a note of at most 256 KiB and 100 signatures apart.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`].
+    pub(crate) fn parse(note: &'a str) -> Result<Self, Malformed> {
+        if note.len() > MAX_NOTE || note.chars().any(|c| c < ' ' && c != '\n') {
+            return Err(Malformed);
+        }
+        // The last empty line separates; the text keeps the newline that ends it.
+        let end = note.rfind("\n\n").ok_or(Malformed)? + 1;
+        let (text, lines) = note.split_at_checked(end).ok_or(Malformed)?;
+        let lines = lines.strip_prefix('\n').ok_or(Malformed)?;
+        Ok(Self { text, signatures: parse_lines(lines)? })
+    }
+
+    /// What is signed, the newline at its end included.
+    pub(crate) const fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// What the key's signature says, the newest if there are several; `None` if there is none.
+    ///
+    /// Signatures by others, even under the same name or the same key id, are not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] if any signature under the key's name and id does not verify.
+    pub(crate) fn signed_by(&self, key: &VerifierKey) -> Result<Option<Signed>, Malformed> {
+        let ours = self.signatures.iter().filter(|line| line.name == key.name() && line.id == key.id());
+        ours.map(|line| key.verify(self.text, &line.bytes))
+            .try_fold(None, |newest, signed| signed.map(|signed| newest.max(signed)))
+    }
+}
+
+/// What a signature that verifies says, but for the text; the greater is the newer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Signed {
+    /// Nothing more.
+    Plain,
+    /// It was made at this time, in seconds since 1970.
+    At(u64),
+}
+
+/// At least one signature line, each ended by a newline.
+fn parse_lines(lines: &str) -> Result<Vec<Signature<'_>>, Malformed> {
+    let lines = lines.strip_suffix('\n').ok_or(Malformed)?;
+    if lines.split('\n').count() > MAX_SIGNATURES {
         return Err(Malformed);
     }
-    // The last empty line separates; the text keeps the newline that ends it.
-    let end = note.rfind("\n\n").ok_or(Malformed)? + 1;
-    let (text, lines) = note.split_at_checked(end).ok_or(Malformed)?;
-    let lines = lines.strip_prefix('\n').and_then(|lines| lines.strip_suffix('\n')).ok_or(Malformed)?;
-    let id = key_id(name, key);
-    let mut signed = false;
-    for line in lines.split('\n') {
-        let (signer, signer_id, signature) = parse_line(line)?;
-        if signer == name && signer_id == id {
-            let signature = signature.as_slice().try_into().map_err(|_| Malformed)?;
-            key.verify_bare(text.as_bytes(), signature).map_err(|_| Malformed)?;
-            signed = true;
-        }
-    }
-    if signed { Ok(text) } else { Err(Malformed) }
+    lines.split('\n').map(parse_line).collect()
 }
 
-/// Key name, key id and signature of a signature line.
-fn parse_line(line: &str) -> Result<(&str, [u8; 4], Vec<u8>), Malformed> {
+fn parse_line(line: &str) -> Result<Signature<'_>, Malformed> {
     let (name, encoded) = line.strip_prefix(DASH).and_then(|rest| rest.split_once(' ')).ok_or(Malformed)?;
     let bytes = parse_base64(encoded).filter(|_| is_key_name(name)).ok_or(Malformed)?;
     let mut r = Reader::new(&bytes);
     let (id, signature) = (r.array()?, r.rest());
-    if signature.is_empty() { Err(Malformed) } else { Ok((name, id, signature.to_vec())) }
+    if signature.is_empty() { Err(Malformed) } else { Ok(Signature { name, id, bytes: signature.to_vec() }) }
 }
 
-// signed-note, Ed25519 signatures:
-//     key ID = SHA-256(key name || 0x0A || 0x01 || 32-byte Ed25519 public key)[:4]
-fn key_id(name: &str, key: &VerifyingKey) -> [u8; 4] {
-    let [a, b, c, d, ..] = sha256(&[name.as_bytes(), b"\n", &[ED25519], &key.to_bytes()]);
-    [a, b, c, d]
+/// `note` with those of the signature lines in `lines` that `keep` takes of the note they make with
+/// its text: what a witness answered, cut down to what is known and right.
+///
+/// # Errors
+///
+/// [`Malformed`] if either is not what it should be.
+pub(crate) fn append(note: &str, lines: &str, keep: impl Fn(&Note<'_>) -> bool) -> Result<String, Malformed> {
+    let text = Note::parse(note)?.text;
+    parse_lines(lines)?;
+    let mut merged = note.to_owned();
+    for line in lines.split_inclusive('\n') {
+        if keep(&Note { text, signatures: parse_lines(line)? })
+            && !merged.split_inclusive('\n').any(|l| l == line)
+        {
+            merged.push_str(line);
+        }
+    }
+    Note::parse(&merged)?;
+    Ok(merged)
 }
 
 const DASH: &str = "\u{2014} ";
-/// Signature type identifier byte.
-const ED25519: u8 = 0x01;
 /// Twice what 16 signatures of 5 kB need, the least that a verifier must accept.
 const MAX_NOTE: usize = 256 << 10;
+/// What golang.org/x/mod/sumdb/note takes; a verifier must accept 16.
+const MAX_SIGNATURES: usize = 100;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
+    use crate::{crypto::sign::VerifyingKey, secret::Secret};
+
+    /// The text of a note that the Ed25519 key has signed under `name`.
+    fn open<'a>(note: &'a str, name: &str, key: &VerifyingKey) -> Result<&'a str, Malformed> {
+        let note = Note::parse(note)?;
+        let key = VerifierKey::ed25519(name, *key).ok_or(Malformed)?;
+        note.signed_by(&key)?.map(|_| note.text()).ok_or(Malformed)
+    }
 
     /// The example of c2sp.org/signed-note, and its verifier key.
     const EXAMPLE: &str = "This is an example message.\n\n\
@@ -92,7 +155,7 @@ mod tests {
 
     #[test]
     fn the_published_example_opens() {
-        assert_eq!(key_id(EXAMPLE_NAME, &example_key()), EXAMPLE_KEY_ID);
+        assert_eq!(key_id(EXAMPLE_NAME, ED25519, &example_key().to_bytes()), EXAMPLE_KEY_ID);
         assert_eq!(open(EXAMPLE, EXAMPLE_NAME, &example_key()), Ok("This is an example message.\n"));
         assert!(open(EXAMPLE, "example.com/bar", &example_key()).is_err());
     }
@@ -122,6 +185,8 @@ mod tests {
         assert!(opens(&with(&line(EXAMPLE_NAME, &[1, 2, 3, 4, 5]))));
         assert!(opens(&with(&line("witness.example", &[a, b, c, d, 5]))));
         assert!(opens(&with(&line("witness.example", &[7; 5000]).repeat(16))));
+        assert!(opens(&with(&line("witness.example", &[7; 64]).repeat(99))));
+        assert!(!opens(&with(&line("witness.example", &[7; 64]).repeat(100))));
         assert!(!opens(&with(&line(EXAMPLE_NAME, &[a, b, c, d, 5]))));
         assert!(!opens(&with(&line(EXAMPLE_NAME, &[&EXAMPLE_KEY_ID[..], &[7; 64]].concat()))));
         assert!(!opens(&with(&line("witness.example", &[1, 2, 3, 4]))));
@@ -148,5 +213,27 @@ mod tests {
         for name in ["", "a b", "a+b", "a\nb", "a\u{a0}b", "a\u{2003}b", "a\u{7f}", "a\0"] {
             assert!(!is_key_name(name), "{name:?}");
         }
+    }
+
+    #[test]
+    fn a_note_takes_further_lines_that_are_kept_once_each() {
+        let (ours, theirs) =
+            (SigningKey::from_seed(Secret::take([1; 32])), SigningKey::from_seed(Secret::take([2; 32])));
+        let note = sign("text\n", "log", &ours);
+        let line = sign("text\n", "witness", &theirs).split_off("text\n\n".len());
+        let key = VerifierKey::ed25519("witness", theirs.verifying_key()).expect("a name");
+        let keep = |note: &Note<'_>| matches!(note.signed_by(&key), Ok(Some(_)));
+        let both = format!("{note}{line}");
+        assert_eq!(append(&note, &line, keep).as_deref(), Ok(both.as_str()));
+        assert_eq!(append(&both, &line, keep).as_deref(), Ok(both.as_str()));
+        assert_eq!(append(&note, &line.repeat(2), keep).as_deref(), Ok(both.as_str()));
+        assert_eq!(append(&note, &line, |_| false).as_deref(), Ok(note.as_str()));
+        let false_line = sign("other\n", "witness", &theirs).split_off("other\n\n".len());
+        assert_eq!(append(&note, &format!("{false_line}{line}"), keep).as_deref(), Ok(both.as_str()));
+        for lines in ["", "\n", "line\n", line.trim_end()] {
+            assert_eq!(append(&note, lines, keep), Err(Malformed), "{lines:?}");
+        }
+        let signed = Note::parse(&both).expect("a note");
+        assert_eq!(signed.signed_by(&key), Ok(Some(Signed::Plain)));
     }
 }

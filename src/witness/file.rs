@@ -1,0 +1,230 @@
+//! A witness's heads in a folder.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::store::{TreeHead, WitnessStore};
+use crate::{
+    crypto::digest::sha256,
+    env::{SystemEntropy, random},
+    error::{Error, ErrorKind, Result},
+    file,
+    ids::{Hex, parse_hex},
+};
+
+/// Keeps heads in a folder, safe for several processes at once.
+///
+/// Each log has a directory with one file, and the file's *name* is the head. Renaming it is the
+/// compare-and-set: of those who rename the same old name one succeeds, for then it is gone, and no
+/// name comes twice, since each begins with a number that only grows. There is no lock to be left
+/// behind by a crash. What is written is synced before a head counts as kept.
+///
+/// # Security
+///
+/// Never restore the folder from a backup: the witness would have forgotten what it has cosigned.
+#[derive(Debug, Clone)]
+pub struct FileWitnessStore {
+    folder: PathBuf,
+}
+
+impl FileWitnessStore {
+    /// The store in `folder`, which is made if its parent exists.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`] if the file system fails.
+    pub fn new(folder: impl Into<PathBuf>) -> Result<Self> {
+        let folder = folder.into();
+        match fs::create_dir(&folder) {
+            Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => return Err(failure(cause)),
+            _ => file::sync_parent(&folder).map_err(failure)?,
+        }
+        Ok(Self { folder })
+    }
+
+    fn directory(&self, origin: &str) -> PathBuf {
+        self.folder.join(Hex(&sha256(&[origin.as_bytes()])).to_string())
+    }
+
+    /// Makes the log's directory, with its first head inside, in one step. `false` if there is one.
+    fn begin(&self, origin: &str, state: &State) -> Result<bool> {
+        let suffix: [u8; 16] = random(&SystemEntropy)?;
+        let draft = self.folder.join(format!("draft-{}", Hex(&suffix)));
+        fs::create_dir(&draft).map_err(failure)?;
+        file::write_file(&draft.join(state.name()), format!("{origin}\n").as_bytes()).map_err(failure)?;
+        file::sync_directory(&draft).map_err(failure)?;
+        // POSIX rename: a directory that exists is replaced only if it is empty, and this one never is.
+        let begun = fs::rename(&draft, self.directory(origin));
+        if begun.is_err() {
+            let _ = fs::remove_dir_all(&draft);
+        }
+        match begun {
+            Ok(()) => file::sync_directory(&self.folder).map(|()| true).map_err(failure),
+            Err(_) if self.directory(origin).is_dir() => Ok(false),
+            Err(cause) => Err(failure(cause)),
+        }
+    }
+}
+
+impl WitnessStore for FileWitnessStore {
+    fn latest(&self, origin: &str) -> Result<Option<TreeHead>> {
+        Ok(read(&self.directory(origin))?.map(|state| state.head))
+    }
+
+    fn advance(&self, origin: &str, expected: Option<&TreeHead>, new: &TreeHead) -> Result<Option<TreeHead>> {
+        let directory = self.directory(origin);
+        let found = read(&directory)?;
+        if found.as_ref().map(|state| &state.head) != expected {
+            return Ok(found.map(|state| state.head).or(expected.copied()));
+        }
+        let advanced = match found {
+            None => self.begin(origin, &State { number: 0, head: *new })?,
+            Some(state) => {
+                let next = State { number: state.number.saturating_add(1), head: *new };
+                replace(&directory, &state, &next)?
+            }
+        };
+        if advanced { Ok(None) } else { Ok(read(&directory)?.map(|state| state.head).or(Some(*new))) }
+    }
+}
+
+/// A head, and how many came before it in this store.
+struct State {
+    number: u64,
+    head: TreeHead,
+}
+
+impl State {
+    fn name(&self) -> String {
+        format!("{:016x}-{:016x}-{}", self.number, self.head.size, Hex(&self.head.root))
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        let mut fields = name.split('-');
+        let mut number =
+            || fields.next().and_then(|field| parse_hex::<8>(field).ok()).map(u64::from_be_bytes);
+        let (number, size) = (number()?, number()?);
+        let root = fields.next().and_then(|field| parse_hex(field).ok())?;
+        fields.next().is_none().then_some(Self { number, head: TreeHead::new(size, root) })
+    }
+}
+
+/// Renames the old head to the new one; `false` if the old one is gone.
+fn replace(directory: &Path, old: &State, new: &State) -> Result<bool> {
+    match fs::rename(directory.join(old.name()), directory.join(new.name())) {
+        Ok(()) => file::sync_directory(directory).map(|()| true).map_err(failure),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(cause) => Err(failure(cause)),
+    }
+}
+
+/// The log's head; `None` if it has no directory.
+fn read(directory: &Path) -> Result<Option<State>> {
+    // A listing may miss a file that is renamed meanwhile, and shows it then under its new name.
+    for _ in 0..ATTEMPTS {
+        let entries = match fs::read_dir(directory) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(failure)?,
+        };
+        let mut newest: Option<State> = None;
+        for entry in entries {
+            let name = entry.map_err(failure)?.file_name();
+            let state = name.to_str().and_then(State::parse).ok_or_else(foreign)?;
+            if newest.as_ref().is_none_or(|newest| newest.number < state.number) {
+                newest = Some(state);
+            }
+        }
+        if newest.is_some() {
+            return Ok(newest);
+        }
+    }
+    Err(foreign())
+}
+
+#[cold]
+fn foreign() -> Error {
+    let message = "the witness's folder holds a log's directory without a head, or with a file that is none; \
+                   if it was tampered with, take a new key: what was cosigned is not known any more";
+    Error::new(ErrorKind::Corrupt, message)
+}
+
+#[cold]
+fn failure(cause: io::Error) -> Error {
+    Error::new(ErrorKind::Storage, "the file system failed to keep the witness's head").caused(cause)
+}
+
+/// Listings of a directory whose one file another process renames again and again.
+const ATTEMPTS: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(size: u64) -> TreeHead {
+        TreeHead::new(size, [u8::try_from(size).expect("small"); 32])
+    }
+
+    #[test]
+    fn heads_survive_and_one_file_stays_for_each_log() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = FileWitnessStore::new(folder.path().join("heads")).expect("made");
+        assert_eq!(store.latest("a").expect("readable"), None);
+        assert_eq!(store.advance("a", None, &head(1)).expect("kept"), None);
+        assert_eq!(store.advance("b", None, &head(9)).expect("kept"), None);
+        for size in 1..20 {
+            assert_eq!(store.advance("a", Some(&head(size)), &head(size + 1)).expect("kept"), None);
+        }
+        let again = FileWitnessStore::new(folder.path().join("heads")).expect("there");
+        assert_eq!(again.latest("a").expect("readable"), Some(head(20)));
+        assert_eq!(again.latest("b").expect("readable"), Some(head(9)));
+        assert_eq!(again.advance("a", Some(&head(19)), &head(30)).expect("answers"), Some(head(20)));
+        assert_eq!(again.advance("a", None, &head(30)).expect("answers"), Some(head(20)));
+        assert_eq!(again.advance("c", Some(&head(1)), &head(2)).expect("answers"), Some(head(1)));
+        let entries = |path: &Path| fs::read_dir(path).expect("readable").count();
+        assert_eq!(entries(&folder.path().join("heads")), 2);
+        assert_eq!(entries(&again.directory("a")), 1);
+    }
+
+    /// Many threads, each with a store of its own as a process has, race for every step.
+    #[test]
+    fn of_those_who_advance_from_one_head_one_succeeds() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("heads");
+        let mut latest = None;
+        for round in 0..40u8 {
+            let proposals: Vec<TreeHead> = (0..8).map(|i| TreeHead::new(u64::from(round), [i; 32])).collect();
+            let start = std::sync::Barrier::new(proposals.len());
+            let race = |proposal| {
+                let store = FileWitnessStore::new(&path).expect("there");
+                start.wait();
+                store.advance("a", latest.as_ref(), proposal).expect("answers")
+            };
+            let answers: Vec<Option<TreeHead>> = std::thread::scope(|scope| {
+                let racers: Vec<_> =
+                    proposals.iter().map(|proposal| scope.spawn(|| race(proposal))).collect();
+                racers.into_iter().map(|racer| racer.join().expect("no panic")).collect()
+            });
+            let winners: Vec<_> =
+                proposals.iter().zip(&answers).filter(|(_, answer)| answer.is_none()).collect();
+            assert_eq!(winners.len(), 1, "{round}");
+            latest = FileWitnessStore::new(&path).expect("there").latest("a").expect("readable");
+            assert_eq!(latest.as_ref(), Some(winners[0].0));
+            assert!(answers.iter().flatten().all(|found| Some(found) == latest.as_ref()));
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_head_is_an_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = FileWitnessStore::new(folder.path().join("heads")).expect("made");
+        store.advance("a", None, &head(1)).expect("kept");
+        fs::write(store.directory("a").join("other"), "").expect("written");
+        assert_eq!(store.latest("a").expect_err("foreign").kind(), ErrorKind::Corrupt);
+        fs::remove_dir_all(store.directory("a")).expect("removed");
+        fs::create_dir(store.directory("a")).expect("made");
+        assert_eq!(store.latest("a").expect_err("empty").kind(), ErrorKind::Corrupt);
+        assert!(store.advance("a", None, &head(1)).is_err());
+    }
+}
