@@ -11,10 +11,12 @@ use crate::{
     ids::{CaseId, OperationId, VaultId},
     keyring::SealedKeyring,
     log::{
-        checkpoint::Checkpoint, commit::Commit, leaf::Leaf, manifest::Manifest, page::Page, row::Row,
-        statement::Statement,
+        checkpoint::Checkpoint, commit::Commit, leaf::Leaf, manifest::Manifest, note::Note, page::Page,
+        request::WitnessRequest, row::Row, statement::Statement, trust::TrustPolicy,
+        verifier_key::VerifierKey,
     },
     pin::Pin,
+    receipt::Receipt,
     recipient::{Recipient, Sender},
     secret::SecretBytes,
     storage::ObjectKey,
@@ -111,6 +113,46 @@ pub fn text(data: &[u8]) {
         assert_eq!(key.as_str(), text);
     }
     drop(Checkpoint::parse(text, "origin", &[9; 32]));
+}
+
+/// A note of several signers, and a verifier key.
+pub fn note(data: &[u8]) {
+    let Ok(text) = core::str::from_utf8(data) else { return };
+    if let Ok(key) = text.parse::<VerifierKey>() {
+        assert_eq!(key.to_string(), text);
+    }
+    if let Ok(note) = Note::parse(text) {
+        assert_eq!(note.to_string(), text);
+        drop(Checkpoint::parse_text(note.text()));
+    }
+}
+
+/// A trust policy: what it prints parses to the same and prints the same.
+pub fn trust(data: &[u8]) {
+    let Ok(text) = core::str::from_utf8(data) else { return };
+    if let Ok(policy) = TrustPolicy::parse(text) {
+        let printed = policy.to_string();
+        assert_eq!(TrustPolicy::parse(&printed), Ok(policy));
+    }
+}
+
+/// A receipt, verified too, by a policy that knows no log.
+pub fn receipt(data: &[u8]) {
+    let Ok(text) = core::str::from_utf8(data) else { return };
+    if let Ok(receipt) = Receipt::parse(text) {
+        assert_eq!(receipt.to_string(), text);
+        let policy = TrustPolicy::parse("quorum none\n").expect("a policy");
+        assert!(receipt.verify(&policy).is_err());
+    }
+}
+
+/// A request to a witness.
+pub fn request(data: &[u8]) {
+    let Ok(text) = core::str::from_utf8(data) else { return };
+    if let Ok(request) = WitnessRequest::parse(text) {
+        assert_eq!(request.to_string(), text);
+        drop(Note::parse(request.note()));
+    }
 }
 
 /// A chunk stream: what opens in pieces opens whole, and only what was sealed opens.

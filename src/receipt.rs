@@ -257,3 +257,6 @@ const MAX_TEXT: usize = 512 << 10;
 
 #[cfg(test)]
 pub(crate) mod tests;
+
+#[cfg(test)]
+mod go;

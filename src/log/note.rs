@@ -75,6 +75,14 @@ impl<'a> Note<'a> {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+impl core::fmt::Display for Note<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let lines = self.signatures.iter().map(|line| signature_line(line.name, line.id, &line.bytes));
+        write!(f, "{}\n{}", self.text, lines.collect::<String>())
+    }
+}
+
 /// What a signature that verifies says, but for the text; the greater is the newer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Signed {
@@ -234,6 +242,7 @@ mod tests {
             assert_eq!(append(&note, lines, keep), Err(Malformed), "{lines:?}");
         }
         let signed = Note::parse(&both).expect("a note");
+        assert_eq!(signed.to_string(), both);
         assert_eq!(signed.signed_by(&key), Ok(Some(Signed::Plain)));
     }
 }

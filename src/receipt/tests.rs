@@ -66,6 +66,11 @@ fn record(seq: u64) -> (Leaf, Disclosure) {
     (leaf, Disclosure { vault: VAULT, key, body: body.to_vec() })
 }
 
+/// A record with a body that is not at hand.
+pub(crate) fn sample_leaf(seq: u64) -> Leaf {
+    crate::log::leaf::tests::sample(seq, [8; 32])
+}
+
 /// The hashes of a log's leaves, that of `leaf` among them.
 pub(crate) fn leaf_hashes(size: u64, leaf: Option<&Leaf>) -> Vec<Hash> {
     let hash =
