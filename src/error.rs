@@ -16,6 +16,9 @@ pub type Result<T, E = Error> = core::result::Result<T, E>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
+    /// A record's personal part does not open, for its case's key is missing and no erasure of the case is
+    /// on record.
+    BodyMissing,
     /// Stored bytes, or bytes received, are not what their author made: altered, missing, old,
     /// or sealed under another key. Every failed decryption is this kind, with the same text.
     Corrupt,
@@ -25,6 +28,8 @@ pub enum ErrorKind {
     Denied,
     /// The source of randomness failed; nothing was sealed.
     Entropy,
+    /// The case was erased: nothing of it is kept, and nothing can be added to it.
+    Erased,
     /// The storage holds another history than the pin vouches for: neither continues the other.
     Forked,
     /// An argument is outside what the operation accepts.
@@ -75,6 +80,14 @@ impl Error {
     #[cold]
     pub(crate) fn denied(reason: impl Into<String>) -> Self {
         Self::new(ErrorKind::Denied, reason)
+    }
+
+    /// The log says that `case` was erased.
+    #[cold]
+    pub(crate) fn erased(case: impl fmt::Display, at: impl fmt::Display) -> Self {
+        let text =
+            format!("case {case} was erased at {at}: nothing of it is kept, and nothing can be added to it");
+        Self::new(ErrorKind::Erased, text)
     }
 
     #[cold]

@@ -5,6 +5,7 @@
 use bytes::Bytes;
 
 use crate::{
+    disclosure::Disclosure,
     document::{CaseMeta, VersionMeta},
     grant::GrantMeta,
     head::{HeadId, HeadType, ParsedHead},
@@ -103,7 +104,7 @@ pub fn token(data: &[u8]) {
     }
 }
 
-/// A checkpoint, a pin, an object key.
+/// A checkpoint, a pin, an object key, a disclosure.
 pub fn text(data: &[u8]) {
     let Ok(text) = core::str::from_utf8(data) else { return };
     if let Ok(pin) = text.parse::<Pin>() {
@@ -111,6 +112,10 @@ pub fn text(data: &[u8]) {
     }
     if let Ok(key) = text.parse::<ObjectKey>() {
         assert_eq!(key.as_str(), text);
+    }
+    if let Ok(disclosure) = Disclosure::parse(text) {
+        assert_eq!(disclosure.to_text(), text);
+        drop(disclosure.open());
     }
     drop(Checkpoint::parse(text, "origin", &[9; 32]));
 }

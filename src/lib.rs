@@ -4,8 +4,8 @@
 //! used through a [`Session`]: one actor, one purpose. A *case* is the unit of sharing; a *document*
 //! belongs to one case and has immutable *versions*; a *grant* lets a [`Recipient`] open a document
 //! or a case. Every operation, reads included, is a record of one hash-chained log, and has happened
-//! exactly when that record stands there; [`Audit`] reads and verifies it, a [`Pin`] kept outside the
-//! storage ties it down.
+//! exactly when that record stands there; [`Audit`] verifies it, an [`Auditor`] reads it, a [`Pin`] kept
+//! outside the storage ties it down.
 //!
 //! | you want to | look at |
 //! |---|---|
@@ -14,9 +14,12 @@
 //! | find | [`Session::cases`], [`Session::documents`], [`Session::history`] |
 //! | share and revoke | [`Session::grant`], [`Session::deliver`], [`Session::revoke`], [`Session::who_can_open`] |
 //! | open a delivery without a vault | [`Identity::open`] |
-//! | verify | [`Audit::verify`], [`Audit::records`] |
-//! | verify with no vault, network or key | [`Receipt::verify`], [`TrustPolicy`] |
+//! | erase | [`Session::erase_case`], [`Session::erasure`] |
+//! | verify | [`Audit::verify`] |
+//! | verify with no vault, network or key | [`LogReader`], [`Receipt::verify`], [`TrustPolicy`] |
 //! | watch a log from outside | [`Witness`], and `examples/witness.rs` |
+//! | see who did what | [`SessionBuilder::auditor`], [`Auditor::records`], [`Auditor::changes_since`], [`Session::open_record`] |
+//! | show somebody one record | [`Auditor::disclose`], [`Disclosure::open`] |
 //! | bring a backend | [`storage::Storage`], and the conformance suite behind feature `testing` |
 //!
 //! The stored format is `docs/FORMAT.md`, the reasons are `docs/DESIGN.md`, the threat model is
@@ -28,7 +31,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod audit;
+mod auditor;
 mod crypto;
+mod disclosure;
 mod document;
 mod env;
 mod error;
@@ -60,8 +65,10 @@ mod verification;
 mod wire;
 mod witness;
 
-pub use audit::{Audit, AuditRecord, RecordFilter};
+pub use audit::Audit;
+pub use auditor::{Auditor, Changes};
 pub use crypto::chunked;
+pub use disclosure::{Disclosed, Disclosure};
 pub use document::{Attributes, ContentDigest, NewDocument};
 #[cfg(feature = "fs")]
 pub use env::ThreadSleeper;
@@ -72,18 +79,20 @@ pub use ids::{CaseId, DocumentId, GrantId, OperationId, ParseIdError, Scope, Vau
 pub use log::checkpoint::Checkpoint;
 pub use log::leaf::Kind;
 pub use log::proof::ProofError;
+pub use log::record::{AuditRecord, RecordFilter};
 pub use log::request::WitnessRequest;
 pub use log::trust::{CheckedCheckpoint, CheckpointError, Cosignature, PolicyError, TrustPolicy};
 pub use log::verifier_key::VerifierKey;
 #[cfg(feature = "fs")]
 pub use pin::FilePinStore;
 pub use pin::{Freshness, Pin, PinStore};
-pub use receipt::{Disclosed, Receipt, ReceiptError, VerifiedReceipt};
+pub use receipt::{DisclosedActor, Receipt, ReceiptError, VerifiedReceipt};
 pub use recipient::{Fingerprint, Identity, Recipient, Sender};
 pub use secret::{Secret, SecretBytes};
 pub use session::{
-    CaseDescription, CasePage, Described, DocumentPage, GarbageReport, NewCase, Opener, Outcome,
-    RevocationReport, Session, SessionBuilder, Stored, VersionInfo, WhoCanOpen,
+    CaseDescription, CasePage, Described, DocumentPage, Erasure, ErasureLevel, GarbageReport, NewCase,
+    OpenedRecord, Opener, Outcome, Personal, RevocationReport, Session, SessionBuilder, Stored, VersionInfo,
+    WhoCanOpen,
 };
 pub use transfer::{Delivery, Opened, OpenedDocument, Reader, Upload, UploadToken};
 pub use vault::{SlotId, SlotInfo, Vault, VaultOptions};

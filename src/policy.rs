@@ -43,14 +43,37 @@ impl Clocks {
     }
 }
 
-/// Refuses what adds to a case that is not there or closed.
+/// Refuses what is about a case that was erased.
+pub(crate) fn not_erased(case: CaseId, row: Option<&Row>) -> Result<()> {
+    match row.filter(|row| row.kind == Kind::CaseErased) {
+        Some(erased) => Err(Error::erased(case, erased.time)),
+        None => Ok(()),
+    }
+}
+
+/// Refuses what is about a case that is not there or was erased.
+pub(crate) fn case_stands(case: CaseId, row: Option<&Row>) -> Result<()> {
+    not_erased(case, row)?;
+    row.map(drop).ok_or_else(|| Error::not_found(format!("case {case}")))
+}
+
+/// Refuses what adds to a case that is not there, closed or erased.
 pub(crate) fn case_is_open(case: CaseId, row: Option<&Row>) -> Result<()> {
+    case_stands(case, row)?;
     match row.map(|row| row.kind) {
-        None => Err(Error::not_found(format!("case {case}"))),
         Some(Kind::CaseClosed) => {
             Err(Error::denied(format!("case {case} is closed: reopen it to add to it")))
         }
-        Some(_) => Ok(()),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses to erase a case that is not there, not closed, or erased already.
+pub(crate) fn case_may_be_erased(case: CaseId, row: Option<&Row>) -> Result<()> {
+    case_stands(case, row)?;
+    match row.map(|row| row.kind) {
+        Some(Kind::CaseClosed) => Ok(()),
+        _ => Err(Error::denied(format!("case {case} is open: close it first, for erasing it is final"))),
     }
 }
 
@@ -93,7 +116,7 @@ const SKEW: Duration = Duration::from_secs(5 * 60);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::Scope;
+    use crate::{error::ErrorKind, ids::Scope};
 
     fn clocks(own: u64, log: u64) -> Clocks {
         Clocks { own: Timestamp::from_millis(own), log: Timestamp::from_millis(log) }
@@ -125,6 +148,25 @@ mod tests {
         assert!(!delivers(150, 200) && !delivers(200, 150), "either clock has reached the end");
         assert!(grant_delivers(grant, Some(&row(Kind::Revoked)), &terms, clocks(150, 150)).is_err());
         assert!(grant_delivers(grant, None, &terms, clocks(150, 150)).is_err());
+    }
+
+    #[test]
+    fn only_a_closed_case_is_erased_and_an_erased_one_is_nothing_any_more() {
+        let case = CaseId::from_bytes([1; 16]);
+        let kind = |decided: Result<()>| decided.map_err(|error| error.kind());
+        for of in [Kind::CaseOpened, Kind::CaseReopened] {
+            assert_eq!(kind(case_may_be_erased(case, Some(&row(of)))), Err(ErrorKind::Denied));
+            assert_eq!(kind(case_is_open(case, Some(&row(of)))), Ok(()));
+        }
+        assert_eq!(kind(case_may_be_erased(case, Some(&row(Kind::CaseClosed)))), Ok(()));
+        assert_eq!(kind(case_is_open(case, Some(&row(Kind::CaseClosed)))), Err(ErrorKind::Denied));
+        for decide in [case_may_be_erased, case_is_open, case_stands, not_erased] {
+            assert_eq!(kind(decide(case, Some(&row(Kind::CaseErased)))), Err(ErrorKind::Erased));
+        }
+        for decide in [case_may_be_erased, case_is_open, case_stands] {
+            assert_eq!(kind(decide(case, None)), Err(ErrorKind::NotFound));
+        }
+        assert_eq!(kind(not_erased(case, None)), Ok(()));
     }
 
     #[test]

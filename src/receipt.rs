@@ -21,7 +21,7 @@ use crate::{
     wire::{Malformed, Reader, Writer},
 };
 
-pub use verified::{Disclosed, VerifiedReceipt};
+pub use verified::{DisclosedActor, VerifiedReceipt};
 
 /// A record of a vault's log, with the proof that it stands there.
 ///
@@ -173,13 +173,13 @@ impl Opening {
 }
 
 impl Disclosure {
-    fn open(&self, leaf: &Leaf) -> Result<Disclosed, ReceiptError> {
+    fn open(&self, leaf: &Leaf) -> Result<DisclosedActor, ReceiptError> {
         if commit::body_commitment(&self.body) != leaf.body {
             return Err(ReceiptError::Body);
         }
-        let opened = body::open_disclosed(self.vault, leaf, &self.key, &self.body);
+        let opened = body::open_with(self.vault, leaf, &self.key, &self.body);
         let (outer, _) = opened.map_err(|_| ReceiptError::Body)?;
-        Ok(Disclosed { actor: outer.actor, purpose: outer.purpose, request: outer.request })
+        Ok(DisclosedActor { actor: outer.actor, purpose: outer.purpose, request: outer.request })
     }
 
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {

@@ -241,7 +241,7 @@ fn the_log_tells_who_read_what_and_when() {
         let stored = desk.store(case, NewDocument::named("x"), b"one".to_vec()).await.unwrap();
         let other = vault.session("user:2").purpose("audit").begin().unwrap();
         other.retrieve(stored.document).await.unwrap();
-        let audit = vault.audit();
+        let audit = vault.session("auditor:1").purpose("review").auditor().unwrap();
         let read = audit.records(&RecordFilter::all().actor("user:2")).await.unwrap();
         assert_eq!(read.len(), 1);
         assert_eq!(

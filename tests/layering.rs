@@ -12,13 +12,25 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cryptography", &["crypto", "padding"]),
     (
         "domain values",
-        &["document", "grant", "head", "keyring", "keys", "log", "pin", "receipt", "recipient", "witness"],
+        &[
+            "disclosure",
+            "document",
+            "grant",
+            "head",
+            "keyring",
+            "keys",
+            "log",
+            "pin",
+            "receipt",
+            "recipient",
+            "witness",
+        ],
     ),
     ("decisions on values", &["policy"]),
     ("the log in use", &["ledger"]),
     ("commands", &["plan"]),
     ("verification", &["verification"]),
-    ("the vault", &["audit", "session", "transfer", "vault"]),
+    ("the vault", &["audit", "auditor", "session", "transfer", "vault"]),
 ];
 
 /// Upward imports that stay, each for its reason.

@@ -8,6 +8,7 @@ mod open;
 mod planner;
 mod probe;
 mod queue;
+mod records;
 mod state;
 mod tiles;
 mod verify;

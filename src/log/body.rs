@@ -105,21 +105,25 @@ pub(crate) fn open(
     audit: &Secret<32>,
     body: &[u8],
 ) -> Result<(Outer, SealedInner), OpenError> {
-    open_disclosed(vault, leaf, &record_key(audit, body).ok_or(OpenError)?, body)
+    open_with(vault, leaf, &outer_key(audit, body)?, body)
 }
 
-/// The key of this record's outer body alone: whoever gets it can open no other.
-pub(crate) fn record_key(audit: &Secret<32>, body: &[u8]) -> Option<Secret<32>> {
-    let id = body.first_chunk::<16>()?;
-    Some(schedule::subkey(audit, schedule::OUTER_BODY_KEY, &[id]))
+/// The key of one body's outer layer, which opens no other.
+///
+/// # Errors
+///
+/// [`OpenError`] for what is no body.
+pub(crate) fn outer_key(audit: &Secret<32>, body: &[u8]) -> Result<Secret<32>, OpenError> {
+    let (id, _) = body.split_first_chunk::<16>().ok_or(OpenError)?;
+    Ok(schedule::subkey(audit, schedule::OUTER_BODY_KEY, &[id]))
 }
 
-/// Opens a body's outer layer with the key of this record.
+/// [`open`] by the key of this one body.
 ///
 /// # Errors
 ///
 /// As [`open`].
-pub(crate) fn open_disclosed(
+pub(crate) fn open_with(
     vault: VaultId,
     leaf: &Leaf,
     key: &Secret<32>,
@@ -143,6 +147,11 @@ pub(crate) struct SealedInner {
 }
 
 impl SealedInner {
+    /// Whether the record has nothing personal.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// Opens it; empty for a record that has none.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ pub(crate) mod merkle;
 pub(crate) mod note;
 pub(crate) mod page;
 pub(crate) mod proof;
+pub(crate) mod record;
 pub(crate) mod request;
 pub(crate) mod row;
 pub(crate) mod signing;

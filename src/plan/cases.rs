@@ -1,4 +1,4 @@
-//! Opening, closing and reopening cases.
+//! Opening, closing, reopening and erasing cases.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::{
     ledger::{Command, Draft, View},
     log::{
         Hash,
-        leaf::{Kind, auxiliary_from},
-        row::RowKey,
+        leaf::{Kind, auxiliary_from, padded},
+        row::{Row, RowKey},
     },
     policy,
     secret::Secret,
@@ -57,8 +57,7 @@ pub(crate) struct SetCase {
 #[async_trait]
 impl Command for SetCase {
     async fn plan(&self, view: &View<'_>) -> Result<Draft> {
-        let row = view.row(&RowKey::case(self.case)).await?;
-        let row = row.ok_or_else(|| Error::not_found(format!("case {}", self.case)))?;
+        let row = standing(view, self.case).await?;
         if (row.kind == Kind::CaseClosed) == (self.kind == Kind::CaseClosed) {
             let state = if row.kind == Kind::CaseClosed { "closed" } else { "open" };
             return Err(Error::denied(format!("case {} is {state} already", self.case)));
@@ -73,8 +72,47 @@ impl Command for SetCase {
     }
 }
 
+/// Erases a closed case: nothing about it can be planned after this.
+pub(crate) struct EraseCase {
+    pub(crate) origin: Origin,
+    pub(crate) operation: OperationId,
+    pub(crate) case: CaseId,
+    /// The keyring of which `epoch` is the newest.
+    pub(crate) keyring: Hash,
+    pub(crate) epoch: u32,
+}
+
+#[async_trait]
+impl Command for EraseCase {
+    async fn plan(&self, view: &View<'_>) -> Result<Draft> {
+        let row = standing(view, self.case).await?;
+        policy::case_may_be_erased(self.case, Some(&row))?;
+        // No wrap of the case's key is under a later epoch than the newest one at this record.
+        if view.keyring() != self.keyring {
+            return Err(Error::denied("the keyring changed: look up its newest epoch again"));
+        }
+        let mut w = Writer::new();
+        w.fixed(case_head(&row).as_bytes()).u32(self.epoch);
+        let erased = draft(&self.origin, Kind::CaseErased, self.operation, Vec::new());
+        Ok(Draft { case: self.case, auxiliary: padded(w.as_slice()), effect: row.effect, ..erased })
+    }
+}
+
+/// The newest row about a case that is there and was not erased.
+async fn standing(view: &View<'_>, case: CaseId) -> Result<Row> {
+    let row = view.row(&RowKey::case(case)).await?;
+    policy::case_stands(case, row.as_ref())?;
+    row.ok_or_else(|| Error::not_found(format!("case {case}")))
+}
+
+/// The newest epoch of the keyring when a case was erased, from the row of its erasure.
+pub(crate) fn epoch_of_erasure(row: &Row) -> u32 {
+    let bytes = row.auxiliary.get(16..20).and_then(|bytes| bytes.first_chunk()).copied();
+    u32::from_be_bytes(bytes.unwrap_or_default())
+}
+
 /// The operation that created a case's head.
-pub(crate) fn case_head(row: &crate::log::row::Row) -> OperationId {
+pub(crate) fn case_head(row: &Row) -> OperationId {
     match row.kind {
         Kind::CaseOpened => row.operation,
         _ => crate::log::leaf::auxiliary_operation(&row.auxiliary),

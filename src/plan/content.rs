@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use async_trait::async_trait;
 
-use super::{NO_CASE, NO_OBJECT, Origin, draft};
+use super::{NO_CASE, NO_OBJECT, Origin, case_stands, draft};
 use crate::{
     error::{Error, Result},
     ids::{CaseId, DocumentId, OperationId, VersionId},
@@ -31,6 +31,7 @@ pub(crate) struct Read {
 #[async_trait]
 impl Command for Read {
     async fn plan(&self, view: &View<'_>) -> Result<Draft> {
+        case_stands(view, self.document.case()).await?;
         let key = if self.newest {
             RowKey::document(self.document)
         } else {
@@ -95,10 +96,13 @@ pub(crate) struct Browse {
 
 #[async_trait]
 impl Command for Browse {
-    async fn plan(&self, _: &View<'_>) -> Result<Draft> {
+    async fn plan(&self, view: &View<'_>) -> Result<Draft> {
+        let (case, object) = self.what.about();
+        if case != NO_CASE {
+            case_stands(view, case).await?;
+        }
         let mut w = Writer::new();
         w.u8(self.what.code()).u32(self.items);
-        let (case, object) = self.what.about();
         let browsed = draft(&self.origin, Kind::Browsed, self.operation, w.into_vec());
         Ok(Draft { case, object, ..browsed })
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Origin, draft, with_personal};
+use super::{Origin, case_stands, draft, with_personal};
 use crate::{
     error::{Error, Result},
     grant::{SealedTerms, Terms},
@@ -73,6 +73,7 @@ pub(crate) struct Deliver {
 #[async_trait]
 impl Command for Deliver {
     async fn plan(&self, view: &View<'_>) -> Result<Draft> {
+        case_stands(view, self.grant.scope().case()).await?;
         let row = view.row(&RowKey::grant(self.grant)).await?;
         let clocks = Clocks { own: view.now, log: view.state.head.time };
         policy::grant_delivers(self.grant, row.as_ref(), &self.terms, clocks)?;
@@ -97,6 +98,7 @@ pub(crate) struct Revoke {
 #[async_trait]
 impl Command for Revoke {
     async fn plan(&self, view: &View<'_>) -> Result<Draft> {
+        case_stands(view, self.grant.scope().case()).await?;
         let row = view.row(&RowKey::grant(self.grant)).await?;
         policy::grant_stands(self.grant, row.as_ref())?;
         let mut w = Writer::new();

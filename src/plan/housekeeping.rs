@@ -33,10 +33,10 @@ impl Command for Announce {
         if self.unknown_only && row.is_some() {
             return Err(Error::denied("the log knows this operation"));
         }
-        if !self.unknown_only {
-            let case = self.document.case();
-            policy::case_is_open(case, view.row(&RowKey::case(case)).await?.as_ref())?;
-        }
+        // A collector's announcement may be about a case that was never opened, or is closed by now.
+        let decide = if self.unknown_only { policy::not_erased } else { policy::case_is_open };
+        let case = self.document.case();
+        decide(case, view.row(&RowKey::case(case)).await?.as_ref())?;
         let announced = draft(&self.origin, Kind::UploadAnnounced, self.operation, Vec::new());
         let auxiliary = padded(&self.expiry.as_millis().to_be_bytes());
         Ok(Draft { case: self.document.case(), object: *self.document.own(), auxiliary, ..announced })
@@ -54,6 +54,7 @@ pub(crate) struct Condemn {
 #[async_trait]
 impl Command for Condemn {
     async fn plan(&self, view: &View<'_>) -> Result<Draft> {
+        policy::not_erased(self.case, view.row(&RowKey::case(self.case)).await?.as_ref())?;
         let row = view.row(&RowKey::operation(self.condemned)).await?;
         let clocks = Clocks { own: view.now, log: view.state.head.time };
         let row = row.filter(|row| row.kind == Kind::UploadAnnounced);

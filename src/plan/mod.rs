@@ -7,20 +7,24 @@ mod documents;
 mod grants;
 mod housekeeping;
 mod keyring;
+mod log;
 
 use std::sync::Arc;
 
-pub(crate) use cases::{OpenCase, SetCase, case_head};
+pub(crate) use cases::{EraseCase, OpenCase, SetCase, case_head, epoch_of_erasure};
 pub(crate) use content::{Browse, Browsed, Read};
 pub(crate) use documents::{Store, ordinal, previous_version, reason, version};
 pub(crate) use grants::{Deliver, Grant, Revoke};
 pub(crate) use housekeeping::{Announce, Condemn, expiry};
 pub(crate) use keyring::{ChangeKeyring, Genesis, KeyringChange};
+pub(crate) use log::{LogReading, ReadLog};
 
 use crate::{
+    error::Result,
     ids::{CaseId, OperationId},
-    ledger::{Draft, DraftBody},
-    log::{Hash, body::Outer, leaf::Kind},
+    ledger::{Draft, DraftBody, View},
+    log::{Hash, body::Outer, leaf::Kind, row::RowKey},
+    policy,
     secret::{Secret, SecretBytes},
 };
 
@@ -55,6 +59,11 @@ fn draft(origin: &Origin, kind: Kind, operation: OperationId, details: Vec<u8>) 
         state_root: NO_HASH,
         body: DraftBody::Sealed { outer: origin.outer(details), personal: None },
     }
+}
+
+/// Refuses a case that is not there or was erased.
+async fn case_stands(view: &View<'_>, case: CaseId) -> Result<()> {
+    policy::case_stands(case, view.row(&RowKey::case(case)).await?.as_ref())
 }
 
 /// Adds what is personal to a draft.

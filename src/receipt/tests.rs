@@ -62,7 +62,7 @@ fn record(seq: u64) -> (Leaf, Disclosure) {
     let personal = Personal { case_key: &case_key, bytes: b"personal" };
     let body = body::seal(VAULT, &leaf, &audit, &outer, Some(personal), &SystemEntropy).expect("entropy");
     leaf.body = commit::body_commitment(&body);
-    let key = body::record_key(&audit, &body).expect("a body");
+    let key = body::outer_key(&audit, &body).expect("a body");
     (leaf, Disclosure { vault: VAULT, key, body: body.to_vec() })
 }
 

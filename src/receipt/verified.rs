@@ -37,7 +37,7 @@ pub struct VerifiedReceipt {
     /// The digest of the version's content, if the receipt states it.
     pub content: Option<ContentDigest>,
     /// Who did it and why, if the receipt discloses it.
-    pub disclosed: Option<Disclosed>,
+    pub disclosed: Option<DisclosedActor>,
     /// The head of the log that holds the record.
     pub checkpoint: Checkpoint,
     /// The witnesses that cosigned this head.
@@ -47,7 +47,7 @@ pub struct VerifiedReceipt {
 /// What a record says of who acted, as the application named them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Disclosed {
+pub struct DisclosedActor {
     /// Who.
     pub actor: String,
     /// What for.
@@ -60,7 +60,7 @@ impl VerifiedReceipt {
     pub(super) fn new(
         leaf: &Leaf,
         opening: Option<&Opening>,
-        disclosed: Option<Disclosed>,
+        disclosed: Option<DisclosedActor>,
         checked: CheckedCheckpoint,
     ) -> Self {
         let case = (*leaf.case.as_bytes() != [0; 16]).then_some(leaf.case);
@@ -128,7 +128,7 @@ impl fmt::Display for VerifiedReceipt {
         line(f, "The document is", self.document)?;
         line(f, "The version is", self.version)?;
         line(f, "The digest of its content is", self.content)?;
-        if let Some(Disclosed { actor, purpose, request }) = &self.disclosed {
+        if let Some(DisclosedActor { actor, purpose, request }) = &self.disclosed {
             writeln!(f, "It was done by {actor:?}, for {purpose:?}.")?;
             line(f, "The request was", request.as_ref().map(|request| format!("{request:?}")))?;
         }
@@ -167,6 +167,10 @@ const fn words(kind: Kind) -> &'static str {
         Kind::Delivered => "documents were delivered to a recipient",
         Kind::Revoked => "access was revoked",
         Kind::Index => "the log's index was brought up to date",
+        Kind::SigningKeys => "the keys that sign the log were replaced",
+        Kind::LogRead => "records of the log were released",
+        Kind::Checkpointed => "a checkpoint of the log was kept",
+        Kind::CaseErased => "a case was erased",
     }
 }
 

@@ -6,7 +6,7 @@ use super::Session;
 use crate::{
     document::{Attributes, ContentDigest},
     env::Timestamp,
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     ids::{CaseId, DocumentId, VersionId},
     log::{
         leaf::Kind,
@@ -23,13 +23,15 @@ use crate::{
 pub struct CaseDescription {
     /// The case.
     pub id: CaseId,
-    /// Its title.
+    /// Its title; empty if it was erased.
     pub title: String,
-    /// Its attributes.
+    /// Its attributes; none if it was erased.
     pub attributes: Attributes,
-    /// Whether it is closed.
+    /// Whether it is closed, as every erased case is.
     pub closed: bool,
-    /// When it was last opened, closed or reopened.
+    /// Whether it was erased: then nothing else is kept of it.
+    pub erased: bool,
+    /// When it was last opened, closed, reopened or erased.
     pub changed: Timestamp,
 }
 
@@ -117,7 +119,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Not found; as [`Session::cases`].
+    /// Not found; erased; as [`Session::cases`].
     pub async fn describe_case(&self, case: CaseId) -> Result<CaseDescription> {
         let row = self.fresh_row(&RowKey::case(case)).await?;
         let row = row.ok_or_else(|| Error::not_found(format!("case {case}")))?;
@@ -130,7 +132,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Not found for the case; as [`Session::cases`].
+    /// Not found or erased for the case; as [`Session::cases`].
     pub async fn documents(&self, case: CaseId, start: Option<DocumentId>) -> Result<DocumentPage> {
         self.known_case_key(case).await?;
         let from =
@@ -193,9 +195,12 @@ impl Session {
 
     async fn describe_case_row(&self, row: &Row) -> Result<CaseDescription> {
         let id = CaseId::from_bytes(row.key.child_id());
-        let meta = self.vault.case_meta(id, row).await?;
-        let closed = row.kind == Kind::CaseClosed;
-        Ok(CaseDescription { id, title: meta.title, attributes: meta.attributes, closed, changed: row.time })
+        let (title, attributes, erased) = match self.vault.case_meta(id, row).await {
+            Err(error) if error.kind() == ErrorKind::Erased => (String::new(), Attributes::new(), true),
+            meta => meta.map(|meta| (meta.title, meta.attributes, false))?,
+        };
+        let closed = erased || row.kind == Kind::CaseClosed;
+        Ok(CaseDescription { id, title, attributes, closed, erased, changed: row.time })
     }
 
     async fn describe_row(&self, document: DocumentId, row: &Row) -> Result<Described> {

@@ -74,7 +74,7 @@ impl Session {
         Err(Error::new(ErrorKind::Contended, "the keyring kept changing; no case was opened; try again"))
     }
 
-    fn keyring_moved(&self, known: &[u8; 32]) -> bool {
+    pub(super) fn keyring_moved(&self, known: &[u8; 32]) -> bool {
         self.vault.ledger().state().keyring() != *known
     }
 

@@ -51,6 +51,7 @@ impl Session {
     /// later; once expired it is condemned, after which it cannot commit; only then are its objects
     /// deleted. So clocks decide when to delete, never whether it is safe, and what one call
     /// announces a later one deletes. Parts of attempts that a finished upload did not use stay.
+    /// Whatever the storage shows of an erased case is deleted at once, its key included.
     ///
     /// # Errors
     ///
@@ -63,12 +64,52 @@ impl Session {
     pub async fn collect_garbage(&self) -> Result<GarbageReport> {
         self.vault.ledger().sync().await?;
         let mut report = GarbageReport::default();
+        let erased = self.erased_cases().await?;
+        if !erased.is_empty() {
+            for prefix in OF_A_CASE {
+                report.objects_deleted += self.collect_erased(prefix, &erased).await?;
+            }
+        }
         for prefix in [layout::HEADS, layout::PARTS] {
             self.collect_operations(prefix, &mut report).await?;
         }
         self.collect_index(&mut report).await?;
         self.collect_tiles(&mut report).await?;
         Ok(report)
+    }
+
+    /// Deletes what an interrupted erasure, or a write that came after one, has left: the record of the
+    /// erasure is the fence, for nothing about the case can commit after it.
+    async fn collect_erased(&self, prefix: &str, erased: &BTreeSet<CaseId>) -> Result<u64> {
+        let (mut after, mut deleted): (Option<ObjectKey>, u64) = (None, 0);
+        loop {
+            let keys = self.vault.ledger().storage().list(prefix, after.as_ref(), LISTED).await?;
+            for key in &keys {
+                if layout::case_of(key).is_some_and(|case| erased.contains(&case)) {
+                    self.vault.ledger().storage().delete(key).await?;
+                    deleted += 1;
+                }
+            }
+            match keys.last() {
+                Some(last) if keys.len() == LISTED => after = Some(last.clone()),
+                _ => return Ok(deleted),
+            }
+        }
+    }
+
+    async fn erased_cases(&self) -> Result<BTreeSet<CaseId>> {
+        let rows = self.all_rows(&self.vault.ledger().state(), RowKey::cases()).await?;
+        let erased = rows.iter().filter(|row| row.kind == Kind::CaseErased);
+        Ok(erased.map(|row| CaseId::from_bytes(row.key.child_id())).collect())
+    }
+
+    /// Deletes everything of an erased case, its keys first; gives the number of objects.
+    pub(super) async fn delete_case(&self, case: CaseId) -> Result<u64> {
+        let mut deleted = 0;
+        for prefix in OF_A_CASE {
+            deleted += self.delete_all(&layout::of_case(prefix, case)).await?;
+        }
+        Ok(deleted)
     }
 
     async fn collect_operations(&self, prefix: &str, report: &mut GarbageReport) -> Result<()> {
@@ -142,7 +183,7 @@ impl Session {
     fn unless_denied<T>(&self, committed: Result<T>) -> Result<bool> {
         match committed {
             Ok(_) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::Denied => Ok(false),
+            Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Erased) => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -155,7 +196,7 @@ impl Session {
         }
         // Only the operation that made the case's id could open it, and it is condemned.
         if self.row(&self.vault.ledger().state(), &RowKey::case(case)).await?.is_none() {
-            deleted += self.delete_all(&layout::keys_of_case(case)).await?;
+            deleted += self.delete_all(&layout::of_case(layout::CASE_KEYS, case)).await?;
         }
         Ok(deleted)
     }
@@ -245,3 +286,5 @@ impl Session {
 /// How long an operation unknown to the log has to commit once a collection met it.
 const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 const LISTED: usize = 1000;
+/// Where the objects of a case are: its keys first, without which the rest is noise.
+pub(super) const OF_A_CASE: [&str; 3] = [layout::CASE_KEYS, layout::HEADS, layout::PARTS];

@@ -6,7 +6,7 @@ use super::Session;
 use crate::{
     document::{ContentDigest, NewDocument, REASON_CAP, within},
     env::{Timestamp, random},
-    error::{Error, ErrorKind, Result},
+    error::{Error, Result},
     ids::{CaseId, DocumentId, OperationId, VersionId},
     log::row::{Row, RowKey},
     plan::Announce,
@@ -173,13 +173,6 @@ impl Session {
 
     /// The newest row about `key`; what others committed is looked for before the answer is none.
     pub(super) async fn fresh_row(&self, key: &RowKey) -> Result<Option<Row>> {
-        match self.row(&self.vault.ledger().state(), key).await {
-            Ok(None) => {}
-            // The index that this process knew may have been superseded, and deleted.
-            Err(error) if error.kind() == ErrorKind::Corrupt => {}
-            known => return known,
-        }
-        let state = self.vault.ledger().sync().await?;
-        self.row(&state, key).await
+        self.vault.fresh_row(key).await
     }
 }

@@ -241,9 +241,10 @@ impl Session {
         Ok(WhoCanOpen { slots, grants })
     }
 
-    /// Whether a grant still stands, what others have committed included.
+    /// Whether a grant and its case still stand, what others have committed included.
     pub(crate) async fn still_stands(&self, grant: GrantId) -> Result<()> {
         let state = self.vault.ledger().sync().await?;
+        self.vault.case_stands(grant.scope().case()).await?;
         let row = self.row(&state, &RowKey::grant(grant)).await?;
         crate::policy::grant_stands(grant, row.as_ref())
     }

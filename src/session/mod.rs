@@ -5,8 +5,10 @@ mod cases;
 mod collect;
 mod content;
 mod documents;
+mod erasure;
 mod grants;
 mod outcome;
+mod records;
 
 use std::sync::Arc;
 
@@ -14,12 +16,15 @@ pub use browse::{CaseDescription, CasePage, Described, DocumentPage, VersionInfo
 pub use cases::NewCase;
 pub use collect::GarbageReport;
 pub use documents::Stored;
+pub use erasure::{Erasure, ErasureLevel};
 pub use grants::{Opener, RevocationReport, WhoCanOpen};
 pub use outcome::Outcome;
+pub use records::{OpenedRecord, Personal};
 
 use crate::{
+    auditor::Auditor,
     document::within,
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     ids::OperationId,
     keys::KeyWrap,
     ledger::{Command, Committed, State, View},
@@ -76,6 +81,30 @@ impl SessionBuilder {
             request: self.request.map(Arc::from),
         };
         Ok(Session { vault: self.vault, origin })
+    }
+
+    /// Begins for an [`Auditor`] instead, who verifies and reads the log and opens nothing else.
+    ///
+    /// # Errors
+    ///
+    /// As [`SessionBuilder::begin`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # use docvault::{RecordFilter, Vault, keys::LocalKey, storage::MemoryStorage};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let key = LocalKey::create(folder.path().join("vault.key"))?;
+    /// # let vault = Vault::create(MemoryStorage::default(), key).await?;
+    /// let auditor = vault.session("auditor:3").purpose("yearly review").auditor()?;
+    /// auditor.verify_from_genesis().await?;
+    /// assert_eq!(auditor.records(&RecordFilter::all()).await?.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn auditor(self) -> Result<Auditor> {
+        Ok(self.begin()?.auditor())
     }
 }
 
@@ -215,6 +244,18 @@ impl Session {
 impl Vault {
     pub(crate) async fn row(&self, state: &State, key: &RowKey) -> Result<Option<Row>> {
         self.with_view(state).row(key).await
+    }
+
+    /// The newest row about `key`; what others committed is looked for before the answer is none.
+    pub(crate) async fn fresh_row(&self, key: &RowKey) -> Result<Option<Row>> {
+        match self.row(&self.ledger().state(), key).await {
+            Ok(None) => {}
+            // The index that this process knew may have been superseded, and deleted.
+            Err(error) if error.kind() == ErrorKind::Corrupt => {}
+            known => return known,
+        }
+        let state = self.ledger().sync().await?;
+        self.row(&state, key).await
     }
 
     pub(crate) async fn rows(&self, state: &State, start: &RowKey, limit: usize) -> Result<Vec<Row>> {

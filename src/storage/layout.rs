@@ -64,14 +64,19 @@ pub(crate) fn operation_of(key: &ObjectKey) -> Option<(CaseId, OperationId)> {
     Some((segments.next()?.parse().ok()?, segments.next()?.parse().ok()?))
 }
 
+/// Everything under `prefix` ([`HEADS`], [`PARTS`] or [`CASE_KEYS`]) that belongs to `case` starts so.
+pub(crate) fn of_case(prefix: &str, case: CaseId) -> String {
+    format!("{prefix}{case}/")
+}
+
+/// The case in the name of a head, a part or a case's key.
+pub(crate) fn case_of(key: &ObjectKey) -> Option<CaseId> {
+    key.as_str().split('/').nth(1)?.parse().ok()
+}
+
 /// The wrap of a case's key under a vault key epoch.
 pub(crate) fn case_key(case: CaseId, epoch: u32) -> ObjectKey {
     ObjectKey::from_layout(format!("{CASE_KEYS}{case}/{epoch:08x}"))
-}
-
-/// Every wrap of a case's key starts so.
-pub(crate) fn keys_of_case(case: CaseId) -> String {
-    format!("{CASE_KEYS}{case}/")
 }
 
 /// The keyring with this SHA-256.
@@ -147,5 +152,8 @@ mod tests {
         assert_eq!(operation_of(&head(case, operation)), Some((case, operation)));
         assert_eq!(tile_of(&tile(1, 300, 7)), Some((1, 300, 7)));
         assert_eq!(tile_of(&bundle(300)), None);
+        for key in [part, head(case, operation), case_key(case, 7)] {
+            assert_eq!(case_of(&key), Some(case));
+        }
     }
 }

@@ -237,8 +237,8 @@ impl Delivery {
     ///
     /// # Errors
     ///
-    /// Denied once the grant is revoked, which is looked for every 64 MiB or 30 seconds; corrupt; the
-    /// storage's.
+    /// Denied once the grant is revoked, erased once its case is, which is looked for every 64 MiB or 30
+    /// seconds; corrupt; the storage's.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         self.check_grant().await?;
         if self.ready.is_empty() {
@@ -282,7 +282,8 @@ impl Delivery {
             self.at = Some((0, 0));
             return Ok(());
         };
-        let (attempt, sealed) = source.sealed_part(page, part).await?;
+        let sealed = source.sealed_part(page, part).await;
+        let (attempt, sealed) = source.explained(sealed).await?;
         let described = source.head().meta.pages.get(page).ok_or_else(|| source.corrupt())?;
         if described.place == Place::Inline {
             let framed: Bytes = [attempt.as_slice(), &sealed].concat().into();

@@ -131,6 +131,23 @@ impl ContentSource {
         Ok((attempt, layout::part(head.case, head.operation, &attempt, index)))
     }
 
+    /// Refuses a case that was erased since the version was opened, as far as this process knows.
+    ///
+    /// # Errors
+    ///
+    /// Erased.
+    pub(crate) async fn stands(&self) -> Result<()> {
+        self.vault.case_stands(self.head.id.case).await
+    }
+
+    /// What was read, or that the case was erased, if that is why something is missing.
+    pub(crate) async fn explained<T>(&self, read: Result<T>) -> Result<T> {
+        match read {
+            Err(error) => Err(self.vault.unless_erased(self.head.id.case, error).await),
+            read => read,
+        }
+    }
+
     pub(crate) fn corrupt(&self) -> Error {
         Error::corrupt(format!("content of version {}", VersionId::of(self.head.id.operation)))
     }
@@ -260,7 +277,7 @@ impl Reader {
     /// # Errors
     ///
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for a range that ends past the content or before it
-    /// starts; corrupt.
+    /// starts; erased, if the case was meanwhile; corrupt.
     ///
     /// # Security
     ///
@@ -275,21 +292,25 @@ impl Reader {
                 self.len()
             )));
         }
-        self.source.range(&range).await.map(release)
+        self.source.stands().await?;
+        let content = self.source.range(&range).await;
+        self.source.explained(content).await.map(release)
     }
 
     /// The next part of the content, 8 MiB at most; none at the end. Padding alone comes as an empty part.
     ///
     /// # Errors
     ///
-    /// Corrupt, from then on for ever; the storage's, after which it can be called again. What came before is authentic. At the end of each page its
-    /// digest is compared.
+    /// Corrupt, from then on for ever; erased, if the case was meanwhile; the storage's, after which it can be
+    /// called again. What came before is authentic. At the end of each page its digest is compared.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         if self.failed {
             return Err(self.source.corrupt());
         }
         let Some((page, part)) = self.walk.at(&self.source.head.meta.pages) else { return Ok(None) };
-        let content = match self.source.part(page, part).await {
+        self.source.stands().await?;
+        let content = self.source.part(page, part).await;
+        let content = match self.source.explained(content).await {
             Ok(content) => content,
             Err(error) => {
                 self.failed = error.kind() == ErrorKind::Corrupt;

@@ -17,22 +17,32 @@ use crate::{
         wrap::{self, WRAPPED_LEN},
     },
     env::{Entropy, EntropyError},
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     ids::{CaseId, VaultId},
     ledger,
+    log::row::RowKey,
+    policy,
     secret::Secret,
     storage::layout,
     wire::{Malformed, Reader, Writer},
 };
 
-/// Case keys in memory, wiped when evicted. A case has one key for life, so none is ever stale.
+/// Case keys in memory, wiped when evicted. A case has one key for life, so none is ever stale; that
+/// its case was not erased is looked up anew for every use ([`Vault::case_stands`]).
 #[derive(Default)]
 pub(super) struct CaseKeys(Mutex<Cached>);
 
 #[derive(Default)]
 struct Cached {
-    keys: HashMap<CaseId, Arc<Secret<32>>>,
+    keys: HashMap<CaseId, Kept>,
     order: VecDeque<CaseId>,
+}
+
+#[derive(Clone)]
+struct Kept {
+    key: Arc<Secret<32>>,
+    /// Records up to which the case was seen to stand.
+    as_of: u64,
 }
 
 impl fmt::Debug for CaseKeys {
@@ -42,13 +52,26 @@ impl fmt::Debug for CaseKeys {
 }
 
 impl CaseKeys {
-    fn get(&self, case: CaseId) -> Option<Arc<Secret<32>>> {
+    fn get(&self, case: CaseId) -> Option<Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).keys.get(&case).cloned()
     }
 
-    fn insert(&self, case: CaseId, key: &Arc<Secret<32>>) {
+    fn stood(&self, case: CaseId, as_of: u64) {
         let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if cached.keys.insert(case, key.clone()).is_none() {
+        if let Some(kept) = cached.keys.get_mut(&case) {
+            kept.as_of = kept.as_of.max(as_of);
+        }
+    }
+
+    fn remove(&self, case: CaseId) {
+        let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        cached.keys.remove(&case);
+        cached.order.retain(|kept| *kept != case);
+    }
+
+    fn insert(&self, case: CaseId, kept: Kept) {
+        let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if cached.keys.insert(case, kept).is_none() {
             cached.order.push_back(case);
         }
         if cached.order.len() > CACHED
@@ -64,15 +87,75 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// Corrupt if no epoch of the keyring opens it.
+    /// Erased; corrupt if no epoch of the keyring opens it.
     pub(crate) async fn case_key(&self, case: CaseId) -> Result<Arc<Secret<32>>> {
-        if let Some(key) = self.0.case_keys.get(case) {
-            return Ok(key);
+        self.kept_case_key(case).await?.ok_or_else(|| missing(case))
+    }
+
+    /// The key of a case that the log holds, or none if the storage shows no wrap of it.
+    ///
+    /// # Errors
+    ///
+    /// Erased; not found; corrupt if a wrap is altered.
+    pub(crate) async fn kept_case_key(&self, case: CaseId) -> Result<Option<Arc<Secret<32>>>> {
+        let as_of = self.ledger().state().head.size;
+        self.case_stands(case).await?;
+        if let Some(kept) = self.0.case_keys.get(case) {
+            return Ok(Some(kept.key));
         }
+        let Some(key) = self.find_case_key(case).await?.map(Arc::new) else { return Ok(None) };
+        self.0.case_keys.insert(case, Kept { key: key.clone(), as_of });
+        Ok(Some(key))
+    }
+
+    /// Refuses a case that was erased, as far as this process knows. Takes no call of the storage for
+    /// a case in use: it stood when its key was cached, and the tail has every record since.
+    ///
+    /// # Errors
+    ///
+    /// Erased; not found; corrupt, or the storage's.
+    pub(crate) async fn case_stands(&self, case: CaseId) -> Result<()> {
+        let (state, key) = (self.ledger().state(), RowKey::case(case));
+        let recent = self.0.case_keys.get(case).filter(|kept| kept.as_of >= state.manifest.covered());
+        let row = match (recent, state.row(&key)) {
+            (Some(_), None) => return Ok(()),
+            (_, Some(row)) => Some(row.clone()),
+            (None, None) => self.fresh_row(&key).await?,
+        };
+        let stands = policy::case_stands(case, row.as_ref());
+        match stands {
+            Ok(()) => self.0.case_keys.stood(case, state.head.size),
+            Err(_) => self.0.case_keys.remove(case),
+        }
+        stands
+    }
+
+    /// Forgets the key of a case that was erased.
+    pub(crate) fn forget_case_key(&self, case: CaseId) {
+        self.0.case_keys.remove(case);
+    }
+
+    /// `error`, or that `case` was erased, if something is missing for that reason.
+    pub(crate) async fn unless_erased(&self, case: CaseId, error: Error) -> Error {
+        if error.kind() != ErrorKind::Corrupt || self.ledger().sync().await.is_err() {
+            return error;
+        }
+        match self.case_stands(case).await {
+            Err(erased) if erased.kind() == ErrorKind::Erased => erased,
+            _ => error,
+        }
+    }
+
+    /// Looks for a case's key again if another process has replaced the keyring.
+    async fn find_case_key(&self, case: CaseId) -> Result<Option<Secret<32>>> {
         let keyring = self.current_keyring().await?;
-        let key = Arc::new(self.load_case_key(case, &keyring).await?);
-        self.0.case_keys.insert(case, &key);
-        Ok(key)
+        if let Some(key) = self.load_case_key(case, &keyring).await? {
+            return Ok(Some(key));
+        }
+        self.ledger().sync().await?;
+        self.case_stands(case).await?;
+        let newer = self.current_keyring().await?;
+        if newer.digest == keyring.digest { Ok(None) } else { self.load_case_key(case, &newer).await }
     }
 
     /// Stores a new case's key under the keyring's current epoch.
@@ -93,22 +176,22 @@ impl Vault {
         self.ledger().put(&layout::case_key(case, epoch), object).await
     }
 
-    async fn load_case_key(&self, case: CaseId, keyring: &LoadedKeyring) -> Result<Secret<32>> {
+    async fn load_case_key(&self, case: CaseId, keyring: &LoadedKeyring) -> Result<Option<Secret<32>>> {
         for (epoch, epoch_key) in keyring.keys.epochs() {
             let name = layout::case_key(case, epoch);
             if let Some(object) = self.ledger().storage().read(&name, None).await? {
-                return open(self.id(), case, epoch, epoch_key, &object)
-                    .map_err(|OpenError| Error::corrupt(format!("object {name}")));
+                let opened = open(self.id(), case, epoch, epoch_key, &object);
+                return opened.map(Some).map_err(|OpenError| Error::corrupt(format!("object {name}")));
             }
         }
-        Err(Error::corrupt(format!("the key of case {case}")))
+        Ok(None)
     }
 
     /// Wraps a case's key under the current epoch too, if it is not yet.
     ///
     /// # Errors
     ///
-    /// Corrupt; the storage's.
+    /// Erased, if it was meanwhile; corrupt; the storage's.
     pub(super) async fn rewrap_case(&self, case: CaseId, keyring: &LoadedKeyring) -> Result<()> {
         let epoch = keyring.keys.current_epoch();
         let name = layout::case_key(case, epoch);
@@ -119,7 +202,9 @@ impl Vault {
             let opened = open(self.id(), case, epoch, epoch_key, &object);
             return opened.map(drop).map_err(|OpenError| Error::corrupt(format!("object {name}")));
         }
-        let key = self.load_case_key(case, keyring).await?;
+        let Some(key) = self.load_case_key(case, keyring).await? else {
+            return Err(self.unless_erased(case, missing(case)).await);
+        };
         let object = seal(self.id(), case, epoch, epoch_key, &key, self.ledger().entropy())?;
         match ledger::put(self.ledger().storage(), self.ledger().sleeper(), &name, object).await {
             Ok(()) => Ok(()),
@@ -130,6 +215,10 @@ impl Vault {
             },
         }
     }
+}
+
+fn missing(case: CaseId) -> Error {
+    Error::corrupt(format!("the key of case {case}"))
 }
 
 fn seal(

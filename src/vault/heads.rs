@@ -112,6 +112,13 @@ impl Vault {
     }
 
     async fn open_head(&self, id: HeadId, extent: Extent) -> Result<(ParsedHead, HeadKey, SecretBytes)> {
+        match self.read_head(id, extent).await {
+            Err(error) => Err(self.unless_erased(id.case, error).await),
+            opened => opened,
+        }
+    }
+
+    async fn read_head(&self, id: HeadId, extent: Extent) -> Result<(ParsedHead, HeadKey, SecretBytes)> {
         let case_key: Arc<Secret<32>> = self.case_key(id.case).await?;
         let name = layout::head(id.case, id.operation);
         let mut range = (extent == Extent::Start).then_some(0..START);

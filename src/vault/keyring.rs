@@ -11,7 +11,7 @@ use crate::{
     keyring::{EPOCH_CAP, Keyring, LABEL_CAP, SLOT_CAP, kind_from_code},
     keys::{KeyWrap, SlotKind},
     ledger::View,
-    log::row::RowKey,
+    log::{leaf::Kind, row::RowKey},
     plan::{ChangeKeyring, KeyringChange, Origin},
     storage::layout,
 };
@@ -131,7 +131,11 @@ impl Vault {
         let keyring = self.current_keyring().await?;
         let cases = self.all_cases().await?;
         for case in &cases {
-            self.rewrap_case(*case, &keyring).await?;
+            match self.rewrap_case(*case, &keyring).await {
+                // Since the cases were listed. A wrap that comes too late is garbage.
+                Err(error) if error.kind() == ErrorKind::Erased => {}
+                wrapped => wrapped?,
+            }
         }
         let old: Vec<u32> = keyring.keys.epochs().skip(1).map(|(epoch, _)| epoch).collect();
         self.drop_epochs(origin, &keyring).await?;
@@ -220,7 +224,7 @@ impl Vault {
         Ok(())
     }
 
-    /// Every case the log knows.
+    /// Every case the log knows, those that were erased left out.
     pub(crate) async fn all_cases(&self) -> Result<Vec<CaseId>> {
         let state = self.ledger().state();
         let planned = std::collections::BTreeMap::new();
@@ -230,7 +234,8 @@ impl Vault {
         let mut start = RowKey::cases();
         loop {
             let rows = view.children(&start, PAGE).await?;
-            cases.extend(rows.iter().map(|row| CaseId::from_bytes(row.key.child_id())));
+            let standing = rows.iter().filter(|row| row.kind != Kind::CaseErased);
+            cases.extend(standing.map(|row| CaseId::from_bytes(row.key.child_id())));
             match rows.last() {
                 Some(last) if rows.len() == PAGE => start = last.key.after(),
                 _ => return Ok(cases),

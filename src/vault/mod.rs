@@ -39,7 +39,7 @@ pub struct Vault(Arc<Inner>);
 
 struct Inner {
     id: VaultId,
-    ledger: Ledger,
+    ledger: Arc<Ledger>,
     keyrings: Arc<Keyrings>,
     case_keys: CaseKeys,
     options: VaultOptions,
@@ -178,7 +178,7 @@ impl Vault {
         };
         Ok(Self(Arc::new(Inner {
             id: parts.state.vault,
-            ledger: Ledger::new(parts),
+            ledger: Arc::new(Ledger::new(parts)),
             keyrings,
             case_keys: CaseKeys::default(),
             options,
@@ -237,7 +237,7 @@ impl Vault {
         Ok(self.pin())
     }
 
-    pub(crate) fn ledger(&self) -> &Ledger {
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
         &self.0.ledger
     }
 

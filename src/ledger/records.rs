@@ -1,0 +1,114 @@
+//! Reading records back by their number, authentic by the head of the log.
+
+use core::ops::Range;
+
+use super::{lookup::View, objects, state::State, writer::Ledger};
+use crate::{
+    error::{Error, Result},
+    log::{
+        commit::{COMMIT_CAP, Commit, Hashed},
+        leaf::Kind,
+        row::{Row, RowKey},
+    },
+    storage::{ObjectKey, layout},
+    wire::Malformed,
+};
+
+/// Sees one record and its sealed body.
+pub(crate) type Visit<'a> = dyn FnMut(&Hashed, &[u8]) -> Result<()> + Send + 'a;
+
+impl Ledger {
+    /// Shows `visit` the records of `range`, oldest first. What it has seen is authentic once this
+    /// returns `Ok`: the chain goes on from it to what `state` vouches for.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt; the storage's; what `visit` says.
+    pub(crate) async fn records(
+        &self,
+        state: &State,
+        range: Range<u64>,
+        visit: &mut Visit<'_>,
+    ) -> Result<()> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        let mut commit = self.commit_holding(state, range.start).await?;
+        loop {
+            for (position, record) in commit.leaves.iter().enumerate() {
+                if range.contains(&record.leaf.seq) {
+                    visit(record, commit.body(position).ok_or_else(|| unknown(record.leaf.seq))?)?;
+                }
+            }
+            if end_of(&commit)? >= range.end {
+                return self.authenticate(state, commit).await;
+            }
+            commit = self.following(state, &commit).await?;
+        }
+    }
+
+    /// Follows the chain to a record that `state` vouches for: one of its tail, or one that a row names.
+    async fn authenticate(&self, state: &State, from: Commit) -> Result<()> {
+        let mut commit = from;
+        loop {
+            let last = commit.leaves.last().ok_or_else(|| unknown(commit.first()))?;
+            let authentic = match state.leaf_hash(last.leaf.seq) {
+                Some(hash) if hash == last.hash => true,
+                Some(_) => return Err(Error::corrupt(format!("commit {}", commit.name()))),
+                None => self.is_named(state, &commit).await?,
+            };
+            if authentic {
+                return Ok(());
+            }
+            commit = self.following(state, &commit).await?;
+        }
+    }
+
+    /// Whether a row names a record of `commit`, and so all before it by the chain.
+    async fn is_named(&self, state: &State, commit: &Commit) -> Result<bool> {
+        let planned = std::collections::BTreeMap::new();
+        let view = View { state, planned: &planned, pages: self.pages(), now: self.now() };
+        for record in commit.leaves.iter().rev() {
+            if matches!(record.leaf.kind, Kind::Read | Kind::Browsed | Kind::LogRead | Kind::Index) {
+                continue;
+            }
+            let row: Option<Row> = view.row(&RowKey::operation(record.leaf.operation)).await?;
+            // Another record may be the newest about the operation; then an earlier or a later one tells.
+            if row.is_some_and(|row| row.leaf == record.hash) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The commit that holds record `seq`, as far as the listing tells.
+    async fn commit_holding(&self, state: &State, seq: u64) -> Result<Commit> {
+        // Numbers in names are inverted: what is listed behind this begins at `seq` or before.
+        let after = layout::commit(seq.saturating_add(1), &[0xff; 32]);
+        let name = self.storage().list(layout::LOG, Some(&after), 1).await?.into_iter().next();
+        let commit = self.parsed(state, &name.ok_or_else(|| unknown(seq))?).await?;
+        if commit.first() <= seq && seq < end_of(&commit)? { Ok(commit) } else { Err(unknown(seq)) }
+    }
+
+    async fn following(&self, state: &State, commit: &Commit) -> Result<Commit> {
+        let last = commit.leaves.last().ok_or_else(|| unknown(commit.first()))?;
+        let next = self.parsed(state, &layout::commit(end_of(commit)?, &last.hash)).await?;
+        if *next.previous() == last.hash { Ok(next) } else { Err(unknown(end_of(commit)?)) }
+    }
+
+    /// A commit of that name, authentic by nothing yet but its own chain and its bodies' commitments.
+    async fn parsed(&self, state: &State, name: &ObjectKey) -> Result<Commit> {
+        let bytes = objects::get(self.storage(), name, COMMIT_CAP).await?;
+        let commit = Commit::parse(state.vault, &bytes).ok().filter(|commit| commit.name() == *name);
+        commit.ok_or(Malformed).map_err(|Malformed| Error::corrupt(format!("commit {name}")))
+    }
+}
+
+fn end_of(commit: &Commit) -> Result<u64> {
+    let last = commit.leaves.last().ok_or_else(|| unknown(commit.first()))?;
+    Ok(last.leaf.seq.saturating_add(1))
+}
+
+fn unknown(seq: u64) -> Error {
+    Error::corrupt(format!("the commit of record {seq}"))
+}

@@ -1,0 +1,143 @@
+//! A record as the audit key opens it, and which records are wanted.
+
+use super::{
+    body::{self, Outer, SealedInner},
+    leaf::{BodyForm, Kind, Leaf},
+};
+use crate::{
+    crypto::chunked::OpenError,
+    env::Timestamp,
+    ids::{CaseId, DocumentId, OperationId, VaultId, VersionId},
+    secret::Secret,
+};
+
+/// A record, as far as the audit key opens it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct AuditRecord {
+    /// Its number, from 0.
+    pub seq: u64,
+    /// When.
+    pub time: Timestamp,
+    /// What happened.
+    pub kind: Kind,
+    /// In which case.
+    pub case: Option<CaseId>,
+    /// To which document.
+    pub document: Option<DocumentId>,
+    /// Which version was read or replaced.
+    pub version: Option<VersionId>,
+    /// By which operation.
+    pub operation: OperationId,
+    /// By whom; empty for the vault's birth.
+    pub actor: String,
+    /// What for.
+    pub purpose: String,
+    /// Under which request of the application.
+    pub request: Option<String>,
+}
+
+impl AuditRecord {
+    /// Opens a record's body, and gives its inner layer still sealed; none for the vault's birth, whose
+    /// body is not sealed.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] for a body of another record or anything altered.
+    pub(crate) fn open(
+        vault: VaultId,
+        audit: &Secret<32>,
+        leaf: &Leaf,
+        body: &[u8],
+    ) -> Result<(Self, Option<SealedInner>), OpenError> {
+        if leaf.form == BodyForm::Plain {
+            let outer =
+                Outer { actor: String::new(), purpose: String::new(), request: None, details: Vec::new() };
+            return Ok((Self::new(leaf, outer), None));
+        }
+        let (outer, inner) = body::open(vault, leaf, audit, body)?;
+        Ok((Self::new(leaf, outer), Some(inner)))
+    }
+
+    pub(crate) fn new(leaf: &Leaf, outer: Outer) -> Self {
+        let case = (leaf.case.as_bytes() != &[0; 16]).then_some(leaf.case);
+        let has_document = case.is_some() && leaf.object != [0; 16];
+        let names_version = matches!(leaf.kind, Kind::Read | Kind::Stored);
+        let version = VersionId::of(leaf.auxiliary_operation());
+        Self {
+            seq: leaf.seq,
+            time: leaf.time,
+            kind: leaf.kind,
+            case,
+            document: has_document.then(|| DocumentId::new(leaf.case, leaf.object)),
+            version: (names_version && version.as_bytes() != &[0; 16]).then_some(version),
+            operation: leaf.operation,
+            actor: outer.actor,
+            purpose: outer.purpose,
+            request: outer.request,
+        }
+    }
+}
+
+/// Which records are wanted; all of them unless narrowed.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct RecordFilter {
+    case: Option<CaseId>,
+    document: Option<DocumentId>,
+    actor: Option<String>,
+    from: Option<Timestamp>,
+    until: Option<Timestamp>,
+}
+
+impl RecordFilter {
+    /// All records.
+    #[must_use]
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// Only those about this case or its documents.
+    #[must_use]
+    pub fn case(mut self, case: CaseId) -> Self {
+        self.case = Some(case);
+        self
+    }
+
+    /// Only those about this document.
+    #[must_use]
+    pub fn document(mut self, document: DocumentId) -> Self {
+        self.document = Some(document);
+        self
+    }
+
+    /// Only those by this actor.
+    #[must_use]
+    pub fn actor(mut self, actor: impl Into<String>) -> Self {
+        self.actor = Some(actor.into());
+        self
+    }
+
+    /// Only those at or after this instant.
+    #[must_use]
+    pub fn from(mut self, instant: impl Into<Timestamp>) -> Self {
+        self.from = Some(instant.into());
+        self
+    }
+
+    /// Only those before this instant.
+    #[must_use]
+    pub fn until(mut self, instant: impl Into<Timestamp>) -> Self {
+        self.until = Some(instant.into());
+        self
+    }
+
+    pub(crate) fn accepts(&self, record: &AuditRecord) -> bool {
+        self.case.is_none_or(|case| record.case == Some(case))
+            && self.document.is_none_or(|document| record.document == Some(document))
+            && self.actor.as_ref().is_none_or(|actor| record.actor == *actor)
+            && self.from.is_none_or(|from| record.time >= from)
+            && self.until.is_none_or(|until| record.time < until)
+    }
+}

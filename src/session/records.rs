@@ -1,0 +1,140 @@
+//! One record, with what is personal in it.
+
+use super::Session;
+use crate::{
+    auditor::Auditor,
+    crypto::chunked::OpenError,
+    document::{ContentDigest, REASON_CAP},
+    error::{Error, ErrorKind, Result},
+    log::{
+        body::{PURPOSE_CAP, SealedInner},
+        commit::Hashed,
+        leaf::{Kind, Leaf},
+        record::AuditRecord,
+        row::RowKey,
+    },
+    plan::{LogReading, ReadLog},
+    wire::{Malformed, Reader},
+};
+
+/// A record, opened whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct OpenedRecord {
+    /// What the audit key opens.
+    pub record: AuditRecord,
+    /// What the key of its case opens.
+    pub personal: Personal,
+}
+
+/// What is personal in a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum Personal {
+    /// Nothing is, in records of this kind.
+    None,
+    /// Why a case was closed or reopened, or a grant revoked.
+    Reason(String),
+    /// Why a version was stored, empty for a first one, and the digest of its content.
+    Version {
+        /// Why.
+        reason: String,
+        /// Of what.
+        digest: ContentDigest,
+    },
+    /// What a grant is for.
+    Purpose(String),
+    /// It was erased with its case.
+    Erased {
+        /// The record of the erasure.
+        by: u64,
+    },
+}
+
+impl Session {
+    /// An auditor under this session's actor and purpose.
+    #[must_use]
+    pub fn auditor(&self) -> Auditor {
+        Auditor::new(&self.vault, self.origin.clone())
+    }
+
+    /// One record of the log, with what is personal in it; on record before it is released.
+    ///
+    /// # Errors
+    ///
+    /// Not found; [`ErrorKind::BodyMissing`] if the key of the record's case is missing though the log holds no
+    /// erasure of the case; corrupt; the storage's. If the reading cannot be put on record, nothing is released.
+    ///
+    /// # Cancellation
+    ///
+    /// At most the reading is on record.
+    pub async fn open_record(&self, seq: u64) -> Result<OpenedRecord> {
+        let ledger = self.vault.ledger();
+        if ledger.sync().await?.head.size <= seq {
+            return Err(Error::not_found(format!("record {seq}")));
+        }
+        let (origin, operation, range) = (self.origin.clone(), self.operation()?, seq..seq.saturating_add(1));
+        let what = LogReading::OneRecord;
+        self.commit(operation, ReadLog { origin, operation, what, range: range.clone() }).await?;
+        let mut opened = None;
+        let mut visit = |found: &Hashed, body: &[u8]| {
+            let outer = AuditRecord::open(self.vault.id(), ledger.audit(), &found.leaf, body);
+            let (record, inner) = outer.map_err(|OpenError| corrupt(seq))?;
+            opened = Some((record, found.leaf.clone(), inner));
+            Ok(())
+        };
+        ledger.records(&ledger.state(), range, &mut visit).await?;
+        let (record, leaf, inner) = opened.ok_or_else(|| corrupt(seq))?;
+        let personal = match inner.filter(|inner| !inner.is_empty()) {
+            Some(inner) => self.personal(&leaf, &inner).await?,
+            None => Personal::None,
+        };
+        Ok(OpenedRecord { record, personal })
+    }
+
+    /// The inner layer of a record; that it was erased only on the word of the log.
+    async fn personal(&self, leaf: &Leaf, inner: &SealedInner) -> Result<Personal> {
+        let case_key = match self.vault.kept_case_key(leaf.case).await {
+            Err(error) if error.kind() == ErrorKind::Erased => {
+                let erased = self.row(&self.vault.ledger().state(), &RowKey::case(leaf.case)).await?;
+                let by = erased.filter(|row| row.kind == Kind::CaseErased).ok_or(error)?.seq;
+                return Ok(Personal::Erased { by });
+            }
+            found => found?.ok_or_else(|| missing(leaf))?,
+        };
+        let opened = inner.open(self.vault.id(), leaf, &case_key).map_err(|OpenError| corrupt(leaf.seq))?;
+        read(leaf.kind, &opened).map_err(|Malformed| corrupt(leaf.seq))
+    }
+}
+
+// FORMAT §5.4, "personal".
+fn read(kind: Kind, personal: &[u8]) -> Result<Personal, Malformed> {
+    let mut r = Reader::new(personal);
+    let read = match kind {
+        Kind::CaseClosed | Kind::CaseReopened | Kind::Revoked => {
+            Personal::Reason(r.text(REASON_CAP)?.to_owned())
+        }
+        Kind::Stored => {
+            let reason = r.text(REASON_CAP)?.to_owned();
+            Personal::Version { reason, digest: ContentDigest::from_bytes(r.array()?) }
+        }
+        Kind::Granted => Personal::Purpose(r.text(PURPOSE_CAP)?.to_owned()),
+        _ => return Err(Malformed),
+    };
+    r.finish()?;
+    Ok(read)
+}
+
+fn corrupt(seq: u64) -> Error {
+    Error::corrupt(format!("record {seq}"))
+}
+
+fn missing(leaf: &Leaf) -> Error {
+    let text = format!(
+        "what is personal in record {} cannot be opened: the key of case {} is missing, and no erasure of it is on record",
+        leaf.seq, leaf.case
+    );
+    Error::new(ErrorKind::BodyMissing, text)
+}

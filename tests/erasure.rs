@@ -1,0 +1,354 @@
+//! Erasing cases: what is gone, what stays, and what an erasure is worth.
+#![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod common;
+
+use core::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use common::{block_on, identity, vault_on};
+use docvault::{
+    CaseId, ErasureLevel, Error, ErrorKind, Kind, NewDocument, NoSleep, Recipient, RecordFilter, Session,
+    Stored, Terms, Vault, VaultOptions,
+    keys::LocalKey,
+    storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError},
+};
+
+fn kind<T>(result: Result<T, Error>) -> ErrorKind {
+    match result {
+        Ok(_) => panic!("it was done"),
+        Err(error) => error.kind(),
+    }
+}
+
+/// Names of the objects of a case.
+async fn objects_of(storage: &dyn Storage, case: CaseId) -> Vec<ObjectKey> {
+    let mut found = Vec::new();
+    for prefix in ["key", "head", "part"] {
+        found.extend(storage.list(&format!("{prefix}/{case}/"), None, 1000).await.unwrap());
+    }
+    found
+}
+
+/// Puts back whatever `backup` has of a case.
+async fn restore(backup: &MemoryStorage, storage: &MemoryStorage, case: CaseId) {
+    for key in objects_of(backup, case).await {
+        let bytes = backup.read(&key, None).await.unwrap().unwrap();
+        storage.create(&key, bytes).await.unwrap();
+    }
+}
+
+async fn stored(desk: &Session, title: &str, content: &[u8]) -> (CaseId, Stored) {
+    let case = desk.create_case(title).await.unwrap();
+    (case, desk.store(case, NewDocument::named("x"), content.to_vec()).await.unwrap())
+}
+
+#[test]
+fn nothing_about_an_erased_case_is_done_or_released_and_its_objects_are_gone() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, _kept) = vault_on(storage.clone()).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let (other, other_stored) = stored(&desk, "other", b"other").await;
+        let (case, small) = stored(&desk, "Juan Pérez", b"small").await;
+        let large = desk.store(case, NewDocument::named("large"), vec![7; 9 << 20]).await.unwrap();
+        let document = small.document;
+        desk.store_version(document, NewDocument::named("x"), "better", b"smaller".to_vec()).await.unwrap();
+        let (notary, _file) = identity();
+        let recipient =
+            Recipient::verify(&notary.recipient_bytes(), &notary.fingerprint().to_string()).unwrap();
+        let grant = desk.grant(case, &recipient, Terms::read().purpose("p")).await.unwrap();
+        let mut reader = desk.reader(large.document).await.unwrap();
+        let inline = desk.reader(document).await.unwrap();
+        reader.next().await.unwrap().unwrap();
+        let delivery = desk.deliver(grant).await.unwrap();
+        let mut upload = desk.upload(case, NewDocument::named("late")).await.unwrap();
+        upload.write(&vec![1; 9 << 20]).await.unwrap();
+        let token = upload.token().unwrap();
+        desk.close_case(case, "done").await.unwrap();
+
+        let before = objects_of(&*storage, case).await.len();
+        let erasure = desk.erase_case(case).await.unwrap();
+        assert_eq!((erasure.case, erasure.level), (case, ErasureLevel::Deleted));
+        assert_eq!((usize::try_from(erasure.objects_deleted).unwrap(), before), (before, 10));
+        assert!(objects_of(&*storage, case).await.is_empty());
+
+        let new = || NewDocument::named("y");
+        let answers = [
+            kind(desk.store(case, new(), b"y".to_vec()).await),
+            kind(desk.store_version(document, new(), "why", b"y".to_vec()).await),
+            kind(desk.upload(case, new()).await),
+            kind(desk.upload_version(document, new(), "why").await),
+            kind(desk.resume_upload(&token).await),
+            kind(upload.finish().await),
+            kind(desk.grant(case, &recipient, Terms::read().purpose("p")).await),
+            kind(desk.grant(document, &recipient, Terms::read().purpose("p")).await),
+            kind(desk.deliver(grant).await),
+            kind(desk.revoke(grant).await),
+            kind(desk.close_case(case, "again").await),
+            kind(desk.reopen_case(case, "again").await),
+            kind(desk.erase_case(case).await),
+            kind(desk.retrieve(document).await),
+            kind(desk.retrieve_range(document, 0..1).await),
+            kind(desk.reader(document).await),
+            kind(desk.reader_of(document, small.version).await),
+            kind(desk.describe(document).await),
+            kind(desk.history(document).await),
+            kind(desk.who_can_open(document).await),
+            kind(desk.documents(case, None).await),
+            kind(desk.describe_case(case).await),
+            kind(reader.next().await),
+            kind(reader.next().await),
+            kind(inline.range(0..1).await),
+            kind(delivery.collect().await),
+        ];
+        assert_eq!(answers, [ErrorKind::Erased; 26]);
+
+        let cases = desk.cases(None).await.unwrap().cases;
+        let listed = cases.iter().find(|listed| listed.id == case).unwrap();
+        assert!(listed.erased && listed.closed && listed.title.is_empty() && listed.attributes.is_empty());
+        assert_eq!(listed.changed, erasure.time);
+        assert!(cases.iter().any(|listed| listed.id == other && !listed.erased && listed.title == "other"));
+        assert_eq!(desk.retrieve(other_stored.document).await.unwrap(), b"other".as_slice());
+
+        // The upload that finished too late left parts and a head behind, and nothing else about the case
+        // is on record.
+        desk.collect_garbage().await.unwrap();
+        assert!(objects_of(&*storage, case).await.is_empty());
+        assert_eq!(desk.erasure(case).await.unwrap().seq, erasure.seq);
+        vault.audit().verify_from_genesis().await.unwrap();
+        let records = desk.auditor().records(&RecordFilter::all().case(case)).await.unwrap();
+        assert_eq!(records.last().map(|last| (last.seq, last.kind)), Some((erasure.seq, Kind::CaseErased)));
+    });
+}
+
+#[test]
+fn only_a_closed_case_is_erased() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, _kept) = vault_on(storage.clone()).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let (case, stored) = stored(&desk, "c", b"content").await;
+        assert_eq!(kind(desk.erase_case(case).await), ErrorKind::Denied);
+        desk.close_case(case, "done").await.unwrap();
+        desk.reopen_case(case, "not yet").await.unwrap();
+        assert_eq!(kind(desk.erase_case(case).await), ErrorKind::Denied);
+        assert_eq!(desk.retrieve(stored.document).await.unwrap(), b"content".as_slice());
+        assert_eq!(kind(desk.erasure(case).await), ErrorKind::NotFound);
+        let unknown = "00112233445566778899aabbccddeeff".parse().unwrap();
+        assert_eq!(kind(desk.erase_case(unknown).await), ErrorKind::NotFound);
+        assert_eq!(kind(desk.erasure(unknown).await), ErrorKind::NotFound);
+    });
+}
+
+/// P22: a key in the cache of a process is no way around what the log says.
+#[test]
+fn p22_an_erased_case_is_never_served_from_cache() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, folder) = vault_on(storage.clone()).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let (case, stored) = stored(&desk, "c", b"content").await;
+        let key = || LocalKey::load(folder.path().join("key")).unwrap();
+        let mut others = Vec::new();
+        for _ in 0..3 {
+            let other = Vault::open(storage.clone(), key(), &vault.pin()).await.unwrap();
+            let other = other.session("b").purpose("q").begin().unwrap();
+            other.retrieve(stored.document).await.unwrap();
+            others.push(other);
+        }
+        desk.close_case(case, "done").await.unwrap();
+        let backup = storage.snapshot();
+        desk.erase_case(case).await.unwrap();
+        // It does not know yet, and what it looks for is missing.
+        assert_eq!(kind(others[0].retrieve(stored.document).await), ErrorKind::Erased);
+        // It does not know yet, and the storage shows everything as before.
+        restore(&backup, &storage, case).await;
+        assert_eq!(kind(others[1].retrieve(stored.document).await), ErrorKind::Erased);
+        // It has heard of it, and the storage shows everything as before; also many folds later.
+        others[2].vault().sync().await.unwrap();
+        assert_eq!(kind(others[2].describe(stored.document).await), ErrorKind::Erased);
+        for _ in 0..8 {
+            let all = (0..100).map(|_| others[2].cases(None));
+            futures_util::future::try_join_all(all).await.unwrap();
+        }
+        assert_eq!(kind(others[2].retrieve(stored.document).await), ErrorKind::Erased);
+        assert_eq!(
+            kind(others[2].store(case, NewDocument::named("x"), b"y".to_vec()).await),
+            ErrorKind::Erased
+        );
+    });
+}
+
+/// A35: crypto-shredding undone by a backup.
+#[test]
+fn erased_from_old_backup() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, folder) = vault_on(storage.clone()).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let (case, stored) = stored(&desk, "c", b"content").await;
+        let (other, kept) = self::stored(&desk, "other", b"other").await;
+        desk.close_case(case, "done").await.unwrap();
+        let backup = storage.snapshot();
+        assert_eq!(desk.erase_case(case).await.unwrap().level, ErasureLevel::Deleted);
+
+        // Its objects come back from a backup: the log still says that they are nothing, and the report
+        // that they are there.
+        restore(&backup, &storage, case).await;
+        assert_eq!(desk.erasure(case).await.unwrap().level, ErasureLevel::Unfinished);
+        let key = || LocalKey::load(folder.path().join("key")).unwrap();
+        let again = Vault::open(storage.clone(), key(), &vault.pin()).await.unwrap();
+        let again = again.session("b").purpose("q").begin().unwrap();
+        assert_eq!(kind(again.retrieve(stored.document).await), ErrorKind::Erased);
+        let deleted = again.collect_garbage().await.unwrap().objects_deleted;
+        assert_eq!((deleted, again.erasure(case).await.unwrap().level), (3, ErasureLevel::Deleted));
+
+        // One case is left to wrap anew. From here on no copy of the key opens under the keyring.
+        vault.sync().await.unwrap();
+        assert_eq!(desk.rotate_epoch().await.unwrap(), 1);
+        restore(&backup, &storage, case).await;
+        assert_eq!(desk.erasure(case).await.unwrap().level, ErasureLevel::EpochRotated);
+        assert_eq!(kind(desk.retrieve(stored.document).await), ErrorKind::Erased);
+        assert_eq!(desk.retrieve(kept.document).await.unwrap(), b"other".as_slice());
+        assert_eq!(desk.describe_case(other).await.unwrap().title, "other");
+
+        // What no level promises: the whole old copy, and a root key that opens its keyring.
+        let old = Vault::open_unpinned(Arc::new(backup.snapshot()), Arc::new(key()), VaultOptions::default());
+        let old = old.await.unwrap().session("thief").purpose("t").begin().unwrap();
+        assert_eq!(old.retrieve(stored.document).await.unwrap(), b"content".as_slice());
+        // Replacing the root key, and destroying the old one, ends that; the pin refuses the copy at once.
+        assert_eq!(kind(Vault::open(backup.snapshot(), key(), &vault.pin()).await), ErrorKind::RolledBack);
+        let slot = vault.slots().await.unwrap()[0].id;
+        desk.rotate_root(slot, &LocalKey::create(folder.path().join("new")).unwrap()).await.unwrap();
+        let new = LocalKey::load(folder.path().join("new")).unwrap();
+        let old = Vault::open_unpinned(Arc::new(backup), Arc::new(new), VaultOptions::default()).await;
+        assert_eq!(kind(old), ErrorKind::Locked);
+    });
+}
+
+#[test]
+fn an_erasure_after_the_newest_rotation_is_not_called_rotated() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, _kept) = vault_on(storage.clone()).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let (case, _) = stored(&desk, "c", b"content").await;
+        desk.close_case(case, "done").await.unwrap();
+        assert_eq!(desk.rotate_epoch().await.unwrap(), 1);
+        assert_eq!(desk.erase_case(case).await.unwrap().level, ErasureLevel::Deleted);
+        assert_eq!(desk.erasure(case).await.unwrap().level, ErasureLevel::Deleted);
+        assert_eq!(desk.rotate_epoch().await.unwrap(), 0);
+        assert_eq!(desk.erasure(case).await.unwrap().level, ErasureLevel::EpochRotated);
+    });
+}
+
+/// Lets something happen just before a call that names an object of some prefix.
+#[derive(Debug, Default)]
+struct Interrupted {
+    objects: Arc<MemoryStorage>,
+    hook: Mutex<Option<Hook>>,
+}
+
+#[derive(Debug)]
+struct Hook {
+    prefix: String,
+    creates: bool,
+    eraser: Session,
+    case: CaseId,
+}
+
+impl Interrupted {
+    async fn reach(&self, key: &ObjectKey, creates: bool) {
+        let hit = |hook: &Hook| key.as_str().starts_with(&hook.prefix) && hook.creates == creates;
+        let hook = { self.hook.lock().unwrap().take_if(|hook| hit(hook)) };
+        if let Some(hook) = hook {
+            hook.eraser.erase_case(hook.case).await.unwrap();
+        }
+    }
+}
+
+#[async_trait]
+impl Storage for Interrupted {
+    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+        self.reach(key, true).await;
+        self.objects.create(key, bytes).await
+    }
+
+    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
+        self.reach(key, false).await;
+        self.objects.read(key, range).await
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        self.objects.delete(key).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StorageError> {
+        self.objects.list(prefix, after, limit).await
+    }
+}
+
+/// A vault whose storage can be interrupted, a second process beside it, and a closed case.
+async fn two_processes() -> (Arc<Interrupted>, Session, Session, CaseId, Stored, tempfile::TempDir) {
+    let storage = Arc::new(Interrupted::default());
+    let folder = tempfile::tempdir().unwrap();
+    let key = LocalKey::create(folder.path().join("key")).unwrap();
+    let options = || VaultOptions::default().sleeper(NoSleep::default());
+    let vault = Vault::create_with(storage.clone(), Arc::new(key), options()).await.unwrap();
+    let desk = vault.session("a").purpose("p").begin().unwrap();
+    let (case, stored) = stored(&desk, "c", b"content").await;
+    self::stored(&desk, "other", b"other").await;
+    desk.close_case(case, "done").await.unwrap();
+    let key = Arc::new(LocalKey::load(folder.path().join("key")).unwrap());
+    let other = Vault::open_with(storage.objects.clone(), key, &vault.pin(), options()).await.unwrap();
+    let other = other.session("b").purpose("q").begin().unwrap();
+    (storage, desk, other, case, stored, folder)
+}
+
+#[test]
+fn a_case_erased_while_the_epoch_rotates_is_left_out_and_a_late_wrap_is_garbage() {
+    block_on(async {
+        for creates in [false, true] {
+            let (storage, desk, eraser, case, _, _folder) = two_processes().await;
+            let prefix = format!("key/{case}/");
+            *storage.hook.lock().unwrap() = Some(Hook { prefix, creates, eraser: eraser.clone(), case });
+            desk.rotate_epoch().await.unwrap();
+            assert!(storage.hook.lock().unwrap().is_none(), "the erasure came in between");
+            let erasure = desk.erasure(case).await.unwrap();
+            // Interrupted before its key was read, the rotation wrote none; before the new wrap was
+            // created, that wrap came too late, and is found.
+            let left = if creates { ErasureLevel::Unfinished } else { ErasureLevel::Deleted };
+            assert_eq!(erasure.level, left);
+            let collected = desk.collect_garbage().await.unwrap();
+            assert_eq!(collected.objects_deleted, u64::from(creates));
+            assert_eq!(desk.erasure(case).await.unwrap().level, ErasureLevel::Deleted);
+            assert_eq!(desk.rotate_epoch().await.unwrap(), 1);
+            assert_eq!(desk.erasure(case).await.unwrap().level, ErasureLevel::EpochRotated);
+        }
+    });
+}
+
+#[test]
+fn a_read_that_an_erasure_overtakes_releases_nothing() {
+    block_on(async {
+        // Before the head is read, and between that and the record of the read.
+        for (prefix, creates) in [("head/", false), ("log/", true)] {
+            let (storage, desk, eraser, case, stored, _folder) = two_processes().await;
+            let hook = Hook { prefix: prefix.into(), creates, eraser: eraser.clone(), case };
+            *storage.hook.lock().unwrap() = Some(hook);
+            assert_eq!(kind(desk.retrieve(stored.document).await), ErrorKind::Erased, "{prefix}");
+            assert!(storage.hook.lock().unwrap().is_none(), "the erasure came in between");
+            let read = desk.auditor().records(&RecordFilter::all().case(case)).await.unwrap();
+            assert!(read.iter().all(|record| record.kind != Kind::Read));
+        }
+    });
+}
