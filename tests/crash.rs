@@ -9,11 +9,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use common::{block_on, identity};
 use docvault::{
-    CaseId, DocumentId, Error, ErrorKind, GrantId, NewDocument, NoSleep, OperationId, Outcome, Pin,
-    Recipient, Session, Terms, Vault, VaultOptions,
+    CaseId, DocumentId, ErasureLevel, Error, ErrorKind, GrantId, NewDocument, NoSleep, OperationId, Outcome,
+    Pin, Recipient, Session, Terms, Vault, VaultOptions,
     keys::{KeyWrap, LocalKey},
     storage::{
-        MemoryStorage, Storage,
+        MemoryStorage, ObjectKey, Storage,
         testing::{CrashStorage, Fault, FaultyStorage, InFlight},
     },
 };
@@ -71,6 +71,7 @@ struct Acknowledged {
     cases: Vec<(CaseId, bool)>,
     granted: Vec<GrantId>,
     revoked: Vec<GrantId>,
+    erased: Vec<CaseId>,
     new_root: bool,
 }
 
@@ -96,6 +97,12 @@ async fn script(vault: &Vault, template: &Template, done: &mut Acknowledged) -> 
     desk.revoke(grant).await?;
     done.revoked.push(grant);
     done.pin = Some(vault.pin());
+    let third = desk.create_case("third").await?;
+    desk.store(third, NewDocument::named("x"), b"third".to_vec()).await?;
+    desk.close_case(third, "done").await?;
+    desk.erase_case(third).await?;
+    done.erased.push(third);
+    done.pin = Some(vault.pin());
     desk.rotate_epoch().await?;
     let slot = vault.slots().await?.first().map(|slot| slot.id).expect("a slot");
     desk.rotate_root(slot, &*template.key("new")).await?;
@@ -118,7 +125,7 @@ async fn reopen(template: &Template, storage: Arc<dyn Storage>, done: &Acknowled
 
 /// Everything acknowledged is there, everything visible is whole, and the vault goes on.
 async fn check(template: &Template, storage: Arc<dyn Storage>, done: &Acknowledged) {
-    let vault = reopen(template, storage, done).await;
+    let vault = reopen(template, storage.clone(), done).await;
     vault.audit().verify_from_genesis().await.unwrap();
     let desk = vault.session("b").purpose("q").begin().unwrap();
     for (document, content) in &done.contents {
@@ -136,17 +143,29 @@ async fn check(template: &Template, storage: Arc<dyn Storage>, done: &Acknowledg
     for grant in &done.revoked {
         assert_eq!(desk.deliver(*grant).await.unwrap_err().kind(), ErrorKind::Denied);
     }
+    for case in &done.erased {
+        assert_eq!(desk.describe_case(*case).await.unwrap_err().kind(), ErrorKind::Erased);
+    }
     everything_is_whole(&desk).await;
     let more = desk.store(template.case, NewDocument::named("more"), b"more".to_vec()).await.unwrap();
     assert_eq!(desk.retrieve(more.document).await.unwrap(), b"more".as_slice());
     assert_eq!(desk.retrieve(template.document).await.unwrap(), b"first".as_slice());
     desk.collect_garbage().await.unwrap();
     everything_is_whole(&desk).await;
+    for case in &done.erased {
+        // A create that landed after the deletion was still there until now.
+        assert!(objects_of(&*storage, *case).await.is_empty());
+    }
 }
 
 async fn everything_is_whole(desk: &Session) -> usize {
     let mut documents = 0;
     for case in desk.cases(None).await.unwrap().cases {
+        if case.erased {
+            // Interrupted or not, it is erased for everyone.
+            assert_eq!(desk.documents(case.id, None).await.unwrap_err().kind(), ErrorKind::Erased);
+            continue;
+        }
         for document in desk.documents(case.id, None).await.unwrap().documents {
             assert_eq!(desk.retrieve(document.document).await.unwrap().len() as u64, document.len);
             desk.history(document.document).await.unwrap();
@@ -179,6 +198,75 @@ fn a_crash_at_any_storage_call_loses_nothing_acknowledged() {
         }
         println!("{crashes} storage calls crashed at, each with the call landed and not");
         assert!(crashes > 50);
+    });
+}
+
+async fn objects_of(storage: &dyn Storage, case: CaseId) -> Vec<ObjectKey> {
+    let mut found = Vec::new();
+    for prefix in ["key", "head", "part"] {
+        found.extend(storage.list(&format!("{prefix}/{case}/"), None, 1000).await.unwrap());
+    }
+    found
+}
+
+/// Erased is erased, and what is left of it goes; not erased is whole.
+async fn check_erasure(template: &Template, storage: Arc<MemoryStorage>, acknowledged: bool) -> ErasureLevel {
+    let (case, document) = (template.case, template.document);
+    let vault = template.open(storage.clone(), "old", &template.pin).await.unwrap();
+    let desk = vault.session("b").purpose("q").begin().unwrap();
+    let Ok(erasure) = desk.erasure(case).await else {
+        assert!(!acknowledged && desk.describe_case(case).await.unwrap().closed);
+        assert_eq!(desk.retrieve(document).await.unwrap(), b"first".as_slice());
+        return desk.erase_case(case).await.unwrap().level;
+    };
+    assert_eq!(desk.retrieve(document).await.unwrap_err().kind(), ErrorKind::Erased);
+    assert_eq!(desk.reopen_case(case, "no").await.unwrap_err().kind(), ErrorKind::Erased);
+    assert_eq!(desk.erase_case(case).await.unwrap_err().kind(), ErrorKind::Erased);
+    assert!(desk.cases(None).await.unwrap().cases.iter().all(|listed| listed.erased));
+    let left = objects_of(&*storage, case).await.len();
+    assert_eq!(erasure.level == ErasureLevel::Unfinished, left > 0);
+    assert!(!acknowledged || left == 0);
+    assert_eq!(desk.collect_garbage().await.unwrap().objects_deleted, left as u64);
+    assert_eq!(desk.erasure(case).await.unwrap().level, ErasureLevel::Deleted);
+    assert!(objects_of(&*storage, case).await.is_empty());
+    desk.rotate_epoch().await.unwrap();
+    assert_eq!(desk.erasure(case).await.unwrap().level, ErasureLevel::EpochRotated);
+    vault.audit().verify_from_genesis().await.unwrap();
+    erasure.level
+}
+
+#[test]
+fn a_crash_at_any_storage_call_of_an_erasure_leaves_a_case_whole_or_erased() {
+    block_on(async {
+        let mut template = Template::new().await;
+        let storage = Arc::new(template.objects.snapshot());
+        let vault = template.open(storage.clone(), "old", &template.pin).await.unwrap();
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        desk.store(template.case, NewDocument::named("large"), vec![7; (8 << 20) + 5]).await.unwrap();
+        desk.close_case(template.case, "done").await.unwrap();
+        (template.objects, template.pin) = (storage.snapshot(), vault.pin());
+        let (mut crashes, mut unfinished) = (0, 0);
+        for nth in 0.. {
+            let storage = Arc::new(CrashStorage::new(&template.objects, nth));
+            let run = match template.open(storage.clone(), "old", &template.pin).await {
+                Ok(vault) => {
+                    vault.session("a").purpose("p").begin().unwrap().erase_case(template.case).await.map(drop)
+                }
+                Err(error) => Err(error),
+            };
+            if !storage.crashed() {
+                run.unwrap();
+                break;
+            }
+            crashes += 1;
+            for in_flight in InFlight::BOTH {
+                let found = Arc::new(storage.recover(in_flight).await.unwrap());
+                let level = check_erasure(&template, found, run.is_ok()).await;
+                unfinished += u32::from(level == ErasureLevel::Unfinished);
+            }
+        }
+        println!("{crashes} storage calls crashed at, {unfinished} erasures left unfinished");
+        assert!(crashes > 10 && unfinished > 5);
     });
 }
 

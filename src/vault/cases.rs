@@ -262,3 +262,30 @@ fn context(vault: VaultId, case: CaseId, epoch: u32) -> [u8; 32] {
 
 /// Case keys kept in memory.
 const CACHED: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{env::SystemEntropy, keyring::Keyring};
+
+    #[test]
+    fn a35_a_wrap_of_a_dropped_epoch_opens_under_no_later_keyring() {
+        let (vault, case) = (VaultId::from_bytes([1; 16]), CaseId::from_bytes([2; 16]));
+        let mut keys = Keyring::generate(&SystemEntropy).expect("entropy");
+        let old = keys.current_epoch();
+        let old_key = keys.epoch_key(old).expect("the current epoch").duplicate();
+        let kept = seal(vault, case, old, &old_key, &Secret::take([7; 32]), &SystemEntropy).expect("entropy");
+        assert!(open(vault, case, old, &old_key, &kept).is_ok());
+        keys.add_epoch(&SystemEntropy).expect("entropy");
+        keys.drop_old_epochs();
+        assert!(keys.epochs().all(|(epoch, _)| epoch > old));
+        for (epoch, key) in keys.epochs() {
+            for claimed in [old, epoch] {
+                // Also if it is passed off as a wrap of the epoch that is held.
+                let mut object = kept.to_vec();
+                object.splice(8..12, claimed.to_be_bytes());
+                assert!(open(vault, case, claimed, key, &object).is_err());
+            }
+        }
+    }
+}

@@ -211,7 +211,7 @@ impl Rotation {
 
     fn begins(&self, state: &State, actor: usize, known: usize, out: &mut Steps) {
         let ring = Keyring::of(&state.log.records[..known]);
-        self.cleans(state, actor, &ring, out);
+        self.cleans(state, actor, (&ring, &state.log.records[..known]), out);
         if known < state.log.records.len() {
             let idle = Actor::Rotator(Rotator::Idle { known: state.log.records.len() });
             out.push((Step::Rereads { actor }, with_actor(state, actor, idle)));
@@ -286,9 +286,10 @@ impl Rotation {
     }
 
     /// Deletes key objects that no keyring opens any more, and those of erased cases.
-    fn cleans(&self, state: &State, actor: usize, ring: &Keyring, out: &mut Steps) {
+    fn cleans(&self, state: &State, actor: usize, (ring, known): (&Keyring, &[Record]), out: &mut Steps) {
         for (case, epoch) in state.keys.keys().copied() {
-            if epoch < ring.oldest || (self.cleans_unknown_epochs && epoch > ring.current()) {
+            let erased = known.contains(&Record::CaseErased(case));
+            if erased || epoch < ring.oldest || (self.cleans_unknown_epochs && epoch > ring.current()) {
                 let mut next = state.clone();
                 next.keys.remove(&(case, epoch));
                 out.push((Step::KeyDeleted { actor, case, epoch }, next));
