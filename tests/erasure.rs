@@ -11,11 +11,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use common::{block_on, identity, vault_on};
 use docvault::{
-    CaseId, ErasureLevel, Error, ErrorKind, Kind, NewDocument, NoSleep, Recipient, RecordFilter, Session,
-    Stored, Terms, Vault, VaultOptions,
+    CaseId, Delivery, Erasure, ErasureLevel, Error, ErrorKind, GrantId, Kind, NewDocument, NoSleep, Reader,
+    Recipient, RecordFilter, Session, Stored, Terms, Upload, Vault, VaultOptions,
     keys::LocalKey,
     storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError},
 };
+use tempfile::TempDir;
 
 fn kind<T>(result: Result<T, Error>) -> ErrorKind {
     match result {
@@ -46,37 +47,56 @@ async fn stored(desk: &Session, title: &str, content: &[u8]) -> (CaseId, Stored)
     (case, desk.store(case, NewDocument::named("x"), content.to_vec()).await.unwrap())
 }
 
+/// A case that was erased, and everything that was under way about it.
+struct Erased {
+    storage: Arc<MemoryStorage>,
+    desk: Session,
+    case: CaseId,
+    stored: Stored,
+    recipient: Recipient,
+    grant: GrantId,
+    readers: [Reader; 2],
+    delivery: Delivery,
+    upload: Upload,
+    erasure: Erasure,
+    _folders: [TempDir; 2],
+}
+
+async fn erased() -> Erased {
+    let storage = Arc::new(MemoryStorage::default());
+    let (vault, kept) = vault_on(storage.clone()).await;
+    let desk = vault.session("a").purpose("p").begin().unwrap();
+    let (case, stored) = stored(&desk, "Juan Pérez", b"small").await;
+    let large = desk.store(case, NewDocument::named("large"), vec![7; 9 << 20]).await.unwrap();
+    let better = NewDocument::named("x");
+    desk.store_version(stored.document, better, "better", b"smaller".to_vec()).await.unwrap();
+    let (notary, file) = identity();
+    let recipient = Recipient::verify(&notary.recipient_bytes(), &notary.fingerprint().to_string()).unwrap();
+    let grant = desk.grant(case, &recipient, Terms::read().purpose("p")).await.unwrap();
+    let mut readers =
+        [desk.reader(large.document).await.unwrap(), desk.reader(stored.document).await.unwrap()];
+    readers[0].next().await.unwrap().unwrap();
+    let delivery = desk.deliver(grant).await.unwrap();
+    let mut upload = desk.upload(case, NewDocument::named("late")).await.unwrap();
+    upload.write(&vec![1; 9 << 20]).await.unwrap();
+    desk.close_case(case, "done").await.unwrap();
+
+    let before = objects_of(&*storage, case).await.len();
+    let erasure = desk.erase_case(case).await.unwrap();
+    assert_eq!((erasure.case, erasure.level), (case, ErasureLevel::Deleted));
+    assert_eq!((usize::try_from(erasure.objects_deleted).unwrap(), before), (before, 9));
+    assert!(objects_of(&*storage, case).await.is_empty());
+    let _folders = [kept, file];
+    Erased { storage, desk, case, stored, recipient, grant, readers, delivery, upload, erasure, _folders }
+}
+
 #[test]
-fn nothing_about_an_erased_case_is_done_or_released_and_its_objects_are_gone() {
+fn nothing_is_done_about_an_erased_case() {
     block_on(async {
-        let storage = Arc::new(MemoryStorage::default());
-        let (vault, _kept) = vault_on(storage.clone()).await;
-        let desk = vault.session("a").purpose("p").begin().unwrap();
-        let (other, other_stored) = stored(&desk, "other", b"other").await;
-        let (case, small) = stored(&desk, "Juan Pérez", b"small").await;
-        let large = desk.store(case, NewDocument::named("large"), vec![7; 9 << 20]).await.unwrap();
-        let document = small.document;
-        desk.store_version(document, NewDocument::named("x"), "better", b"smaller".to_vec()).await.unwrap();
-        let (notary, _file) = identity();
-        let recipient =
-            Recipient::verify(&notary.recipient_bytes(), &notary.fingerprint().to_string()).unwrap();
-        let grant = desk.grant(case, &recipient, Terms::read().purpose("p")).await.unwrap();
-        let mut reader = desk.reader(large.document).await.unwrap();
-        let inline = desk.reader(document).await.unwrap();
-        reader.next().await.unwrap().unwrap();
-        let delivery = desk.deliver(grant).await.unwrap();
-        let mut upload = desk.upload(case, NewDocument::named("late")).await.unwrap();
-        upload.write(&vec![1; 9 << 20]).await.unwrap();
+        let Erased { storage, desk, case, stored, recipient, grant, upload, erasure, _folders, .. } =
+            erased().await;
+        let (document, new) = (stored.document, || NewDocument::named("y"));
         let token = upload.token().unwrap();
-        desk.close_case(case, "done").await.unwrap();
-
-        let before = objects_of(&*storage, case).await.len();
-        let erasure = desk.erase_case(case).await.unwrap();
-        assert_eq!((erasure.case, erasure.level), (case, ErasureLevel::Deleted));
-        assert_eq!((usize::try_from(erasure.objects_deleted).unwrap(), before), (before, 9));
-        assert!(objects_of(&*storage, case).await.is_empty());
-
-        let new = || NewDocument::named("y");
         let answers = [
             kind(desk.store(case, new(), b"y".to_vec()).await),
             kind(desk.store_version(document, new(), "why", b"y".to_vec()).await),
@@ -91,37 +111,54 @@ fn nothing_about_an_erased_case_is_done_or_released_and_its_objects_are_gone() {
             kind(desk.close_case(case, "again").await),
             kind(desk.reopen_case(case, "again").await),
             kind(desk.erase_case(case).await),
+        ];
+        assert_eq!(answers, [ErrorKind::Erased; 13]);
+        // The upload that finished too late left parts and a head behind. They go, and without a record.
+        assert_eq!(desk.erasure(case).await.unwrap().level, ErasureLevel::Unfinished);
+        assert_eq!(desk.collect_garbage().await.unwrap().objects_deleted, 2);
+        assert!(objects_of(&*storage, case).await.is_empty());
+        desk.vault().audit().verify_from_genesis().await.unwrap();
+        let records = desk.auditor().records(&RecordFilter::all().case(case)).await.unwrap();
+        assert_eq!(records.last().map(|last| (last.seq, last.kind)), Some((erasure.seq, Kind::CaseErased)));
+    });
+}
+
+#[test]
+fn nothing_of_an_erased_case_is_released() {
+    block_on(async {
+        let Erased { desk, case, stored, readers, delivery, _folders, .. } = erased().await;
+        let (document, [mut large, inline]) = (stored.document, readers);
+        let answers = [
             kind(desk.retrieve(document).await),
             kind(desk.retrieve_range(document, 0..1).await),
             kind(desk.reader(document).await),
-            kind(desk.reader_of(document, small.version).await),
+            kind(desk.reader_of(document, stored.version).await),
             kind(desk.describe(document).await),
             kind(desk.history(document).await),
             kind(desk.who_can_open(document).await),
             kind(desk.documents(case, None).await),
             kind(desk.describe_case(case).await),
-            kind(reader.next().await),
-            kind(reader.next().await),
+            kind(large.next().await),
+            kind(large.next().await),
             kind(inline.range(0..1).await),
             kind(delivery.collect().await),
         ];
-        assert_eq!(answers, [ErrorKind::Erased; 26]);
+        assert_eq!(answers, [ErrorKind::Erased; 13]);
+    });
+}
 
+#[test]
+fn an_erased_case_is_listed_without_a_name_and_the_others_are_as_before() {
+    block_on(async {
+        let Erased { desk, case, erasure, _folders, .. } = erased().await;
+        let (other, kept) = stored(&desk, "other", b"other").await;
         let cases = desk.cases(None).await.unwrap().cases;
         let listed = cases.iter().find(|listed| listed.id == case).unwrap();
         assert!(listed.erased && listed.closed && listed.title.is_empty() && listed.attributes.is_empty());
         assert_eq!(listed.changed, erasure.time);
         assert!(cases.iter().any(|listed| listed.id == other && !listed.erased && listed.title == "other"));
-        assert_eq!(desk.retrieve(other_stored.document).await.unwrap(), b"other".as_slice());
-
-        // The upload that finished too late left parts and a head behind, and nothing else about the case
-        // is on record.
-        desk.collect_garbage().await.unwrap();
-        assert!(objects_of(&*storage, case).await.is_empty());
+        assert_eq!(desk.retrieve(kept.document).await.unwrap(), b"other".as_slice());
         assert_eq!(desk.erasure(case).await.unwrap().seq, erasure.seq);
-        vault.audit().verify_from_genesis().await.unwrap();
-        let records = desk.auditor().records(&RecordFilter::all().case(case)).await.unwrap();
-        assert_eq!(records.last().map(|last| (last.seq, last.kind)), Some((erasure.seq, Kind::CaseErased)));
     });
 }
 
@@ -298,7 +335,7 @@ impl Storage for Interrupted {
 }
 
 /// A vault whose storage can be interrupted, a second process beside it, and a closed case.
-async fn two_processes() -> (Arc<Interrupted>, Session, Session, CaseId, Stored, tempfile::TempDir) {
+async fn two_processes() -> (Arc<Interrupted>, Session, Session, CaseId, Stored, TempDir) {
     let storage = Arc::new(Interrupted::default());
     let folder = tempfile::tempdir().unwrap();
     let key = LocalKey::create(folder.path().join("key")).unwrap();
