@@ -49,6 +49,16 @@ pub(crate) struct Condemn {
     pub(crate) operation: OperationId,
     pub(crate) case: CaseId,
     pub(crate) condemned: OperationId,
+    pub(crate) because: GivenUp,
+}
+
+/// Why an operation is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GivenUp {
+    /// Its announcement expired.
+    Expired,
+    /// Its uploader says so.
+    ByUploader,
 }
 
 #[async_trait]
@@ -56,16 +66,26 @@ impl Command for Condemn {
     async fn plan(&self, view: &View<'_>) -> Result<Draft> {
         policy::not_erased(self.case, view.row(&RowKey::case(self.case)).await?.as_ref())?;
         let row = view.row(&RowKey::operation(self.condemned)).await?;
-        let clocks = Clocks { own: view.now, log: view.state.head.time };
-        let row = row.filter(|row| row.kind == Kind::UploadAnnounced);
-        let expired = row.is_some_and(|row| clocks.have_reached(expiry(&row)));
-        clocks.agree()?;
-        if !expired {
-            return Err(Error::denied(format!("operation {} is not abandoned", self.condemned)));
+        match self.because {
+            GivenUp::Expired => self.has_expired(view, row)?,
+            GivenUp::ByUploader => policy::may_commit(self.condemned, row.as_ref())?,
         }
         let condemned = draft(&self.origin, Kind::Condemned, self.operation, Vec::new());
         let auxiliary = auxiliary_from(self.condemned.as_bytes());
         Ok(Draft { case: self.case, auxiliary, ..condemned })
+    }
+}
+
+impl Condemn {
+    fn has_expired(&self, view: &View<'_>, row: Option<Row>) -> Result<()> {
+        let clocks = Clocks { own: view.now, log: view.state.head.time };
+        let row = row.filter(|row| row.kind == Kind::UploadAnnounced);
+        let expired = row.is_some_and(|row| clocks.have_reached(expiry(&row)));
+        clocks.agree()?;
+        if expired {
+            return Ok(());
+        }
+        Err(Error::denied(format!("operation {} is not abandoned", self.condemned)))
     }
 }
 

@@ -121,11 +121,11 @@ impl Session {
     ///
     /// Not found; erased; as [`Session::cases`].
     pub async fn describe_case(&self, case: CaseId) -> Result<CaseDescription> {
-        let row = self.fresh_row(&RowKey::case(case)).await?;
-        let row = row.ok_or_else(|| Error::not_found(format!("case {case}")))?;
-        let described = self.describe_case_row(&row).await?;
+        let missing = || Error::not_found(format!("case {case}"));
+        self.fresh_row(&RowKey::case(case)).await?.ok_or_else(missing)?;
         self.browse(Browsed::Case(case), 1).await?;
-        Ok(described)
+        let row = self.row(&self.vault.ledger().state(), &RowKey::case(case)).await?;
+        self.describe_case_row(&row.ok_or_else(missing)?).await
     }
 
     /// A page of a case's documents, from the one at `start` on. See [`Session::cases`].
@@ -151,10 +151,9 @@ impl Session {
     ///
     /// Not found; as [`Session::cases`].
     pub async fn describe(&self, document: DocumentId) -> Result<Described> {
-        let row = self.document_row(document).await?;
-        let described = self.describe_row(document, &row).await?;
+        self.document_row(document).await?;
         self.browse(Browsed::Document(document), 1).await?;
-        Ok(described)
+        self.describe_row(document, &self.document_row(document).await?).await
     }
 
     /// Every version of a document, oldest first.
@@ -164,6 +163,8 @@ impl Session {
     /// Not found; as [`Session::cases`].
     pub async fn history(&self, document: DocumentId) -> Result<Vec<VersionInfo>> {
         self.document_row(document).await?;
+        let expected = self.all_rows(&self.vault.ledger().state(), RowKey::versions(document)).await?.len();
+        self.browse(Browsed::Versions(document), u32::try_from(expected).unwrap_or(u32::MAX)).await?;
         let mut rows = self.all_rows(&self.vault.ledger().state(), RowKey::versions(document)).await?;
         rows.sort_by_key(|row| row.seq);
         let versions = rows.iter().map(|row| async move {
@@ -173,13 +174,12 @@ impl Session {
                 plan::reason(&personal).map_err(|_| Error::corrupt(format!("record {}", row.seq)))?;
             Ok::<_, Error>(VersionInfo { described, previous: plan::previous_version(row), reason })
         });
-        let versions: Vec<VersionInfo> = stream::iter(versions).buffered(AT_ONCE).try_collect().await?;
-        self.browse(Browsed::Versions(document), u32::try_from(versions.len()).unwrap_or(u32::MAX)).await?;
-        Ok(versions)
+        stream::iter(versions).buffered(AT_ONCE).try_collect().await
     }
 
     /// Rows of one page and the first of the next, as of the record that puts the look in the log:
-    /// its commit brings this process up to date, so the lookup after it misses nothing before it.
+    /// its commit brings this process up to date, so the lookup after it misses nothing before it. So
+    /// too for every other answer here: on record first, then looked up.
     async fn page(&self, from: &RowKey, what: Browsed) -> Result<Vec<Row>> {
         let expected = self.vault.rows(&self.vault.ledger().state(), from, PAGE + 1).await?.len();
         self.browse(what, u32::try_from(expected.min(PAGE)).unwrap_or(u32::MAX)).await?;

@@ -14,7 +14,7 @@ use crate::{
         row::RowKey,
         tile::{self, TileId},
     },
-    plan::{self, Announce, Condemn},
+    plan::{self, Announce, Condemn, GivenUp},
     storage::{ObjectKey, layout},
 };
 
@@ -141,7 +141,7 @@ impl Session {
             Fate::Wait => report.kept += 1,
             Fate::Announce => report.announced += u64::from(self.announce_orphan(case, operation).await?),
             Fate::Condemn => {
-                if self.condemn(case, operation).await? {
+                if self.unless_denied(self.condemn(case, operation, GivenUp::Expired).await)? {
                     report.condemned += 1;
                     report.objects_deleted += self.delete_objects(case, operation).await?;
                 }
@@ -173,11 +173,21 @@ impl Session {
         self.unless_denied(self.commit(operation, command).await)
     }
 
-    /// Condemns an expired operation; false if it committed or was prolonged meanwhile.
-    async fn condemn(&self, case: CaseId, condemned: OperationId) -> Result<bool> {
+    /// Gives an upload up on its uploader's word and deletes its objects.
+    ///
+    /// # Errors
+    ///
+    /// Denied if it was committed or given up already; the storage's.
+    pub(crate) async fn give_up(&self, case: CaseId, upload: OperationId) -> Result<()> {
+        self.condemn(case, upload, GivenUp::ByUploader).await?;
+        self.delete_objects(case, upload).await.map(drop)
+    }
+
+    /// Condemns an operation; denied if it committed, or was prolonged, meanwhile.
+    async fn condemn(&self, case: CaseId, condemned: OperationId, because: GivenUp) -> Result<()> {
         let operation = self.operation()?;
-        let command = Condemn { origin: self.origin.clone(), operation, case, condemned };
-        self.unless_denied(self.commit(operation, command).await)
+        let command = Condemn { origin: self.origin.clone(), operation, case, condemned, because };
+        self.commit(operation, command).await.map(drop)
     }
 
     fn unless_denied<T>(&self, committed: Result<T>) -> Result<bool> {

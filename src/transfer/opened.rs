@@ -51,7 +51,7 @@ impl Identity {
         }
         let opened = self.open_manifest(&envelope, &start, &manifest).map_err(|OpenError| malformed())?;
         let (grant_key, manifest) = opened;
-        Ok(Opened { sealed, envelope, grant_key, manifest, next: 0, reading: false })
+        Ok(Opened { sealed, envelope, grant_key, manifest, next: 0, reading: false, failed: false })
     }
 
     fn open_manifest(
@@ -88,6 +88,8 @@ pub struct Opened<R> {
     manifest: Manifest,
     next: usize,
     reading: bool,
+    /// Something was not authentic, and nothing more is released.
+    failed: bool,
 }
 
 impl<R: Read> Opened<R> {
@@ -139,15 +141,20 @@ impl<R: Read> Opened<R> {
     ///
     /// Corrupt; invalid while the document before it is not read to its end.
     pub fn next_document(&mut self) -> Result<Option<OpenedDocument<'_, R>>> {
+        if self.failed {
+            return Err(malformed());
+        }
         if self.reading {
             return Err(Error::invalid("read the document before this one to its end first"));
         }
         let Some(item) = self.manifest.items.get(self.next).cloned() else {
-            return self.expect_end().map(|()| None);
+            let end = self.expect_end();
+            self.failed = end.is_err();
+            return end.map(|()| None);
         };
-        let sealed_meta = read_bytes(&mut self.sealed, META_CAP)?;
-        let opened = self.open_item(&item, &sealed_meta).map_err(|OpenError| malformed())?;
-        let (head, key, meta) = opened;
+        let opened = self.read_item(&item);
+        self.failed = opened.is_err();
+        let (head, key, meta) = opened?;
         self.next += 1;
         self.reading = true;
         let document = self.manifest.document(&item);
@@ -161,6 +168,11 @@ impl<R: Read> Opened<R> {
             meta,
             walk: Walk::default(),
         }))
+    }
+
+    fn read_item(&mut self, item: &Item) -> Result<(HeadId, HeadKey, VersionMeta)> {
+        let sealed_meta = read_bytes(&mut self.sealed, META_CAP)?;
+        self.open_item(item, &sealed_meta).map_err(|OpenError| malformed())
     }
 
     fn open_item(
@@ -253,7 +265,13 @@ impl<R: Read> OpenedDocument<'_, R> {
     ///
     /// # Errors
     ///
-    /// Corrupt: what came before is authentic, and at the end of each page its digest is compared.
+    /// Corrupt, from then on for ever. At the end of each page its digest is compared.
+    ///
+    /// # Security
+    ///
+    /// What came before the end of its page is authentic under the version's key, which everyone holds
+    /// to whom the version was delivered. That it is the content that the vault signed for is certain
+    /// once its page has ended: [`OpenedDocument::content`] gives nothing sooner.
     pub fn next_part(&mut self) -> Result<Option<Vec<u8>>> {
         Ok(self.part()?.map(|mut content| core::mem::take(&mut *content)))
     }
@@ -262,7 +280,8 @@ impl<R: Read> OpenedDocument<'_, R> {
     ///
     /// # Errors
     ///
-    /// As [`OpenedDocument::next_part`]; storage if `target` cannot be written.
+    /// As [`OpenedDocument::next_part`]; storage if `target` cannot be written. Discard what was
+    /// written then.
     pub fn copy_to(mut self, mut target: impl Write) -> Result<u64> {
         while let Some(content) = self.part()? {
             target.write_all(&content).map_err(unreadable)?;
@@ -282,6 +301,15 @@ impl<R: Read> OpenedDocument<'_, R> {
     }
 
     fn part(&mut self) -> Result<Option<SecretBytes>> {
+        if self.delivery.failed {
+            return Err(malformed());
+        }
+        let part = self.read_part();
+        self.delivery.failed = part.is_err();
+        part
+    }
+
+    fn read_part(&mut self) -> Result<Option<SecretBytes>> {
         let Some((page, part)) = self.walk.at(&self.meta.pages) else {
             self.delivery.reading = false;
             return Ok(None);

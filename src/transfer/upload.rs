@@ -135,7 +135,8 @@ impl Upload {
     ///
     /// # Errors
     ///
-    /// Denied if the case was closed or the upload given up meanwhile; the storage's;
+    /// Denied if the case was closed or the upload given up meanwhile, or if an earlier run of it was
+    /// interrupted while it finished with other content; the storage's;
     /// [`ErrorKind::OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
     ///
     /// # Cancellation
@@ -153,27 +154,18 @@ impl Upload {
         self.commit(&inline).await
     }
 
-    /// Gives the upload up and deletes its parts.
+    /// Gives the upload up, for whoever else goes on with it too, and deletes its parts.
     ///
     /// # Errors
     ///
-    /// The storage's; what stays is removed by garbage collection.
+    /// Denied if it was finished or given up already; the storage's: what stays is removed by garbage
+    /// collection.
     ///
     /// # Cancellation
     ///
     /// As for an error.
     pub async fn abort(self) -> Result<()> {
-        let storage = self.session.vault().ledger().storage();
-        let prefix = layout::of_operation(layout::PARTS, self.target.head.case, self.target.operation());
-        loop {
-            let keys = storage.list(&prefix, None, LISTED).await?;
-            for key in &keys {
-                storage.delete(key).await?;
-            }
-            if keys.len() < LISTED {
-                return Ok(());
-            }
-        }
+        self.session.give_up(self.target.head.case, self.target.operation()).await
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<()> {
@@ -275,7 +267,7 @@ impl Upload {
             blind: &meta.blind,
             content_digest: digest.as_bytes(),
         };
-        let effect = vault.put_head(head).await?;
+        let effect = vault.put_version_head(head, &meta).await?;
         let Target { case_key, reason, .. } = target;
         let origin = session.origin().clone();
         let store = Store { origin, operation, document, effect, len, digest, case_key, reason };
@@ -322,5 +314,5 @@ pub(crate) fn part_context(content: &[u8; 32], attempt: &[u8; 16], page: u32, pa
 pub(super) const PART_USIZE: usize = 8 * 1024 * 1024;
 /// A first allocation for content that may turn out small.
 const SMALL: usize = 256 * 1024;
-/// Attempts at one part looked at, and objects deleted at once.
+/// Attempts at one part looked at.
 const LISTED: usize = 1000;

@@ -8,7 +8,7 @@ use super::Vault;
 use crate::{
     crypto::chunked::OpenError,
     document::{CaseMeta, VersionMeta},
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     grant::GrantMeta,
     head::{self, HeadId, HeadKey, HeadType, ParsedHead},
     ids::{CaseId, DocumentId, GrantId, OperationId},
@@ -109,6 +109,32 @@ impl Vault {
         let sealed = head::seal(&id, key, case_key, meta, inline, self.ledger().entropy())?;
         self.ledger().put(&layout::head(id.case, id.operation), sealed.bytes).await?;
         Ok(head::effect(blind, &sealed.digest, content_digest))
+    }
+
+    /// [`Vault::put_head`] for a version. If an earlier run of its upload was interrupted between its
+    /// head and its record, that head stands in the way, and stands for this one if it says the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::put_head`]; denied if the head in the way says something else.
+    pub(crate) async fn put_version_head(&self, new: NewHead<'_>, meta: &VersionMeta) -> Result<[u8; 32]> {
+        let id = new.id;
+        match self.put_head(new).await {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {}
+            put => return put,
+        }
+        let (parsed, _, bytes) = self.open_head(id, Extent::Start).await?;
+        let earlier = VersionMeta::parse(&bytes).map_err(|Malformed| missing(id))?;
+        let same = earlier.document == meta.document
+            && earlier.content_digest == meta.content_digest
+            && earlier.pages.iter().map(|page| page.len).eq(meta.pages.iter().map(|page| page.len));
+        if same {
+            return Ok(head::effect(&earlier.blind, &parsed.digest, earlier.content_digest.as_bytes()));
+        }
+        Err(Error::denied(
+            "an earlier run of this upload was interrupted while it finished with other content: \
+             start a new upload",
+        ))
     }
 
     async fn open_head(&self, id: HeadId, extent: Extent) -> Result<(ParsedHead, HeadKey, SecretBytes)> {

@@ -51,6 +51,7 @@ impl Vault {
     ///
     /// As [`Vault::sync`].
     pub async fn slots(&self) -> Result<Vec<SlotInfo>> {
+        self.ledger().sync().await?;
         Ok(slots_of(&self.current_keyring().await?.keys))
     }
 

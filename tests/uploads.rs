@@ -1,0 +1,165 @@
+//! Uploads that are given up, go on twice, or are interrupted while they finish.
+#![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{block_on, vault, vault_on};
+use docvault::{
+    ErrorKind, NewDocument, NoSleep, Vault, VaultOptions,
+    keys::LocalKey,
+    storage::{
+        MemoryStorage, Storage,
+        testing::{CrashStorage, InFlight},
+    },
+};
+
+const BIG: usize = (8 << 20) + 100;
+
+/// Two processes went on with one upload. What one of them finished, the other must not destroy by
+/// giving up.
+#[test]
+fn giving_up_an_upload_that_another_finished_is_refused_and_deletes_nothing() {
+    block_on(async {
+        let (vault, _kept) = vault().await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        let mut first = desk.upload(case, NewDocument::named("big")).await.unwrap();
+        let token = first.token().unwrap();
+        first.write(&vec![7; BIG]).await.unwrap();
+        let second = desk.resume_upload(&token).await.unwrap();
+        let stored = first.finish().await.unwrap();
+        assert_eq!(second.abort().await.unwrap_err().kind(), ErrorKind::Denied);
+        assert_eq!(desk.retrieve(stored.document).await.unwrap(), vec![7; BIG]);
+    });
+}
+
+/// Once given up, an upload cannot finish: its parts are gone.
+#[test]
+fn an_upload_that_another_gave_up_cannot_finish() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, _kept) = vault_on(storage.clone()).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        let mut first = desk.upload(case, NewDocument::named("big")).await.unwrap();
+        let token = first.token().unwrap();
+        first.write(&vec![7; BIG]).await.unwrap();
+        desk.resume_upload(&token).await.unwrap().abort().await.unwrap();
+        assert!(storage.list("part/", None, 10).await.unwrap().is_empty());
+        assert_eq!(first.finish().await.unwrap_err().kind(), ErrorKind::Denied);
+        assert_eq!(desk.resume_upload(&token).await.unwrap_err().kind(), ErrorKind::Denied);
+        assert!(desk.documents(case, None).await.unwrap().documents.is_empty());
+        vault.audit().verify_from_genesis().await.unwrap();
+    });
+}
+
+/// The process dies at each storage call of `finish`. The upload then goes on by its token and
+/// finishes, or had finished.
+#[test]
+fn an_upload_interrupted_while_it_finishes_goes_on_by_its_token() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, folder) = vault_on(storage.clone()).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        let (pin, objects) = (vault.pin(), storage.snapshot());
+        let key = || Arc::new(LocalKey::load(folder.path().join("key")).unwrap());
+        let options = || VaultOptions::default().sleeper(NoSleep::default());
+        for content in [vec![1; 1000], vec![2; BIG]] {
+            let mut crashed_at = Vec::new();
+            for nth in 0.. {
+                let crashing = Arc::new(CrashStorage::new(&objects, nth));
+                let mut token = None;
+                let mut stored = None;
+                if let Ok(vault) = Vault::open_with(crashing.clone(), key(), &pin, options()).await {
+                    let desk = vault.session("a").purpose("p").begin().unwrap();
+                    if let Ok(mut upload) = desk.upload(case, NewDocument::named("x")).await {
+                        token = Some(upload.token().unwrap());
+                        if upload.write(&content).await.is_ok() {
+                            stored = upload.finish().await.ok();
+                        }
+                    }
+                }
+                if !crashing.crashed() {
+                    break;
+                }
+                let Some(token) = token else { continue };
+                crashed_at.push(nth);
+                for in_flight in InFlight::BOTH {
+                    let found = Arc::new(crashing.recover(in_flight).await.unwrap());
+                    let vault = Vault::open_with(found, key(), &pin, options()).await.unwrap();
+                    let desk = vault.session("a").purpose("p").begin().unwrap();
+                    match desk.resume_upload(&token).await {
+                        Ok(mut upload) => {
+                            let from = usize::try_from(upload.position()).unwrap();
+                            upload.write(&content[from..]).await.unwrap();
+                            upload.finish().await.unwrap();
+                        }
+                        Err(error) => assert_eq!(error.kind(), ErrorKind::Denied, "it had finished"),
+                    }
+                    let documents = desk.documents(case, None).await.unwrap().documents;
+                    assert_eq!(documents.len(), 1, "crash at call {nth}, {in_flight:?}");
+                    assert_eq!(desk.retrieve(documents[0].document).await.unwrap(), content);
+                    assert!(stored.is_none());
+                }
+            }
+            assert!(crashed_at.len() >= 2, "{crashed_at:?}");
+        }
+    });
+}
+
+/// The file changed between a crash while finishing and going on: what was on the way is not mixed
+/// with it.
+#[test]
+fn a_changed_file_does_not_finish_what_another_one_began_to() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, folder) = vault_on(storage.clone()).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        let (pin, objects) = (vault.pin(), storage.snapshot());
+        let key = || Arc::new(LocalKey::load(folder.path().join("key")).unwrap());
+        let options = || VaultOptions::default().sleeper(NoSleep::default());
+        for nth in 0.. {
+            let crashing = Arc::new(CrashStorage::new(&objects, nth));
+            let mut token = None;
+            if let Ok(vault) = Vault::open_with(crashing.clone(), key(), &pin, options()).await {
+                let desk = vault.session("a").purpose("p").begin().unwrap();
+                if let Ok(mut upload) = desk.upload(case, NewDocument::named("x")).await {
+                    token = Some(upload.token().unwrap());
+                    upload.write(b"before").await.unwrap();
+                    drop(upload.finish().await);
+                }
+            }
+            if !crashing.crashed() {
+                break;
+            }
+            let Some(token) = token else { continue };
+            let found = Arc::new(crashing.recover(InFlight::Landed).await.unwrap());
+            let vault = Vault::open_with(found, key(), &pin, options()).await.unwrap();
+            let desk = vault.session("a").purpose("p").begin().unwrap();
+            let finished = match desk.resume_upload(&token).await {
+                Ok(mut upload) => {
+                    upload.write(b"changed").await.unwrap();
+                    upload.finish().await
+                }
+                Err(error) => Err(error),
+            };
+            let documents = desk.documents(case, None).await.unwrap().documents;
+            let content = match documents.first() {
+                Some(document) => Some(desk.retrieve(document.document).await.unwrap()),
+                None => None,
+            };
+            match finished {
+                Ok(_) => assert_eq!(content.unwrap(), b"changed".as_slice()),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+                    assert!(content.is_none_or(|content| content == b"before".as_slice()));
+                }
+            }
+        }
+    });
+}
