@@ -220,7 +220,7 @@ mod tests {
             (back.blind, &back.terms, back.key.expose()),
             (meta.blind, &meta.terms, meta.key.expose())
         );
-        assert_eq!(back.encode(), meta.encode());
+        assert_eq!(*back.encode(), *meta.encode());
     }
 
     #[test]

@@ -203,6 +203,15 @@ impl ParsedHead {
         Ok(Ok(Self { id, key_id, wrapped, meta, inline, digest }))
     }
 
+    /// The bytes that [`ParsedHead::parse`] takes.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        w.fixed(b"dvhd").u8(FORMAT).u8(SUITE).u8(self.id.of.code()).u8(0).fixed(&self.key_id);
+        w.fixed(&self.wrapped).bytes(&self.meta).fixed(&self.inline);
+        w.into_vec()
+    }
+
     /// Opens the head with its case's key.
     ///
     /// # Errors
@@ -245,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_opens_for_its_ids_and_case_key_alone() {
+    fn p04_a_head_opens_for_its_ids_and_case_key_alone() {
         let (key, case_key) = (HeadKey::generate(&SystemEntropy).expect("entropy"), Secret::take([5; 32]));
         let sealed = seal(&head(), &key, &case_key, b"meta", b"inline", &SystemEntropy).expect("entropy");
         let parsed = ParsedHead::parse(head(), &sealed.bytes).expect("parses").expect("whole");
@@ -263,6 +272,17 @@ mod tests {
             assert!(parsed.open(&case_key).is_err());
         }
         assert!(ParsedHead::parse(HeadId { of: HeadType::Grant, ..head() }, &sealed.bytes).is_err());
+        let other_role = HeadId { of: HeadType::Grant, ..head() };
+        assert!(ParsedHead { id: other_role, ..parsed.clone() }.open(&case_key).is_err());
+        assert!(ParsedHead { key_id: [9; 16], ..parsed }.open(&case_key).is_err());
+        // Content has its role and the same ids.
+        let content = key.content_context(&head());
+        for other in others {
+            assert_ne!(key.content_context(&other), content);
+        }
+        let other_key = HeadKey { id: [9; 16], key: key.key.duplicate() };
+        assert_ne!(other_key.content_context(&head()), content);
+        assert_ne!(head().context(schedule::HEAD_META, &key.id), head().context(schedule::HEAD_KEY, &key.id));
     }
 
     #[test]

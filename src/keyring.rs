@@ -282,6 +282,20 @@ impl SealedKeyring {
         Ok(Self { vault, id, slots, prefix, payload: payload.to_vec() })
     }
 
+    /// The bytes that [`SealedKeyring::parse`] takes.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        w.fixed(b"dvkr").u8(FORMAT).u8(SUITE).u16(0).fixed(self.vault.as_bytes()).fixed(&self.id);
+        w.u32(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
+        for (slot, sealed) in &self.slots {
+            w.fixed(&slot.id).u16(slot.kind).fixed(&slot.public.to_bytes());
+            w.bytes(&slot.wrapped_seed).fixed(sealed);
+        }
+        w.fixed(&self.payload);
+        w.into_vec()
+    }
+
     pub(crate) fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.slots.iter().map(|(slot, _)| slot)
     }
@@ -424,6 +438,31 @@ mod tests {
         assert!(sealed.open(&[9; 16], &seeds[0]).is_err());
         assert!(sealed.open(&[8; 16], &seeds[0]).is_err());
         assert!(sealed.open(&[8; 16], &seeds[1]).is_ok());
+    }
+
+    #[test]
+    fn empty_key_list_rejected() {
+        let (mut keyring, seeds) = keyring();
+        let opens = |keyring: &Keyring| {
+            let bytes = keyring.seal(vault(), &SystemEntropy).expect("entropy");
+            let sealed = SealedKeyring::parse(vault(), &bytes);
+            sealed.map_err(|Malformed| OpenError).and_then(|sealed| sealed.open(&[9; 16], &seeds[0]))
+        };
+        assert!(opens(&keyring).is_ok());
+        // Sealed rightly by who holds every key, and yet not taken: no epoch, or fewer labels than slots.
+        let epochs = core::mem::take(&mut keyring.epochs);
+        assert!(opens(&keyring).is_err(), "no epoch");
+        keyring.epochs = epochs;
+        let labels = core::mem::take(&mut keyring.labels);
+        assert!(opens(&keyring).is_err(), "no label");
+        keyring.labels = labels;
+        let slots = core::mem::take(&mut keyring.slots);
+        keyring.labels.clear();
+        let none = keyring.seal(vault(), &SystemEntropy).expect("entropy");
+        assert!(SealedKeyring::parse(vault(), &none).is_err(), "no slot");
+        keyring.add_slot(slots[0].clone(), String::new());
+        let one = keyring.seal(vault(), &SystemEntropy).expect("entropy");
+        assert!(SealedKeyring::parse(vault(), &one).is_ok());
     }
 
     #[test]

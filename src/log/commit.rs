@@ -176,6 +176,25 @@ impl Commit {
         Ok(commit)
     }
 
+    /// The bytes that [`Commit::parse`] takes.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let Statement { vault, first, count, previous, root, nonce, .. } = &self.statement;
+        let mut bodies = Writer::new();
+        self.bodies.iter().for_each(|body| {
+            bodies.bytes(body);
+        });
+        let mut w = Writer::new();
+        w.fixed(b"dvcm").u8(FORMAT).u8(SUITE).u16(0).fixed(vault.as_bytes()).u64(*first).u32(*count);
+        w.u32(u32::try_from(self.recent.len()).unwrap_or(u32::MAX)).fixed(previous).fixed(root).fixed(nonce);
+        w.u32(u32::try_from(bodies.as_slice().len()).unwrap_or(u32::MAX));
+        self.recent.iter().chain(&self.leaves).for_each(|record| {
+            w.fixed(&record.leaf.encode());
+        });
+        w.fixed(bodies.as_slice()).fixed(&self.signature);
+        w.into_vec()
+    }
+
     /// Checks who signed.
     ///
     /// # Errors

@@ -47,6 +47,22 @@ impl Page {
         if page.keys().is_sorted_by(|a, b| a < b) { Ok(page) } else { Err(Malformed) }
     }
 
+    /// The bytes that [`Page::parse`] takes.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        let count = u32::try_from(self.keys().count()).unwrap_or(u32::MAX);
+        w.fixed(b"dvip").u8(FORMAT).u8(self.height()).u16(0).u32(count);
+        match self {
+            Self::Rows(rows) => rows.iter().for_each(|row| row.write(&mut w)),
+            Self::Inner { children, .. } => children.iter().for_each(|(key, hash)| {
+                key.write(&mut w);
+                w.fixed(hash);
+            }),
+        }
+        w.into_vec()
+    }
+
     fn keys(&self) -> Box<dyn Iterator<Item = &RowKey> + '_> {
         match self {
             Self::Rows(rows) => Box::new(rows.iter().map(|row| &row.key)),

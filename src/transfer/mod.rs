@@ -13,7 +13,7 @@ pub use token::UploadToken;
 pub use upload::Upload;
 
 pub(crate) use delivery::Parcel;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use delivery::{Envelope, Manifest as DeliveryManifest};
 pub(crate) use reader::ContentSource;
 pub(crate) use token::Target;

@@ -80,7 +80,6 @@ impl Identity {
 }
 
 /// A delivery whose sender, recipient and terms are checked; its documents follow one by one.
-#[derive(Debug)]
 pub struct Opened<R> {
     sealed: R,
     envelope: Envelope,
@@ -90,6 +89,16 @@ pub struct Opened<R> {
     reading: bool,
     /// Something was not authentic, and nothing more is released.
     failed: bool,
+}
+
+impl<R> core::fmt::Debug for Opened<R> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Opened")
+            .field("vault", &self.envelope.vault)
+            .field("operation", &self.envelope.operation)
+            .field("documents", &self.manifest.items.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl<R: Read> Opened<R> {
@@ -207,7 +216,6 @@ impl<R: Read> Opened<R> {
 }
 
 /// A document of a delivery.
-#[derive(Debug)]
 pub struct OpenedDocument<'a, R> {
     delivery: &'a mut Opened<R>,
     document: DocumentId,
@@ -216,6 +224,15 @@ pub struct OpenedDocument<'a, R> {
     context: [u8; 32],
     meta: VersionMeta,
     walk: Walk,
+}
+
+impl<R> core::fmt::Debug for OpenedDocument<'_, R> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("OpenedDocument")
+            .field("document", &self.document)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<R: Read> OpenedDocument<'_, R> {

@@ -25,7 +25,6 @@ use crate::{
 ///
 /// Dropping it leaves sealed parts that nothing names, which garbage collection removes once the
 /// upload's announcement has expired.
-#[derive(Debug)]
 pub struct Upload {
     session: Session,
     target: Target,
@@ -34,8 +33,18 @@ pub struct Upload {
     attempt: [u8; 16],
 }
 
+impl core::fmt::Debug for Upload {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Upload")
+            .field("operation", &self.target.operation())
+            .field("pages", &self.pages.len())
+            .field("position", &self.page.len)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The page being written.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct OpenPage {
     len: u64,
     runs: Vec<Run>,

@@ -246,7 +246,7 @@ fn open(
     wrap::unwrap(epoch_key, &context(vault, case, epoch), &wrapped)
 }
 
-fn parse(epoch: u32, object: &[u8]) -> Result<[u8; WRAPPED_LEN], Malformed> {
+pub(crate) fn parse(epoch: u32, object: &[u8]) -> Result<[u8; WRAPPED_LEN], Malformed> {
     let mut r = Reader::new(object);
     r.expect(b"dvck")?;
     r.expect(&[FORMAT, SUITE, 0, 0])?;
@@ -287,5 +287,20 @@ mod tests {
                 assert!(open(vault, case, claimed, key, &object).is_err());
             }
         }
+    }
+
+    #[test]
+    fn p04_a_case_key_opens_for_its_vault_case_and_epoch_alone() {
+        let (vault, case) = (VaultId::from_bytes([1; 16]), CaseId::from_bytes([2; 16]));
+        let (epoch_key, key) = (Secret::take([3; 32]), Secret::take([4; 32]));
+        let object = seal(vault, case, 7, &epoch_key, &key, &SystemEntropy).expect("entropy");
+        assert_eq!(open(vault, case, 7, &epoch_key, &object).expect("opens").expose(), key.expose());
+        assert!(open(VaultId::from_bytes([9; 16]), case, 7, &epoch_key, &object).is_err());
+        assert!(open(vault, CaseId::from_bytes([9; 16]), 7, &epoch_key, &object).is_err());
+        assert!(open(vault, case, 7, &Secret::take([9; 32]), &object).is_err());
+        assert!(open(vault, case, 8, &epoch_key, &object).is_err());
+        let mut renumbered = object.to_vec();
+        renumbered[8..12].copy_from_slice(&8u32.to_be_bytes());
+        assert!(open(vault, case, 8, &epoch_key, &renumbered).is_err());
     }
 }

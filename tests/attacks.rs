@@ -1,0 +1,26 @@
+//! Attacks published on systems like this one, and some that were not, each built for real: a storage
+//! that lies, a forged object, a colluding recipient. `attacks/TABLE.md` lists them.
+#![cfg(feature = "testing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::too_many_lines,
+    reason = "tests"
+)]
+
+mod common;
+
+mod attacks {
+    mod clocks;
+    mod keys;
+    mod log;
+    mod names;
+    mod objects;
+    mod races;
+    mod sharing;
+    mod toolkit;
+}

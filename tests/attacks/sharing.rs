@@ -1,0 +1,378 @@
+//! Recipients, senders and whoever carries a delivery between them.
+
+use std::collections::BTreeSet;
+
+use docvault::{
+    DocumentId, ErrorKind, GrantId, Identity, NewDocument, Recipient, Sender, Terms, VersionId,
+    storage::Storage,
+};
+use hpke::{
+    Deserializable, Kem, OpModeR, OpModeS, Serializable,
+    aead::ChaCha20Poly1305,
+    kdf::HkdfSha256,
+    kem::XWing,
+    rand_core::{TryCryptoRng, TryRng},
+    single_shot_open, single_shot_seal_with_rng,
+};
+
+use super::toolkit::*;
+use crate::common::block_on;
+
+/// Two parts: the first can be released before the second is read.
+const TWO_PARTS: usize = (8 << 20) + 300_000;
+const ENVELOPE: usize = 1320;
+
+/// What a recipient learns by taking a delivery apart as FORMAT §8 says.
+struct TakenApart {
+    grant_key: [u8; 32],
+    object: [u8; 16],
+    version: [u8; 16],
+    key_id: [u8; 16],
+    head_key: [u8; 32],
+    manifest: Vec<u8>,
+}
+
+fn take_apart(seed: u8, delivery: &[u8]) -> TakenApart {
+    let key = <XWing as Kem>::PrivateKey::from_bytes(&[seed; 32]).unwrap();
+    let enc = <XWing as Kem>::EncappedKey::from_bytes(&delivery[152..1272]).unwrap();
+    let (info, sealed) = (&delivery[120..152], &delivery[1272..ENVELOPE]);
+    let opened = single_shot_open::<ChaCha20Poly1305, HkdfSha256, XWing>(
+        &OpModeR::Base,
+        &key,
+        &enc,
+        info,
+        sealed,
+        &[],
+    );
+    let grant_key: [u8; 32] = opened.unwrap().try_into().unwrap();
+    let (vault, operation) = (&delivery[8..24], &delivery[24..40]);
+    let sealed = Fields(&delivery[ENVELOPE..]).bytes();
+    let manifest_key = subkey(&grant_key, "key of delivery manifest", &[operation]);
+    let padded = open(&manifest_key, &context("delivery manifest", &[&delivery[..ENVELOPE]]), sealed);
+    let manifest = Fields(&padded).bytes().to_vec();
+    let mut fields = Fields(&manifest);
+    let case: [u8; 16] = fields.array();
+    fields.take(16 + 2);
+    fields.bytes();
+    fields.take(24 + 8);
+    assert_eq!(fields.array::<4>(), [0, 0, 0, 1]);
+    let (object, version, key_id): ([u8; 16], [u8; 16], [u8; 16]) =
+        (fields.array(), fields.array(), fields.array());
+    let ids: [&[u8]; 3] = [&case, &object, &version];
+    let key = subkey(&grant_key, "key of delivered document", &ids);
+    let bound = context("delivery wrap", &[vault, &case, &object, &version, &key_id]);
+    let head_key = open(&key, &bound, fields.take(104)).try_into().unwrap();
+    TakenApart { grant_key, object, version, key_id, head_key, manifest }
+}
+
+/// Where the documents of a delivery begin.
+fn documents_at(delivery: &[u8]) -> usize {
+    let manifest = u32::from_be_bytes(delivery[ENVELOPE..ENVELOPE + 4].try_into().unwrap());
+    ENVELOPE + 4 + manifest as usize + 64
+}
+
+async fn deliver(world: &World, grant: GrantId) -> Vec<u8> {
+    world.desk.deliver(grant).await.unwrap().collect().await.unwrap().to_vec()
+}
+
+async fn granted(world: &World, document: DocumentId, to: &Identity) -> GrantId {
+    world.desk.grant(document, &recipient(to), Terms::read().purpose("p")).await.unwrap()
+}
+
+fn content(identity: &Identity, delivery: &[u8], sender: &Sender) -> Result<Vec<u8>, docvault::Error> {
+    let mut opened = identity.open(delivery, sender)?;
+    let content = opened.next_document()?.unwrap().content()?;
+    assert!(opened.next_document()?.is_none());
+    Ok(content)
+}
+
+/// `plaintext` as the part `part` of a version, under its own key: what only who holds it can make.
+fn forged_part(world: &World, apart: &TakenApart, attempt: &[u8], part: u32, plaintext: &[u8]) -> Vec<u8> {
+    let bound = context(
+        "content",
+        &[
+            &[1],
+            &[1],
+            world.vault.id().as_bytes(),
+            world.case.as_bytes(),
+            &apart.object,
+            &apart.version,
+            &apart.key_id,
+            &[1],
+        ],
+    );
+    let bound = [bound.as_slice(), attempt, &0u32.to_be_bytes(), &part.to_be_bytes()].concat();
+    seal(&apart.head_key, &bound, plaintext)
+}
+
+#[test]
+fn recipient_key_substitution() {
+    let (honest, attacker) = (identity(1), identity(2));
+    let read_aloud = honest.fingerprint().to_string();
+    let refused = |bytes: &[u8]| {
+        let error = Recipient::verify(bytes, &read_aloud).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+    };
+    refused(&attacker.recipient_bytes());
+    // Half of each: the X25519 half is the last 32 bytes, the ML-KEM half what is before.
+    let (mine, theirs) = (honest.recipient_bytes(), attacker.recipient_bytes());
+    refused(&[&mine[..1184], &theirs[1184..]].concat());
+    refused(&[&theirs[..1184], &mine[1184..]].concat());
+    for at in (0..mine.len()).step_by(5) {
+        refused(&altered(&mine, at, 1));
+    }
+    assert!(Recipient::verify(&mine, &read_aloud).is_ok());
+    // A recipient's fingerprint is no sender's, and a shortened one is none.
+    assert!(Sender::verify(&mine[..48], &read_aloud).is_err());
+    for len in 0..read_aloud.len() {
+        assert!(Recipient::verify(&mine, &read_aloud[..len]).is_err());
+    }
+}
+
+#[test]
+fn one_version_one_plaintext() {
+    block_on(async {
+        let world = World::new().await;
+        let honest = vec![1; TWO_PARTS];
+        let stored = world.store("contract", honest.clone()).await;
+        let (colluding, notary) = (identity(1), identity(2));
+        let one = granted(&world, stored.document, &colluding).await;
+        let two = granted(&world, stored.document, &notary).await;
+        // The recipient hands the storage a second content under the version's own key.
+        let apart = take_apart(1, &deliver(&world, one).await);
+        let prefix = format!("part/{}/{}/", world.case, stored.version);
+        let evil = world.evil();
+        let (name, sealed) = objects(&*evil, &prefix).await.pop_first().unwrap();
+        let attempt: Vec<u8> = {
+            let hex = name.as_str().rsplit('-').next().unwrap();
+            (0..16).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()).collect()
+        };
+        let forged = forged_part(&world, &apart, &attempt, 0, &vec![2; 8 << 20]);
+        assert_eq!(forged.len(), sealed.len());
+        evil.substitute(&name, forged.clone().into());
+        let desk = session(&world.open(evil.clone()).await.unwrap());
+        assert_eq!(desk.retrieve(stored.document).await.unwrap_err().kind(), ErrorKind::Corrupt);
+        let mut reader = desk.reader(stored.document).await.unwrap();
+        let end = loop {
+            match reader.next().await {
+                Ok(Some(_)) => {}
+                end => break end,
+            }
+        };
+        assert_eq!(end.unwrap_err().kind(), ErrorKind::Corrupt);
+        assert_eq!(reader.next().await.unwrap_err().kind(), ErrorKind::Corrupt, "the error stays");
+        // Another recipient's delivery, altered on its way.
+        let mut delivery = deliver(&world, two).await;
+        let at = delivery.windows(64).position(|window| window == &sealed[..64]).unwrap();
+        delivery[at..at + forged.len()].copy_from_slice(&forged);
+        let error = content(&notary, &delivery, &world.vault.sender()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        let mut opened = notary.open(delivery.as_slice(), &world.vault.sender()).unwrap();
+        let mut document = opened.next_document().unwrap().unwrap();
+        while document.next_part().is_ok_and(|part| part.is_some()) {}
+        assert_eq!(document.next_part().unwrap_err().kind(), ErrorKind::Corrupt, "the error stays");
+        assert_eq!(opened.next_document().unwrap_err().kind(), ErrorKind::Corrupt);
+        assert_eq!(world.desk.retrieve(stored.document).await.unwrap(), honest);
+    });
+}
+
+#[test]
+fn recipient_cannot_forge_for_other() {
+    block_on(async {
+        let world = World::new().await;
+        let stored = world.store("contract", b"pay 100".to_vec()).await;
+        let (mallory, notary) = (identity(1), identity(2));
+        let grant = granted(&world, stored.document, &mallory).await;
+        let delivery = deliver(&world, grant).await;
+        let sender = world.vault.sender();
+        assert_eq!(content(&mallory, &delivery, &sender).unwrap(), b"pay 100");
+        let apart = take_apart(1, &delivery);
+        // Addressed anew: the notary's fingerprint, and the grant key sealed to their key.
+        let to = recipient(&notary);
+        let (public, info) = (notary.recipient_bytes(), &delivery[120..152]);
+        let fingerprint = context("recipient", &[&public]);
+        let key = <XWing as Kem>::PublicKey::from_bytes(&public).unwrap();
+        let (enc, ct) = single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, XWing>(
+            &OpModeS::Base,
+            &key,
+            info,
+            &apart.grant_key,
+            &[],
+            &mut Fixed,
+        )
+        .unwrap();
+        let resealed = [enc.to_bytes().as_slice(), &ct].concat();
+        let addressed = patched(&patched(&delivery, 56..88, &fingerprint), 152..ENVELOPE, &resealed);
+        assert_eq!(to.fingerprint(), notary.fingerprint());
+        let error = content(&notary, &addressed, &sender).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        // And with a manifest of the forger's, valid but for the signature, over another content.
+        let start = &addressed[..ENVELOPE];
+        let key = subkey(&apart.grant_key, "key of delivery manifest", &[&delivery[24..40]]);
+        let manifest = padded(&apart.manifest);
+        let sealed = seal(&key, &context("delivery manifest", &[start]), &manifest);
+        let documents = documents_at(&delivery);
+        let old_signature = &delivery[documents - 64..documents];
+        let len = u32::try_from(sealed.len()).unwrap().to_be_bytes();
+        let own_signature = {
+            use ed25519_dalek::Signer;
+            let signer = ed25519_dalek::SigningKey::from_bytes(&[9; 32]);
+            let message = [b"docvault/v1/sign delivery\0".as_slice(), start, &len, &sealed].concat();
+            signer.sign(&message).to_bytes()
+        };
+        for signature in [old_signature, &own_signature, &[0; 64]] {
+            let whole = [start, &len, &sealed, signature, &delivery[documents..]].concat();
+            assert_eq!(content(&notary, &whole, &sender).unwrap_err().kind(), ErrorKind::Corrupt);
+        }
+        // A carrier passes one recipient's delivery on to another.
+        assert_eq!(content(&notary, &delivery, &sender).unwrap_err().kind(), ErrorKind::Denied);
+    });
+}
+
+#[test]
+fn delivery_from_unknown_sender() {
+    block_on(async {
+        let (world, attacker) = (World::new().await, World::new().await);
+        let notary = identity(1);
+        let stored = attacker.store("forged", b"forged".to_vec()).await;
+        let grant = granted(&attacker, stored.document, &notary).await;
+        let forged = deliver(&attacker, grant).await;
+        assert!(content(&notary, &forged, &attacker.vault.sender()).is_ok());
+        // As it is; with the honest vault's id; with its id and key: "from the vault" in every clear field.
+        let honest = world.vault.sender();
+        let bytes = honest.to_bytes();
+        let claims = patched(&forged, 8..24, &bytes[..16]);
+        let claims_key = patched(&claims, 88..120, &bytes[16..]);
+        for delivery in [&forged[..], &claims, &claims_key] {
+            let error = content(&notary, delivery, &honest).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Denied | ErrorKind::Corrupt), "{error}");
+        }
+        // A sender is taken by its fingerprint alone, and names vault and key.
+        let theirs = attacker.vault.sender().to_bytes();
+        let fingerprint = honest.fingerprint().to_string();
+        let mixed = [&bytes[..16], &theirs[16..]].concat();
+        for bytes in [theirs, mixed] {
+            assert_eq!(Sender::verify(&bytes, &fingerprint).unwrap_err().kind(), ErrorKind::Invalid);
+        }
+    });
+}
+
+#[test]
+fn error_oracle_indistinct() {
+    block_on(async {
+        let world = World::new().await;
+        let stored = world.store("x", vec![7; 20_000]).await;
+        let evil = world.evil();
+        let desk = session(&world.open(evil.clone()).await.unwrap());
+        let (name, notary) = (head_name(&stored), identity(1));
+        let head = evil.read(&name, None).await.unwrap().unwrap();
+        let meta = 132 + u32::from_be_bytes(head[128..132].try_into().unwrap()) as usize;
+        // Key id, wrapped key and metadata, each with salt, commitment and tags; then content, likewise.
+        for region in [8..128, 132..meta, meta..head.len()] {
+            let mut texts = BTreeSet::new();
+            let step = region.len() / 40 + 1;
+            for at in region.clone().step_by(step).chain(region.end - 20..region.end) {
+                evil.substitute(&name, altered(&head, at, 1 << (at % 8)));
+                let error = desk.retrieve(stored.document).await.unwrap_err();
+                let source = std::error::Error::source(&error).map(ToString::to_string);
+                texts.insert(format!("{error} {error:?} {source:?}"));
+            }
+            if region.end == head.len() {
+                for len in [meta, meta + 3, meta + 100, head.len() - 1] {
+                    evil.substitute(&name, head.slice(..len));
+                    texts.insert({
+                        let error = desk.retrieve(stored.document).await.unwrap_err();
+                        format!("{error} {error:?} None")
+                    });
+                }
+            }
+            assert_eq!(texts.len(), 1, "{texts:#?}");
+        }
+        // A delivery: from its manifest's salt on, whatever is wrong with it has one text.
+        let grant = granted(&world, stored.document, &notary).await;
+        let delivery = deliver(&world, grant).await;
+        let mut texts = BTreeSet::new();
+        for at in (120..delivery.len()).step_by(211).chain(ENVELOPE + 4..ENVELOPE + 80) {
+            let error = content(&notary, &altered(&delivery, at, 1), &world.vault.sender()).unwrap_err();
+            texts.insert(format!("{error} {error:?}"));
+        }
+        for len in (0..delivery.len()).step_by(499) {
+            let error = content(&notary, &delivery[..len], &world.vault.sender()).unwrap_err();
+            texts.insert(format!("{error} {error:?}"));
+        }
+        let long = [&delivery[..], &[0]].concat();
+        texts.insert(
+            content(&notary, &long, &world.vault.sender())
+                .map_err(|error| format!("{error} {error:?}"))
+                .unwrap_err(),
+        );
+        assert_eq!(texts.len(), 1, "{texts:#?}");
+    });
+}
+
+/// A grant of a document opens that document's version alone: the keys of others do not follow from
+/// what its recipient holds.
+#[test]
+fn a_delivery_yields_no_key_of_another_version() {
+    block_on(async {
+        let world = World::new().await;
+        let notary = identity(1);
+        let first = world.store("x", b"first".to_vec()).await;
+        let other = world.store("y", b"other".to_vec()).await;
+        let grant = granted(&world, first.document, &notary).await;
+        let second = world.store_version(first.document, b"second".to_vec()).await;
+        let apart = take_apart(1, &deliver(&world, grant).await);
+        assert_eq!(VersionId::from_bytes(apart.version), first.version, "a snapshot stays one");
+        for stored in [&other, &second] {
+            let head = world.storage.read(&head_name(stored), None).await.unwrap().unwrap();
+            let len = u32::from_be_bytes(head[128..132].try_into().unwrap()) as usize;
+            let vault = world.vault.id();
+            let ids: [&[u8]; 6] = [
+                vault.as_bytes(),
+                world.case.as_bytes(),
+                stored.document.own(),
+                stored.version.as_bytes(),
+                &[2],
+                &head[8..24],
+            ];
+            for key in [apart.head_key, apart.grant_key] {
+                let key = docvault::Secret::copy_from(&key).unwrap();
+                let meta = context("head meta", &ids);
+                assert!(docvault::chunked::open(&key, &meta, &head[132..132 + len]).is_err());
+                let wrap = context("head key", &ids);
+                assert!(docvault::chunked::open(&key, &wrap, &head[24..128]).is_err());
+            }
+        }
+        let new = NewDocument::named("z");
+        assert!(world.desk.store(world.case, new, b"z".to_vec()).await.is_ok());
+    });
+}
+
+/// FORMAT §1: a length, the bytes, zeros up to a multiple of 256.
+fn padded(bytes: &[u8]) -> Vec<u8> {
+    let mut padded = [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat();
+    padded.resize(padded.len().next_multiple_of(256), 0);
+    padded
+}
+
+/// A forger needs no good randomness.
+struct Fixed;
+
+impl TryRng for Fixed {
+    type Error = core::convert::Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        Ok(4)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        Ok(4)
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Self::Error> {
+        out.fill(4);
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Fixed {}

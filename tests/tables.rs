@@ -1,0 +1,96 @@
+//! `attacks/TABLE.md` and the tests it names are in step.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+/// The rows of a table: their number, and the tests they name or none.
+fn rows(table: &str) -> BTreeMap<String, Vec<String>> {
+    let mut rows = BTreeMap::new();
+    for line in table.lines().filter(|line| line.starts_with('|')) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [row, attack, tests] = cells.as_slice() else { panic!("three columns: {line}") };
+        if *row == "row" || row.starts_with("---") {
+            continue;
+        }
+        assert!(!attack.is_empty(), "{row} says nothing");
+        let named = tests.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        let waiting = tests.strip_prefix("no feature yet: ").is_some_and(|feature| !feature.is_empty());
+        let named: Vec<String> = named;
+        assert!(waiting == named.is_empty(), "{row} names tests, or the feature it waits for");
+        assert!(rows.insert((*row).to_owned(), named).is_none(), "{row} stands there twice");
+    }
+    rows
+}
+
+/// The names behind each `marker` of all Rust files under `folder`.
+fn names(folder: &str, marker: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let source = fs::read_to_string(path).unwrap();
+            let after = source.split(marker).skip(1);
+            found.extend(
+                after.map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()),
+            );
+        }
+    }
+    found
+}
+
+fn tests(folder: &str) -> BTreeSet<String> {
+    names(folder, "#[test]\nfn ").into_iter().chain(names(folder, "#[test]\n    fn ")).collect()
+}
+
+fn table() -> BTreeMap<String, Vec<String>> {
+    rows(&fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attacks/TABLE.md")).unwrap())
+}
+
+#[test]
+fn every_test_that_the_table_names_exists() {
+    let mut known = tests("src");
+    known.extend(tests("tests"));
+    // Doctests that must not compile hang on a struct of this name.
+    known.extend(names("src/secret.rs", "#[cfg(doctest)]\nstruct "));
+    known.extend(names("src/secret.rs", "#[cfg(all(doctest, feature = \"serde\"))]\nstruct "));
+    for (row, named) in table() {
+        for test in named {
+            assert!(known.contains(&test), "{row}: there is no test {test}");
+        }
+    }
+}
+
+#[test]
+fn every_attack_and_every_property_stands_in_the_table() {
+    let named: BTreeSet<String> = table().into_values().flatten().collect();
+    let mut wanted = tests("tests/attacks");
+    wanted.extend(tests("tests/properties"));
+    assert!(wanted.len() > 40, "the tests were found");
+    for test in wanted {
+        assert!(named.contains(&test), "{test} stands in no row");
+    }
+}
+
+#[test]
+fn every_row_is_there() {
+    let table = table();
+    for row in (1..=45).map(|n| format!("A{n}")).chain((1..=21).map(|n| format!("P{n}"))) {
+        assert!(table.contains_key(&row), "{row} is missing");
+    }
+}
+
+#[test]
+fn a_row_without_a_test_or_a_reason_is_found() {
+    for wrong in
+        ["| A1 | an attack | |", "| A1 | an attack | no feature yet: |", "| A1 | | `a_test` |", "| A1 | x |"]
+    {
+        assert!(std::panic::catch_unwind(|| rows(wrong)).is_err(), "{wrong}");
+    }
+    assert_eq!(rows("| A1 | an attack | `one`, `two` |")["A1"], ["one", "two"]);
+}
