@@ -225,6 +225,31 @@ fn witness_race_two_requests_cannot_roll_back() {
     }
 }
 
+/// A store that does not compare before it sets.
+#[derive(Debug)]
+struct Careless(Shared);
+
+impl WitnessStore for Careless {
+    fn latest(&self, origin: &str) -> Result<Option<TreeHead>> {
+        self.0.latest(origin)
+    }
+
+    fn advance(&self, origin: &str, _: Option<&TreeHead>, new: &TreeHead) -> Result<Option<TreeHead>> {
+        let found = self.0.latest(origin)?;
+        self.0.advance(origin, found.as_ref(), new)
+    }
+}
+
+/// The control of the test above: with such a store, two forks are cosigned.
+#[test]
+fn a_store_that_does_not_compare_loses_the_race() {
+    let inner = Shared(Arc::new(MemoryWitnessStore::new()));
+    let by = Mutex::new(Some(request(0, &log(9, u64::MAX))));
+    let careless = Shared(Arc::new(Careless(inner)));
+    let late = witness(Overtaken { inner: careless, by });
+    assert_eq!(status(late.add_checkpoint(&request(0, &log(6, 3)))), 200);
+}
+
 #[test]
 fn witness_race_two_requests_with_a_crash_between_keeping_and_signing() {
     let inner = Shared(Arc::new(MemoryWitnessStore::new()));

@@ -73,7 +73,8 @@ impl ForeignLog {
         let head =
             Checkpoint::new(&self.origin, self.size, Hash(self.root(self.size)), "").expect("an origin");
         let mut note = Note::new(&head.to_bytes(), &[]).expect("a text");
-        note.add_sigs(&[&self.signer as &dyn Signer]).expect("a signer");
+        let signer: &dyn Signer = &self.signer;
+        note.add_sigs(&[signer]).expect("a signer");
         String::from_utf8(note.to_bytes()).expect("text")
     }
 
