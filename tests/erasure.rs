@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use common::{block_on, identity, vault_on};
 use docvault::{
-    CaseId, Delivery, Erasure, ErasureLevel, Error, ErrorKind, GrantId, Kind, NewDocument, NoSleep, Reader,
-    Recipient, RecordFilter, Session, Stored, Terms, Upload, Vault, VaultOptions,
+    CaseId, Delivery, Erasure, ErasureLevel, Error, ErrorKind, GrantId, Kind, NewDocument, NoSleep, Personal,
+    Reader, Recipient, RecordFilter, Session, Stored, Terms, Upload, Vault, VaultOptions,
     keys::LocalKey,
     storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError},
 };
@@ -208,6 +208,11 @@ fn p22_an_erased_case_is_never_served_from_cache() {
         // It has heard of it, and the storage shows everything as before; also many folds later.
         others[2].vault().sync().await.unwrap();
         assert_eq!(kind(others[2].describe(stored.document).await), ErrorKind::Erased);
+        // No plan stands in the way of a listing or of a record: the key itself must not be had.
+        let listed = others[2].cases(None).await.unwrap().cases.remove(0);
+        assert!(listed.erased && listed.title.is_empty());
+        let opened = others[2].open_record(stored.seq).await.unwrap();
+        assert!(matches!(opened.personal, Personal::Erased { .. }));
         for _ in 0..8 {
             let all = (0..100).map(|_| others[2].cases(None));
             futures_util::future::try_join_all(all).await.unwrap();
