@@ -45,12 +45,12 @@ def read_vault(args: argparse.Namespace) -> Json:
     if args.token:
         evidence["upload"] = read_upload(vault, args.token.read_bytes())
     return {**log_json(log), **evidence, "objects": objects, "keyring": keyring_json(vault.keyring), "cases": vault.cases_json(),
-            "index": index.check_index(folder, log), "audit": vault.audit}
+            "index": index.check_index(folder, log), "kept": kept.check_kept(folder, log), "audit": vault.audit}
 
 
 def log_json(log: Log) -> Json:
     return {"vault": log.genesis.vault.hex(), "origin": log.genesis.origin, "records": len(log.leaves), "commits": log.commits,
-            "newest": log.head.hex(), "root": log.tree.root().hex(),
+            "signing_epoch": log.signing[-1].epoch, "newest": log.head.hex(), "root": log.tree.root().hex(),
             "sender": delivery.fingerprint_text(delivery.sender_fingerprint(log.genesis.vault, log.genesis.delivery_key))}
 
 

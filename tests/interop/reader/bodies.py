@@ -40,8 +40,6 @@ def parse_outer(r: Reader, id_: bytes, leaf: Leaf) -> Outer:
 
 
 def open_inner(case_key: bytes, vault: bytes, leaf: Leaf, outer: Outer) -> Fields:
-    if not leaf.kind.personal:
-        return {}
     what = f"inner body of record {leaf.seq}"
     key = subkey(case_key, "key of inner body", outer.id)
     personal = open_sealed(key, context("inner body", *fields(vault, leaf, outer.id)), outer.inner, what)

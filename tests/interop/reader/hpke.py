@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519Pr
 
 from .wire import refuse, require
 
-PUBLIC_KEY, ENC, SEALED_KEY = 1216, 1120, 1120 + 48
+PUBLIC_KEY, SEALED_KEY = 1216, 1120 + 48
 SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 
 

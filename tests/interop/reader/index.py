@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import wire
-from .log import ZERO16, ZERO32, Leaf, Log, Tree
+from . import tiles, wire
+from .kinds import KINDS
+from .log import ZERO32, Leaf, Log, Tree
 from .names import Folder, index_name
 from .seal import sha256
 from .wire import FORMAT, Reader, ascending, parse, require, u8, u16, u32, u64
@@ -13,55 +14,20 @@ ROW, KEY, PAGE_ITEMS, FOLD, RATIO = 213, 65, 256, 256, 16
 CAP_PAGE = 64 * wire.KIB
 CAP_INDEX_MANIFEST = wire.MIB
 
-# (parent, child) of the rows one record writes in a relation.
-Pairs = list[tuple[bytes, bytes]]
-
-
-def case_row(leaf: Leaf) -> Pairs:
-    return [(ZERO32, leaf.case + ZERO16)]
-
-
-def document_row(leaf: Leaf) -> Pairs:
-    return [(leaf.case + ZERO16, leaf.object + ZERO16)]
-
-
-def version_row(leaf: Leaf) -> Pairs:
-    return [(leaf.case + leaf.object, leaf.operation + ZERO16)]
-
-
-def grant_row(leaf: Leaf) -> Pairs:
-    return [(leaf.case + leaf.object, leaf.aux.get("grant", leaf.operation) + ZERO16)]
-
-
-def recipient_row(leaf: Leaf) -> Pairs:
-    return [(leaf.aux["recipient"], leaf.operation + leaf.case)]
-
-
-def delivery_row(leaf: Leaf) -> Pairs:
-    return [(leaf.case + leaf.aux["grant"], leaf.operation + ZERO16)]
-
-
-def operation_row(leaf: Leaf) -> Pairs:
-    operations = [leaf.operation] + ([leaf.aux["condemned"]] if leaf.kind.name == "Condemned" else [])
-    return [(ZERO32, operation + ZERO16) for operation in operations]
-
-
-def keyring_row(_: Leaf) -> Pairs:
-    return [(ZERO32, ZERO32)]
-
-
-OPERATIONS = {"Genesis", "Keyring", "CaseOpened", "CaseClosed", "CaseReopened", "Stored", "UploadAnnounced", "Condemned",
-              "Granted", "Delivered", "Revoked"}
-RELATIONS: dict[int, tuple[set[str], Callable[[Leaf], Pairs]]] = {
-    1: ({"CaseOpened", "CaseClosed", "CaseReopened"}, case_row),
-    2: ({"Stored"}, document_row),
-    3: ({"Stored"}, version_row),
-    4: ({"Granted", "Revoked"}, grant_row),
-    5: ({"Granted"}, recipient_row),
-    6: ({"Delivered"}, delivery_row),
-    7: (OPERATIONS, operation_row),
-    8: ({"Genesis", "Keyring"}, keyring_row),
-}
+# §6.1: (relation, kinds of record, parent and child without the zeros that fill them up).
+RELATIONS: list[tuple[int, set[str], Callable[[Leaf], tuple[bytes, bytes]]]] = [
+    (1, {"CaseOpened", "CaseClosed", "CaseReopened", "CaseErased"}, lambda leaf: (b"", leaf.case)),
+    (2, {"Stored"}, lambda leaf: (leaf.case, leaf.object)),
+    (3, {"Stored"}, lambda leaf: (leaf.case + leaf.object, leaf.operation)),
+    (4, {"Granted", "Revoked"}, lambda leaf: (leaf.case + leaf.object, leaf.aux.get("grant", leaf.operation))),
+    (5, {"Granted"}, lambda leaf: (leaf.aux["recipient"], leaf.operation + leaf.case)),
+    (6, {"Delivered"}, lambda leaf: (leaf.case + leaf.aux["grant"], leaf.operation)),
+    (7, {kind.name for kind in KINDS.values()} - {"Read", "Browsed", "LogRead", "Index"}, lambda leaf: (b"", leaf.operation)),
+    (7, {"Condemned"}, lambda leaf: (b"", leaf.aux["condemned"])),
+    (8, {"Genesis", "Keyring", "SigningKeys"}, lambda _: (b"", b"")),
+    (9, {"SigningKeys"}, lambda leaf: (b"", u32(leaf.epoch + 1))),
+    (10, {"Checkpointed"}, lambda leaf: (b"", u64(2**64 - 1 - leaf.aux["size"]) + leaf.operation)),
+]
 
 
 def rows_of(log: Log, start: int, end: int) -> list[bytes]:
@@ -69,9 +35,10 @@ def rows_of(log: Log, start: int, end: int) -> list[bytes]:
     rows: dict[bytes, bytes] = {}
     for leaf in log.leaves[start:end]:
         value = row_value(leaf, log.commit_previous[leaf.seq])
-        for relation, (kinds, pairs) in RELATIONS.items():
+        for relation, kinds, key in RELATIONS:
             if leaf.kind.name in kinds:
-                rows.update((u8(relation) + parent + child, value) for parent, child in pairs(leaf))
+                parent, child = key(leaf)
+                rows[u8(relation) + parent.ljust(32, b"\0") + child.ljust(32, b"\0")] = value
     return [key + rows[key] for key in sorted(rows)]
 
 
@@ -177,7 +144,7 @@ def check_index(folder: Folder, log: Log) -> dict[str, object] | None:
     require(manifest.covered == covered, f"{name}: covers something else")
     check_manifest(log, manifest, name)
     rows = [len(check_table(folder, log, table)) for table in manifest.tables]
-    return {"covered": covered, "tables": len(rows), "rows": sum(rows)}
+    return {"covered": covered, "tables": len(rows), "rows": sum(rows), "tiles": tiles.check(folder, log, covered)}
 
 
 def newest_index(log: Log) -> Leaf | None:
@@ -194,8 +161,7 @@ def newest_index(log: Log) -> Leaf | None:
 def check_manifest(log: Log, manifest: Manifest, what: str) -> None:
     covered = manifest.covered
     require(manifest.frontier == Tree([leaf.hash for leaf in log.leaves[:covered]]).frontier, f"{what}: wrong frontier")
-    named = [leaf.effect for leaf in log.of_kind("Genesis", "Keyring") if leaf.seq < covered]
-    require(manifest.keyring == named[-1], f"{what}: wrong keyring")
+    require(manifest.keyring == log.keyring_at(covered), f"{what}: wrong keyring")
     require([(t.level, t.start, t.end) for t in manifest.tables] == ranges(covered), f"{what}: wrong tables")
     require(all(t.end <= t.written <= covered and t.written % FOLD == 0 for t in manifest.tables), f"{what}: wrong fold")
 

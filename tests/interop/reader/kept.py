@@ -6,19 +6,22 @@ import re
 from dataclasses import dataclass
 
 from . import heads, wire
-from .log import Genesis, Log
+from .log import Log
+from .names import Folder, checkpoint_name
 from .seal import WRAP, context, open_sealed, sha256, unwrap, verify_raw
-from .wire import Reader, parse, refuse, require, unpad
+from .wire import Reader, ascending, parse, refuse, require, unpad
 
-PIN = re.compile(r"docvault-pin-1 ([0-9a-f]{32}) ([0-9a-f]{64}) ([1-9][0-9]{0,19}) ([0-9a-f]{64}) ([0-9a-f]{64})")
+PIN = re.compile("docvault-pin-1 ([0-9a-f]{32}) ([1-9][0-9]{0,9}) ([0-9a-f]{64}) ([1-9][0-9]{0,19})" + 2 * " ([0-9a-f]{64})")
+CAP_NOTE, CAP_TOKENS, CAP_AUTHORITY, CAP_TOKEN = 256 * wire.KIB, 16, 128, 64 * wire.KIB
 
 
 def check_pin(pin: bytes, log: Log) -> int:
-    """Vault, log key, and that the log still holds what it held when the pin was taken."""
+    """Vault, the key of what follows, and that the log still holds what it held when the pin was taken."""
     match = PIN.fullmatch(decoded(pin, "pin")) or refuse("pin: not a pin")
-    vault, commit_key, size, leaf, root = match.groups()
+    vault, epoch, commit_key, size, leaf, root = match.groups()
     require(vault == log.genesis.vault.hex(), "pin: of another vault")
-    require(commit_key == log.genesis.commit_key.hex(), "pin: another log key")
+    follows = log.signing_at(int(size))
+    require((int(epoch), commit_key) == (follows.epoch, follows.commit_key.hex()), "pin: another log key")
     return check_head("pin", log, int(size), bytes.fromhex(root), bytes.fromhex(leaf))
 
 
@@ -34,21 +37,43 @@ def check_checkpoint(note: bytes, log: Log) -> int:
     text, _, signatures = decoded(note, "checkpoint").rpartition("\n\n")
     lines = text.split("\n")
     require(len(lines) >= 3 and lines[0] == log.genesis.origin, "checkpoint: of another origin")
-    check_note_signature(text + "\n", signatures, log.genesis)
-    require(re.fullmatch("[1-9][0-9]*", lines[1]) is not None, "checkpoint: not a size")
-    return check_head("checkpoint", log, int(lines[1]), unbase64(lines[2]))
+    require(re.fullmatch("[1-9][0-9]{0,19}", lines[1]) is not None, "checkpoint: not a size")
+    size = int(lines[1])
+    check_note_signature(text + "\n", signatures, log.genesis.origin, log.signing_at(size).checkpoint_key)
+    return check_head("checkpoint", log, size, unbase64(lines[2]))
 
 
-def check_note_signature(text: str, signatures: str, genesis: Genesis) -> None:
+def check_note_signature(text: str, signatures: str, origin: str, key: bytes) -> None:
     """`— <key name> base64(key id[4] ‖ signature[64])`, key id = SHA-256(name ‖ 0x0A ‖ 0x01 ‖ key)[:4]."""
-    key = genesis.checkpoint_key
-    key_id = sha256(genesis.origin.encode() + b"\n\x01" + key)[:4]
+    key_id = sha256(origin.encode() + b"\n\x01" + key)[:4]
     for line in signatures.splitlines():
-        if line.startswith(f"— {genesis.origin} "):
+        if line.startswith(f"— {origin} "):
             signature = unbase64(line.rsplit(" ", 1)[1])
             if signature[:4] == key_id:
                 return verify_raw(key, text.encode(), signature[4:], "checkpoint")
     refuse("checkpoint: no signature of the vault's")
+
+
+def check_kept(folder: Folder, log: Log) -> int:
+    """§9.2: every kept checkpoint is what its record commits to, and one of this log."""
+    kept = list(log.of_kind("Checkpointed"))
+    for leaf in kept:
+        name = checkpoint_name(leaf.aux["size"], leaf.effect)
+        data = folder.read(name, 2 * wire.MIB)
+        require(sha256(data) == leaf.effect, f"{name}: not the one the log names")
+        size = check_checkpoint(parse(data, name, parse_kept), log)
+        require(size == leaf.aux["size"] <= leaf.seq, f"{name}: of another size than record {leaf.seq} says")
+    return len(kept)
+
+
+def parse_kept(r: Reader) -> bytes:
+    """Gives the note; the time tokens are for those who know their authorities."""
+    r.magic(b"dvcp", suite=False)
+    r.zeros(3)
+    note = r.blob(CAP_NOTE)
+    tokens = r.items(CAP_TOKENS, lambda: (r.text(CAP_AUTHORITY), r.blob(CAP_TOKEN)))
+    ascending([authority.encode() for authority, _ in tokens], f"{r.what}, authorities")
+    return note
 
 
 def decoded(text: bytes, what: str) -> str:

@@ -11,7 +11,7 @@ from .names import Folder, key_name, keyring_name
 from .seal import context, open_sealed, public_of, sha256, unwrap
 from .wire import Reader, ascending, refuse, require, u16, u32, unpad
 
-LOCAL, PASSPHRASE, EMBEDDER = 1, 2, 0x8000
+LOCAL, PASSPHRASE = 1, 2
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,6 @@ class Slot:
 
 @dataclass(frozen=True)
 class Keyring:
-    digest: bytes
     slots: list[Slot]
     audit_key: bytes
     epochs: dict[int, bytes]
@@ -70,8 +69,8 @@ def open_passphrase_slot(secret: bytes, slot: bytes, wrapped: bytes) -> bytes:
 
 
 def open_keyring(folder: Folder, log: Log, root: RootKey) -> Keyring:
-    """The keyring that the newest Genesis or Keyring record names, and no other."""
-    digest = [leaf.effect for leaf in log.of_kind("Genesis", "Keyring")][-1]
+    """The keyring that the newest Genesis, Keyring or SigningKeys record names, and no other."""
+    digest = log.keyring_at(len(log.leaves))
     data = folder.read(keyring_name(digest), wire.CAP_KEYRING)
     require(sha256(data) == digest, "keyring: not the one the log names")
     r = Reader(data, "keyring")
@@ -84,7 +83,7 @@ def open_keyring(folder: Folder, log: Log, root: RootKey) -> Keyring:
     payload_context = context("keyring payload", vault, id_, sha256(data[: r.at]))
     key = keyring_key(vault, id_, slots, root)
     contents = unpad(open_sealed(key, payload_context, r.rest(), "keyring"), "keyring")
-    return parse_contents(contents, digest, slots, log)
+    return parse_contents(contents, slots, log)
 
 
 def parse_slot(r: Reader) -> Slot:
@@ -103,19 +102,21 @@ def keyring_key(vault: bytes, id_: bytes, slots: list[Slot], root: RootKey) -> b
     refuse("no slot opens with this root key")
 
 
-def parse_contents(contents: bytes, digest: bytes, slots: list[Slot], log: Log) -> Keyring:
+def parse_contents(contents: bytes, slots: list[Slot], log: Log) -> Keyring:
     r = Reader(contents, "keyring contents")
-    audit, commit, delivery, checkpoint, _deposit = (r.take(32) for _ in range(5))
+    audit, signing_epoch = r.take(32), r.u32()
+    commit, delivery, checkpoint, _deposit = (r.take(32) for _ in range(4))
     epochs = r.items(wire.CAP_EPOCHS, lambda: (r.u32(), r.take(32)))
     labels = r.items(wire.CAP_SLOTS, lambda: (r.take(16), r.text(128)))
     r.end()
     ascending([epoch for epoch, _ in epochs], "keyring epochs")
     require(bool(epochs), "keyring: no epoch")
     require([slot.id for slot in slots] == [id_ for id_, _ in labels], "keyring: labels are not those of the slots")
-    genesis = log.genesis
-    public = (genesis.commit_key, genesis.delivery_key, genesis.checkpoint_key)
-    require(tuple(map(public_of, (commit, delivery, checkpoint))) == public, "keyring: signing keys are not those of Genesis")
-    return Keyring(digest, slots, audit, dict(epochs), dict(labels))
+    newest = log.signing[-1]
+    public = newest.commit_key, log.genesis.delivery_key, newest.checkpoint_key
+    require(signing_epoch == newest.epoch, f"keyring: of signing epoch {signing_epoch}")
+    require(tuple(map(public_of, (commit, delivery, checkpoint))) == public, "keyring: signing keys are not those of the log")
+    return Keyring(slots, audit, dict(epochs), dict(labels))
 
 
 def case_key(folder: Folder, vault: bytes, keyring: Keyring, case: bytes) -> bytes:

@@ -16,64 +16,35 @@ class Has(Enum):
     NO, YES, MAYBE = range(3)
 
 
-def nothing(_: Reader) -> Fields:
-    return {}
+Read = Callable[[Reader], Any]
 
 
-def operation(name: str) -> Callable[[Reader], Fields]:
-    return lambda r: {name: r.take(16)}
+def fields(**read: Read) -> Callable[[Reader], Fields]:
+    """Fields by name, in order."""
+    return lambda r: {name: one(r) for name, one in read.items()}
 
 
-def reason(r: Reader) -> Fields:
-    return {"reason": r.text(CAP_REASON)}
+def one_of(*allowed: int) -> Read:
+    return lambda r: r.choice(*allowed)
 
 
-def purpose(r: Reader) -> Fields:
-    return {"purpose": r.text(CAP_PURPOSE)}
+def named(size: int) -> Read:
+    """An id, key or digest, which is not zeros."""
+    return lambda r: r.named(size)
 
 
-def stored(r: Reader) -> Fields:
-    return {"previous": r.take(16), "ordinal": r.u32()}
+def text(cap: int) -> Read:
+    return lambda r: r.text(cap)
 
 
-def expiry(r: Reader) -> Fields:
-    return {"expiry": r.u64()}
+ID, KEY, U32, U64 = named(16), named(32), Reader.u32, Reader.u64
+NOTHING = fields()
+REASON = fields(reason=text(CAP_REASON))
+SPAN = {"from": U64, "to": U64}
 
 
-def fingerprint(r: Reader) -> Fields:
-    return {"recipient": r.take(32)}
-
-
-def covered(r: Reader) -> Fields:
-    return {"covered": r.u64()}
-
-
-def keyring_change(r: Reader) -> Fields:
-    return {"change": r.choice(1, 2, 3, 4, 5), "slot": r.take(16), "epoch": r.u32()}
-
-
-def length(r: Reader) -> Fields:
-    return {"length": r.u64()}
-
-
-def reason_and_digest(r: Reader) -> Fields:
-    return {"reason": r.text(CAP_REASON), "digest": r.take(32)}
-
-
-def span(r: Reader) -> Fields:
-    return {"from": r.u64(), "to": r.u64()}
-
-
-def browsed(r: Reader) -> Fields:
-    return {"what": r.choice(1, 2, 3, 4, 5, 6, 7), "items": r.u32()}
-
-
-def granted(r: Reader) -> Fields:
-    return {"rights": r.choice(1), "mode": r.choice(1, 2), "not_before": r.u64(), "until": r.u64()}
-
-
-def delivered(r: Reader) -> Fields:
-    return {"documents": r.u32(), "bytes": r.u64()}
+def keyring_change(*allowed: int) -> Callable[[Reader], Fields]:
+    return fields(change=one_of(*allowed), slot=lambda r: r.take(16), epoch=U32)
 
 
 @dataclass(frozen=True)
@@ -82,8 +53,8 @@ class Kind:
     case: Has
     object: Has
     effect: bool
-    auxiliary: Callable[[Reader], Fields] = nothing
-    details: Callable[[Reader], Fields] = nothing
+    auxiliary: Callable[[Reader], Fields] = NOTHING
+    details: Callable[[Reader], Fields] = NOTHING
     personal: Callable[[Reader], Fields] | None = None
     sealed: bool = True
     state_root: bool = False
@@ -92,19 +63,25 @@ class Kind:
 NO, YES, MAYBE = Has.NO, Has.YES, Has.MAYBE
 KINDS = {
     1: Kind("Genesis", NO, YES, True, sealed=False),
-    2: Kind("Keyring", NO, NO, True, details=keyring_change),
+    2: Kind("Keyring", NO, NO, True, details=keyring_change(1, 2, 3, 4, 5)),
     3: Kind("CaseOpened", YES, NO, True),
-    4: Kind("CaseClosed", YES, NO, True, operation("opened"), personal=reason),
-    5: Kind("CaseReopened", YES, NO, True, operation("opened"), personal=reason),
-    6: Kind("Stored", YES, YES, True, stored, length, reason_and_digest),
-    7: Kind("Read", YES, YES, False, operation("version"), span),
-    8: Kind("Browsed", MAYBE, MAYBE, False, details=browsed),
-    9: Kind("UploadAnnounced", YES, YES, False, expiry),
-    10: Kind("Condemned", YES, NO, False, operation("condemned")),
-    11: Kind("Granted", YES, MAYBE, True, fingerprint, granted, purpose),
-    12: Kind("Delivered", YES, MAYBE, True, operation("grant"), delivered),
-    13: Kind("Revoked", YES, MAYBE, True, operation("grant"), personal=reason),
-    14: Kind("Index", NO, NO, False, covered, state_root=True),
+    4: Kind("CaseClosed", YES, NO, True, fields(opened=ID), personal=REASON),
+    5: Kind("CaseReopened", YES, NO, True, fields(opened=ID), personal=REASON),
+    6: Kind("Stored", YES, YES, True, fields(previous=lambda r: r.take(16), ordinal=U32), fields(length=U64),
+            fields(reason=text(CAP_REASON), digest=KEY)),
+    7: Kind("Read", YES, YES, False, fields(version=ID), fields(**SPAN)),
+    8: Kind("Browsed", MAYBE, MAYBE, False, details=fields(what=one_of(1, 2, 3, 4, 5, 6, 7), items=U32)),
+    9: Kind("UploadAnnounced", YES, YES, False, fields(expiry=U64)),
+    10: Kind("Condemned", YES, NO, False, fields(condemned=ID)),
+    11: Kind("Granted", YES, MAYBE, True, fields(recipient=KEY),
+             fields(rights=one_of(1), mode=one_of(1, 2), not_before=U64, until=U64), fields(purpose=text(CAP_PURPOSE))),
+    12: Kind("Delivered", YES, MAYBE, True, fields(grant=ID), fields(documents=U32, bytes=U64)),
+    13: Kind("Revoked", YES, MAYBE, True, fields(grant=ID), personal=REASON),
+    14: Kind("Index", NO, NO, False, fields(covered=U64), state_root=True),
+    15: Kind("SigningKeys", NO, NO, True, fields(commit_key=KEY), keyring_change(6), state_root=True),
+    16: Kind("LogRead", NO, NO, False, details=fields(what=one_of(1, 2, 3, 4, 5), **SPAN)),
+    17: Kind("Checkpointed", NO, NO, True, fields(size=U64)),
+    18: Kind("CaseErased", YES, NO, True, fields(opened=ID)),
 }
 
 

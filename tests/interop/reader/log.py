@@ -25,7 +25,7 @@ class Leaf:
     object: bytes
     auxiliary: bytes
     operation: bytes
-    process: bytes
+    epoch: int
     body_commitment: bytes
     effect: bytes
     state_root: bytes
@@ -44,12 +44,11 @@ def parse_leaf(data: bytes) -> Leaf:
     seq, time, previous = r.u64(), r.u64(), r.take(32)
     r.what = f"record {seq}"
     case, object_, auxiliary, operation = r.take(16), r.take(16), r.take(32), r.take(16)
-    require(r.u32() == 1, f"{r.what}: unknown signing key epoch")
-    process, body, effect, state_root = r.take(12), r.take(32), r.take(32), r.take(32)
+    epoch, _process, body, effect, state_root = r.u32(), r.take(12), r.take(32), r.take(32), r.take(32)
     r.zeros(24)
     r.end()
     kind = kind_of(number, r.what)
-    leaf = Leaf(kind, number, flags, position, seq, time, previous, case, object_, auxiliary, operation, process,
+    leaf = Leaf(kind, number, flags, position, seq, time, previous, case, object_, auxiliary, operation, epoch,
                 body, effect, state_root, sha256(b"\x00" + data), parse_auxiliary(kind, auxiliary, r.what))
     check_leaf(leaf, r.what)
     return leaf
@@ -128,6 +127,16 @@ def parse_genesis(leaf: Leaf, body: bytes) -> Genesis:
 
 
 @dataclass(frozen=True)
+class Signing:
+    """§5.2: the keys of a signing epoch, which sign what follows the first `since` records."""
+
+    epoch: int
+    since: int
+    commit_key: bytes
+    checkpoint_key: bytes
+
+
+@dataclass(frozen=True)
 class Commit:
     first: int
     previous: bytes
@@ -164,6 +173,7 @@ class Log:
     """The verified log: each record's leaf, body, and the commit that holds it."""
 
     genesis: Genesis
+    signing: list[Signing]
     leaves: list[Leaf] = field(default_factory=list)
     encoded: list[bytes] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
@@ -178,6 +188,12 @@ class Log:
     def root_at(self, size: int) -> bytes:
         return Tree([leaf.hash for leaf in self.leaves[:size]]).root()
 
+    def signing_at(self, size: int) -> Signing:
+        return [keys for keys in self.signing if keys.since <= size][-1]
+
+    def keyring_at(self, size: int) -> bytes:
+        return [leaf.effect for leaf in self.of_kind("Genesis", "Keyring", "SigningKeys") if leaf.seq < size][-1]
+
     def of_kind(self, *kinds: str) -> Iterator[Leaf]:
         return (leaf for leaf in self.leaves if leaf.kind.name in kinds)
 
@@ -188,10 +204,14 @@ def read_log(folder: names.Folder) -> Log:
     for name in reversed(list(folder.list("log"))):
         commit = parse_commit(folder.read(name, wire.CAP_COMMIT), name)
         bodies = split_bodies(commit, name)
-        log = log or Log(parse_genesis(parse_leaf(commit.leaves[0]), bodies[0]))
+        log = log or begin(parse_genesis(parse_leaf(commit.leaves[0]), bodies[0]))
         require(name == names.log_name(commit.first, commit.previous), f"{name}: not the name of this commit")
         apply_commit(log, commit, bodies, name)
     return log or refuse("the log is empty")
+
+
+def begin(genesis: Genesis) -> Log:
+    return Log(genesis, [Signing(1, 0, genesis.commit_key, genesis.checkpoint_key)])
 
 
 def apply_commit(log: Log, commit: Commit, bodies: list[bytes], what: str) -> None:
@@ -204,6 +224,7 @@ def apply_commit(log: Log, commit: Commit, bodies: list[bytes], what: str) -> No
         log.commit_previous.append(commit.previous[:16])
     require(log.tree.root() == commit.root_after, f"{what}: wrong root")
     check_signature(log, commit, what)
+    rotate(log, commit.first, what)
     log.commits += 1
 
 
@@ -212,6 +233,7 @@ def append(log: Log, position: int, data: bytes, body: bytes) -> None:
     what = f"record {len(log.leaves)}"
     require(leaf.seq == len(log.leaves) and leaf.position == position, f"{what}: wrong number or position")
     require(leaf.previous == log.head, f"{what}: the chain is broken")
+    require(leaf.epoch == log.signing[-1].epoch, f"{what}: of signing epoch {leaf.epoch}")
     require((leaf.number == 1) == (leaf.seq == 0), f"{what}: Genesis is record 0 and no other")
     require(not log.leaves or leaf.time >= log.leaves[-1].time, f"{what}: time goes back")
     require(leaf.body_commitment == context("body", body), f"{what}: not the body committed to")
@@ -230,4 +252,12 @@ def check_recent(log: Log, commit: Commit, what: str) -> None:
 def check_signature(log: Log, commit: Commit, what: str) -> None:
     message = b"".join((log.genesis.vault, u64(commit.first), u32(len(commit.leaves)), commit.previous, u64(log.tree.size),
                         commit.root_after, log.head, sha256(commit.bodies), commit.nonce))
-    verify(log.genesis.commit_key, "sign commit", message, commit.signature, what)
+    verify(log.signing[-1].commit_key, "sign commit", message, commit.signature, what)
+
+
+def rotate(log: Log, first: int, what: str) -> None:
+    """§5.2: SigningKeys, the last of its commit, states the keys of what follows."""
+    *others, last = log.leaves[first:]
+    require(all(leaf.kind.name != "SigningKeys" for leaf in others), f"{what}: SigningKeys is not its last record")
+    if last.kind.name == "SigningKeys":
+        log.signing.append(Signing(last.epoch + 1, last.seq + 1, last.aux["commit_key"], last.state_root))

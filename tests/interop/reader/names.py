@@ -9,7 +9,8 @@ from .wire import Refused, refuse, require
 HEX = "[0-9a-f]"
 KNOWN = re.compile(
     rf"log/{HEX}{{16}}-{HEX}{{32}}|head/{HEX}{{32}}/{HEX}{{32}}|part/{HEX}{{32}}/{HEX}{{32}}/{HEX}{{16}}-{HEX}{{32}}"
-    rf"|key/{HEX}{{32}}/{HEX}{{8}}|keyring/{HEX}{{64}}|index/{HEX}{{16}}-{HEX}{{64}}|probe/{HEX}+"
+    rf"|key/{HEX}{{32}}/{HEX}{{8}}|keyring/{HEX}{{64}}|(?:index|checkpoint)/{HEX}{{16}}-{HEX}{{64}}"
+    rf"|tile/entries/{HEX}{{16}}-0100|tile/{HEX}{{2}}/{HEX}{{16}}-(?:00(?!00){HEX}{{2}}|0100)|probe/{HEX}+"
 )
 SEQUENCE = re.compile(rf"{HEX}{{16}}-")
 IDENTITY = re.compile(rf"{HEX}{{32,}}")
@@ -37,6 +38,14 @@ def keyring_name(digest: bytes) -> str:
 
 def index_name(covered: int, digest: bytes) -> str:
     return f"index/{covered:016x}-{digest.hex()}"
+
+
+def tile_name(of: str, number: int, width: int) -> str:
+    return f"tile/{of}/{number:016x}-{width:04x}"
+
+
+def checkpoint_name(size: int, digest: bytes) -> str:
+    return f"checkpoint/{2**64 - 1 - size:016x}-{digest.hex()}"
 
 
 def cuts(segment: str) -> list[str]:

@@ -40,11 +40,12 @@ class Vault:
         self.folder, self.log, self.keyring = folder, log, keyring
         self.id = log.genesis.vault
         self.cases: dict[bytes, Case] = {}
+        self.erased = {leaf.case: leaf for leaf in reversed(list(log.of_kind("CaseErased")))}
         self.audit = [self.record(leaf, body) for leaf, body in zip(log.leaves, log.bodies)]
 
     def record(self, leaf: Leaf, body: bytes) -> Json:
         """Applies one record and opens its body."""
-        apply = getattr(self, f"apply_{leaf.kind.name}", None)
+        apply = self.check_erased if leaf.case in self.erased else getattr(self, f"apply_{leaf.kind.name}", None)
         if apply:
             apply(leaf)
         entry: Json = {"seq": leaf.seq, "kind": leaf.kind.name, "time": leaf.time, "operation": leaf.operation.hex(),
@@ -53,9 +54,19 @@ class Vault:
 
     def open_body(self, leaf: Leaf, body: bytes) -> Json:
         outer = bodies.open_outer(self.keyring.audit_key, self.id, leaf, body)
-        personal = bodies.open_inner(self.cases[leaf.case].key, self.id, leaf, outer) if leaf.kind.personal else {}
+        sealed = leaf.kind.personal and leaf.case not in self.erased
+        personal = bodies.open_inner(self.case(leaf).key, self.id, leaf, outer) if sealed else {}
         return {"actor": outer.actor, "stated_purpose": outer.purpose, "request": outer.request,
                 **printable(outer.details), **printable(personal)}
+
+    def check_erased(self, leaf: Leaf) -> None:
+        """Of a case erased later, heads and inner bodies do not open; after that, nothing is about it."""
+        erased = self.erased[leaf.case]
+        require(leaf.seq <= erased.seq, f"record {leaf.seq}: its case was erased")
+        if leaf is erased:
+            opened = [by for by in self.log.of_kind("CaseOpened") if by.case == leaf.case]
+            follows = [(by.operation, by.effect) for by in opened] == [(leaf.aux["opened"], leaf.effect)]
+            require(follows, f"record {leaf.seq}: does not follow from its case")
 
     def case(self, leaf: Leaf) -> Case:
         require(leaf.case in self.cases, f"record {leaf.seq}: its case was never opened")

@@ -66,6 +66,11 @@ class Reader:
         self.at += size
         return self.data[self.at - size : self.at]
 
+    def named(self, size: int) -> bytes:
+        value = self.take(size)
+        require(any(value), f"{self.what}: zeros for an id, key or digest")
+        return value
+
     def uint(self, width: int) -> int:
         return int.from_bytes(self.take(width), "big")
 
