@@ -60,7 +60,8 @@ impl Template {
 }
 
 fn options() -> VaultOptions {
-    VaultOptions::default().sleeper(NoSleep::default())
+    // Uploads expire at once, so that a collection within the script finds something to delete.
+    VaultOptions::default().sleeper(NoSleep::default()).upload_expiry(core::time::Duration::ZERO)
 }
 
 /// What the vault has acknowledged.
@@ -97,6 +98,12 @@ async fn script(vault: &Vault, template: &Template, done: &mut Acknowledged) -> 
     desk.revoke(grant).await?;
     done.revoked.push(grant);
     done.pin = Some(vault.pin());
+    done.cases.clear();
+    desk.close_case(case, "done").await?;
+    desk.reopen_case(case, "not yet").await?;
+    done.cases.push((case, false));
+    give_up(&desk, template).await?;
+    desk.collect_garbage().await?;
     let third = desk.create_case("third").await?;
     desk.store(third, NewDocument::named("x"), b"third".to_vec()).await?;
     desk.close_case(third, "done").await?;
@@ -108,6 +115,19 @@ async fn script(vault: &Vault, template: &Template, done: &mut Acknowledged) -> 
     desk.rotate_root(slot, &*template.key("new")).await?;
     done.new_root = true;
     done.pin = Some(vault.pin());
+    Ok(())
+}
+
+/// Uploads that come to nothing: one given up, one with two pages left lying there, for the collection.
+async fn give_up(desk: &Session, template: &Template) -> Result<(), Error> {
+    for abort in [true, false] {
+        let mut upload = desk.upload(template.case, NewDocument::named("nothing")).await?;
+        upload.write(b"a page").await?;
+        upload.next_page().await?;
+        if abort {
+            upload.abort().await?;
+        }
+    }
     Ok(())
 }
 

@@ -302,8 +302,8 @@ impl Ledger {
                 Err(error) => refused.push((ticket.clone(), error)),
             }
         }
-        let stale = refused.iter().any(|(_, error)| error.kind() == ErrorKind::Corrupt);
-        if stale && self.superseded(&state).await? {
+        // A commit proves that the state it was planned on was current; a refusal has to look.
+        if !refused.is_empty() && self.superseded(&state).await? {
             return Ok(());
         }
         let sealed = planner.seal(&signer)?;

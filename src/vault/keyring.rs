@@ -171,6 +171,8 @@ impl Vault {
         slot: [u8; 16],
         mutate: impl Fn(&mut Keyring) -> Result<()>,
     ) -> Result<()> {
+        // What this process knows may be old, and a refusal would rest on it.
+        self.ledger().sync().await?;
         for _ in 0..RETRIES {
             let from = self.current_keyring().await?;
             let mut keys = from.keys.duplicate();

@@ -195,7 +195,7 @@ impl Story {
             .collect();
         held.sort_by_key(|document| document["object"].as_str().unwrap().to_owned());
         self.deliveries.push((path, json!({"grant": grant.operation().to_string(), "documents": held})));
-        let records = self.vault.audit().records(&RecordFilter::all()).await.unwrap();
+        let records = self.desk.auditor().records(&RecordFilter::all()).await.unwrap();
         records.last().unwrap().operation.to_string()
     }
 
@@ -322,12 +322,24 @@ impl Story {
                 (id.to_string(), case)
             })
             .collect();
-        let records = self.vault.audit().records(&RecordFilter::all()).await.unwrap();
+        let records = self.records().await;
         json!({
             "vault": self.vault.id().to_string(), "sender": self.vault.sender().fingerprint().to_string(),
             "records": records.len(), "cases": cases,
             "audit": records.iter().map(audited).collect::<Vec<_>>(),
         })
+    }
+
+    /// Every record, those of this reading included.
+    async fn records(&self) -> Vec<AuditRecord> {
+        let mut records = Vec::new();
+        loop {
+            let changes = self.desk.auditor().changes_since(records.len() as u64).await.unwrap();
+            if changes.records.is_empty() {
+                return records;
+            }
+            records.extend(changes.records);
+        }
     }
 }
 

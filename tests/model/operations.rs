@@ -104,7 +104,8 @@ impl Pair {
         let key = Arc::new(LocalKey::create(folder.path().join("0")).unwrap());
         let options = VaultOptions::default().clock(hands.clone()).sleeper(NoSleep::default());
         let vault = Vault::create_with(storage.clone(), key, options).await.unwrap();
-        let model = Model { slots: ["root".to_owned()].into(), ..Model::default() };
+        let mut model = Model::default();
+        model.slots.insert("root".into());
         let recipient = Identity::from_seed(Secret::copy_from(&[1; 32]).unwrap());
         let vaults = [vault.clone(), vault.clone()];
         let mut pair = Self {

@@ -120,7 +120,9 @@ fn p21_no_public_type_prints_a_secret() {
         check(&desk.who_can_open(stored.document).await);
         check(&desk.revoke(grant).await);
         check(&desk.collect_garbage().await);
-        check(&vault.audit().records(&RecordFilter::all()).await);
+        check(&desk.auditor().records(&RecordFilter::all()).await);
+        check(&desk.auditor().disclose(2).await);
+        check(&desk.open_record(2).await);
         check(&vault.audit().verify_from_genesis().await);
         check(&*storage);
         let wrong = Vault::open(storage, Passphrase::new("hunter2"), &vault.pin()).await.unwrap_err();
@@ -130,7 +132,7 @@ fn p21_no_public_type_prints_a_secret() {
         check(&desk.store(case, NewDocument::named(long), content.clone()).await.unwrap_err());
         // The engine, keyed and in the middle of a message.
         let mut sealer: Sealer = Sealer::new(&seed, b"", &SystemEntropy::default()).unwrap();
-        let mut sealed = Vec::new();
+        let mut sealed = sealer.prefix().to_vec();
         sealer.push(&content, &mut sealed).unwrap();
         check(&sealer);
         sealer.finish(&mut sealed).unwrap();
