@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "fs")]
+use std::path::Path;
+
 use crate::{
     crypto::sign::VerifyingKey,
     error::{Error, Result},
@@ -9,7 +12,7 @@ use crate::{
     log::{checkpoint::Checkpoint, commit::Commit, signing::LogKey, statement::origin},
     pin::Pin,
     vault::Vault,
-    verification::{self, VerifiedLog},
+    verification::{self, KeptCheckpoint, VerifiedLog},
 };
 
 /// The log of a vault, for who verifies it. Its records are read by an [`Auditor`](crate::Auditor).
@@ -69,16 +72,50 @@ impl Audit {
     /// Corrupt; the storage's.
     pub async fn checkpoint(&self) -> Result<String> {
         let state = self.vault.ledger().sync().await?;
-        self.vault.sign_checkpoint(&state).await
+        self.vault.checkpoint_of(&state).await.map(|(_, note)| note)
+    }
+
+    /// Up to 100 kept checkpoints, those of the largest trees first, from the one behind `after` on;
+    /// none at the end. [`Session::keep_checkpoint`](crate::Session::keep_checkpoint) keeps them.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt if one is missing or altered; the storage's.
+    pub async fn checkpoints(&self, after: Option<&KeptCheckpoint>) -> Result<Vec<KeptCheckpoint>> {
+        let state = self.vault.ledger().sync().await?;
+        verification::checkpoints(self.vault.ledger().pages(), &state, after).await
+    }
+
+    /// Writes the log, up to now, into `folder` as a static log of c2sp.org/tlog-tiles; gives the
+    /// checkpoint under which it stands. [`LogReader::export_tiles`](crate::LogReader::export_tiles) says
+    /// more, and does the same for a kept checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// As [`LogReader::export_tiles`](crate::LogReader::export_tiles).
+    ///
+    /// # Cancellation
+    ///
+    /// Likewise.
+    #[cfg(feature = "fs")]
+    pub async fn export_tiles(&self, folder: impl AsRef<Path>) -> Result<Checkpoint> {
+        let state = self.vault.ledger().sync().await?;
+        let (_, note) = self.vault.checkpoint_of(&state).await?;
+        crate::export::tiles(self.vault.ledger().pages(), &state, &note, folder.as_ref()).await
     }
 }
 
 impl Vault {
-    /// The signed checkpoint of a state, which is known to have been committed.
-    pub(crate) async fn sign_checkpoint(&self, state: &State) -> Result<String> {
+    /// The checkpoint of the head of `state`, and its signed note.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt; the storage's.
+    pub(crate) async fn checkpoint_of(&self, state: &State) -> Result<(Checkpoint, String)> {
         let keyring = self.current_keyring().await?;
         let checkpoint = Checkpoint::new(&origin(self.id()), state.head.size, state.frontier.root())?;
-        Ok(checkpoint.sign(&keyring.keys.checkpoint_key()))
+        let note = checkpoint.sign(&keyring.keys.checkpoint_key());
+        Ok((checkpoint, note))
     }
 }
 

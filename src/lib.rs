@@ -20,6 +20,7 @@
 //! | watch a log from outside | [`Witness`], and `examples/witness.rs` |
 //! | see who did what | [`SessionBuilder::auditor`], [`Auditor::records`], [`Auditor::changes_since`], [`Session::open_record`] |
 //! | show somebody one record | [`Auditor::disclose`], [`Disclosure::open`] |
+//! | anchor, export, deep-check | [`Session::keep_checkpoint`], [`Session::export_records`], [`LogReader`] |
 //! | bring a backend | [`storage::Storage`], and the conformance suite behind feature `testing` |
 //!
 //! The stored format is `docs/FORMAT.md`, the reasons are `docs/DESIGN.md`, the threat model is
@@ -30,6 +31,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod anchor;
 mod audit;
 mod auditor;
 mod crypto;
@@ -37,6 +39,7 @@ mod disclosure;
 mod document;
 mod env;
 mod error;
+mod export;
 mod file;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -65,6 +68,7 @@ mod verification;
 mod wire;
 mod witness;
 
+pub use anchor::{AnchorError, TimeAnchor};
 pub use audit::Audit;
 pub use auditor::{Auditor, Changes};
 pub use crypto::chunked;
@@ -74,9 +78,11 @@ pub use document::{Attributes, ContentDigest, NewDocument};
 pub use env::ThreadSleeper;
 pub use env::{Clock, Entropy, EntropyError, NoSleep, Sleeper, SystemClock, SystemEntropy, Timestamp};
 pub use error::{Error, ErrorKind, Result};
+pub use export::verify_exported_records;
 pub use grant::{Mode, Terms};
 pub use ids::{CaseId, DocumentId, GrantId, OperationId, ParseIdError, Scope, VaultId, VersionId};
 pub use log::checkpoint::Checkpoint;
+pub use log::kept::TimeToken;
 pub use log::leaf::Kind;
 pub use log::proof::ProofError;
 pub use log::record::{AuditRecord, RecordFilter};
@@ -96,7 +102,7 @@ pub use session::{
 };
 pub use transfer::{Delivery, Opened, OpenedDocument, Reader, Upload, UploadToken};
 pub use vault::{SlotId, SlotInfo, Vault, VaultOptions};
-pub use verification::{LogReader, VerifiedLog};
+pub use verification::{CheckedIndex, CheckedTiles, KeptCheckpoint, LogReader, VerifiedLog};
 #[cfg(feature = "fs")]
 pub use witness::FileWitnessStore;
 pub use witness::{MemoryWitnessStore, TreeHead, Witness, WitnessKey, WitnessRefusal, WitnessStore};

@@ -55,6 +55,12 @@ impl Pin {
         self.size
     }
 
+    /// The signing epoch of what follows the head, from 1.
+    #[must_use]
+    pub const fn signing_epoch(&self) -> u32 {
+        self.log_key.epoch
+    }
+
     /// The key that signs what follows the head.
     pub(crate) const fn log_key(&self) -> &LogKey {
         &self.log_key

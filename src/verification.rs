@@ -1,9 +1,21 @@
 //! Verifying a log: by its vault, or by anyone who has the storage and a pin, without a key.
 
+mod checkpoints;
+mod index;
+mod tiles;
+
 use core::fmt;
+#[cfg(feature = "fs")]
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+
+pub use checkpoints::KeptCheckpoint;
+pub use index::CheckedIndex;
+pub use tiles::CheckedTiles;
+
+pub(crate) use checkpoints::{check, checkpoints};
 
 use crate::{
     crypto::sign::VerifyingKey,
@@ -11,8 +23,10 @@ use crate::{
     ids::VaultId,
     ledger::{self, Pages, State, Tree, Trusted, Verified, Visitor},
     log::{
+        checkpoint::Checkpoint,
         commit::Commit,
         signing::{self, LogKey},
+        statement::{self, Statement},
     },
     pin::{Freshness, Pin},
     storage::Storage,
@@ -131,6 +145,96 @@ impl LogReader {
     ) -> Result<VerifiedLog> {
         verify_all(&self.pages, &self.state, progress).await.map(|(verified, _)| verified)
     }
+
+    /// Verifies the whole log, and recomputes from it every entry bundle and hash tile that folds have
+    /// to have written. Nothing else rests on them but proofs, which are checked as they are made.
+    ///
+    /// Takes the time of [`LogReader::verify_from_genesis`] and a read of each bundle and tile; memory
+    /// does not grow with the log.
+    ///
+    /// # Errors
+    ///
+    /// As [`LogReader::verify`]; corrupt, naming the object, also if a collection of garbage has deleted
+    /// a partial tile that this head still needs: open the log anew.
+    pub async fn check_tiles(&self, progress: &mut (dyn FnMut(u64, u64) + Send)) -> Result<CheckedTiles> {
+        tiles::check(&self.pages, &self.state, progress).await
+    }
+
+    /// Verifies the whole log, and rebuilds from it the tables of the newest index: every row is the
+    /// newest record's about its key, none is missing, and pages are cut as they have to be.
+    ///
+    /// Memory does not grow with the log; instead, the log is walked once for every 131,072 rows.
+    ///
+    /// # Errors
+    ///
+    /// As [`LogReader::check_tiles`], for index pages.
+    pub async fn check_index(&self, progress: &mut (dyn FnMut(u64, u64) + Send)) -> Result<CheckedIndex> {
+        index::check(&self.pages, &self.state, index::HELD, progress).await
+    }
+
+    /// Up to 100 kept checkpoints, those of the largest trees first, from the one behind `after` on;
+    /// none at the end.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt if one is missing or altered; the storage's.
+    pub async fn checkpoints(&self, after: Option<&KeptCheckpoint>) -> Result<Vec<KeptCheckpoint>> {
+        checkpoints(&self.pages, &self.state, after).await
+    }
+
+    /// The name under which the log signs checkpoints, and the Ed25519 key it signs them with now: what
+    /// [`Checkpoint::parse`] takes.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt; the storage's.
+    ///
+    /// # Security
+    ///
+    /// They are what the log states: as good as the pin that it was opened by.
+    pub async fn checkpoint_key(&self) -> Result<(String, [u8; 32])> {
+        let key = checkpoints::present_key(&self.pages, &self.state).await?;
+        Ok((statement::origin(self.state.vault), key.to_bytes()))
+    }
+
+    /// The proof of RFC 6962 §2.1.1 that record `seq` is in the tree of [`LogReader::head`], and the
+    /// record's leaf hash, after checking it.
+    ///
+    /// # Errors
+    ///
+    /// Not found beyond the head; corrupt; the storage's.
+    pub async fn prove_inclusion(&self, seq: u64) -> Result<([u8; 32], Vec<[u8; 32]>)> {
+        let tree = Tree::new(&self.state, &**self.pages.storage());
+        let (leaf, size) = (tree.leaf(seq).await?.hash, self.state.head.size);
+        let proof = tree.inclusion(&leaf, seq, size, &self.state.frontier.root()).await?;
+        Ok((leaf, proof))
+    }
+
+    /// Writes the records that the checkpoint `note` is about into `folder`, as a static log of
+    /// c2sp.org/tlog-tiles that stock clients verify: `checkpoint`, `tile/<level>/…` and
+    /// `tile/entries/…`, entries being leaves of FORMAT §5.1.
+    ///
+    /// Every record up to the checkpoint is verified on the way. What is in the folder already is
+    /// compared, and written only where it differs; the file `checkpoint` comes last, so that a folder
+    /// that is being served never promises what is not there.
+    ///
+    /// # Errors
+    ///
+    /// As [`LogReader::verify`]; corrupt, rolled back or forked if `note` is no checkpoint of this log
+    /// or of a longer or another one; [`ErrorKind::Storage`] if the folder cannot be written.
+    ///
+    /// # Security
+    ///
+    /// Leaves show kinds, times and random identifiers, and bind everything else by hash only.
+    ///
+    /// # Cancellation
+    ///
+    /// Some files may be there, and a file may be half written beside its name; the next export
+    /// completes them.
+    #[cfg(feature = "fs")]
+    pub async fn export_tiles(&self, folder: impl AsRef<Path>, note: &str) -> Result<Checkpoint> {
+        crate::export::tiles(&self.pages, &self.state, note, folder.as_ref()).await
+    }
 }
 
 /// Told how many records are checked, and how many there are.
@@ -185,22 +289,34 @@ pub(crate) async fn verify_all(
     state: &State,
     progress: Progress<'_>,
 ) -> Result<(VerifiedLog, StatedKeys)> {
-    let storage = &**pages.storage();
-    let (claimed, statement) = ledger::claimed(storage).await?;
-    if claimed.vault != state.vault || statement.origin != crate::log::statement::origin(state.vault) {
-        return Err(Error::corrupt("the vault's first record"));
-    }
-    let from = Verified::genesis(LogKey::first(statement.commit));
     let mut walk = Walk { progress, of: state.head.size, commits: 0, checkpoint: None };
-    let walked = ledger::walk(storage, state.vault, from, state.head, &mut walk).await?;
+    let statement = walk_all(pages, state, &mut walk).await?;
     let Walk { commits, checkpoint, .. } = walk;
-    if walked.log_key != state.log_key {
-        return Err(Error::corrupt("the log's signing keys"));
-    }
     let keys =
         StatedKeys { delivery: statement.delivery, checkpoint: checkpoint.unwrap_or(statement.checkpoint) };
     let (head, checked) = (state.pin(), state.head.size);
     Ok((VerifiedLog { head, checked, commits, freshness: Freshness::Unverified }, keys))
+}
+
+/// Shows `visitor` every commit of the log that `state` ends, each verified; gives what the first record
+/// states.
+///
+/// # Errors
+///
+/// Corrupt at the first fault; what `visitor` says.
+pub(crate) async fn walk_all(pages: &Pages, state: &State, visitor: &mut dyn Visitor) -> Result<Statement> {
+    let storage = &**pages.storage();
+    let (claimed, statement) = ledger::claimed(storage).await?;
+    if claimed.vault != state.vault || statement.origin != statement::origin(state.vault) {
+        return Err(Error::corrupt("the vault's first record"));
+    }
+    let from = Verified::genesis(LogKey::first(statement.commit));
+    let walked = ledger::walk(storage, state.vault, from, state.head, visitor).await?;
+    if walked.log_key == state.log_key {
+        Ok(statement)
+    } else {
+        Err(Error::corrupt("the log's signing keys"))
+    }
 }
 
 /// What a walk gathers on its way.

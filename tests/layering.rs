@@ -13,6 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "domain values",
         &[
+            "anchor",
             "disclosure",
             "document",
             "grant",
@@ -29,7 +30,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("decisions on values", &["policy"]),
     ("the log in use", &["ledger"]),
     ("commands", &["plan"]),
-    ("verification", &["verification"]),
+    ("verification and exports", &["export", "verification"]),
     ("the vault", &["audit", "auditor", "session", "transfer", "vault"]),
 ];
 

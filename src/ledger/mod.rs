@@ -15,7 +15,7 @@ mod verify;
 mod writer;
 
 pub(crate) use draft::{Command, Committed, Draft, DraftBody};
-pub(crate) use lookup::{Pages, View};
+pub(crate) use lookup::{Pages, TableCursor, View};
 pub(crate) use objects::{get, put};
 pub(crate) use open::{Trusted, claimed, load};
 pub(crate) use state::State;

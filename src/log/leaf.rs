@@ -98,6 +98,31 @@ impl Kind {
         }
     }
 
+    /// The kind's name, as FORMAT §5.2 has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Genesis => "Genesis",
+            Self::Keyring => "Keyring",
+            Self::CaseOpened => "CaseOpened",
+            Self::CaseClosed => "CaseClosed",
+            Self::CaseReopened => "CaseReopened",
+            Self::Stored => "Stored",
+            Self::Read => "Read",
+            Self::Browsed => "Browsed",
+            Self::UploadAnnounced => "UploadAnnounced",
+            Self::Condemned => "Condemned",
+            Self::Granted => "Granted",
+            Self::Delivered => "Delivered",
+            Self::Revoked => "Revoked",
+            Self::Index => "Index",
+            Self::SigningKeys => "SigningKeys",
+            Self::LogRead => "LogRead",
+            Self::Checkpointed => "Checkpointed",
+            Self::CaseErased => "CaseErased",
+        }
+    }
+
     pub(crate) fn from_code(code: u16) -> Result<Self, Malformed> {
         Self::ALL.into_iter().find(|kind| kind.code() == code).ok_or(Malformed)
     }

@@ -4,6 +4,7 @@ pub(crate) mod body;
 pub(crate) mod checkpoint;
 pub(crate) mod commit;
 pub(crate) mod cosignature;
+pub(crate) mod kept;
 pub(crate) mod leaf;
 pub(crate) mod manifest;
 pub(crate) mod merkle;
@@ -16,6 +17,7 @@ pub(crate) mod row;
 pub(crate) mod signing;
 pub(crate) mod statement;
 pub(crate) mod tile;
+pub(crate) mod tiling;
 pub(crate) mod trust;
 pub(crate) mod verifier_key;
 

@@ -132,7 +132,7 @@ pub(crate) fn append(note: &str, lines: &str, keep: impl Fn(&Note<'_>) -> bool) 
 
 const DASH: &str = "\u{2014} ";
 /// Twice what 16 signatures of 5 kB need, the least that a verifier must accept.
-const MAX_NOTE: usize = 256 << 10;
+pub(crate) const MAX_NOTE: usize = 256 << 10;
 /// What golang.org/x/mod/sumdb/note takes; a verifier must accept 16.
 const MAX_SIGNATURES: usize = 100;
 

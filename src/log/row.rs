@@ -100,9 +100,15 @@ impl RowKey {
         Self::first(Relation::Checkpoint, [0; 32])
     }
 
-    fn checkpoint(size: &[u8; 8], operation: OperationId) -> Self {
+    /// The row of one kept checkpoint; `size` is the tree's, as encoded.
+    pub(crate) fn checkpoint(size: &[u8; 8], operation: OperationId) -> Self {
         let child = padded(&[&size.map(|byte| !byte), operation.as_bytes().as_slice()].concat());
         Self { child, ..Self::checkpoints() }
+    }
+
+    /// The least key of all.
+    pub(crate) const fn least() -> Self {
+        Self::cases()
     }
 
     /// The least key among all cases.

@@ -5,7 +5,7 @@ use core::ops::Range;
 use bytes::Bytes;
 
 use super::{Hash, leaf::LEAF_LEN, merkle::fold};
-use crate::wire::{Malformed, Reader, Writer};
+use crate::wire::{Malformed, Reader};
 
 /// Where a hash tile is in the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -89,11 +89,12 @@ impl Tile {
 
 /// An entry bundle of encoded leaves.
 pub(crate) fn bundle<'a>(leaves: impl Iterator<Item = &'a Bytes>) -> Bytes {
-    let mut w = Writer::with_capacity(BUNDLE_LEN);
-    for leaf in leaves {
-        w.u16(ENTRY).fixed(leaf);
-    }
-    w.into_vec().into()
+    leaves.flat_map(|leaf| entry(leaf)).collect()
+}
+
+/// A leaf as an entry of a bundle.
+pub(crate) fn entry(leaf: &[u8]) -> Vec<u8> {
+    [&ENTRY.to_be_bytes(), leaf].concat()
 }
 
 /// The encoded leaves of a full entry bundle.

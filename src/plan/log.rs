@@ -1,4 +1,4 @@
-//! Reading the log: on record like any other release.
+//! Records about the log itself: that it was read, that a checkpoint of it was kept.
 
 use core::ops::Range;
 
@@ -9,7 +9,10 @@ use crate::{
     error::Result,
     ids::OperationId,
     ledger::{Command, Draft, View},
-    log::leaf::Kind,
+    log::{
+        Hash,
+        leaf::{Kind, padded},
+    },
     wire::Writer,
 };
 
@@ -19,6 +22,7 @@ pub(crate) enum LogReading {
     Records,
     Changes,
     OneRecord,
+    Export,
     Disclosure,
 }
 
@@ -28,6 +32,7 @@ impl LogReading {
             Self::Records => 1,
             Self::Changes => 2,
             Self::OneRecord => 3,
+            Self::Export => 4,
             Self::Disclosure => 5,
         }
     }
@@ -48,5 +53,23 @@ impl Command for ReadLog {
         let mut w = Writer::new();
         w.u8(self.what.code()).u64(self.range.start).u64(self.range.end);
         Ok(draft(&self.origin, Kind::LogRead, self.operation, w.into_vec()))
+    }
+}
+
+/// Keeps a checkpoint whose object exists.
+pub(crate) struct KeepCheckpoint {
+    pub(crate) origin: Origin,
+    pub(crate) operation: OperationId,
+    /// Records in the tree it is about.
+    pub(crate) size: u64,
+    /// SHA-256 of the object.
+    pub(crate) effect: Hash,
+}
+
+#[async_trait]
+impl Command for KeepCheckpoint {
+    async fn plan(&self, _: &View<'_>) -> Result<Draft> {
+        let kept = draft(&self.origin, Kind::Checkpointed, self.operation, Vec::new());
+        Ok(Draft { auxiliary: padded(&self.size.to_be_bytes()), effect: self.effect, ..kept })
     }
 }

@@ -17,7 +17,7 @@ pub(crate) use documents::{Store, ordinal, previous_version, reason, version};
 pub(crate) use grants::{Deliver, Grant, Revoke};
 pub(crate) use housekeeping::{Announce, Condemn, GivenUp, expiry};
 pub(crate) use keyring::{ChangeKeyring, Genesis, KeyringChange};
-pub(crate) use log::{LogReading, ReadLog};
+pub(crate) use log::{KeepCheckpoint, LogReading, ReadLog};
 
 use crate::{
     error::Result,

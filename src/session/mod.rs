@@ -7,6 +7,7 @@ mod content;
 mod documents;
 mod erasure;
 mod grants;
+mod log;
 mod outcome;
 mod records;
 

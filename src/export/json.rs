@@ -1,0 +1,98 @@
+//! JSON strings (RFC 8259 §7), written in one way and read back.
+
+use crate::wire::Malformed;
+
+/// `text` as a JSON string, in quotes.
+///
+/// Escaped are quotation marks, backslashes, and whatever a terminal or an editor could act on:
+/// control characters, line and paragraph separators, and marks of writing direction. A string thus stays
+/// on its line and looks like what it is, also outside JSON.
+pub(super) fn string(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            _ if is_active(character) => quoted.push_str(&format!("\\u{:04x}", u32::from(character))),
+            _ => quoted.push(character),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// A string, or `null`.
+pub(super) fn optional(text: Option<&str>) -> String {
+    text.map_or_else(|| "null".to_owned(), string)
+}
+
+/// The text whose [`string`] is `quoted`: no other spelling of it is taken.
+///
+/// # Errors
+///
+/// [`Malformed`].
+pub(super) fn parse_string(quoted: &str) -> Result<String, Malformed> {
+    let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or(Malformed)?;
+    let mut text = String::with_capacity(inner.len());
+    let mut rest = inner.chars();
+    while let Some(character) = rest.next() {
+        text.push(match character {
+            '\\' => match rest.next().ok_or(Malformed)? {
+                'n' => '\n',
+                'u' => hexadecimal(&mut rest)?,
+                escaped => escaped,
+            },
+            plain => plain,
+        });
+    }
+    if string(&text) == quoted { Ok(text) } else { Err(Malformed) }
+}
+
+fn hexadecimal(rest: &mut core::str::Chars<'_>) -> Result<char, Malformed> {
+    let digits: String = rest.by_ref().take(4).collect();
+    u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32).ok_or(Malformed)
+}
+
+/// Controls, separators of lines, and the marks that UAX #9 §2 lists; all below U+10000.
+fn is_active(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn active_characters_are_escaped_and_letters_are_not() {
+        assert_eq!(string("Pérez \"x\" \\ 日本 😀"), "\"Pérez \\\"x\\\" \\\\ 日本 😀\"");
+        assert_eq!(string("a\nb\r\t\0\u{7f}\u{85}"), r#""a\nb\u000d\u0009\u0000\u007f\u0085""#);
+        assert_eq!(string("\u{202e}gpj\u{2028}\u{2066}"), r#""\u202egpj\u2028\u2066""#);
+        assert_eq!((optional(None), optional(Some(""))), ("null".to_owned(), "\"\"".to_owned()));
+    }
+
+    #[test]
+    fn other_spellings_are_refused() {
+        for quoted in
+            ["", "\"", "a", "\"a", r#""\a""#, r#""\u0061""#, r#""\u00""#, r#""\u000A""#, "\"\n\"", r#""\""#]
+        {
+            assert_eq!(parse_string(quoted), Err(Malformed), "{quoted:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_string_comes_back_here_and_from_another_parser(text: String, quoted in "\"(\\\\?[a-z0-9\"\\\\]){0,8}\"") {
+            prop_assert_eq!(parse_string(&string(&text)), Ok(text.clone()));
+            let theirs: String = serde_json::from_str(&string(&text)).expect("JSON");
+            prop_assert_eq!(theirs, text);
+            if let Ok(parsed) = parse_string(&quoted) {
+                prop_assert_eq!(string(&parsed), quoted);
+            }
+        }
+    }
+}

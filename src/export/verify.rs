@@ -1,0 +1,92 @@
+//! Checking exported records without a vault.
+
+use std::io::{BufRead, Read};
+
+use super::{
+    json,
+    jsonl::{self, END_LEN, LEAF_AT},
+};
+use crate::{
+    error::{Error, Result},
+    log::{
+        body::Outer,
+        checkpoint::Checkpoint,
+        commit::Hashed,
+        leaf::{LEAF_LEN, Leaf},
+        merkle::Frontier,
+        record::AuditRecord,
+    },
+    storage::{StorageError, StorageErrorKind},
+    text::parse_base64,
+    wire::Malformed,
+};
+
+/// Checks what [`Session::export_records`](crate::Session::export_records) wrote, with no key: every
+/// leaf follows the one before it, what a line says is what its leaf says, and together they are the tree
+/// of the checkpoint in the last line, signed by `key` under `origin`. Holds one line at a time.
+///
+/// # Errors
+///
+/// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) at the first fault, naming the line, from 1; the reader's.
+///
+/// # Security
+///
+/// `origin` and `key` must come from the vault's owner. A leaf commits to actor, purpose and request
+/// within its sealed body, so those three are as good as whoever handed over the export: the vault itself
+/// can show more, record by record.
+pub fn verify_exported_records(mut reader: impl BufRead, origin: &str, key: &[u8; 32]) -> Result<Checkpoint> {
+    let mut chain = Chain::default();
+    for number in 1u64.. {
+        let fault = |Malformed| Error::corrupt(format!("line {number} of the export"));
+        let line = next_line(&mut reader)?;
+        if let Some(note) = line.strip_prefix("{\"checkpoint\":") {
+            let note = note.strip_suffix("}\n").ok_or(Malformed).and_then(json::parse_string);
+            let checkpoint = Checkpoint::parse(&note.map_err(fault)?, origin, key)?;
+            let whole = (checkpoint.size(), *checkpoint.root()) == (chain.tree.size(), chain.tree.root());
+            let ends = next_line(&mut reader)?.is_empty();
+            return if whole && ends { Ok(checkpoint) } else { Err(fault(Malformed)) };
+        }
+        chain.add(&line).map_err(fault)?;
+    }
+    Err(Error::corrupt("the export's checkpoint"))
+}
+
+#[derive(Default)]
+struct Chain {
+    tree: Frontier,
+    last: [u8; 32],
+}
+
+impl Chain {
+    fn add(&mut self, line: &str) -> Result<(), Malformed> {
+        let at = line.len().checked_sub(END_LEN).ok_or(Malformed)?;
+        let (before, end) = line.split_at_checked(at).ok_or(Malformed)?;
+        let encoded = end.get(LEAF_AT).and_then(parse_base64).ok_or(Malformed)?;
+        let record = Hashed::new(Leaf::parse(&encoded)?);
+        let sealed =
+            Outer { actor: String::new(), purpose: String::new(), request: None, details: Vec::new() };
+        let start = jsonl::start(&record, &AuditRecord::new(&record.leaf, sealed));
+        let told = before.strip_prefix(&start).is_some_and(|rest| rest.starts_with(",\"actor\":\""));
+        let follows = record.leaf.seq == self.tree.size() && record.leaf.previous == self.last;
+        if !told || !follows || jsonl::end(&record) != end {
+            return Err(Malformed);
+        }
+        self.tree.push(record.hash);
+        self.last = record.hash;
+        Ok(())
+    }
+}
+
+fn next_line(reader: &mut impl BufRead) -> Result<String> {
+    let mut line = String::new();
+    let read = reader.by_ref().take(LINE_CAP).read_line(&mut line);
+    read.map_err(|error| {
+        let reason = "the export cannot be read";
+        StorageError::new(StorageErrorKind::Unavailable, reason).caused(error)
+    })?;
+    Ok(line)
+}
+
+/// Length of a line, at most: a note of 256 KiB, each byte escaped.
+const LINE_CAP: u64 = 2 << 20;
+const _: () = assert!(END_LEN > LEAF_LEN, "the end of a line holds the leaf");

@@ -1,0 +1,170 @@
+//! Checkpoints that were kept, and whether a note is one of this log (FORMAT §9.2).
+
+use std::collections::BTreeMap;
+
+use crate::{
+    crypto::{digest::sha256, sign::VerifyingKey},
+    env::Timestamp,
+    error::{Error, ErrorKind, Result},
+    ids::OperationId,
+    ledger::{self, Pages, State, Tree, View, get},
+    log::{
+        checkpoint::Checkpoint,
+        kept::{KEPT_CAP, Kept, TimeToken, text_digest},
+        row::{Row, RowKey},
+        signing,
+        statement::Statement,
+    },
+    storage::layout,
+    wire::Malformed,
+};
+
+/// A checkpoint that a record of the log keeps, with the signatures and time tokens it had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeptCheckpoint {
+    /// The record that keeps it.
+    pub seq: u64,
+    /// When it was kept.
+    pub time: Timestamp,
+    /// By which operation.
+    pub operation: OperationId,
+    /// Records in the tree it is about.
+    pub size: u64,
+    /// The signed note, cosignatures included.
+    pub note: String,
+    /// What time authorities gave for [`KeptCheckpoint::digest`], ascending by authority.
+    pub tokens: Vec<TimeToken>,
+}
+
+impl KeptCheckpoint {
+    /// SHA-256 of the note's text without its signatures, the newline at its end included: what the
+    /// time tokens are about.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        text_digest(&self.note).unwrap_or_default()
+    }
+}
+
+/// Up to [`PAGE`] kept checkpoints, those of the largest trees first, from the one behind `after` on.
+///
+/// # Errors
+///
+/// Corrupt if one is missing or altered; the storage's.
+pub(crate) async fn checkpoints(
+    pages: &Pages,
+    state: &State,
+    after: Option<&KeptCheckpoint>,
+) -> Result<Vec<KeptCheckpoint>> {
+    let start = after.map_or(RowKey::checkpoints(), |kept| {
+        RowKey::checkpoint(&kept.size.to_be_bytes(), kept.operation).after()
+    });
+    let rows = view(pages, state).children(&start, PAGE).await?;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        found.push(read(pages, &row).await?);
+    }
+    Ok(found)
+}
+
+async fn read(pages: &Pages, row: &Row) -> Result<KeptCheckpoint> {
+    let size = u64::from_be_bytes(row.auxiliary.first_chunk().copied().unwrap_or_default());
+    let key = layout::checkpoint(size, &row.effect);
+    let object = get(&**pages.storage(), &key, KEPT_CAP).await?;
+    let fault = || Error::corrupt(format!("object {key}"));
+    if sha256(&[&object]) != row.effect {
+        return Err(fault());
+    }
+    let Kept { note, tokens } = Kept::parse(&object).map_err(|Malformed| fault())?;
+    let (seq, time, operation) = (row.seq, row.time, row.operation);
+    Ok(KeptCheckpoint { seq, time, operation, size, note, tokens })
+}
+
+/// Checks that `note` is a checkpoint of the log that `state` ends: signed by the key that the log
+/// states for it, and about a tree with which this one begins.
+///
+/// # Errors
+///
+/// Corrupt if it is no checkpoint that this log signed; rolled back if it is about more records than
+/// there are; forked if it is about others.
+pub(crate) async fn check(pages: &Pages, state: &State, note: &str) -> Result<Checkpoint> {
+    let checkpoint = signed(pages, state, note).await?;
+    let (seen, got) = (checkpoint.size(), state.head.size);
+    if seen > got {
+        let reason = format!("the checkpoint is about {seen} records, and the storage shows {got}");
+        return Err(Error::new(ErrorKind::RolledBack, reason));
+    }
+    let (root, _) = Tree::new(state, &**pages.storage()).consistency(seen).await?;
+    if root == *checkpoint.root() {
+        return Ok(checkpoint);
+    }
+    let reason = format!("the storage shows another history than the checkpoint of {seen} records");
+    Err(Error::new(ErrorKind::Forked, reason))
+}
+
+/// The checkpoint in `note`, if the log signed it: each signing epoch's key signs heads up to the record
+/// that replaces it.
+async fn signed(pages: &Pages, state: &State, note: &str) -> Result<Checkpoint> {
+    let statement = statement(pages, state).await?;
+    let mut ends = u64::MAX;
+    for epoch in (1..=state.log_key.epoch).rev() {
+        let (key, begins) = checkpoint_key(pages, state, &statement, epoch).await?;
+        match Checkpoint::parse(note, &statement.origin, &key.to_bytes()) {
+            Ok(checkpoint) if checkpoint.size() <= ends => return Ok(checkpoint),
+            Err(error) if epoch == 1 => return Err(error),
+            _ => ends = begins,
+        }
+    }
+    Err(Error::corrupt("the checkpoint's signing epoch"))
+}
+
+/// The key that signs checkpoints now.
+///
+/// # Errors
+///
+/// Corrupt.
+pub(super) async fn present_key(pages: &Pages, state: &State) -> Result<VerifyingKey> {
+    let statement = statement(pages, state).await?;
+    Ok(checkpoint_key(pages, state, &statement, state.log_key.epoch).await?.0)
+}
+
+/// What the vault's first record states, shown to be of the log that `state` ends.
+async fn statement(pages: &Pages, state: &State) -> Result<Statement> {
+    let storage = &**pages.storage();
+    let (claimed, statement) = ledger::claimed(storage).await?;
+    let (root, _) = Tree::new(state, storage).consistency(claimed.size).await?;
+    if claimed.vault == state.vault && root == claimed.root {
+        Ok(statement)
+    } else {
+        Err(Error::corrupt("the vault's first record"))
+    }
+}
+
+/// The checkpoint key of a signing epoch, and the size of the log that ends with the record that
+/// states it.
+async fn checkpoint_key(
+    pages: &Pages,
+    state: &State,
+    statement: &Statement,
+    epoch: u32,
+) -> Result<(VerifyingKey, u64)> {
+    if epoch <= 1 {
+        return Ok((statement.checkpoint, 0));
+    }
+    let fault = || Error::corrupt(format!("the record of signing epoch {epoch}"));
+    let row = view(pages, state).row(&RowKey::signing_keys(epoch)).await?.ok_or_else(fault)?;
+    let record = Tree::new(state, &**pages.storage()).leaf(row.seq).await?;
+    let stated = signing::stated(&record.leaf).map_err(|Malformed| fault())?;
+    let (_, checkpoint) =
+        stated.filter(|_| record.leaf.key_epoch.saturating_add(1) == epoch).ok_or_else(fault)?;
+    Ok((checkpoint, row.seq.saturating_add(1)))
+}
+
+fn view<'a>(pages: &'a Pages, state: &'a State) -> View<'a> {
+    View { state, planned: &NOTHING_PLANNED, pages, now: Timestamp::default() }
+}
+
+static NOTHING_PLANNED: BTreeMap<RowKey, Row> = BTreeMap::new();
+
+/// Kept checkpoints listed at once.
+const PAGE: usize = 100;
