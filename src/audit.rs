@@ -12,7 +12,7 @@ use crate::{
     log::{checkpoint::Checkpoint, commit::Commit, signing::LogKey, statement::origin},
     pin::Pin,
     vault::Vault,
-    verification::{self, KeptCheckpoint, VerifiedLog},
+    verification::{self, KeptCheckpoint, LogReader, VerifiedLog},
 };
 
 /// The log of a vault, for who verifies it. Its records are read by an [`Auditor`](crate::Auditor).
@@ -63,6 +63,16 @@ impl Audit {
         progress: &mut (dyn FnMut(u64, u64) + Send),
     ) -> Result<VerifiedLog> {
         Verifier::new(&self.vault).verify_from_genesis(progress).await
+    }
+
+    /// The log as it is now, for proofs, receipts and all else that needs no key.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt; the storage's.
+    pub async fn log(&self) -> Result<LogReader> {
+        let state = self.vault.ledger().sync().await?;
+        Ok(LogReader::of(self.vault.ledger().pages(), state))
     }
 
     /// A signed checkpoint of the newest head, as a C2SP signed note.

@@ -9,7 +9,7 @@ use crate::{
     crypto::sign::VerifyingKey,
     error::{Error, Result},
     ids::{Hex, VaultId, parse_hex},
-    log::{Hash, signing::LogKey},
+    log::{Hash, signing::LogKey, trust::Cosignature},
     text::parse_decimal,
 };
 
@@ -122,6 +122,14 @@ pub enum Freshness {
     /// It holds everything up to the pin, and is not older than it. Whether others see the same
     /// continuation only a witness can tell.
     FreshByPin,
+    /// Witnesses have cosigned a checkpoint of this very log: whoever trusts them sees the same one. It may
+    /// have gone on since, and elsewhere an older head of it may be shown.
+    FreshByWitnesses {
+        /// Records the checkpoint is about.
+        size: u64,
+        /// Who, and when.
+        witnesses: Vec<Cosignature>,
+    },
     /// It is whole up to its head; nothing says that the head is the newest.
     Unverified,
     /// It ends before the pin: an older copy.

@@ -79,7 +79,6 @@ pub enum ReceiptError {
 }
 
 impl Receipt {
-    #[cfg_attr(not(test), allow(dead_code, reason = "used where the log's hashes are kept"))]
     pub(crate) const fn new(
         leaf: Leaf,
         opening: Option<Opening>,

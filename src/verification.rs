@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod index;
+mod receipts;
 mod tiles;
 
 use core::fmt;
@@ -16,6 +17,7 @@ pub use index::CheckedIndex;
 pub use tiles::CheckedTiles;
 
 pub(crate) use checkpoints::{check, checkpoints};
+pub(crate) use receipts::prove;
 
 use crate::{
     crypto::sign::VerifyingKey,
@@ -27,8 +29,12 @@ use crate::{
         commit::Commit,
         signing::{self, LogKey},
         statement::{self, Statement},
+        trust::TrustPolicy,
+        request::WitnessRequest,
+        verifier_key::VerifierKey,
     },
     pin::{Freshness, Pin},
+    receipt::Receipt,
     storage::Storage,
 };
 
@@ -82,6 +88,11 @@ impl fmt::Debug for LogReader {
 }
 
 impl LogReader {
+    /// The log that `state` ends.
+    pub(crate) fn of(pages: &Arc<Pages>, state: Arc<State>) -> Self {
+        Self { pages: pages.clone(), state }
+    }
+
     /// Opens the log of the vault that `pin` names, as it is now.
     ///
     /// # Errors
@@ -208,6 +219,54 @@ impl LogReader {
         let (leaf, size) = (tree.leaf(seq).await?.hash, self.state.head.size);
         let proof = tree.inclusion(&leaf, seq, size, &self.state.frontier.root()).await?;
         Ok((leaf, proof))
+    }
+
+    /// The receipt for record `seq` under the checkpoint `note`, which may be a kept one: that the record
+    /// stands in the log, and what its leaf says. [`Session::receipt`](crate::Session::receipt) adds what
+    /// only the vault can open.
+    ///
+    /// # Errors
+    ///
+    /// Not found beyond the head; invalid if the checkpoint does not reach to the record; corrupt, rolled
+    /// back or forked if it is none of this log, of a longer or of another one; the storage's.
+    pub async fn receipt(&self, seq: u64, note: &str) -> Result<Receipt> {
+        let (record, proof) = prove(&self.pages, &self.state, seq, note).await?;
+        Ok(Receipt::new(record.leaf, None, None, proof, note.to_owned()))
+    }
+
+    /// What asks a witness, which has cosigned the first `old` records, to cosign the checkpoint `note`
+    /// (c2sp.org/tlog-witness).
+    ///
+    /// # Errors
+    ///
+    /// Invalid if the checkpoint is about fewer records; as [`LogReader::receipt`].
+    pub async fn witness_request(&self, old: u64, note: &str) -> Result<WitnessRequest> {
+        let proof = receipts::extend(&self.pages, &self.state, old, note).await?;
+        WitnessRequest::new(old, proof, note)
+    }
+
+    /// How fresh the log is by the witnesses that have cosigned the checkpoint `note`.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt if `policy` does not believe the checkpoint; the storage's. A log that ends before it, or
+    /// is another one, is no error here: the answer says so.
+    pub async fn freshness(&self, note: &str, policy: &TrustPolicy) -> Result<Freshness> {
+        receipts::freshness(&self.pages, &self.state, note, policy).await
+    }
+
+    /// The keys that have signed the log's checkpoints, one for each signing epoch: the `log` lines of a
+    /// [`TrustPolicy`].
+    ///
+    /// # Errors
+    ///
+    /// Corrupt; the storage's.
+    ///
+    /// # Security
+    ///
+    /// They are what the log states: as good as the pin that it was opened by.
+    pub async fn verifier_keys(&self) -> Result<Vec<VerifierKey>> {
+        receipts::verifier_keys(&self.pages, &self.state).await
     }
 
     /// Writes the records that the checkpoint `note` is about into `folder`, as a static log of

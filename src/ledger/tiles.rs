@@ -17,7 +17,7 @@ use crate::{
         Hash,
         commit::Hashed,
         leaf::{Leaf, leaf_hash},
-        merkle::{Frontier, fold},
+        merkle::{Frontier, fold, tree},
         proof::{self, ProofError},
         tile::{self, BUNDLE_LEN, FULL, TILE_LEN, TILE_WIDTH, Tile, TileId, complete},
     },
@@ -70,6 +70,19 @@ impl<'a> Tree<'a> {
         let old_root = self.root(old).await?;
         proof::verify_consistency(old, &old_root, new, &new_root, &proof).map_err(corrupt)?;
         Ok((old_root, proof))
+    }
+
+    /// The proof that the tree of the first `new` records begins with that of the first `old`.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt if the tiles do not show it.
+    pub(crate) async fn extension(&self, old: u64, new: u64) -> Result<Vec<Hash>> {
+        let proof = self.hashes(&proof::consistency_ranges(old, new)).await?;
+        let (old_root, _) = self.consistency(old).await?;
+        let (new_root, _) = self.consistency(new).await?;
+        proof::verify_consistency(old, &old_root, new, &new_root, &proof).map_err(corrupt)?;
+        Ok(proof)
     }
 
     /// The root of the first `size` records; [`Tree::consistency`] tells whether it is the log's.
@@ -249,7 +262,7 @@ async fn level_tiles(
     for (hashes, number) in all.chunks(usize::from(FULL)).zip(number..) {
         let id = TileId { level, number, width: u16::try_from(hashes.len()).unwrap_or(FULL) };
         if id.width == FULL {
-            above.push(fold(hashes));
+            above.push(tree(hashes));
         }
         tiles.push((id, Tile::new(hashes.to_vec())));
     }
@@ -264,7 +277,7 @@ fn check(partials: &[Vec<Hash>], frontier: &Frontier) -> Result<()> {
         let width = u64::try_from(hashes.len()).unwrap_or(0);
         for (start, height) in proof::perfect(0..width).into_iter().rev() {
             let start = usize::try_from(start).unwrap_or(0);
-            let root = hashes.get(start..start + (1usize << height)).map(fold);
+            let root = hashes.get(start..start + (1usize << height)).map(tree);
             if root.as_ref() != expected.next() {
                 return Err(Error::corrupt("a hash tile"));
             }

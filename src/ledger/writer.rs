@@ -60,7 +60,7 @@ pub(crate) struct LedgerParts {
 
 /// The log of one vault, shared by all its sessions in this process.
 pub(crate) struct Ledger {
-    pages: Pages,
+    pages: Arc<Pages>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     sleeper: Arc<dyn Sleeper>,
@@ -108,7 +108,7 @@ impl Ledger {
     pub(crate) fn new(parts: LedgerParts) -> Self {
         let LedgerParts { pages, clock, entropy, sleeper, state, signers, audit, process } = parts;
         Self {
-            pages,
+            pages: Arc::new(pages),
             clock,
             entropy,
             sleeper,
@@ -126,7 +126,7 @@ impl Ledger {
         self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn pages(&self) -> &Pages {
+    pub(crate) fn pages(&self) -> &Arc<Pages> {
         &self.pages
     }
 

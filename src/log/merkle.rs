@@ -52,6 +52,13 @@ pub(crate) fn fold(roots: &[Hash]) -> Hash {
     right_to_left.fold(*last, |right, left| node(left, &right))
 }
 
+/// The hash of a tree whose leaves, or equal perfect subtrees, have these hashes.
+pub(crate) fn tree(hashes: &[Hash]) -> Hash {
+    let mut frontier = Frontier::default();
+    hashes.iter().for_each(|hash| frontier.push(*hash));
+    frontier.root()
+}
+
 /// An interior node (RFC 6962 §2.1).
 pub(crate) fn node(left: &Hash, right: &Hash) -> Hash {
     sha256(&[&[1], left, right])
@@ -79,6 +86,7 @@ mod tests {
         let mut frontier = Frontier::default();
         for size in 0..leaves.len() {
             assert_eq!(frontier.root(), reference(&leaves[..size]));
+            assert_eq!(tree(&leaves[..size]), reference(&leaves[..size]));
             assert_eq!(
                 Frontier::from_roots(frontier.size(), frontier.roots().to_vec()),
                 Some(frontier.clone())

@@ -32,7 +32,6 @@ pub enum ProofError {
 //     PATH(m, D[n]) = PATH(m - k, D[k:n]) : MTH(D[0:k])    for m >= k
 /// The ranges of leaves whose hashes show that leaf `index` is in a tree of `size` leaves; none if
 /// it is not.
-#[cfg_attr(not(test), allow(dead_code, reason = "used where the log's hashes are kept"))]
 pub(crate) fn inclusion_ranges(index: u64, size: u64) -> Vec<Range<u64>> {
     let mut ranges = Vec::new();
     let mut within = 0..if index < size { size } else { 0 };
@@ -52,7 +51,6 @@ pub(crate) fn inclusion_ranges(index: u64, size: u64) -> Vec<Range<u64>> {
 //     SUBPROOF(m, D[n], b) = SUBPROOF(m - k, D[k:n], false) : MTH(D[0:k])    for m > k
 /// The ranges of leaves whose hashes show that a tree of `new` leaves begins with the one of `old`
 /// leaves; none if no hash is needed, or `old` is the larger one.
-#[cfg_attr(not(test), allow(dead_code, reason = "used where the log's hashes are kept"))]
 pub(crate) fn consistency_ranges(old: u64, new: u64) -> Vec<Range<u64>> {
     let mut ranges = Vec::new();
     let mut within = 0..if 0 < old && old < new { new } else { 0 };
@@ -72,7 +70,6 @@ pub(crate) fn consistency_ranges(old: u64, new: u64) -> Vec<Range<u64>> {
 
 /// The perfect subtrees, as first leaf and height, that cover `range` from left to right: as few as
 /// there can be, each starting at a multiple of its number of leaves.
-#[cfg_attr(not(test), allow(dead_code, reason = "used where the log's hashes are kept"))]
 pub(crate) fn perfect(range: Range<u64>) -> Vec<(u64, u32)> {
     let mut subtrees = Vec::new();
     let mut start = range.start;

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use bytes::Bytes;
 
-use super::{Hash, leaf::LEAF_LEN, merkle::fold};
+use super::{Hash, leaf::LEAF_LEN, merkle::tree};
 use crate::wire::{Malformed, Reader};
 
 /// Where a hash tile is in the tree.
@@ -65,7 +65,7 @@ impl Tile {
 
     /// The hash over some of its hashes, a power of two of them.
     pub(crate) fn root_of(&self, span: Range<usize>) -> Option<Hash> {
-        self.0.get(span).map(fold)
+        self.0.get(span).map(tree)
     }
 
     pub(crate) fn encode(&self) -> Bytes {
@@ -134,7 +134,7 @@ mod tests {
     /// Every tile of a tree, computed plainly.
     fn hash_of(leaves: &[Hash], start: u64, height: u32) -> Hash {
         let (start, len) = (usize::try_from(start).expect("small"), 1usize << height);
-        fold(&leaves[start..start + len])
+        tree(&leaves[start..start + len])
     }
 
     #[test]

@@ -60,6 +60,7 @@ pub(crate) enum Browsed {
     WhoCanOpen(DocumentId),
     Case(CaseId),
     Outcome,
+    Receipt(DocumentId),
 }
 
 impl Browsed {
@@ -72,6 +73,7 @@ impl Browsed {
             Self::WhoCanOpen(_) => 5,
             Self::Case(_) => 6,
             Self::Outcome => 7,
+            Self::Receipt(_) => 8,
         }
     }
 
@@ -79,9 +81,10 @@ impl Browsed {
         match self {
             Self::Cases | Self::Outcome => (NO_CASE, NO_OBJECT),
             Self::Documents(case) | Self::Case(case) => (case, NO_OBJECT),
-            Self::Document(document) | Self::Versions(document) | Self::WhoCanOpen(document) => {
-                (document.case(), *document.own())
-            }
+            Self::Document(document)
+            | Self::Versions(document)
+            | Self::WhoCanOpen(document)
+            | Self::Receipt(document) => (document.case(), *document.own()),
         }
     }
 }

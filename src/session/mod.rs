@@ -9,6 +9,7 @@ mod erasure;
 mod grants;
 mod log;
 mod outcome;
+mod receipts;
 mod records;
 
 use std::sync::Arc;

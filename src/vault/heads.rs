@@ -12,7 +12,7 @@ use crate::{
     grant::GrantMeta,
     head::{self, HeadId, HeadKey, HeadType, ParsedHead},
     ids::{CaseId, DocumentId, GrantId, OperationId},
-    log::row::Row,
+    log::{Hash, row::Row},
     plan,
     secret::{Secret, SecretBytes},
     storage::layout,
@@ -25,6 +25,8 @@ pub(crate) struct VersionHead {
     pub(crate) key: HeadKey,
     pub(crate) meta: VersionMeta,
     pub(crate) sealed_meta: Bytes,
+    /// SHA-256 of the head up to the end of the metadata.
+    pub(crate) digest: Hash,
     pub(crate) inline: Bytes,
 }
 
@@ -69,7 +71,7 @@ impl Vault {
         let (parsed, key, bytes) = self.open_head(id, extent).await?;
         let meta = VersionMeta::parse(&bytes).map_err(|Malformed| missing(id))?;
         check_effect(&parsed, &meta.blind, meta.content_digest.as_bytes(), row)?;
-        Ok(VersionHead { id, key, meta, sealed_meta: parsed.meta, inline: parsed.inline })
+        Ok(VersionHead { id, key, meta, sealed_meta: parsed.meta, digest: parsed.digest, inline: parsed.inline })
     }
 
     /// Opens the metadata of the case that `row` is about.

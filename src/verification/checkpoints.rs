@@ -129,7 +129,7 @@ pub(super) async fn present_key(pages: &Pages, state: &State) -> Result<Verifyin
 }
 
 /// What the vault's first record states, shown to be of the log that `state` ends.
-async fn statement(pages: &Pages, state: &State) -> Result<Statement> {
+pub(super) async fn statement(pages: &Pages, state: &State) -> Result<Statement> {
     let storage = &**pages.storage();
     let (claimed, statement) = ledger::claimed(storage).await?;
     let (root, _) = Tree::new(state, storage).consistency(claimed.size).await?;
@@ -142,7 +142,7 @@ async fn statement(pages: &Pages, state: &State) -> Result<Statement> {
 
 /// The checkpoint key of a signing epoch, and the size of the log that ends with the record that
 /// states it.
-async fn checkpoint_key(
+pub(super) async fn checkpoint_key(
     pages: &Pages,
     state: &State,
     statement: &Statement,

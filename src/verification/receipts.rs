@@ -1,0 +1,88 @@
+//! Receipts: one record under one checkpoint (FORMAT §10.1), and what witnesses vouch for.
+
+use super::checkpoints::{check, checkpoint_key, statement};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    ledger::{Pages, State, Tree},
+    log::{Hash, commit::Hashed, trust::TrustPolicy, verifier_key::VerifierKey},
+    pin::Freshness,
+};
+
+/// Record `seq`, and the proof that it is in the tree of the checkpoint `note`.
+///
+/// # Errors
+///
+/// Invalid if the checkpoint does not reach to the record; as [`check`].
+pub(crate) async fn prove(
+    pages: &Pages,
+    state: &State,
+    seq: u64,
+    note: &str,
+) -> Result<(Hashed, Vec<Hash>)> {
+    let checkpoint = check(pages, state, note).await?;
+    if seq >= checkpoint.size() {
+        let size = checkpoint.size();
+        return Err(Error::invalid(format!(
+            "the checkpoint is about the {size} records before record {seq}: take a newer one"
+        )));
+    }
+    let tree = Tree::new(state, &**pages.storage());
+    let record = tree.leaf(seq).await?;
+    let proof = tree.inclusion(&record.hash, seq, checkpoint.size(), checkpoint.root()).await?;
+    Ok((record, proof))
+}
+
+/// The hashes by which a witness that has cosigned the first `old` records sees that the checkpoint
+/// `note` continues them.
+///
+/// # Errors
+///
+/// Invalid if the checkpoint is about fewer records; as [`check`].
+pub(crate) async fn extend(pages: &Pages, state: &State, old: u64, note: &str) -> Result<Vec<Hash>> {
+    let new = check(pages, state, note).await?.size();
+    if old > new {
+        return Err(Error::invalid(format!("{old} records are not part of a checkpoint of {new}")));
+    }
+    Tree::new(state, &**pages.storage()).extension(old, new).await
+}
+
+/// How fresh the log that `state` ends is by the witnesses that have cosigned `note`.
+///
+/// # Errors
+///
+/// Corrupt if the policy does not believe the checkpoint; the storage's.
+pub(crate) async fn freshness(
+    pages: &Pages,
+    state: &State,
+    note: &str,
+    policy: &TrustPolicy,
+) -> Result<Freshness> {
+    let checked = policy.check(note).map_err(|error| {
+        Error::new(ErrorKind::Corrupt, "the policy does not believe the checkpoint").caused(error)
+    })?;
+    let size = checked.checkpoint.size();
+    match check(pages, state, note).await {
+        Ok(_) => Ok(Freshness::FreshByWitnesses { size, witnesses: checked.witnesses }),
+        Err(error) if error.kind() == ErrorKind::RolledBack => {
+            Ok(Freshness::RolledBack { seen: size, got: state.head.size })
+        }
+        Err(error) if error.kind() == ErrorKind::Forked => Ok(Freshness::Forked { seen: size }),
+        Err(error) => Err(error),
+    }
+}
+
+/// The keys that have signed the log's checkpoints, one for each signing epoch, the first one first.
+///
+/// # Errors
+///
+/// Corrupt; the storage's.
+pub(crate) async fn verifier_keys(pages: &Pages, state: &State) -> Result<Vec<VerifierKey>> {
+    let statement = statement(pages, state).await?;
+    let mut keys = Vec::new();
+    for epoch in 1..=state.log_key.epoch {
+        let (key, _) = checkpoint_key(pages, state, &statement, epoch).await?;
+        let key = VerifierKey::ed25519(&statement.origin, key);
+        keys.push(key.ok_or_else(|| Error::corrupt("the vault's first record"))?);
+    }
+    Ok(keys)
+}
