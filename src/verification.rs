@@ -20,17 +20,16 @@ pub(crate) use checkpoints::{check, checkpoints};
 pub(crate) use receipts::prove;
 
 use crate::{
-    crypto::sign::VerifyingKey,
     error::{Error, ErrorKind, Result},
     ids::VaultId,
     ledger::{self, Pages, State, Tree, Trusted, Verified, Visitor},
     log::{
         checkpoint::Checkpoint,
         commit::Commit,
-        signing::{self, LogKey},
+        request::WitnessRequest,
+        signing::LogKey,
         statement::{self, Statement},
         trust::TrustPolicy,
-        request::WitnessRequest,
         verifier_key::VerifierKey,
     },
     pin::{Freshness, Pin},
@@ -326,16 +325,10 @@ pub(crate) async fn verify(
         _ => {}
     }
     let from = Verified::trusted(seen, *pin.head(), *pin.log_key());
-    let mut walk = Walk { progress, of: got, commits: 0, checkpoint: None };
+    let mut walk = Walk { progress, of: got, commits: 0 };
     ledger::walk(storage, state.vault, from, state.head, &mut walk).await?;
     let Walk { commits, .. } = walk;
     Ok(VerifiedLog { head: state.pin(), checked: got - seen, commits, freshness: Freshness::FreshByPin })
-}
-
-/// The public keys, but for the commit key, that a log states for the present.
-pub(crate) struct StatedKeys {
-    pub(crate) delivery: VerifyingKey,
-    pub(crate) checkpoint: VerifyingKey,
 }
 
 /// Verifies the log that `state` ends from its first record on.
@@ -347,14 +340,12 @@ pub(crate) async fn verify_all(
     pages: &Pages,
     state: &State,
     progress: Progress<'_>,
-) -> Result<(VerifiedLog, StatedKeys)> {
-    let mut walk = Walk { progress, of: state.head.size, commits: 0, checkpoint: None };
+) -> Result<(VerifiedLog, Statement)> {
+    let mut walk = Walk { progress, of: state.head.size, commits: 0 };
     let statement = walk_all(pages, state, &mut walk).await?;
-    let Walk { commits, checkpoint, .. } = walk;
-    let keys =
-        StatedKeys { delivery: statement.delivery, checkpoint: checkpoint.unwrap_or(statement.checkpoint) };
+    let Walk { commits, .. } = walk;
     let (head, checked) = (state.pin(), state.head.size);
-    Ok((VerifiedLog { head, checked, commits, freshness: Freshness::Unverified }, keys))
+    Ok((VerifiedLog { head, checked, commits, freshness: Freshness::Unverified }, statement))
 }
 
 /// Shows `visitor` every commit of the log that `state` ends, each verified; gives what the first record
@@ -383,7 +374,6 @@ struct Walk<'a> {
     progress: Progress<'a>,
     of: u64,
     commits: u64,
-    checkpoint: Option<VerifyingKey>,
 }
 
 #[async_trait]
@@ -391,9 +381,6 @@ impl Visitor for Walk<'_> {
     async fn visit(&mut self, commit: &Commit) -> Result<()> {
         self.commits += 1;
         if let Some(last) = commit.leaves.last() {
-            if let Ok(Some((_, checkpoint))) = signing::stated(&last.leaf) {
-                self.checkpoint = Some(checkpoint);
-            }
             (self.progress)(last.leaf.seq.saturating_add(1), self.of);
         }
         Ok(())

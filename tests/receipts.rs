@@ -70,7 +70,10 @@ fn a_receipt_proves_a_stored_document_under_a_cosigned_checkpoint() {
             for stored in [&stored[0], stored.last().unwrap(), &stored[stored.len() / 2]] {
                 let text = world.desk.receipt(stored.seq, &note).await.unwrap().to_string();
                 let proven = Receipt::parse(&text).unwrap().verify(&world.policy).unwrap();
-                assert_eq!((proven.record, proven.time, proven.kind), (stored.seq, stored.time, Kind::Stored));
+                assert_eq!(
+                    (proven.record, proven.time, proven.kind),
+                    (stored.seq, stored.time, Kind::Stored)
+                );
                 assert_eq!(proven.content, Some(stored.digest));
                 assert_eq!((proven.document, proven.version), (Some(stored.document), Some(stored.version)));
                 assert_eq!((proven.case, proven.witnesses.len()), (Some(case), 2));
@@ -122,7 +125,8 @@ fn a_log_is_fresh_by_its_witnesses_or_said_not_to_be() {
         world.desk.create_case("c").await.unwrap();
         let note = world.cosigned(3, 0).await;
         let log = world.vault.audit().log().await.unwrap();
-        let Freshness::FreshByWitnesses { size, witnesses } = log.freshness(&note, &world.policy).await.unwrap()
+        let Freshness::FreshByWitnesses { size, witnesses } =
+            log.freshness(&note, &world.policy).await.unwrap()
         else {
             panic!("three witnesses have cosigned it")
         };

@@ -107,7 +107,9 @@ impl Session {
         let mut disclosed = None;
         let mut visit = |record: &Hashed, body: &[u8]| {
             if record.leaf.form == BodyForm::Plain {
-                return Err(Error::invalid("the vault's first record is not sealed, and says of nobody that they did it"));
+                return Err(Error::invalid(
+                    "the vault's first record is not sealed, and says of nobody that they did it",
+                ));
             }
             let key = body::outer_key(ledger.audit(), body);
             let key = key.map_err(|OpenError| Error::corrupt(format!("record {seq}")))?;

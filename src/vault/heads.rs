@@ -71,7 +71,14 @@ impl Vault {
         let (parsed, key, bytes) = self.open_head(id, extent).await?;
         let meta = VersionMeta::parse(&bytes).map_err(|Malformed| missing(id))?;
         check_effect(&parsed, &meta.blind, meta.content_digest.as_bytes(), row)?;
-        Ok(VersionHead { id, key, meta, sealed_meta: parsed.meta, digest: parsed.digest, inline: parsed.inline })
+        Ok(VersionHead {
+            id,
+            key,
+            meta,
+            sealed_meta: parsed.meta,
+            digest: parsed.digest,
+            inline: parsed.inline,
+        })
     }
 
     /// Opens the metadata of the case that `row` is about.

@@ -13,12 +13,7 @@ use crate::{
 /// # Errors
 ///
 /// Invalid if the checkpoint does not reach to the record; as [`check`].
-pub(crate) async fn prove(
-    pages: &Pages,
-    state: &State,
-    seq: u64,
-    note: &str,
-) -> Result<(Hashed, Vec<Hash>)> {
+pub(crate) async fn prove(pages: &Pages, state: &State, seq: u64, note: &str) -> Result<(Hashed, Vec<Hash>)> {
     let checkpoint = check(pages, state, note).await?;
     if seq >= checkpoint.size() {
         let size = checkpoint.size();
