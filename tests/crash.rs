@@ -84,9 +84,12 @@ async fn script(vault: &Vault, template: &Template, done: &mut Acknowledged) -> 
     done.pin = Some(vault.pin());
     let small = desk.store(case, NewDocument::named("small"), b"small".to_vec()).await?.document;
     done.contents.insert(small, b"small".to_vec());
-    let large = vec![7; (8 << 20) + 5];
+    // Two pages, so two parts.
+    let large = vec![7; 20_005];
     let mut upload = desk.upload(template.case, NewDocument::named("large")).await?;
-    upload.write(&large).await?;
+    upload.write(&large[..10_000]).await?;
+    upload.next_page().await?;
+    upload.write(&large[10_000..]).await?;
     let stored = upload.finish().await?.document;
     done.contents.insert(stored, large);
     done.pin = Some(vault.pin());

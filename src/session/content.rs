@@ -93,9 +93,10 @@ impl Session {
         })
     }
 
-    /// Whether the error is due to a state that has passed: a newer version, or a folded index.
+    /// Whether the error is due to a state that has passed: a newer version, maybe of another length, or
+    /// a folded index.
     async fn superseded(&self, document: DocumentId, row: &Row, error: &Error) -> Result<bool> {
-        if !matches!(error.kind(), ErrorKind::Denied | ErrorKind::Corrupt) {
+        if !matches!(error.kind(), ErrorKind::Denied | ErrorKind::Corrupt | ErrorKind::Invalid) {
             return Ok(false);
         }
         let state = self.vault.ledger().sync().await?;

@@ -24,7 +24,7 @@ fn p12_a_delivery_that_failed_releases_nothing_more() {
         };
         // A bit in each of many places: what is released before is a prefix of what was sealed, and after
         // the first error there are only errors.
-        let (mut places, mut whole) = (0, 0);
+        let mut places = 0;
         for at in (1384..delivery.len()).step_by(delivery.len() / 60).chain([delivery.len() - 1]) {
             places += 1;
             let bytes = altered(&delivery, at, 4);
@@ -47,10 +47,7 @@ fn p12_a_delivery_that_failed_releases_nothing_more() {
                             }
                         };
                         match ended {
-                            Ok(()) => {
-                                assert_eq!(released, len);
-                                whole += 1;
-                            }
+                            Ok(()) => assert_eq!(released, len),
                             Err(error) => {
                                 for _ in 0..3 {
                                     assert_eq!(document.next_part().unwrap_err().kind(), ErrorKind::Corrupt);
@@ -66,7 +63,7 @@ fn p12_a_delivery_that_failed_releases_nothing_more() {
                 assert_eq!(opened.next_document().unwrap_err().kind(), ErrorKind::Corrupt);
             }
         }
-        assert!(places > 50 && whole > 10);
+        assert!(places > 50);
         // A byte too many shows when the last document was read, and goes on to show.
         let long = [&delivery[..], &[0]].concat();
         let mut opened = notary.open(long.as_slice(), &sender).unwrap();
