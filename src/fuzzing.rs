@@ -15,6 +15,7 @@ use crate::{
     log::{
         checkpoint::Checkpoint,
         commit::Commit,
+        kept::Kept,
         leaf::Leaf,
         manifest::Manifest,
         note::{self, Note},
@@ -120,14 +121,17 @@ pub fn delivery(data: &[u8]) {
     drop(Recipient::verify(data, "aaaaa-aaaaa-aaaaa-aaaaa-aaaaaa"));
 }
 
-/// An upload token.
+/// An upload token, a kept checkpoint.
 pub fn token(data: &[u8]) {
+    if let Ok(kept) = Kept::parse(&Bytes::copy_from_slice(data)) {
+        assert_eq!(kept.encode(), data);
+    }
     if let Ok(token) = UploadToken::parse(data) {
         assert_eq!(token.to_bytes(), data);
     }
 }
 
-/// A checkpoint, a pin, an object key, a disclosure.
+/// A checkpoint, a pin, an object key, a disclosure, an export.
 pub fn text(data: &[u8]) {
     let Ok(text) = core::str::from_utf8(data) else { return };
     if let Ok(pin) = text.parse::<Pin>() {
@@ -150,6 +154,7 @@ pub fn text(data: &[u8]) {
         let signed = checkpoint.sign(&key);
         assert!(signed.split("\n\n").next().is_some_and(|canonical| text.starts_with(canonical)));
     }
+    drop(crate::verify_exported_records(data, "origin", &[9; 32]));
 }
 
 /// A note of several signers, and a verifier key.

@@ -1,4 +1,4 @@
-//! JSON Lines: one object a record, the checkpoint last (FORMAT §9.3).
+//! JSON Lines: one object a record, the checkpoint last (FORMAT §9.4).
 
 use super::json::{optional, string};
 use crate::{

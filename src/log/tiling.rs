@@ -115,6 +115,7 @@ impl Place {
     // tlog-tiles, Merkle Tree: tile/<L>/<N>[.p/<W>], N in zero-padded 3-digit path elements, all but the
     // last begun by x: 1234067 is x001/x234/067. Log Entries: tile/entries/<N>[.p/<W>].
     /// Where a static log has it.
+    #[cfg(any(test, feature = "fs"))]
     pub(crate) fn path(&self) -> String {
         let (level, number, width) = match *self {
             Self::Bundle { number, width } => ("entries".to_owned(), number, width),

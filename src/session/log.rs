@@ -52,7 +52,7 @@ impl Session {
         Ok(KeptCheckpoint { seq: committed.seq, time: committed.time, operation, size, note, tokens })
     }
 
-    /// Writes every record up to now to `out` as JSON Lines (FORMAT §9.3), the checkpoint that covers them
+    /// Writes every record up to now to `out` as JSON Lines (FORMAT §9.4), the checkpoint that covers them
     /// last; gives that checkpoint. [`verify_exported_records`](crate::verify_exported_records) checks it.
     ///
     /// The whole log is verified on the way; memory does not grow with it. `out` is written to from the

@@ -168,3 +168,110 @@ fn digest(row: &Row) -> Hash {
 
 /// Rows held in one pass: some 20 MiB.
 pub(super) const HELD: usize = 131_072;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures_lite::future::block_on;
+
+    use super::*;
+    use crate::{
+        ErrorKind, LogReader, Vault,
+        ids::OperationId,
+        keys::LocalKey,
+        log::manifest::Manifest,
+        storage::{MemoryStorage, layout},
+    };
+
+    async fn reader() -> LogReader {
+        let folder = tempfile::tempdir().expect("a folder");
+        let key = LocalKey::create(folder.path().join("key")).expect("a key");
+        let storage = Arc::new(MemoryStorage::default());
+        let vault = Vault::create(storage.clone(), key).await.expect("a vault");
+        let desk = vault.session("a").purpose("p").begin().expect("a session");
+        while vault.pin().size() < 600 {
+            let case = desk.create_case("c").await.expect("a case");
+            desk.close_case(case, "done").await.expect("closed");
+        }
+        LogReader::open(storage, &vault.pin()).await.expect("a log")
+    }
+
+    /// The log with one table whose rows were altered, as a dishonest writer would have signed it.
+    async fn with_rows(log: &LogReader, edit: impl Fn(&mut Vec<Row>)) -> State {
+        let pages = &log.pages;
+        let mut manifest = (*log.state.manifest).clone();
+        let table = manifest.tables.first_mut().expect("a table");
+        let mut cursor = TableCursor::seek(pages, table, None).await.expect("a cursor");
+        let mut rows = Vec::new();
+        while let Some(row) = cursor.next(pages).await.expect("a row") {
+            rows.push(row);
+        }
+        edit(&mut rows);
+        let mut builder = TableBuilder::default();
+        let mut filled: Vec<_> = rows.iter().flat_map(|row| builder.push(row)).collect();
+        let (last, built) = builder.finish();
+        filled.extend(last);
+        for page in filled {
+            let key = layout::index(table.written, &page.hash);
+            pages.storage().create(&key, page.bytes).await.expect("stored");
+        }
+        (table.rows, table.height, table.root) = (built.rows, built.height, built.root);
+        with_manifest(log, manifest)
+    }
+
+    fn with_manifest(log: &LogReader, manifest: Manifest) -> State {
+        let mut state = (*log.state).clone();
+        state.manifest = Arc::new(manifest);
+        state
+    }
+
+    #[test]
+    fn any_number_of_passes_finds_the_same() {
+        block_on(async {
+            let log = reader().await;
+            let mut found = Vec::new();
+            for held in [1, 40, 700, HELD] {
+                let checked = check(&log.pages, &log.state, held, &mut |_, _| {}).await.expect("whole");
+                assert_eq!(checked.records, 512);
+                found.push((checked.rows, checked.passes));
+            }
+            assert!(found.iter().all(|(rows, _)| *rows == found[0].0), "{found:?}");
+            assert!(found.is_sorted_by(|(_, more), (_, fewer)| more > fewer), "{found:?}");
+            assert_eq!(found.last().expect("four").1, 1);
+        });
+    }
+
+    #[test]
+    fn a_row_too_many_too_few_or_too_old_is_found() {
+        let edits: [fn(&mut Vec<Row>); 5] = [
+            |rows| drop(rows.remove(rows.len() / 2)),
+            |rows| drop(rows.pop()),
+            |rows| rows[7].seq -= 1,
+            |rows| rows[7].effect = [9; 32],
+            |rows| {
+                let key = RowKey::operation(OperationId::from_bytes([0; 16]));
+                let at = rows.partition_point(|row| row.key < key);
+                rows.insert(at, Row { key, ..rows[at].clone() });
+            },
+        ];
+        block_on(async {
+            let log = reader().await;
+            let same = with_rows(&log, |_| {}).await;
+            check(&log.pages, &same, HELD, &mut |_, _| {}).await.expect("what the log gives");
+            for (at, edit) in edits.into_iter().enumerate() {
+                let state = with_rows(&log, edit).await;
+                for held in [50, HELD] {
+                    let error = check(&log.pages, &state, held, &mut |_, _| {}).await.expect_err("altered");
+                    assert_eq!(error.kind(), ErrorKind::Corrupt, "{at}");
+                    assert!(error.to_string().contains("the index of records 0 to 512"), "{at}: {error}");
+                }
+            }
+            let mut manifest = (*log.state.manifest).clone();
+            manifest.keyring = [1; 32];
+            let state = with_manifest(&log, manifest);
+            let error = check(&log.pages, &state, HELD, &mut |_, _| {}).await.expect_err("another keyring");
+            assert!(error.to_string().contains("keyring"), "{error}");
+        });
+    }
+}
