@@ -231,7 +231,7 @@ mod tests {
         block_on(async {
             let log = reader().await;
             let mut found = Vec::new();
-            for held in [1, 40, 700, HELD] {
+            for held in [90, 300, 900, HELD] {
                 let checked = check(&log.pages, &log.state, held, &mut |_, _| {}).await.expect("whole");
                 assert_eq!(checked.records, 512);
                 found.push((checked.rows, checked.passes));
@@ -261,7 +261,7 @@ mod tests {
             check(&log.pages, &same, HELD, &mut |_, _| {}).await.expect("what the log gives");
             for (at, edit) in edits.into_iter().enumerate() {
                 let state = with_rows(&log, edit).await;
-                for held in [50, HELD] {
+                for held in [200, HELD] {
                     let error = check(&log.pages, &state, held, &mut |_, _| {}).await.expect_err("altered");
                     assert_eq!(error.kind(), ErrorKind::Corrupt, "{at}");
                     assert!(error.to_string().contains("the index of records 0 to 512"), "{at}: {error}");
