@@ -203,7 +203,7 @@ fn json_lines_say_what_the_records_say() {
         let fixture = Fixture::new().await;
         fixture.grow(300).await;
         let (lines, checkpoint) = json_lines(&fixture).await;
-        let records = fixture.vault.audit().records(&RecordFilter::all()).await.unwrap();
+        let records = fixture.desk().auditor().records(&RecordFilter::all()).await.unwrap();
         let parsed: Vec<serde_json::Value> =
             lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let (last, parsed) = parsed.split_last().unwrap();
@@ -283,7 +283,7 @@ fn an_export_is_on_record_before_it_is_written() {
         fixture.grow(20).await;
         let before = fixture.vault.pin().size();
         let (_, checkpoint) = json_lines(&fixture).await;
-        let records = fixture.vault.audit().records(&RecordFilter::all()).await.unwrap();
+        let records = fixture.desk().auditor().records(&RecordFilter::all()).await.unwrap();
         assert_eq!((checkpoint.size(), records.len()), (before, usize::try_from(before).unwrap() + 1));
         assert_eq!(records.last().unwrap().kind, docvault::Kind::LogRead);
 
