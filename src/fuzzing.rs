@@ -219,7 +219,7 @@ mod tests {
         DocumentId, GrantId, Identity, NewDocument, Session, Terms, Vault,
         keys::LocalKey,
         log::row::RowKey,
-        storage::{MemoryStorage, Storage},
+        storage::{MemoryStorage, Storage, layout},
         vault::Extent,
     };
 
@@ -297,7 +297,8 @@ mod tests {
 
         async fn stored(&mut self) {
             let keys = self.storage.list("", None, 1000).await.expect("listed");
-            for key in keys {
+            // Tiles are used only where they lead to a root that the log signed.
+            for key in keys.into_iter().filter(|key| !key.as_str().starts_with(layout::TILES)) {
                 let bytes = self.storage.read(&key, None).await.expect("read").expect("there").to_vec();
                 let name = match (&bytes[..4], bytes[6]) {
                     (b"dvcm", _) => "commit",

@@ -356,7 +356,7 @@ pub(crate) async fn verify_all(
 /// Corrupt at the first fault; what `visitor` says.
 pub(crate) async fn walk_all(pages: &Pages, state: &State, visitor: &mut dyn Visitor) -> Result<Statement> {
     let storage = &**pages.storage();
-    let (claimed, statement) = ledger::claimed(storage).await?;
+    let (claimed, statement) = first_commit(storage).await?;
     if claimed.vault != state.vault || statement.origin != statement::origin(state.vault) {
         return Err(Error::corrupt("the vault's first record"));
     }
@@ -367,6 +367,14 @@ pub(crate) async fn walk_all(pages: &Pages, state: &State, visitor: &mut dyn Vis
     } else {
         Err(Error::corrupt("the log's signing keys"))
     }
+}
+
+/// What the first commit says; in a log that has a head it cannot be missing.
+async fn first_commit(storage: &dyn Storage) -> Result<(Trusted, Statement)> {
+    ledger::claimed(storage).await.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Error::corrupt("the vault's first record"),
+        _ => error,
+    })
 }
 
 /// What a walk gathers on its way.

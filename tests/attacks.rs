@@ -16,6 +16,7 @@ mod common;
 
 mod attacks {
     mod clocks;
+    mod evidence;
     mod keys;
     mod log;
     mod names;

@@ -164,7 +164,7 @@ fn garbage_goes_only_after_it_expired_and_was_condemned() {
 }
 
 #[test]
-fn superseded_index_objects_go_and_everything_is_still_found() {
+fn superseded_index_objects_and_tiles_go_and_everything_is_still_found() {
     block_on(async {
         let storage = Arc::new(MemoryStorage::default());
         let (vault, folder) = vault_on(storage.clone()).await;
@@ -176,11 +176,14 @@ fn superseded_index_objects_go_and_everything_is_still_found() {
                 desk.store(case, NewDocument::named("x"), i.to_be_bytes().to_vec()).await.unwrap().document,
             );
         }
-        let before = storage.list("index/", None, 1000).await.unwrap().len();
+        let count = async |prefix: &str| storage.list(prefix, None, 1000).await.unwrap().len();
+        let (index, partial) = (count("index/").await, count("tile/01/").await);
         let report = desk.collect_garbage().await.unwrap();
-        assert!(report.index_deleted > 0);
-        let after = storage.list("index/", None, 1000).await.unwrap().len();
-        assert_eq!(u64::try_from(before - after).unwrap(), report.index_deleted);
+        let (index, tiles) = (index - count("index/").await, partial - count("tile/01/").await);
+        assert!(index > 0 && tiles > 0);
+        assert_eq!(u64::try_from(index + tiles).unwrap(), report.index_deleted);
+        let kept = [count("tile/entries/").await, count("tile/00/").await, count("tile/01/").await];
+        assert_eq!(kept, [3, 3, 1], "of 768 records");
         let key = LocalKey::load(folder.path().join("key")).unwrap();
         let again = Vault::open(storage.clone(), key, &vault.pin()).await.unwrap();
         let desk = again.session("b").purpose("q").begin().unwrap();

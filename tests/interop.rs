@@ -95,6 +95,7 @@ impl Story {
             "new.key",
             "passphrase",
             "early.pin",
+            "early.checkpoint",
             "pin",
             "checkpoint",
             "token",
@@ -136,9 +137,15 @@ fn a_reader_written_from_the_format_finds_everything() {
     assert_eq!(said(&found, "Read", "from").len(), 2);
     assert_eq!((said(&found, "Read", "from")[1], said(&found, "Read", "to")[1]), (&json!(3), &json!(9)));
     assert_eq!(said(&found, "Keyring", "change"), [1, 3, 4, 5]);
+    assert_eq!(
+        (said(&found, "SigningKeys", "epoch"), &found["signing_epoch"]),
+        (vec![&json!(1), &json!(2)], &json!(3))
+    );
     assert_eq!(found["keyring"]["epochs"], json!([2]));
     assert_eq!((&found["pin"], &found["checkpoint"]), (&found["records"], &found["records"]));
-    assert_eq!((&found["index"]["covered"], &found["index"]["tables"]), (&json!(4608), &json!(2)));
+    // 18 bundles, as many tiles of level 0, and one of level 1.
+    let index = ["covered", "tables", "tiles"].map(|field| &found["index"][field]);
+    assert_eq!(index, [4608, 2, 37]);
     let pages = json!([{"length": 700, "digest": ContentDigest::of(&content(700, 5)).to_string(), "storage": 1, "runs": 1}]);
     assert_eq!((text(&found["upload"]["name"]), &found["upload"]["pages"]), ("pendiente", &pages));
     assert_eq!(read(&Story::whole(&paths, ["--passphrase", "passphrase"])), found);
@@ -194,7 +201,8 @@ fn a_reader_refuses_one_flipped_bit_in_any_kind_of_object() {
     let paths = story.paths();
     let args = Story::whole(&paths, ["--key", "new.key"]);
     read(&args);
-    read(&["vault", &paths["vault"], "--key", &paths["new.key"], "--pin", &paths["early.pin"]]);
+    let early = ["--pin", &paths["early.pin"], "--checkpoint", &paths["early.checkpoint"]];
+    read(&[&["vault", &paths["vault"], "--key", &paths["new.key"]], &early[..]].concat());
     let objects = story.at("vault").join("objects");
     for kind in ["log", "head", "part", "key", "keyring"] {
         let path = files(&objects.join(kind)).pop().unwrap();
@@ -204,12 +212,13 @@ fn a_reader_refuses_one_flipped_bit_in_any_kind_of_object() {
             refused(&args, &format!("{kind}, byte {offset} of {len}"));
         }
     }
-    for path in files(&objects.join("index")) {
-        let _flip = Flip::at(&path, 40);
-        refused(&args, "index");
+    for path in ["index", "tile"].iter().flat_map(|kind| files(&objects.join(kind))) {
+        let _flip = Flip::at(&path, 30);
+        refused(&args, &path.display().to_string());
     }
+    let pin = [20, 48, 60, 200].map(|offset| ("pin", offset));
     for (kept, offset) in
-        [("new.key", 30), ("pin", 20), ("pin", 200), ("checkpoint", 60), ("checkpoint", 200), ("token", 400)]
+        [("new.key", 30), ("checkpoint", 60), ("checkpoint", 200), ("token", 400)].into_iter().chain(pin)
     {
         let _flip = Flip::at(&story.at(kept), offset);
         refused(&args, kept);
@@ -235,7 +244,7 @@ fn a_reader_refuses_a_flipped_bit_anywhere_in_a_delivery_and_every_missing_objec
         "sender",
     );
     let args = Story::whole(&paths, ["--key", "new.key"]);
-    for kind in ["log", "head", "part", "key", "keyring", "index"] {
+    for kind in ["log", "head", "part", "key", "keyring", "index", "tile/entries", "tile/00", "tile/01"] {
         let path = files(&story.at("vault").join("objects").join(kind)).pop().unwrap();
         let aside = story.at("aside");
         fs::rename(&path, &aside).unwrap();

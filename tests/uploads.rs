@@ -163,3 +163,28 @@ fn a_changed_file_does_not_finish_what_another_one_began_to() {
         }
     });
 }
+
+#[test]
+fn padding_of_a_closed_page_is_not_taken_for_content() {
+    const PART: usize = 8 * 1024 * 1024;
+    block_on(async {
+        let (vault, _folder) = vault().await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        // Just short of a part, which padding fills; and zeros at the end that are content.
+        for (len, kept) in [(PART - 5, 0), (PART + 1, PART), (2 * PART - 5, PART)] {
+            let mut content: Vec<u8> = (0..len).map(|i| u8::try_from(i % 251).unwrap()).collect();
+            content[PART.min(len) - 1] = 1;
+            let mut upload = desk.upload(case, NewDocument::named("x")).await.unwrap();
+            let token = upload.token().unwrap();
+            upload.write(&content).await.unwrap();
+            upload.next_page().await.unwrap();
+            drop(upload);
+            let mut upload = desk.resume_upload(&token).await.unwrap();
+            assert_eq!(upload.position(), u64::try_from(kept).unwrap(), "{len}");
+            upload.write(&content[kept..]).await.unwrap();
+            let stored = upload.finish().await.unwrap();
+            assert_eq!(desk.retrieve(stored.document).await.unwrap(), content, "{len}");
+        }
+    });
+}

@@ -2,6 +2,8 @@
 
 mod draft;
 mod fold;
+#[cfg(test)]
+mod forgery;
 mod lookup;
 mod objects;
 mod open;

@@ -126,9 +126,14 @@ async fn authentic(trusted: &Trusted, pages: &Pages, state: &State, last: &Commi
         return Err(rolled_back(size, state.head.size));
     }
     if state.head.size == size {
-        // The very head that is trusted needs no signature.
-        let same = state.head.hash == head && state.frontier.root() == root;
-        return if same { Ok(log_key) } else { Err(forked(size)) };
+        if state.head.hash != head || state.frontier.root() != root {
+            return Err(forked(size));
+        }
+        // The very head that is trusted: only the commit that states the trusted key is signed by one
+        // that is not known.
+        let stating = last.epoch().saturating_add(1) == log_key.epoch;
+        let signed = stating || last.verify(&log_key).is_ok();
+        return if signed { Ok(log_key) } else { Err(Error::corrupt(format!("commit {}", last.name()))) };
     }
     match by_tree(trusted, pages, state, last).await {
         // A tile may be missing or another's: every commit in between tells as well.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{
     Hash,
     commit::Hashed,
-    merkle::{Frontier, fold},
+    merkle::{Frontier, tree},
     tile::{BUNDLE_LEN, FULL, Tile, TileId, entry},
 };
 
@@ -96,7 +96,7 @@ impl Tiling {
             return None;
         }
         pieces.push(open.piece(level));
-        let above = fold(&open.hashes);
+        let above = tree(&open.hashes);
         open.hashes.clear();
         open.full += 1;
         Some(above)
@@ -164,7 +164,7 @@ mod tests {
             let bytes: Vec<u8> = cut.flat_map(|piece| piece.bytes.to_vec()).collect();
             assert_eq!(bytes, hashes.concat(), "level {level}");
             assert_eq!(u64::try_from(hashes.len()).unwrap_or(0), complete(SIZE, level));
-            hashes = hashes.as_chunks::<256>().0.iter().map(|below| fold(below)).collect();
+            hashes = hashes.as_chunks::<256>().0.iter().map(|below| tree(below)).collect();
         }
         let first = pieces.iter().find(|piece| piece.place == Place::Bundle { number: 0, width: 256 });
         let leaves = parse_bundle(&first.expect("a full bundle").bytes).expect("a bundle");

@@ -286,33 +286,49 @@ impl Upload {
     }
 
     /// Reads back the page's full parts, in a row from the first: each is authentic, or the row ends.
+    ///
+    /// If the page was closed already its last parts hold padding, which nothing tells from content that
+    /// ends in zeros: what may be padding is sent again.
     async fn recover(&mut self) -> Result<()> {
+        let mut found = Vec::new();
+        while let Some(part) = self.stored_part(u32::try_from(found.len()).unwrap_or(u32::MAX)).await? {
+            found.push(part);
+        }
+        while found.pop_if(|part| part.ends_in_zero).is_some() {}
+        for StoredPart { attempt, digest, .. } in found {
+            self.page.digests.push(digest);
+            self.page.sealed_by(attempt);
+            self.page.len += PART_LEN;
+        }
+        Ok(())
+    }
+
+    /// A full part of the page at hand, by whichever attempt stored it.
+    async fn stored_part(&self, part: u32) -> Result<Option<StoredPart>> {
         let (case, operation) = (self.target.head.case, self.target.operation());
         let page = u32::try_from(self.pages.len()).unwrap_or(u32::MAX);
-        loop {
-            let part = self.page.parts();
-            let prefix = layout::of_part(case, operation, layout::part_index(page, part));
-            let storage = self.session.vault().ledger().storage();
-            let mut recovered = false;
-            for name in storage.list(&prefix, None, LISTED).await? {
-                let Some((_, attempt)) = layout::attempt_of_part(&name) else { continue };
-                let Some(sealed) = storage.read(&name, None).await? else { continue };
-                let context =
-                    part_context(&self.target.key.content_context(&self.target.head), &attempt, page, part);
-                let Ok(content) = chunked::open(&self.target.key.key, &context, &sealed) else { continue };
-                if content.len() == PART_USIZE {
-                    self.page.digests.push(digest::part_digest(u64::from(part) * PART_LEN, &content));
-                    self.page.sealed_by(attempt);
-                    self.page.len += PART_LEN;
-                    recovered = true;
-                    break;
-                }
-            }
-            if !recovered {
-                return Ok(());
+        let prefix = layout::of_part(case, operation, layout::part_index(page, part));
+        let storage = self.session.vault().ledger().storage();
+        for name in storage.list(&prefix, None, LISTED).await? {
+            let Some((_, attempt)) = layout::attempt_of_part(&name) else { continue };
+            let Some(sealed) = storage.read(&name, None).await? else { continue };
+            let context =
+                part_context(&self.target.key.content_context(&self.target.head), &attempt, page, part);
+            let Ok(content) = chunked::open(&self.target.key.key, &context, &sealed) else { continue };
+            if content.len() == PART_USIZE {
+                let digest = digest::part_digest(u64::from(part) * PART_LEN, &content);
+                return Ok(Some(StoredPart { attempt, digest, ends_in_zero: content.last() == Some(&0) }));
             }
         }
+        Ok(None)
     }
+}
+
+/// A part that an interrupted upload has stored.
+struct StoredPart {
+    attempt: [u8; 16],
+    digest: PartDigest,
+    ends_in_zero: bool,
 }
 
 /// What a part is bound to (FORMAT §7.4).

@@ -7,7 +7,7 @@ use crate::{
     env::Timestamp,
     error::{Error, ErrorKind, Result},
     ids::OperationId,
-    ledger::{self, Pages, State, Tree, View, get},
+    ledger::{Pages, State, Tree, View, get},
     log::{
         checkpoint::Checkpoint,
         kept::{KEPT_CAP, Kept, TimeToken, text_digest},
@@ -131,7 +131,7 @@ pub(super) async fn present_key(pages: &Pages, state: &State) -> Result<Verifyin
 /// What the vault's first record states, shown to be of the log that `state` ends.
 pub(super) async fn statement(pages: &Pages, state: &State) -> Result<Statement> {
     let storage = &**pages.storage();
-    let (claimed, statement) = ledger::claimed(storage).await?;
+    let (claimed, statement) = super::first_commit(storage).await?;
     let (root, _) = Tree::new(state, storage).consistency(claimed.size).await?;
     if claimed.vault == state.vault && root == claimed.root {
         Ok(statement)

@@ -118,7 +118,7 @@ fn rollback_below_pin() {
             desk.describe_case(world.case).await.unwrap();
         }
         for _ in 0..2 {
-            assert_eq!(world.open(fork.clone()).await.unwrap_err().kind(), ErrorKind::RolledBack);
+            assert_eq!(world.open(fork.clone()).await.unwrap_err().kind(), ErrorKind::Forked);
             desk.describe_case(world.case).await.unwrap();
         }
     });

@@ -246,25 +246,28 @@ impl Story {
         fs::write(self.at("token"), upload.token().unwrap().to_bytes()).unwrap();
     }
 
-    async fn keep(&self) {
-        fs::write(self.at("checkpoint"), self.vault.audit().checkpoint().await.unwrap()).unwrap();
-        fs::write(self.at("pin"), self.vault.pin().to_string()).unwrap();
+    async fn keep(&self, when: &str) {
+        let checkpoint = self.vault.audit().checkpoint().await.unwrap();
+        fs::write(self.at(&format!("{when}checkpoint")), checkpoint).unwrap();
+        fs::write(self.at(&format!("{when}pin")), self.vault.pin().to_string()).unwrap();
     }
 
-    /// One object of each kind, and little else.
+    /// One object of each kind, and little else; new signing keys come last.
     pub(crate) async fn short() -> Self {
         let mut story = Self::begin().await;
-        fs::write(story.at("early.pin"), story.vault.pin().to_string()).unwrap();
+        story.keep("early.").await;
         let case = story.case("Juan Pérez").await;
         let small = story.store(case, Doc::named("small"), b"content", 0).await;
         story.store(case, Doc::named("a part"), &content(300_000, 1), 1).await;
         let notary = Identity::create(story.at("identity")).unwrap();
         story.share(&notary, small, case).await;
+        story.desk.rotate_signing_keys().await.unwrap();
         let described = join_all((0..300).map(|_| story.desk.describe_case(case))).await;
         assert!(described.iter().all(Result::is_ok));
         story.rotate().await;
         story.unfinished(case).await;
-        story.keep().await;
+        story.desk.rotate_signing_keys().await.unwrap();
+        story.keep("").await;
         story
     }
 
@@ -287,8 +290,10 @@ impl Story {
         story.abandon(second).await;
         let notary = Identity::create(story.at("identity")).unwrap();
         story.share(&notary, small, first).await;
+        story.desk.rotate_signing_keys().await.unwrap();
         story.many(third).await;
         story.rotate().await;
+        story.desk.rotate_signing_keys().await.unwrap();
         story.correct(small, card, b"an identity card, both sides").await;
         story.desk.retrieve(small).await.unwrap();
         story.desk.retrieve_range(small, 3..9).await.unwrap();
@@ -301,7 +306,7 @@ impl Story {
         other.cases(None).await.unwrap();
         story.unfinished(first).await;
         other.history(small).await.unwrap();
-        story.keep().await;
+        story.keep("").await;
         let expected = story.expected().await;
         (story, expected)
     }

@@ -81,7 +81,7 @@ KINDS = {
     15: Kind("SigningKeys", NO, NO, True, fields(commit_key=KEY), keyring_change(6), state_root=True),
     16: Kind("LogRead", NO, NO, False, details=fields(what=one_of(1, 2, 3, 4, 5), **SPAN)),
     17: Kind("Checkpointed", NO, NO, True, fields(size=U64)),
-    18: Kind("CaseErased", YES, NO, True, fields(opened=ID)),
+    18: Kind("CaseErased", YES, NO, True, fields(opened=ID, epoch=U32)),
 }
 
 

@@ -64,8 +64,9 @@ class Vault:
         erased = self.erased[leaf.case]
         require(leaf.seq <= erased.seq, f"record {leaf.seq}: its case was erased")
         if leaf is erased:
-            opened = [by for by in self.log.of_kind("CaseOpened") if by.case == leaf.case]
-            follows = [(by.operation, by.effect) for by in opened] == [(leaf.aux["opened"], leaf.effect)]
+            turns = [by for by in self.log.of_kind("CaseOpened", "CaseClosed", "CaseReopened") if by.case == leaf.case]
+            require(bool(turns) and turns[-1].kind.name == "CaseClosed", f"record {leaf.seq}: its case is not closed")
+            follows = (turns[0].operation, turns[0].effect) == (leaf.aux["opened"], leaf.effect)
             require(follows, f"record {leaf.seq}: does not follow from its case")
 
     def case(self, leaf: Leaf) -> Case:

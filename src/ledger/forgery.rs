@@ -1,0 +1,208 @@
+//! Logs made by who holds signing keys and means to deceive, down to the last byte.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_lite::future::block_on;
+
+use super::{
+    lookup::Pages,
+    open::{Trusted, load},
+    state::State,
+    verify::{Verified, walk},
+};
+use crate::{
+    crypto::sign::SigningKey,
+    env::Timestamp,
+    error::{ErrorKind, Result},
+    ids::{CaseId, OperationId, VaultId},
+    log::{
+        commit::{Draft, Entry, Hashed, body_commitment},
+        leaf::{BodyForm, Kind, Leaf},
+        merkle::Frontier,
+        signing::LogKey,
+    },
+    secret::Secret,
+    storage::{MemoryStorage, ObjectKey, Storage},
+};
+
+const VAULT: VaultId = VaultId::from_bytes([1; 16]);
+
+fn key(epoch: u8) -> SigningKey {
+    SigningKey::from_seed(Secret::take([epoch; 32]))
+}
+
+/// A log under construction, a record a commit, with nothing behind it but keys and a storage.
+#[derive(Clone)]
+struct Forger {
+    state: State,
+    objects: Vec<(ObjectKey, Bytes)>,
+}
+
+impl Forger {
+    fn new() -> Self {
+        let state = State::empty(VAULT, LogKey::first(key(1).verifying_key()));
+        let mut forger = Self { state, objects: Vec::new() };
+        forger.add(Kind::Genesis, 0, &key(1));
+        forger
+    }
+
+    fn leaf(&self, kind: Kind, mark: u8) -> Leaf {
+        let next = self.state.log_key.epoch.saturating_add(1);
+        let fresh = key(u8::try_from(next).expect("few epochs"));
+        let stated = if kind == Kind::SigningKeys { fresh.verifying_key().to_bytes() } else { [0; 32] };
+        Leaf {
+            kind,
+            form: if kind == Kind::Genesis { BodyForm::Plain } else { BodyForm::Outer },
+            position: 0,
+            seq: self.state.head.size,
+            time: Timestamp::from_millis(1000),
+            previous: self.state.head.hash,
+            case: CaseId::from_bytes([0; 16]),
+            object: [mark; 16],
+            auxiliary: stated,
+            operation: OperationId::from_bytes([mark.wrapping_add(1); 16]),
+            key_epoch: self.state.log_key.epoch,
+            process: [0; 12],
+            body: body_commitment(b"body"),
+            effect: [9; 32],
+            state_root: stated,
+        }
+    }
+
+    /// Adds a record as an honest writer does, but for who signs it.
+    fn add(&mut self, kind: Kind, mark: u8, signer: &SigningKey) {
+        let before = self.state.frontier.clone();
+        self.add_to(kind, mark, signer, &before);
+    }
+
+    /// Adds a record under the root of another tree than the chain's.
+    fn add_to(&mut self, kind: Kind, mark: u8, signer: &SigningKey, before: &Frontier) {
+        let entries = [Entry { leaf: self.leaf(kind, mark), body: Bytes::from_static(b"body") }];
+        let recent = self.state.recent(1);
+        let draft = Draft { vault: VAULT, before, recent: &recent, entries: &entries, nonce: [mark; 16] };
+        let sealed = draft.seal(signer).expect("one entry");
+        self.state.append(&sealed.records);
+        self.objects.push((sealed.key, sealed.bytes));
+    }
+
+    fn grow(&mut self, count: u8, signer: &SigningKey) {
+        (0..count).for_each(|mark| self.add(Kind::Read, mark, signer));
+    }
+
+    fn trusted(&self) -> Trusted {
+        Trusted::from(&self.state.pin())
+    }
+
+    async fn stored(&self) -> Arc<MemoryStorage> {
+        let storage = Arc::new(MemoryStorage::default());
+        for (key, bytes) in &self.objects {
+            storage.create(key, bytes.clone()).await.expect("memory");
+        }
+        storage
+    }
+
+    /// What a reader with this pin makes of the log: by opening it, and by walking it from the pin.
+    fn seen_from(&self, trusted: &Trusted) -> Result<State> {
+        block_on(async {
+            let storage = self.stored().await;
+            let pages = Pages::new(storage.clone());
+            let opened = load(trusted, &pages).await?.expect("there is a log");
+            let from = Verified::trusted(trusted.size, trusted.head, trusted.log_key);
+            walk(&*storage, VAULT, from, opened.head, &mut |_: &_| Ok(())).await?;
+            Ok(opened)
+        })
+    }
+
+    fn refused_from(&self, trusted: &Trusted) -> ErrorKind {
+        self.seen_from(trusted).map(|state| state.head).expect_err("a forgery").kind()
+    }
+}
+
+/// immudb's "linear fake": states 2, 3 and 5 are shown, and then 2 with another record in it, by a
+/// tree that leaves the chain aside.
+#[test]
+fn linear_tail_fake() {
+    let mut log = Forger::new();
+    let mut pins = vec![log.trusted()];
+    for mark in 1..6 {
+        log.add(Kind::Read, mark, &key(1));
+        pins.push(log.trusted());
+    }
+    for trusted in &pins {
+        assert_eq!(log.seen_from(trusted).expect("the honest log").head.size, 6);
+    }
+    // The same chain; the last commit's root is over a tree in which one inner record is another.
+    for altered in 1..5u64 {
+        let mut fake = Forger::new();
+        let mut tree = Frontier::default();
+        tree.push(fake.state.head.hash);
+        for mark in 1..5u8 {
+            fake.add(Kind::Read, mark, &key(1));
+            let other = Hashed::new(Leaf { effect: [8; 32], ..fake.leaf(Kind::Read, mark) }).hash;
+            tree.push(if u64::from(mark) == altered { other } else { fake.state.head.hash });
+        }
+        fake.add_to(Kind::Read, 5, &key(1), &tree);
+        for trusted in pins.iter().take(5) {
+            assert_eq!(fake.refused_from(trusted), ErrorKind::Corrupt, "record {altered}");
+        }
+    }
+    // A chain that does continue from the altered record contradicts every pin behind it.
+    let mut other = Forger::new();
+    other.add(Kind::Read, 1, &key(1));
+    other.add(Kind::Read, 99, &key(1));
+    other.grow(5, &key(1));
+    for (at, trusted) in pins.iter().enumerate() {
+        let seen = other.seen_from(trusted);
+        assert_eq!(seen.is_ok(), at < 2, "pin {at}");
+    }
+}
+
+#[test]
+fn reseal_old_with_new_key() {
+    for (before, after) in [(3, 3), (20, 40), (300, 300)] {
+        let mut log = Forger::new();
+        log.add(Kind::Read, 77, &key(1));
+        let early = log.trusted();
+        let honest_start = log.clone();
+        (0..before).for_each(|_| log.add(Kind::Read, 1, &key(1)));
+        log.add(Kind::SigningKeys, 2, &key(1));
+        let changed = log.trusted();
+        (0..after).for_each(|_| log.add(Kind::Read, 3, &key(2)));
+        for trusted in [&early, &changed] {
+            assert!(log.seen_from(trusted).is_ok(), "the honest log opens across the change");
+        }
+        // Who has the new key only writes everything behind the early pin anew, and signs it.
+        for signer in [key(2), key(3)] {
+            let mut fake = honest_start.clone();
+            (0..before).for_each(|_| fake.add(Kind::Read, 66, &signer));
+            fake.add(Kind::SigningKeys, 2, &signer);
+            (0..after).for_each(|_| fake.add(Kind::Read, 3, &key(2)));
+            assert_eq!(fake.refused_from(&early), ErrorKind::Corrupt);
+        }
+        // The change itself is the honest one, and the tree above it holds another record before it.
+        let mut fake = log.clone();
+        let mut tree = Frontier::default();
+        for record in 0..log.state.head.size {
+            let hash = fake.objects_hash(record);
+            tree.push(if record == 2 { [5; 32] } else { hash });
+        }
+        fake.add_to(Kind::Read, 4, &key(2), &tree);
+        assert_eq!(fake.refused_from(&early), ErrorKind::Corrupt);
+        // Who has the old key only, stolen after it was replaced, contradicts a pin from after that.
+        let mut fake = honest_start;
+        (0..before + after + 10).for_each(|_| fake.add(Kind::Read, 66, &key(1)));
+        assert!(matches!(fake.refused_from(&changed), ErrorKind::Forked | ErrorKind::Corrupt));
+        assert!(fake.seen_from(&early).is_ok(), "which a pin from before it cannot tell");
+    }
+}
+
+impl Forger {
+    /// The leaf hash of a record, a record being a commit.
+    fn objects_hash(&self, record: u64) -> [u8; 32] {
+        let at = usize::try_from(record).expect("small");
+        let (_, bytes) = self.objects.get(at).expect("added");
+        let commit = crate::log::commit::Commit::parse(VAULT, bytes).expect("sealed");
+        commit.leaves.first().expect("one").hash
+    }
+}
