@@ -45,7 +45,7 @@ pub struct CheckedIndex {
 pub(super) async fn check(
     pages: &Pages,
     state: &State,
-    held: usize,
+    cap: usize,
     progress: Progress<'_>,
 ) -> Result<CheckedIndex> {
     let tables = &state.manifest.tables;
@@ -53,23 +53,14 @@ pub(super) async fn check(
     let mut passes = 0;
     let mut start = Some(RowKey::least());
     while let Some(from) = start {
-        let mut pass = Pass {
-            state,
-            held,
-            from,
-            end: None,
-            rows: BTreeMap::new(),
-            keyring: None,
-            progress: &mut *progress,
-        };
-        walk_all(pages, state, &mut pass).await?;
-        if pass.keyring.is_some_and(|keyring| keyring != state.manifest.keyring) {
+        let held = gather(pages, state, cap, from, progress).await?;
+        if held.keyring.is_some_and(|keyring| keyring != state.manifest.keyring) {
             return Err(Error::corrupt("the index's keyring"));
         }
         for (at, (table, builder)) in tables.iter().zip(&mut rebuilt).enumerate() {
-            pass.compare(pages, at, table, builder).await?;
+            held.compare(pages, at, table, builder).await?;
         }
-        (start, passes) = (pass.end, passes + 1);
+        (start, passes) = (held.end, passes + 1);
     }
     let mut rows = 0;
     for (table, builder) in tables.iter().zip(rebuilt) {
@@ -83,14 +74,25 @@ pub(super) async fn check(
     Ok(CheckedIndex { records: state.manifest.covered(), tables, rows, passes })
 }
 
+async fn gather(
+    pages: &Pages,
+    state: &State,
+    cap: usize,
+    from: RowKey,
+    progress: Progress<'_>,
+) -> Result<Held> {
+    let held = Held { from, end: None, rows: BTreeMap::new(), keyring: None };
+    let mut pass = Pass { state, cap, held, progress };
+    walk_all(pages, state, &mut pass).await?;
+    Ok(pass.held)
+}
+
 fn fault(table: &Table) -> Error {
     Error::corrupt(format!("the index of records {} to {}", table.from, table.to))
 }
 
-/// One walk over the log.
-struct Pass<'a> {
-    state: &'a State,
-    held: usize,
+/// What one walk over the log has gathered.
+struct Held {
     from: RowKey,
     /// Where the next pass begins; none if this is the last.
     end: Option<RowKey>,
@@ -98,6 +100,14 @@ struct Pass<'a> {
     rows: BTreeMap<(RowKey, usize), Hash>,
     /// What the newest record that names a keyring names.
     keyring: Option<Hash>,
+}
+
+/// One walk over the log.
+struct Pass<'a> {
+    state: &'a State,
+    /// Rows to hold, at most.
+    cap: usize,
+    held: Held,
     progress: Progress<'a>,
 }
 
@@ -107,7 +117,7 @@ impl Visitor for Pass<'_> {
         let covered = self.state.manifest.covered();
         for record in commit.leaves.iter().filter(|record| record.leaf.seq < covered) {
             if matches!(record.leaf.kind, Kind::Genesis | Kind::Keyring | Kind::SigningKeys) {
-                self.keyring = Some(record.leaf.effect);
+                self.held.keyring = Some(record.leaf.effect);
             }
             let mut tables = self.state.manifest.tables.iter();
             let holds = |table: &Table| (table.from..table.to).contains(&record.leaf.seq);
@@ -124,19 +134,21 @@ impl Visitor for Pass<'_> {
 
 impl Pass<'_> {
     fn keep(&mut self, table: usize, row: &Row) {
-        if row.key < self.from || self.end.is_some_and(|end| row.key >= end) {
+        if row.key < self.held.from || self.held.end.is_some_and(|end| row.key >= end) {
             return;
         }
-        self.rows.insert((row.key, table), digest(row));
+        self.held.rows.insert((row.key, table), digest(row));
         // One key has a row in each table at most, so that some key is kept.
-        if self.rows.len() > self.held.max(self.state.manifest.tables.len()) {
-            self.end = self.rows.last_key_value().map(|((greatest, _), _)| *greatest);
-            while self.rows.last_entry().is_some_and(|last| Some(last.key().0) == self.end) {
-                self.rows.pop_last();
+        if self.held.rows.len() > self.cap.max(self.state.manifest.tables.len()) {
+            self.held.end = self.held.rows.last_key_value().map(|((greatest, _), _)| *greatest);
+            while self.held.rows.last_entry().is_some_and(|last| Some(last.key().0) == self.held.end) {
+                self.held.rows.pop_last();
             }
         }
     }
+}
 
+impl Held {
     /// Compares a table's rows from this pass on up to the next one's with what the log gives.
     async fn compare(
         &self,
@@ -245,8 +257,10 @@ mod tests {
     #[test]
     fn a_row_too_many_too_few_or_too_old_is_found() {
         let edits: [fn(&mut Vec<Row>); 5] = [
-            |rows| drop(rows.remove(rows.len() / 2)),
-            |rows| drop(rows.pop()),
+            |rows| rows.truncate(rows.len() - 1),
+            |rows| {
+                rows.remove(rows.len() / 2);
+            },
             |rows| rows[7].seq -= 1,
             |rows| rows[7].effect = [9; 32],
             |rows| {
