@@ -19,12 +19,13 @@ pub use tiles::CheckedTiles;
 pub(crate) use checkpoints::{check, checkpoints};
 pub(crate) use receipts::prove;
 
+#[cfg(feature = "fs")]
+use crate::log::checkpoint::Checkpoint;
 use crate::{
     error::{Error, ErrorKind, Result},
     ids::VaultId,
     ledger::{self, Pages, State, Tree, Trusted, Verified, Visitor},
     log::{
-        checkpoint::Checkpoint,
         commit::Commit,
         request::WitnessRequest,
         signing::LogKey,

@@ -192,7 +192,7 @@ fn without_every_token_nothing_is_kept() {
         assert_eq!(error.kind(), ErrorKind::Storage);
         assert!(error.to_string().contains("mute"), "{error}");
         let many: Vec<Echo> = (0..17).map(|i| Echo::new(&i.to_string())).collect();
-        let many: Vec<&dyn TimeAnchor> = many.iter().map(|echo| echo as _).collect();
+        let many: Vec<&dyn TimeAnchor> = many.iter().map(|echo| -> &dyn TimeAnchor { echo }).collect();
         let (empty, long) = (Echo::new(""), Echo::new(&"x".repeat(129)));
         let wrong: [&[&dyn TimeAnchor]; 4] = [&[&echo, &echo], &[&empty], &[&long], &many];
         for anchors in wrong {
