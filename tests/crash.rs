@@ -1,7 +1,14 @@
 //! A crash, or a fault, at every storage call of a script of operations: what was acknowledged is
 //! there, what was not is whole or absent, and the vault goes on.
 #![cfg(feature = "testing")]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, clippy::as_conversions, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 mod common;
 

@@ -8,6 +8,8 @@
     clippy::indexing_slicing,
     clippy::as_conversions,
     unreachable_pub,
+    clippy::cast_possible_truncation,
+    clippy::too_many_lines,
     reason = "tests"
 )]
 

@@ -3,6 +3,7 @@
 //!
 //! `cargo run --release --example intake -- [--vault DIR] [FILES or FOLDERS…]`
 
+mod evidence;
 mod files;
 mod office;
 mod report;
@@ -16,7 +17,7 @@ const USAGE: &str = "\
 usage: intake [--vault DIR] [--crash-log FILE] [FILES or FOLDERS…]
 
   --vault DIR        the vault's folder, made if it is not there (intake-vault);
-                     DIR.key, DIR.pin and DIR.notary are kept beside it
+                     DIR.key, DIR.pin, DIR.notary, DIR.receipt and DIR.policy are kept beside it
   --crash-log FILE   append a line for every operation once it is acknowledged
   --check            verify the vault and everything in the crash log, and do nothing else
 

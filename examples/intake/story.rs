@@ -10,12 +10,12 @@ use std::{
 
 use docvault::{
     CaseId, ContentDigest, DocumentId, ErrorKind, GrantId, Identity, NewDocument, Pin, Recipient, Session,
-    Stored, Terms, Vault, VersionId, keys::LocalKey, storage::FsStorage,
+    Stored, Terms, Vault, VersionId,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
-    Asked,
+    Asked, evidence,
     files::{self, Found},
     office::{Acknowledged, Outcome, beside, open},
     report::{self, Row, shown, with_causes},
@@ -47,9 +47,12 @@ pub(crate) async fn tell(asked: &Asked) -> Outcome<bool> {
     let mut good = rows.iter().all(|row| row.equal);
     if let Some(stored) = newest {
         good &= share(&desk, &stored, &asked.vault, &mut acknowledged).await?;
+        evidence::receipt(&desk, &stored, &asked.vault).await?;
     }
     verify(&vault, &pin).await?;
-    good &= forge().await?;
+    if let Some(stored) = newest {
+        good &= evidence::forge(&asked.vault, &stored).await?;
+    }
     report::table(&rows);
     println!("\n{}", if good { "everything compared equal" } else { "SOMETHING DIFFERED" });
     Ok(good)
@@ -173,66 +176,6 @@ fn notary(path: &Path) -> Outcome<Identity> {
 async fn verify(vault: &Vault, pin: &Pin) -> Outcome<()> {
     let verified = vault.audit().verify(pin).await?;
     println!("the log is verified from the pin on: {} records, {:?}", verified.checked, verified.freshness);
-    Ok(())
-}
-
-/// Alters one byte of every object of a small vault, one after the other; all must be noticed or
-/// change no answer.
-async fn forge() -> Outcome<bool> {
-    let folder = tempfile::tempdir()?;
-    let (place, key) = (folder.path().join("vault"), folder.path().join("key"));
-    let vault = Vault::create(FsStorage::create(&place)?, LocalKey::create(&key)?).await?;
-    let desk = vault.session("forger:1").purpose("demonstration").begin()?;
-    let case = desk.create_case("A small case").await?;
-    let stored = desk.store(case, NewDocument::named("contract"), b"I owe you 100".to_vec()).await?;
-    let pin = vault.pin();
-    drop((desk, vault));
-    let mut noticed = 0;
-    let mut objects = Vec::new();
-    list(&place.join("objects"), &mut objects)?;
-    for object in &objects {
-        let honest = fs::read(object)?;
-        let mut altered = honest.clone();
-        if let Some(byte) = altered.get_mut(honest.len() / 2) {
-            *byte ^= 1;
-        }
-        fs::write(object, &altered)?;
-        let answer = async {
-            let vault = Vault::open(FsStorage::open(&place)?, LocalKey::load(&key)?, &pin).await?;
-            let desk = vault.session("forger:1").purpose("demonstration").begin()?;
-            let content = desk.retrieve(stored.document).await?;
-            vault.audit().verify_from_genesis().await?;
-            Ok::<_, Box<dyn std::error::Error>>(content)
-        };
-        match answer.await {
-            Err(error) => {
-                if noticed == 0 {
-                    println!("one byte of a stored object altered: {}", with_causes(&*error));
-                }
-                noticed += 1;
-            }
-            Ok(content) if content == b"I owe you 100".as_slice() => {}
-            Ok(_) => return Ok(false),
-        }
-        // Reading is an operation: what an unnoticed alteration let happen is part of the log now.
-        fs::write(object, &honest)?;
-    }
-    println!(
-        "{noticed} of {} objects altered, each in its middle: noticed; no wrong answer from any",
-        objects.len()
-    );
-    Ok(noticed > 0)
-}
-
-fn list(folder: &Path, objects: &mut Vec<std::path::PathBuf>) -> Outcome<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            list(&path, objects)?;
-        } else {
-            objects.push(path);
-        }
-    }
     Ok(())
 }
 

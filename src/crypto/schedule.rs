@@ -1,10 +1,9 @@
 //! The key schedule: every label, and the two functions that use them (FORMAT §3).
 
 use hkdf::Hkdf;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
-use super::digest::sha256;
-use crate::{secret::Secret, wire::Writer};
+use crate::secret::Secret;
 
 macro_rules! labels {
     ($($name:ident = $text:literal;)*) => {
@@ -48,12 +47,12 @@ labels! {
 // bytes(x) = u32 length || x: injective, so no two lists of fields share an input.
 /// Binds a use to its fields.
 pub(crate) fn context(label: &str, fields: &[&[u8]]) -> [u8; 32] {
-    let mut w = Writer::new();
-    w.text(label);
-    for field in fields {
-        w.bytes(field);
+    let mut hash = Sha256::new();
+    for field in core::iter::once(&label.as_bytes()).chain(fields) {
+        hash.update(u32::try_from(field.len()).unwrap_or(u32::MAX).to_be_bytes());
+        hash.update(field);
     }
-    sha256(&[w.as_slice()])
+    hash.finalize().into()
 }
 
 // RFC 5869 §2.3: OKM = HKDF-Expand(PRK, info, L); PRK is the uniformly random `key`, L = 32.

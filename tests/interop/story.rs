@@ -339,7 +339,8 @@ impl Story {
     async fn records(&self) -> Vec<AuditRecord> {
         let mut records = Vec::new();
         loop {
-            let changes = self.desk.auditor().changes_since(records.len() as u64).await.unwrap();
+            let changes =
+                self.desk.auditor().changes_since(u64::try_from(records.len()).unwrap()).await.unwrap();
             if changes.records.is_empty() {
                 return records;
             }

@@ -192,7 +192,7 @@ impl Model {
                 (true, _) => {}
                 (false, true) => exposed.extend(before(last).map(|version| (*document, version.id))),
                 (false, false) => {
-                    exposed.extend(before(grant.made).next_back().map(|version| (*document, version.id)))
+                    exposed.extend(before(grant.made).next_back().map(|version| (*document, version.id)));
                 }
             }
         }
