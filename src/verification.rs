@@ -294,6 +294,24 @@ impl LogReader {
     pub async fn export_tiles(&self, folder: impl AsRef<Path>, note: &str) -> Result<Checkpoint> {
         crate::export::tiles(&self.pages, &self.state, note, folder.as_ref()).await
     }
+
+    /// [`LogReader::export_tiles`] for a kept checkpoint, and the tokens of time authorities with it:
+    /// `checkpoint.token.0` and so on, and `checkpoint.tokens`, a line of JSON for each with its file and
+    /// its authority (FORMAT §9.4).
+    ///
+    /// # Errors
+    ///
+    /// As [`LogReader::export_tiles`].
+    ///
+    /// # Cancellation
+    ///
+    /// As [`LogReader::export_tiles`]; `checkpoint.tokens` comes last.
+    #[cfg(feature = "fs")]
+    pub async fn export_kept(&self, folder: impl AsRef<Path>, kept: &KeptCheckpoint) -> Result<Checkpoint> {
+        let checkpoint = self.export_tiles(folder.as_ref(), &kept.note).await?;
+        crate::export::tokens(&kept.tokens, folder.as_ref()).await?;
+        Ok(checkpoint)
+    }
 }
 
 /// Told how many records are checked, and how many there are.

@@ -54,6 +54,30 @@ impl TimeAnchor for Mute {
     }
 }
 
+#[test]
+fn tokens_are_exported_with_their_checkpoint() {
+    block_on(async {
+        let (vault, folder) = vault().await;
+        records(&vault, 20).await;
+        let note = vault.audit().checkpoint().await.unwrap();
+        let (a, b) = (Echo::new("a \"clock\"\nof ours"), Echo::new("b/../b"));
+        let kept = desk(&vault).keep_checkpoint(&note, &[&b, &a]).await.unwrap();
+        let place = folder.path().join("export");
+        let log = vault.audit().log().await.unwrap();
+        log.export_kept(&place, &kept).await.unwrap();
+        assert_eq!(std::fs::read_to_string(place.join("checkpoint")).unwrap(), note);
+        let list = std::fs::read_to_string(place.join("checkpoint.tokens")).unwrap();
+        let lines: Vec<serde_json::Value> =
+            list.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 2);
+        for (line, token) in lines.iter().zip(&kept.tokens) {
+            assert_eq!(line["authority"], token.authority);
+            let file = std::fs::read(place.join(line["token"].as_str().unwrap())).unwrap();
+            assert_eq!(file, token.token);
+        }
+    });
+}
+
 fn desk(vault: &Vault) -> Session {
     vault.session("officer:1").purpose("anchoring").begin().unwrap()
 }

@@ -11,5 +11,5 @@ mod verify;
 
 pub(crate) use lines::{Form, records};
 #[cfg(feature = "fs")]
-pub(crate) use tiles::tiles;
+pub(crate) use tiles::{tiles, tokens};
 pub use verify::verify_exported_records;

@@ -9,13 +9,14 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::lines::unwritten;
+use super::{json::string, lines::unwritten};
 use crate::{
     error::{Error, Result},
     ledger::{Pages, State, Visitor},
     log::{
         checkpoint::Checkpoint,
         commit::Commit,
+        kept::TimeToken,
         tiling::{Piece, Tiling},
     },
     verification::{self, walk_all},
@@ -38,6 +39,22 @@ pub(crate) async fn tiles(pages: &Pages, state: &State, note: &str, folder: &Pat
     export.write(partial).await?;
     write(export.folder.join("checkpoint"), note.as_bytes().to_vec().into()).await?;
     Ok(checkpoint)
+}
+
+/// Writes the tokens of time authorities beside the checkpoint that they are about: each in a file of its
+/// own, as the authority gave it, and last a list of these with the authorities' names.
+///
+/// # Errors
+///
+/// Storage if the folder fails.
+pub(crate) async fn tokens(tokens: &[TimeToken], folder: &Path) -> Result<()> {
+    let mut list = String::new();
+    for (number, TimeToken { authority, token }) in tokens.iter().enumerate() {
+        let file = format!("checkpoint.token.{number}");
+        list += &format!("{{\"token\":{},\"authority\":{}}}\n", string(&file), string(authority));
+        write(folder.join(file), token.clone()).await?;
+    }
+    write(folder.join("checkpoint.tokens"), list.into_bytes().into()).await
 }
 
 struct Export {
