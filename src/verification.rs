@@ -192,7 +192,7 @@ impl LogReader {
     }
 
     /// The name under which the log signs checkpoints, and the Ed25519 key it signs them with now: what
-    /// [`Checkpoint::parse`] takes.
+    /// [`Checkpoint::parse`](crate::Checkpoint::parse) takes.
     ///
     /// # Errors
     ///

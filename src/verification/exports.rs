@@ -17,7 +17,7 @@ impl LogReader {
     /// # Errors
     ///
     /// As [`LogReader::verify`]; corrupt, rolled back or forked if `note` is no checkpoint of this log
-    /// or of a longer or another one; [`ErrorKind::Storage`] if the folder cannot be written.
+    /// or of a longer or another one; [`ErrorKind::Storage`](crate::ErrorKind::Storage) if the folder cannot be written.
     ///
     /// # Security
     ///
