@@ -2,7 +2,10 @@
 
 mod delivery;
 mod opened;
+mod part;
 mod reader;
+mod source;
+mod started;
 mod token;
 mod upload;
 
@@ -15,5 +18,5 @@ pub use upload::Upload;
 pub(crate) use delivery::Parcel;
 #[cfg(any(test, fuzzing))]
 pub(crate) use delivery::{Envelope, Manifest as DeliveryManifest};
-pub(crate) use reader::ContentSource;
+pub(crate) use source::ContentSource;
 pub(crate) use token::Target;
