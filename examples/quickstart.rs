@@ -1,6 +1,8 @@
 //! The README's example: a vault, a document, a grant, a revocation, a verified log.
 
-use docvault::{Identity, NewDocument, Recipient, Terms, Vault, keys::LocalKey, storage::FsStorage};
+use docvault::{
+    Identity, NewDocument, Recipient, RecordFilter, Terms, Vault, keys::LocalKey, storage::FsStorage,
+};
 use futures_lite::future::block_on;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -19,7 +21,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let new = NewDocument::named("INE.pdf").media_type("application/pdf");
         let stored = desk.store(case, new, b"%PDF-1.7 ...".to_vec()).await?;
         println!("stored {} as record {}, BLAKE3 {}", stored.document, stored.seq, stored.digest);
+
+        let mut upload = desk.upload(case, NewDocument::named("escritura.tiff")).await?; // any size, resumable
+        upload.write(b"II*...").await?;
+        upload.finish().await?; // invisible until here
+
         assert_eq!(desk.retrieve(stored.document).await?, b"%PDF-1.7 ...".as_slice());
+        assert_eq!(desk.retrieve_range(stored.document, 0..4).await?, b"%PDF".as_slice());
 
         // The notary reads the fingerprint aloud; the key bytes may come by any way.
         let notary = Identity::create(at("notary.identity"))?;
@@ -38,6 +46,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
         let verified = vault.audit().verify(&pin).await?;
         println!("verified {} records up to {}", verified.checked, verified.head.size());
+
+        // An auditor opens no document; what it reads is on record, too.
+        let auditor = vault.session("auditor:3").purpose("yearly review").auditor()?;
+        let records = auditor.records(&RecordFilter::all().case(case)).await?;
+        println!("{} records are about the case", records.len());
+
+        desk.close_case(case, "withdrawn").await?;
+        let erasure = desk.erase_case(case).await?;
+        println!("the case is erased by record {}: {} objects deleted", erasure.seq, erasure.objects_deleted);
         Ok(())
     })
 }
