@@ -16,19 +16,24 @@ done
 start=$(date +%s%N)
 "$intake" --vault "$place/whole" "$place/files" >"$place/output"
 span=$((($(date +%s%N) - start) / 1000000))
-killed=0
+killed=0 acknowledged=0
 for ((round = 1; round <= rounds; round++)); do
     # A new vault every tenth round, so that its making is interrupted too.
     vault=$place/vault$((round / 10))
+    touch "$vault.log"
+    before=$(wc -l <"$vault.log")
     "$intake" --vault "$vault" --crash-log "$vault.log" "$place/files" >"$place/output" 2>&1 &
     process=$!
-    sleep "$(echo "scale=3; $((RANDOM * 32768 + RANDOM)) % ($span * 1000) / 1000000" | bc)"
+    instant=$(((RANDOM * 32768 + RANDOM) % span))
+    sleep "$((instant / 1000)).$(printf %03d $((instant % 1000)))"
     if kill -KILL "$process" 2>/dev/null; then killed=$((killed + 1)); fi
     wait "$process" 2>/dev/null || true
-    touch "$vault.log"
+    acknowledged=$((acknowledged + $(wc -l <"$vault.log") - before))
     if ! checked=$("$intake" --vault "$vault" --crash-log "$vault.log" --check 2>&1); then
         printf 'round %s: %s\n' "$round" "$checked"
         exit 1
     fi
 done
-printf '%s rounds, %s killed within %s ms, no violation; the last vault: %s\n' "$rounds" "$killed" "$span" "$(tail -n 1 <<<"$checked")"
+printf '%s rounds, %s killed within %s ms, %s operations acknowledged, no violation; the last vault: %s\n' "$rounds" "$killed" "$span" "$acknowledged" "$(tail -n 1 <<<"$checked")"
+# Kills that all come before anything was acknowledged would show nothing.
+[ "$rounds" -lt 50 ] || [ "$acknowledged" -gt 0 ]
