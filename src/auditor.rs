@@ -176,7 +176,7 @@ impl Auditor {
         let ledger = self.verifier.ledger();
         let (origin, operation) = (self.origin.clone(), ledger.operation()?);
         let committed =
-            ledger.commit(operation, Arc::new(ReadLog { origin, operation, what, range })).await?;
+            ledger.commit(operation, vec![Arc::new(ReadLog { origin, operation, what, range })]).await?;
         if let Some(store) = &self.pin_store {
             store.save(&ledger.state().pin()).await?;
         }

@@ -157,7 +157,11 @@ mod tests {
     const VAULT: VaultId = VaultId::from_bytes([1; 16]);
 
     fn disclosed(form: BodyForm) -> (Disclosure, Hashed) {
-        let mut leaf = Leaf { form, ..sample(7, [3; 32]) };
+        let mut leaf = sample(7, [3; 32]);
+        if form == BodyForm::Outer {
+            let auxiliary = crate::log::leaf::padded(&[3; 16]);
+            leaf = Leaf { form, kind: crate::Kind::Read, auxiliary, effect: [0; 32], ..leaf };
+        }
         let outer =
             Outer { actor: "user:1".into(), purpose: "review".into(), request: None, details: vec![4, 5] };
         let (audit, case) = (Secret::take([2; 32]), Secret::take([9; 32]));

@@ -148,6 +148,11 @@ pub(crate) struct Page {
 }
 
 impl Page {
+    /// The digest of this page's content alone.
+    pub(crate) const fn content_digest(&self) -> ContentDigest {
+        ContentDigest(self.digest)
+    }
+
     /// The attempt that sealed part `index`.
     pub(crate) fn attempt(&self, index: u32) -> Option<[u8; 16]> {
         let Place::Parts(runs) = &self.place else { return None };

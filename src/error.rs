@@ -44,6 +44,8 @@ pub enum ErrorKind {
     RolledBack,
     /// The storage failed, and nothing was written. Its own kind is [`Error::storage`].
     Storage,
+    /// Something newer stands than what the decision rested on: read it and decide anew.
+    Superseded,
     /// A newer format, or a backend that cannot do what the vault rests on.
     Unsupported,
 }

@@ -14,6 +14,7 @@
 //! | find | [`Session::cases`], [`Session::documents`], [`Session::history`] |
 //! | share and revoke | [`Session::grant`], [`Session::deliver`], [`Session::revoke`], [`Session::who_can_open`] |
 //! | open a delivery without a vault | [`Identity::open`] |
+//! | put a statement on record | [`Session::make_statement`], [`Session::statements`] |
 //! | erase | [`Session::erase_case`], [`Session::erasure`] |
 //! | verify | [`Audit::verify`] |
 //! | verify with no vault, network or key | [`LogReader`], [`Receipt::verify`], [`TrustPolicy`] |
@@ -96,11 +97,11 @@ pub use receipt::{DisclosedActor, Receipt, ReceiptError, VerifiedReceipt};
 pub use recipient::{Fingerprint, Identity, Recipient, Sender};
 pub use secret::{Secret, SecretBytes};
 pub use session::{
-    CaseDescription, CasePage, Described, DocumentPage, Erasure, ErasureLevel, GarbageReport, NewCase,
-    OpenedRecord, Opener, Outcome, Personal, RevocationReport, Session, SessionBuilder, Stored, VersionInfo,
-    WhoCanOpen,
+    CaseDescription, CasePage, Described, DocumentPage, Erasure, ErasureLevel, GarbageReport, MadeStatement,
+    NewCase, NewStatement, OpenedRecord, Opener, Outcome, Personal, RevocationReport, Session,
+    SessionBuilder, Statement, StatementPage, Stored, VersionInfo, WhoCanOpen,
 };
-pub use transfer::{Delivery, Opened, OpenedDocument, Reader, Upload, UploadToken};
+pub use transfer::{Delivery, Opened, OpenedDocument, Reader, SealedPage, SealedUpload, Upload, UploadToken};
 pub use vault::{SlotId, SlotInfo, Vault, VaultOptions};
 pub use verification::{CheckedIndex, CheckedTiles, KeptCheckpoint, LogReader, VerifiedLog};
 #[cfg(feature = "fs")]

@@ -16,8 +16,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use common::{block_on, identity};
 use docvault::{
-    CaseId, DocumentId, ErasureLevel, Error, ErrorKind, GrantId, NewDocument, NoSleep, OperationId, Outcome,
-    Pin, Recipient, Session, Terms, Vault, VaultOptions,
+    CaseId, DocumentId, ErasureLevel, Error, ErrorKind, GrantId, NewDocument, NewStatement, NoSleep,
+    OperationId, Outcome, Pin, Recipient, Session, Terms, Vault, VaultOptions,
     keys::{KeyWrap, LocalKey},
     storage::{
         MemoryStorage, ObjectKey, Storage,
@@ -80,6 +80,7 @@ struct Acknowledged {
     granted: Vec<GrantId>,
     revoked: Vec<GrantId>,
     erased: Vec<CaseId>,
+    stated: Vec<(CaseId, OperationId)>,
     new_root: bool,
 }
 
@@ -100,6 +101,15 @@ async fn script(vault: &Vault, template: &Template, done: &mut Acknowledged) -> 
     let stored = upload.finish().await?.document;
     done.contents.insert(stored, large);
     done.pin = Some(vault.pin());
+    let mut upload = desk.upload(case, NewDocument::named("stated")).await?;
+    upload.write(b"stated").await?;
+    let sealed = upload.seal().await?;
+    let first = NewStatement::on("test.first").payload("first").content(sealed.digest()).follows(None);
+    let (stored, made) = sealed.publish_stating(first).await?;
+    done.contents.insert(stored.document, b"stated".to_vec());
+    done.stated.push((case, made.id));
+    let made = desk.make_statement(case, NewStatement::on("test.second").follows(Some(made.id))).await?;
+    done.stated.push((case, made.id));
     desk.store_version(small, NewDocument::named("small"), "better", b"smaller".to_vec()).await?;
     done.contents.insert(small, b"smaller".to_vec());
     let grant = desk.grant(small, &template.recipient, Terms::read().purpose("p")).await?;
@@ -166,6 +176,10 @@ async fn check(template: &Template, storage: Arc<dyn Storage>, done: &Acknowledg
     for (case, closed) in &done.cases {
         assert_eq!(desk.describe_case(*case).await.unwrap().closed, *closed);
     }
+    for (case, statement) in &done.stated {
+        let found = desk.statements(*case, None).await.unwrap().statements;
+        assert!(found.iter().any(|found| found.made.id == *statement), "an acknowledged statement stands");
+    }
     for grant in &done.granted {
         let outcome = desk.outcome(grant.operation()).await.unwrap();
         assert!(matches!(outcome, Outcome::Committed { .. }));
@@ -188,6 +202,15 @@ async fn check(template: &Template, storage: Arc<dyn Storage>, done: &Acknowledg
     }
 }
 
+/// The script's first statement stands with the version it is about, or neither does.
+async fn stated_with_its_version(desk: &Session, case: CaseId) {
+    let statements = desk.statements(case, None).await.unwrap().statements;
+    let stated = statements.iter().filter_map(|statement| statement.content).collect::<Vec<_>>();
+    let documents = desk.documents(case, None).await.unwrap().documents;
+    let stored = documents.iter().filter(|found| found.name == "stated").map(|found| found.digest);
+    assert_eq!(stated, stored.collect::<Vec<_>>());
+}
+
 async fn everything_is_whole(desk: &Session) -> usize {
     let mut documents = 0;
     for case in desk.cases(None).await.unwrap().cases {
@@ -196,6 +219,7 @@ async fn everything_is_whole(desk: &Session) -> usize {
             assert_eq!(desk.documents(case.id, None).await.unwrap_err().kind(), ErrorKind::Erased);
             continue;
         }
+        stated_with_its_version(desk, case.id).await;
         for document in desk.documents(case.id, None).await.unwrap().documents {
             assert_eq!(desk.retrieve(document.document).await.unwrap().len() as u64, document.len);
             desk.history(document.document).await.unwrap();

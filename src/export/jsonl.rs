@@ -9,13 +9,14 @@ use crate::{
 
 /// A record's line.
 pub(super) fn record(record: &Hashed, opened: &AuditRecord) -> String {
-    let AuditRecord { actor, purpose, request, .. } = opened;
+    let AuditRecord { actor, purpose, request, topic, .. } = opened;
     format!(
-        "{},\"actor\":{},\"purpose\":{},\"request\":{}{}",
+        "{},\"actor\":{},\"purpose\":{},\"request\":{},\"topic\":{}{}",
         start(record, opened),
         string(actor),
         string(purpose),
         optional(request.as_deref()),
+        optional(topic.as_deref()),
         end(record)
     )
 }

@@ -40,7 +40,8 @@ fn what(opened: &AuditRecord) -> String {
         (_, Some(version)) => format!(", version {version}"),
         (_, None) => String::new(),
     };
-    format!("{}{subject}{version}", verb(opened.kind))
+    let topic = opened.topic.as_deref().map(|topic| format!(", on {}", string(topic))).unwrap_or_default();
+    format!("{}{subject}{version}{topic}", verb(opened.kind))
 }
 
 /// What was done, before what it was done to.
@@ -64,6 +65,7 @@ const fn verb(kind: Kind) -> &'static str {
         Kind::LogRead => "was given records of the log",
         Kind::Checkpointed => "kept a checkpoint",
         Kind::CaseErased => "erased",
+        Kind::Stated => "put a statement on record about",
     }
 }
 

@@ -31,8 +31,8 @@ use crate::{
 ///
 /// # Security
 ///
-/// `origin` and `key` must come from the vault's owner. A leaf commits to actor, purpose and request
-/// within its sealed body, so those three are as good as whoever handed over the export: the vault itself
+/// `origin` and `key` must come from the vault's owner. A leaf commits to actor, purpose, request and topic
+/// within its sealed body, so those four are as good as whoever handed over the export: the vault itself
 /// can show more, record by record.
 pub fn verify_exported_records(mut reader: impl BufRead, origin: &str, key: &[u8; 32]) -> Result<Checkpoint> {
     let mut chain = Chain::default();

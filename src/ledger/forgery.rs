@@ -18,7 +18,7 @@ use crate::{
     ids::{CaseId, OperationId, VaultId},
     log::{
         commit::{Draft, Entry, Hashed, body_commitment},
-        leaf::{BodyForm, Kind, Leaf},
+        leaf::{BodyForm, Kind, Leaf, padded},
         merkle::Frontier,
         signing::LogKey,
     },
@@ -51,6 +51,7 @@ impl Forger {
         let next = self.state.log_key.epoch.saturating_add(1);
         let fresh = key(u8::try_from(next).expect("few epochs"));
         let stated = if kind == Kind::SigningKeys { fresh.verifying_key().to_bytes() } else { [0; 32] };
+        let read = kind == Kind::Read;
         Leaf {
             kind,
             form: if kind == Kind::Genesis { BodyForm::Plain } else { BodyForm::Outer },
@@ -58,14 +59,14 @@ impl Forger {
             seq: self.state.head.size,
             time: Timestamp::from_millis(1000),
             previous: self.state.head.hash,
-            case: CaseId::from_bytes([0; 16]),
-            object: [mark; 16],
-            auxiliary: stated,
+            case: CaseId::from_bytes([u8::from(read); 16]),
+            object: if kind == Kind::SigningKeys { [0; 16] } else { [mark | 0x80; 16] },
+            auxiliary: if read { padded(&[mark | 0x80; 16]) } else { stated },
             operation: OperationId::from_bytes([mark.wrapping_add(1); 16]),
             key_epoch: self.state.log_key.epoch,
             process: [0; 12],
             body: body_commitment(b"body"),
-            effect: [9; 32],
+            effect: if read { [0; 32] } else { [9; 32] },
             state_root: stated,
         }
     }

@@ -1,6 +1,6 @@
 //! Planning a batch: each command on top of the ones before it, all into one commit.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     draft::{Command, Committed, Draft, DraftBody},
@@ -53,10 +53,35 @@ impl<'a> Planner<'a> {
     pub(super) fn is_full(&self) -> bool {
         // What follows new signing keys is signed by them (FORMAT §5.2).
         let ends = self.entries.last().is_some_and(|entry| entry.leaf.kind == Kind::SigningKeys);
-        ends || self.entries.len() >= COUNT_CAP || self.bytes >= BATCH_BYTES
+        ends || self.entries.len() + JOINT >= COUNT_CAP || self.bytes >= BATCH_BYTES
     }
 
-    pub(super) async fn add(&mut self, command: &dyn Command) -> Result<Committed> {
+    /// Plans `commands`, all of them or none; tells of the first's record.
+    ///
+    /// # Errors
+    ///
+    /// The first refusal.
+    pub(super) async fn add(&mut self, commands: &[Arc<dyn Command>]) -> Result<Committed> {
+        let Some((first, others)) = commands.split_first() else {
+            return Err(Error::invalid("there is nothing to commit"));
+        };
+        // What is refused alone has changed nothing.
+        let before = (!others.is_empty()).then(|| (self.planned.clone(), self.previous, self.bytes));
+        let count = self.entries.len();
+        let committed = self.add_one(&**first).await?;
+        for command in others {
+            if let Err(refusal) = self.add_one(&**command).await {
+                if let Some((planned, previous, bytes)) = before {
+                    (self.planned, self.previous, self.bytes) = (planned, previous, bytes);
+                }
+                self.entries.truncate(count);
+                return Err(refusal);
+            }
+        }
+        Ok(committed)
+    }
+
+    async fn add_one(&mut self, command: &dyn Command) -> Result<Committed> {
         let view = View {
             state: self.state,
             planned: &self.planned,
@@ -136,5 +161,7 @@ impl<'a> Planner<'a> {
     }
 }
 
+/// Commands that are ever committed together, at most.
+const JOINT: usize = 2;
 /// Bytes of bodies in one commit: with 4,096 leaves and a tail's copies it stays below the cap.
 const BATCH_BYTES: usize = 1024 * 1024;

@@ -10,9 +10,10 @@ use std::{
 use super::draft::{Command, Committed};
 use crate::{error::Result, ids::OperationId};
 
-/// One command in the queue or in an attempt. Shared by who waits for it and whoever commits it.
+/// Commands in the queue or in an attempt that happen together or not at all; one, mostly. Shared by who waits
+/// for them and whoever commits them.
 pub(crate) struct Ticket {
-    pub(crate) command: Arc<dyn Command>,
+    pub(crate) commands: Vec<Arc<dyn Command>>,
     pub(crate) operation: OperationId,
     slot: Mutex<Slot>,
 }
@@ -24,8 +25,8 @@ struct Slot {
 }
 
 impl Ticket {
-    pub(crate) fn new(command: Arc<dyn Command>, operation: OperationId) -> Arc<Self> {
-        Arc::new(Self { command, operation, slot: Mutex::default() })
+    pub(crate) fn new(commands: Vec<Arc<dyn Command>>, operation: OperationId) -> Arc<Self> {
+        Arc::new(Self { commands, operation, slot: Mutex::default() })
     }
 
     pub(crate) fn answer(&self, answer: Result<Committed>) {

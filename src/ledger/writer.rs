@@ -163,7 +163,8 @@ impl Ledger {
         super::put(self.storage(), self.sleeper(), key, bytes).await
     }
 
-    /// Commits one command; its record stands in the log when this returns `Ok`.
+    /// Commits commands together, one record after the other; all stand in the log when this returns `Ok`,
+    /// which tells of the first.
     ///
     /// # Errors
     ///
@@ -175,13 +176,13 @@ impl Ledger {
     pub(crate) async fn commit(
         &self,
         operation: OperationId,
-        command: Arc<dyn Command>,
+        commands: Vec<Arc<dyn Command>>,
     ) -> Result<Committed> {
         while self.queue.is_full() {
             let mut work = self.work.lock().await;
             self.lead(&mut work).await;
         }
-        let ticket = Ticket::new(command, operation);
+        let ticket = Ticket::new(commands, operation);
         self.queue.push(ticket.clone());
         loop {
             let lock = self.work.lock();
@@ -279,7 +280,7 @@ impl Ledger {
     async fn fold(&self) -> Result<Arc<Ticket>> {
         let (manifest, digest) = fold(&self.state(), &self.pages, &*self.sleeper).await?;
         let operation = self.operation()?;
-        Ok(Ticket::new(Arc::new(Index { covered: manifest.covered(), digest, operation }), operation))
+        Ok(Ticket::new(vec![Arc::new(Index { covered: manifest.covered(), digest, operation })], operation))
     }
 
     async fn plan_batch(&self, work: &mut Work) -> Result<()> {
@@ -297,7 +298,7 @@ impl Ledger {
             if planner.is_full() {
                 break;
             }
-            match planner.add(&*ticket.command).await {
+            match planner.add(&ticket.commands).await {
                 Ok(committed) => kept.push((ticket.clone(), committed)),
                 Err(error) => refused.push((ticket.clone(), error)),
             }

@@ -194,7 +194,7 @@ pub(crate) const PURPOSE_CAP: usize = 1024;
 /// Bytes of a request identifier, at most.
 pub(crate) const REQUEST_CAP: usize = 256;
 const DETAILS_CAP: usize = 16 * 1024;
-const INNER_CAP: usize = 32 * 1024;
+const INNER_CAP: usize = 57 * 1024;
 
 #[cfg(test)]
 mod tests {

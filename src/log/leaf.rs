@@ -1,6 +1,6 @@
 //! One record's leaf (FORMAT §5.1).
 
-use super::Hash;
+use super::{Hash, shape::Shape};
 use crate::{
     FORMAT, SUITE,
     crypto::digest::sha256,
@@ -50,10 +50,12 @@ pub enum Kind {
     Checkpointed,
     /// A case was erased: its key, names and contents are gone.
     CaseErased,
+    /// A statement about a case was put on record.
+    Stated,
 }
 
 impl Kind {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::Genesis,
         Self::Keyring,
         Self::CaseOpened,
@@ -72,6 +74,7 @@ impl Kind {
         Self::LogRead,
         Self::Checkpointed,
         Self::CaseErased,
+        Self::Stated,
     ];
 
     /// The number that stands for this kind in a leaf.
@@ -95,6 +98,7 @@ impl Kind {
             Self::LogRead => 16,
             Self::Checkpointed => 17,
             Self::CaseErased => 18,
+            Self::Stated => 19,
         }
     }
 
@@ -120,6 +124,7 @@ impl Kind {
             Self::LogRead => "LogRead",
             Self::Checkpointed => "Checkpointed",
             Self::CaseErased => "CaseErased",
+            Self::Stated => "Stated",
         }
     }
 
@@ -223,10 +228,22 @@ impl Leaf {
         };
         r.zeros(24)?;
         r.finish()?;
-        if leaf.form == BodyForm::Plain && leaf.kind != Kind::Genesis {
-            return Err(Malformed);
-        }
-        Ok(leaf)
+        if leaf.is_shaped() { Ok(leaf) } else { Err(Malformed) }
+    }
+
+    /// Whether the fields that its kind fills are filled, and the others zeros.
+    fn is_shaped(&self) -> bool {
+        let Shape { form, case, object, named, auxiliary, effect, state_root } = self.kind.shape();
+        let (id, rest) = (self.auxiliary.get(..named), self.auxiliary.get(auxiliary..));
+        let zeros = |field: Option<&[u8]>| field.is_some_and(|field| field.iter().all(|byte| *byte == 0));
+        self.form == form
+            && case.allows(self.case.as_bytes())
+            && object.allows(&self.object)
+            && zeros(rest)
+            && (named == 0 || !zeros(id))
+            && effect.allows(&self.effect)
+            && state_root.allows(&self.state_root)
+            && self.operation.as_bytes() != &[0; 16]
     }
 
     /// The operation named in the auxiliary field of kinds that name one.
@@ -280,7 +297,7 @@ pub(crate) mod tests {
             previous,
             case: CaseId::from_bytes([1; 16]),
             object: [2; 16],
-            auxiliary: [3; 32],
+            auxiliary: padded(&[3; 20]),
             operation: OperationId::from_bytes([4; 16]),
             key_epoch: 1,
             process: [5; 12],
@@ -304,7 +321,7 @@ pub(crate) mod tests {
             assert_eq!(Kind::from_code(kind.code()), Ok(kind));
         }
         assert_eq!(Kind::from_code(0), Err(Malformed));
-        assert_eq!(Kind::from_code(19), Err(Malformed));
+        assert_eq!(Kind::from_code(20), Err(Malformed));
     }
 
     #[test]
@@ -322,6 +339,32 @@ pub(crate) mod tests {
                 assert_eq!(Leaf::parse(&altered), Err(Malformed), "offset {offset} bit {bit} plain {plain}");
             }
         }
+    }
+
+    #[test]
+    fn fields_that_a_kind_leaves_zero_must_be_and_others_must_not() {
+        type Alter = fn(&mut Leaf);
+        let wrong: [(&str, Alter); 8] = [
+            ("case", |leaf| leaf.case = CaseId::from_bytes([0; 16])),
+            ("object", |leaf| leaf.object = [0; 16]),
+            ("auxiliary", |leaf| leaf.auxiliary[20] = 1),
+            ("operation", |leaf| leaf.operation = OperationId::from_bytes([0; 16])),
+            ("effect", |leaf| leaf.effect = [0; 32]),
+            ("state root", |leaf| leaf.state_root[31] = 1),
+            ("form", |leaf| leaf.form = BodyForm::Outer),
+            ("kind", |leaf| leaf.kind = Kind::Read),
+        ];
+        for (field, alter) in wrong {
+            let mut leaf = sample(9, [8; 32]);
+            alter(&mut leaf);
+            assert_eq!(Leaf::parse(&leaf.encode()), Err(Malformed), "{field}");
+        }
+        let mut read =
+            Leaf { kind: Kind::Read, form: BodyForm::Outer, effect: [0; 32], ..sample(9, [8; 32]) };
+        read.auxiliary = padded(&[3; 16]);
+        assert!(Leaf::parse(&read.encode()).is_ok());
+        read.auxiliary = [0; 32];
+        assert_eq!(Leaf::parse(&read.encode()), Err(Malformed), "a read of no version");
     }
 
     #[test]

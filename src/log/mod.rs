@@ -14,10 +14,12 @@ pub(crate) mod proof;
 pub(crate) mod record;
 pub(crate) mod request;
 pub(crate) mod row;
+mod shape;
 pub(crate) mod signing;
 pub(crate) mod statement;
 pub(crate) mod tile;
 pub(crate) mod tiling;
+pub(crate) mod topic;
 pub(crate) mod trust;
 pub(crate) mod verifier_key;
 

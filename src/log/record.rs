@@ -3,6 +3,7 @@
 use super::{
     body::{self, Outer, SealedInner},
     leaf::{BodyForm, Kind, Leaf},
+    topic::topic,
 };
 use crate::{
     crypto::chunked::OpenError,
@@ -36,6 +37,8 @@ pub struct AuditRecord {
     pub purpose: String,
     /// Under which request of the application.
     pub request: Option<String>,
+    /// Which topic a statement has.
+    pub topic: Option<String>,
 }
 
 impl AuditRecord {
@@ -57,7 +60,11 @@ impl AuditRecord {
             return Ok((Self::new(leaf, outer), None));
         }
         let (outer, inner) = body::open(vault, leaf, audit, body)?;
-        Ok((Self::new(leaf, outer), Some(inner)))
+        let record = Self::new(leaf, outer);
+        if (leaf.kind == Kind::Stated) == record.topic.is_none() {
+            return Err(OpenError);
+        }
+        Ok((record, Some(inner)))
     }
 
     pub(crate) fn new(leaf: &Leaf, outer: Outer) -> Self {
@@ -76,6 +83,7 @@ impl AuditRecord {
             actor: outer.actor,
             purpose: outer.purpose,
             request: outer.request,
+            topic: (leaf.kind == Kind::Stated).then(|| topic(&outer.details).ok()).flatten(),
         }
     }
 }

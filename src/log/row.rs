@@ -25,10 +25,12 @@ pub(crate) enum Relation {
     Keyring,
     SigningKeys,
     Checkpoint,
+    NewestStatement,
+    Statement,
 }
 
 impl Relation {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Case,
         Self::Document,
         Self::Version,
@@ -39,6 +41,8 @@ impl Relation {
         Self::Keyring,
         Self::SigningKeys,
         Self::Checkpoint,
+        Self::NewestStatement,
+        Self::Statement,
     ];
 
     const fn code(self) -> u8 {
@@ -53,6 +57,8 @@ impl Relation {
             Self::Keyring => 8,
             Self::SigningKeys => 9,
             Self::Checkpoint => 10,
+            Self::NewestStatement => 11,
+            Self::Statement => 12,
         }
     }
 }
@@ -104,6 +110,26 @@ impl RowKey {
     pub(crate) fn checkpoint(size: &[u8; 8], operation: OperationId) -> Self {
         let child = padded(&[&size.map(|byte| !byte), operation.as_bytes().as_slice()].concat());
         Self { child, ..Self::checkpoints() }
+    }
+
+    /// The newest statement about a case.
+    pub(crate) fn newest_statement(case: CaseId) -> Self {
+        Self { child: padded(case.as_bytes()), ..Self::newest_statements() }
+    }
+
+    /// The least key among the newest statements about all cases.
+    pub(crate) const fn newest_statements() -> Self {
+        Self::first(Relation::NewestStatement, [0; 32])
+    }
+
+    /// The least key among all statements about a case: the newest come first.
+    pub(crate) fn statements(case: CaseId) -> Self {
+        Self::first(Relation::Statement, padded(case.as_bytes()))
+    }
+
+    /// The statement about a case that record `seq` is.
+    pub(crate) fn statement(case: CaseId, seq: u64) -> Self {
+        Self { child: padded(&(!seq).to_be_bytes()), ..Self::statements(case) }
     }
 
     /// The least key of all.
@@ -259,6 +285,9 @@ fn keys_of(leaf: &Leaf) -> Vec<RowKey> {
             let document = DocumentId::new(leaf.case, leaf.object);
             let version = RowKey { child: padded(leaf.operation.as_bytes()), ..RowKey::versions(document) };
             vec![RowKey::document(document), version, own]
+        }
+        Kind::Stated => {
+            vec![RowKey::newest_statement(leaf.case), RowKey::statement(leaf.case, leaf.seq), own]
         }
         Kind::UploadAnnounced => vec![own],
         Kind::Condemned => vec![RowKey::operation(about), own],

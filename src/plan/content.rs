@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{NO_CASE, NO_OBJECT, Origin, case_stands, draft};
 use crate::{
     error::{Error, Result},
-    ids::{CaseId, DocumentId, OperationId, VersionId},
+    ids::{CaseId, DocumentId, OperationId, Scope, VersionId},
     ledger::{Command, Draft, View},
     log::{
         leaf::{Kind, auxiliary_from},
@@ -60,7 +60,8 @@ pub(crate) enum Browsed {
     WhoCanOpen(DocumentId),
     Case(CaseId),
     Outcome,
-    Receipt(DocumentId),
+    Receipt(Scope),
+    Statements(Option<CaseId>),
 }
 
 impl Browsed {
@@ -74,17 +75,18 @@ impl Browsed {
             Self::Case(_) => 6,
             Self::Outcome => 7,
             Self::Receipt(_) => 8,
+            Self::Statements(_) => 9,
         }
     }
 
     const fn about(self) -> (CaseId, [u8; 16]) {
         match self {
-            Self::Cases | Self::Outcome => (NO_CASE, NO_OBJECT),
-            Self::Documents(case) | Self::Case(case) => (case, NO_OBJECT),
-            Self::Document(document)
-            | Self::Versions(document)
-            | Self::WhoCanOpen(document)
-            | Self::Receipt(document) => (document.case(), *document.own()),
+            Self::Cases | Self::Outcome | Self::Statements(None) => (NO_CASE, NO_OBJECT),
+            Self::Documents(case) | Self::Case(case) | Self::Statements(Some(case)) => (case, NO_OBJECT),
+            Self::Receipt(scope) => (scope.case(), scope.object()),
+            Self::Document(document) | Self::Versions(document) | Self::WhoCanOpen(document) => {
+                (document.case(), *document.own())
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ mod grants;
 mod housekeeping;
 mod keyring;
 mod log;
+mod statements;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ pub(crate) use grants::{Deliver, Grant, Revoke};
 pub(crate) use housekeeping::{Announce, Condemn, GivenUp, expiry};
 pub(crate) use keyring::{ChangeKeyring, Genesis, KeyringChange};
 pub(crate) use log::{KeepCheckpoint, LogReading, ReadLog};
+pub(crate) use statements::{CLAIM_CAP, Follows, MakeStatement, PAYLOAD_CAP, Said};
 
 use crate::{
     error::Result,

@@ -214,7 +214,8 @@ fn each_check_that_fails_is_named() {
 #[test]
 fn zeros_are_no_opening() {
     let (leaf, _) = record(RECORD);
-    let leaf = Leaf { kind: Kind::Read, effect: [0; 32], ..leaf };
+    let auxiliary = crate::log::leaf::padded(&[3; 16]);
+    let leaf = Leaf { kind: Kind::Read, form: BodyForm::Outer, auxiliary, effect: [0; 32], ..leaf };
     let zeros = Opening { blind: [0; 32], head_digest: [0; 32], content_digest: [0; 32] };
     let receipt = receipt_of(leaf, Some(zeros), None, &[1, 2]);
     assert_eq!(receipt.verify(&policy("quorum all")), Err(ReceiptError::Opening));

@@ -34,8 +34,11 @@ pub struct VerifiedReceipt {
     pub document: Option<DocumentId>,
     /// With which version of it.
     pub version: Option<VersionId>,
-    /// The digest of the version's content, if the receipt states it.
+    /// The digest of the version's content, or of the content that a statement's claim is about, if the receipt
+    /// states it.
     pub content: Option<ContentDigest>,
+    /// SHA-256 of the statement's claim, which is not part of the receipt.
+    pub claim: Option<[u8; 32]>,
     /// Who did it and why, if the receipt discloses it.
     pub disclosed: Option<DisclosedActor>,
     /// The head of the log that holds the record.
@@ -70,7 +73,8 @@ impl VerifiedReceipt {
             Kind::Read => Some(VersionId::of(leaf.auxiliary_operation())),
             _ => None,
         };
-        let stored = opening.filter(|_| leaf.kind == Kind::Stored);
+        let stated = opening.filter(|_| leaf.kind == Kind::Stated);
+        let content = opening.filter(|opening| opening.content_digest != [0; 32]);
         Self {
             record: leaf.seq,
             time: leaf.time,
@@ -79,7 +83,8 @@ impl VerifiedReceipt {
             case,
             document,
             version,
-            content: stored.map(|opening| ContentDigest::from_bytes(opening.content_digest)),
+            content: content.map(|opening| ContentDigest::from_bytes(opening.content_digest)),
+            claim: stated.map(|opening| opening.head_digest),
             disclosed,
             checkpoint: checked.checkpoint,
             witnesses: checked.witnesses,
@@ -101,6 +106,7 @@ impl VerifiedReceipt {
             ("document", optional(self.document)),
             ("version", optional(self.version)),
             ("content", optional(self.content)),
+            ("claim", optional(self.claim.as_ref().map(|claim| Hex(claim)))),
             ("actor", optional(self.disclosed.as_ref().map(|disclosed| &disclosed.actor))),
             ("purpose", optional(self.disclosed.as_ref().map(|disclosed| &disclosed.purpose))),
             ("request", optional(self.disclosed.as_ref().and_then(|disclosed| disclosed.request.as_ref()))),
@@ -128,6 +134,7 @@ impl fmt::Display for VerifiedReceipt {
         line(f, "The document is", self.document)?;
         line(f, "The version is", self.version)?;
         line(f, "The digest of its content is", self.content)?;
+        line(f, "The SHA-256 of its claim is", self.claim.as_ref().map(|claim| Hex(claim)))?;
         if let Some(DisclosedActor { actor, purpose, request }) = &self.disclosed {
             writeln!(f, "It was done by {actor:?}, for {purpose:?}.")?;
             line(f, "The request was", request.as_ref().map(|request| format!("{request:?}")))?;
@@ -171,6 +178,7 @@ const fn words(kind: Kind) -> &'static str {
         Kind::LogRead => "records of the log were released",
         Kind::Checkpointed => "a checkpoint of the log was kept",
         Kind::CaseErased => "a case was erased",
+        Kind::Stated => "a statement about a case was put on record",
     }
 }
 

@@ -180,7 +180,7 @@ impl Session {
     /// Rows of one page and the first of the next, as of the record that puts the look in the log:
     /// its commit brings this process up to date, so the lookup after it misses nothing before it. So
     /// too for every other answer here: on record first, then looked up.
-    async fn page(&self, from: &RowKey, what: Browsed) -> Result<Vec<Row>> {
+    pub(super) async fn page(&self, from: &RowKey, what: Browsed) -> Result<Vec<Row>> {
         let expected = self.vault.rows(&self.vault.ledger().state(), from, PAGE + 1).await?.len();
         self.browse(what, u32::try_from(expected.min(PAGE)).unwrap_or(u32::MAX)).await?;
         self.vault.rows(&self.vault.ledger().state(), from, PAGE + 1).await
@@ -222,6 +222,6 @@ impl Session {
 }
 
 /// Items on a page of a listing.
-const PAGE: usize = 1000;
+pub(super) const PAGE: usize = 1000;
 /// Heads fetched at once.
-const AT_ONCE: usize = 32;
+pub(super) const AT_ONCE: usize = 32;

@@ -11,6 +11,7 @@ mod log;
 mod outcome;
 mod receipts;
 mod records;
+mod statements;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ pub use erasure::{Erasure, ErasureLevel};
 pub use grants::{Opener, RevocationReport, WhoCanOpen};
 pub use outcome::Outcome;
 pub use records::{OpenedRecord, Personal};
+pub use statements::{MadeStatement, NewStatement, Statement, StatementPage};
 
 use crate::{
     auditor::Auditor,

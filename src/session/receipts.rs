@@ -19,7 +19,7 @@ use crate::{
 
 impl Session {
     /// The receipt for record `seq` under the checkpoint `note`: for a stored version with the digest of
-    /// its content, which is on record before it is released.
+    /// its content, for a statement with the SHA-256 of its claim; that is on record before it is released.
     ///
     /// [`Audit::checkpoint`](crate::Audit::checkpoint) gives a checkpoint; have it cosigned by witnesses
     /// first, or take one that was kept.
@@ -79,6 +79,7 @@ impl Session {
         let (record, proof) = prove(ledger.pages(), &state, seq, note).await?;
         let opening = match record.leaf.kind {
             Kind::Stored => Some(self.opening(&record.leaf).await?),
+            Kind::Stated => Some(self.stated(&record.leaf).await?),
             _ => None,
         };
         Ok(Receipt::new(record.leaf, opening, disclosure, proof, note.to_owned()))
@@ -87,12 +88,20 @@ impl Session {
     /// What a stored version's effect commitment was made of.
     async fn opening(&self, leaf: &Leaf) -> Result<Opening> {
         let document = DocumentId::new(leaf.case, leaf.object);
-        self.browse(Browsed::Receipt(document), 1).await?;
+        self.browse(Browsed::Receipt(document.into()), 1).await?;
         let row = self.fresh_row(&RowKey::version(document, VersionId::of(leaf.operation))).await?;
         let row = row.ok_or_else(|| Error::corrupt(format!("record {}", leaf.seq)))?;
         let head = self.vault.version_head(document, &row, Extent::Start).await?;
         let content_digest = *head.meta.content_digest.as_bytes();
         Ok(Opening { blind: head.meta.blind, head_digest: head.digest, content_digest })
+    }
+
+    /// What a statement's effect commitment was made of.
+    async fn stated(&self, leaf: &Leaf) -> Result<Opening> {
+        self.browse(Browsed::Receipt(leaf.case.into()), 1).await?;
+        let said = self.said(leaf.case, leaf.seq).await?;
+        let content_digest = said.digest.map_or([0; 32], |digest| *digest.as_bytes());
+        Ok(Opening { blind: said.blind, head_digest: said.claimed(), content_digest })
     }
 
     /// A record's body and the key of its outer layer, on record before they are released.

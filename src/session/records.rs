@@ -13,7 +13,7 @@ use crate::{
         record::AuditRecord,
         row::RowKey,
     },
-    plan::{LogReading, ReadLog},
+    plan::{LogReading, ReadLog, Said},
     wire::{Malformed, Reader},
 };
 
@@ -43,6 +43,13 @@ pub enum Personal {
         reason: String,
         /// Of what.
         digest: ContentDigest,
+    },
+    /// What was stated.
+    Statement {
+        /// What only the case's key opens.
+        payload: Vec<u8>,
+        /// What a receipt can prove.
+        claim: Vec<u8>,
     },
     /// What a grant is for.
     Purpose(String),
@@ -111,6 +118,10 @@ impl Session {
 
 // FORMAT §5.4, "personal".
 fn read(kind: Kind, personal: &[u8]) -> Result<Personal, Malformed> {
+    if kind == Kind::Stated {
+        let said = Said::parse(personal)?;
+        return Ok(Personal::Statement { payload: said.payload.to_vec(), claim: said.claim });
+    }
     let mut r = Reader::new(personal);
     let read = match kind {
         Kind::CaseClosed | Kind::CaseReopened | Kind::Revoked => {

@@ -3,12 +3,14 @@
 mod delivery;
 mod opened;
 mod reader;
+mod sealed;
 mod token;
 mod upload;
 
 pub use delivery::Delivery;
 pub use opened::{Opened, OpenedDocument};
 pub use reader::Reader;
+pub use sealed::{SealedPage, SealedUpload};
 pub use token::UploadToken;
 pub use upload::Upload;
 

@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 
-use super::token::{Target, UploadToken};
+use super::{
+    sealed::SealedUpload,
+    token::{Target, UploadToken},
+};
 use crate::{
     crypto::{
         chunked,
@@ -12,9 +15,7 @@ use crate::{
     env::random,
     error::{Error, Result},
     head::INLINE_CAP,
-    ids::VersionId,
     padding::padme,
-    plan::Store,
     secret::SecretBytes,
     session::{Session, Stored},
     storage::layout,
@@ -151,7 +152,21 @@ impl Upload {
     /// # Cancellation
     ///
     /// The version may be stored or not, whole or not at all: [`Session::outcome`] tells.
-    pub async fn finish(mut self) -> Result<Stored> {
+    pub async fn finish(self) -> Result<Stored> {
+        self.seal().await?.publish().await
+    }
+
+    /// Writes all that the version consists of, and leaves it invisible until [`SealedUpload::publish`]
+    /// or [`SealedUpload::publish_stating`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Upload::finish`].
+    ///
+    /// # Cancellation
+    ///
+    /// The version is not stored; the upload can be resumed by its token.
+    pub async fn seal(mut self) -> Result<SealedUpload> {
         let inline = self.inline_page()?;
         let inline = match inline {
             Some(sealed) => sealed,
@@ -160,7 +175,7 @@ impl Upload {
                 Vec::new()
             }
         };
-        self.commit(&inline).await
+        self.seal_head(&inline).await
     }
 
     /// Gives the upload up, for whoever else goes on with it too, and deletes its parts.
@@ -256,17 +271,14 @@ impl Upload {
         Ok(Some(sealed))
     }
 
-    async fn commit(self, inline: &[u8]) -> Result<Stored> {
+    async fn seal_head(self, inline: &[u8]) -> Result<SealedUpload> {
         let Self { session, target, pages, .. } = self;
-        let vault = session.vault();
         let meta = VersionMeta {
-            blind: random(vault.ledger().entropy())?,
+            blind: random(session.vault().ledger().entropy())?,
             document: target.described.clone(),
             content_digest: ContentDigest::of_pages(&pages),
             pages,
         };
-        let (document, operation, digest, len) =
-            (target.document(), target.operation(), meta.content_digest, meta.len());
         let head = NewHead {
             id: target.head,
             key: &target.key,
@@ -274,15 +286,10 @@ impl Upload {
             meta: &meta.encode(),
             inline,
             blind: &meta.blind,
-            content_digest: digest.as_bytes(),
+            content_digest: meta.content_digest.as_bytes(),
         };
-        let effect = vault.put_version_head(head, &meta).await?;
-        let Target { case_key, reason, .. } = target;
-        let origin = session.origin().clone();
-        let store = Store { origin, operation, document, effect, len, digest, case_key, reason };
-        let committed = vault.commit(operation, store).await?;
-        let version = VersionId::of(operation);
-        Ok(Stored { document, version, seq: committed.seq, time: committed.time, digest, len })
+        let effect = session.vault().put_version_head(head, &meta).await?;
+        Ok(SealedUpload::new(session, target, &meta, effect))
     }
 
     /// Reads back the page's full parts, in a row from the first: each is authentic, or the row ends.

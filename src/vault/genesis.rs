@@ -51,7 +51,7 @@ pub(super) async fn create(
     vault.ledger().put(&layout::keyring(&digest), object).await?;
     let operation = vault.ledger().operation()?;
     let genesis = plan::Genesis { vault: id, operation, statement, keyring: digest };
-    vault.ledger().commit(operation, Arc::new(genesis)).await?;
+    vault.ledger().commit(operation, vec![Arc::new(genesis)]).await?;
     Ok(vault)
 }
 

@@ -257,7 +257,16 @@ impl Vault {
         operation: crate::ids::OperationId,
         command: impl Command + 'static,
     ) -> Result<Committed> {
-        let committed = self.0.ledger.commit(operation, Arc::new(command)).await?;
+        self.commit_all(operation, vec![Arc::new(command)]).await
+    }
+
+    /// Commits all of `commands` or none; tells of the first's record, which the others' follow.
+    pub(crate) async fn commit_all(
+        &self,
+        operation: crate::ids::OperationId,
+        commands: Vec<Arc<dyn Command>>,
+    ) -> Result<Committed> {
+        let committed = self.0.ledger.commit(operation, commands).await?;
         self.save_pin().await?;
         Ok(committed)
     }

@@ -7,7 +7,7 @@ use crate::{
     ids::CaseId,
     ledger::get,
     log::{
-        body,
+        body::{self, Outer},
         commit::{COMMIT_CAP, Commit},
         row::Row,
     },
@@ -22,6 +22,15 @@ impl Vault {
     ///
     /// Corrupt unless the commit holds exactly that record and its body opens.
     pub(crate) async fn personal(&self, case: CaseId, row: &Row) -> Result<SecretBytes> {
+        self.opened(case, row).await.map(|(_, personal)| personal)
+    }
+
+    /// The body of the record that `row` is about: what the audit key opens, and what is personal.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::personal`].
+    pub(crate) async fn opened(&self, case: CaseId, row: &Row) -> Result<(Outer, SecretBytes)> {
         let corrupt = || Error::corrupt(format!("record {}", row.seq));
         let bytes = get(self.ledger().storage(), &row.commit(), COMMIT_CAP).await?;
         let commit = Commit::parse(self.id(), &bytes).map_err(|Malformed| corrupt())?;
@@ -31,8 +40,9 @@ impl Vault {
             commit.leaves.get(position).filter(|record| record.hash == row.leaf).ok_or_else(corrupt)?;
         let sealed = commit.body(position).ok_or_else(corrupt)?;
         let opened = body::open(self.id(), &record.leaf, self.ledger().audit(), sealed);
-        let (_, inner) = opened.map_err(|OpenError| corrupt())?;
+        let (outer, inner) = opened.map_err(|OpenError| corrupt())?;
         let case_key = self.case_key(case).await?;
-        inner.open(self.id(), &record.leaf, &case_key).map_err(|OpenError| corrupt())
+        let personal = inner.open(self.id(), &record.leaf, &case_key).map_err(|OpenError| corrupt())?;
+        Ok((outer, personal))
     }
 }

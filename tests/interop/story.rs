@@ -13,7 +13,8 @@ use std::{
 
 use docvault::{
     AuditRecord, CaseId, Clock, ContentDigest, DocumentId, GrantId, Identity, NewCase, NewDocument,
-    Recipient, RecordFilter, Session, Stored, Terms, Timestamp, UploadToken, Vault, VaultOptions,
+    NewStatement, Recipient, RecordFilter, Session, Stored, Terms, Timestamp, UploadToken, Vault,
+    VaultOptions,
     keys::{LocalKey, Passphrase},
     storage::FsStorage,
 };
@@ -126,7 +127,10 @@ impl Story {
         let new = NewCase::titled(title).attribute("branch", "Mérida").attribute("product", "mortgage");
         let case = self.desk.create_case(new).await.unwrap();
         let attributes = json!({"branch": "Mérida", "product": "mortgage"});
-        self.cases.insert(case, json!({"title": title, "attributes": attributes, "closed": false}));
+        self.cases.insert(
+            case,
+            json!({"title": title, "attributes": attributes, "closed": false, "statements": []}),
+        );
         case
     }
 
@@ -135,6 +139,22 @@ impl Story {
         let stored = self.desk.store(case, doc.described(), bytes.to_vec()).await.unwrap();
         self.documents.insert(stored.document, vec![version(&stored, 1, &doc, &[(bytes, runs)])]);
         stored.document
+    }
+
+    /// Two statements, the second with all that one can have.
+    async fn state(&mut self, case: CaseId, about: ContentDigest) {
+        let second = NewStatement::on("revision.").payload("aprobada").claim("visto").content(about);
+        for (new, topic, texts) in [
+            (NewStatement::on("0-a").follows(None), "0-a", ["", "", ""]),
+            (second, "revision.", ["aprobada", "visto", "digest"]),
+        ] {
+            self.desk.make_statement(case, new).await.unwrap();
+            let digest = if texts[2].is_empty() { "0".repeat(64) } else { about.to_string() };
+            let stated = json!({
+                "topic": topic, "payload": hex(texts[0].as_bytes()), "claim": hex(texts[1].as_bytes()), "digest": digest
+            });
+            self.cases.get_mut(&case).unwrap()["statements"].as_array_mut().unwrap().push(stated);
+        }
     }
 
     async fn correct(&mut self, document: DocumentId, doc: Doc, bytes: &[u8]) {
@@ -259,6 +279,7 @@ impl Story {
         let case = story.case("Juan Pérez").await;
         let small = story.store(case, Doc::named("small"), b"content", 0).await;
         story.store(case, Doc::named("a part"), &content(300_000, 1), 1).await;
+        story.state(case, ContentDigest::of(b"content")).await;
         let notary = Identity::create(story.at("identity")).unwrap();
         story.share(&notary, small, case).await;
         story.desk.rotate_signing_keys().await.unwrap();
@@ -281,6 +302,7 @@ impl Story {
         let card =
             Doc { name: "INE.jpg", media_type: "image/jpeg", attributes: &[("a", "1"), ("lado", "frente")] };
         let small = story.store(first, card, b"an identity card", 0).await;
+        story.state(first, ContentDigest::of(b"an identity card")).await;
         story.store(first, Doc::named("inline, just"), &content(256 << 10, 6), 0).await;
         story.store(first, Doc::named("a part"), &content((256 << 10) + 1, 7), 1).await;
         story.store(second, Doc::named("parts"), &content(20 * MIB, 8), 1).await;

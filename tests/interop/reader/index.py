@@ -27,6 +27,8 @@ RELATIONS: list[tuple[int, set[str], Callable[[Leaf], tuple[bytes, bytes]]]] = [
     (8, {"Genesis", "Keyring", "SigningKeys"}, lambda _: (b"", b"")),
     (9, {"SigningKeys"}, lambda leaf: (b"", u32(leaf.epoch + 1))),
     (10, {"Checkpointed"}, lambda leaf: (b"", u64(2**64 - 1 - leaf.aux["size"]) + leaf.operation)),
+    (11, {"Stated"}, lambda leaf: (b"", leaf.case)),
+    (12, {"Stated"}, lambda leaf: (leaf.case, u64(2**64 - 1 - leaf.seq))),
 ]
 
 

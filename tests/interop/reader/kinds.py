@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from .wire import CAP_PURPOSE, CAP_REASON, Reader, refuse
+from .wire import CAP_CLAIM, CAP_PAYLOAD, CAP_PURPOSE, CAP_REASON, CAP_TOPIC, Reader, refuse
 
 Fields = dict[str, Any]
 
@@ -60,6 +60,13 @@ class Kind:
     state_root: bool = False
 
 
+def topic(r: Reader) -> str:
+    stated = r.text(CAP_TOPIC)
+    if not stated or set(stated) - set("abcdefghijklmnopqrstuvwxyz0123456789.-"):
+        refuse("not a topic")
+    return stated
+
+
 NO, YES, MAYBE = Has.NO, Has.YES, Has.MAYBE
 KINDS = {
     1: Kind("Genesis", NO, YES, True, sealed=False),
@@ -70,8 +77,8 @@ KINDS = {
     6: Kind("Stored", YES, YES, True, fields(previous=lambda r: r.take(16), ordinal=U32), fields(length=U64),
             fields(reason=text(CAP_REASON), digest=KEY)),
     7: Kind("Read", YES, YES, False, fields(version=ID), fields(**SPAN)),
-    8: Kind("Browsed", MAYBE, MAYBE, False, details=fields(what=one_of(1, 2, 3, 4, 5, 6, 7), items=U32)),
-    9: Kind("UploadAnnounced", YES, YES, False, fields(expiry=U64)),
+    8: Kind("Browsed", MAYBE, MAYBE, False, details=fields(what=one_of(1, 2, 3, 4, 5, 6, 7, 8, 9), items=U32)),
+    9: Kind("UploadAnnounced", YES, MAYBE, False, fields(expiry=U64)),
     10: Kind("Condemned", YES, NO, False, fields(condemned=ID)),
     11: Kind("Granted", YES, MAYBE, True, fields(recipient=KEY),
              fields(rights=one_of(1), mode=one_of(1, 2), not_before=U64, until=U64), fields(purpose=text(CAP_PURPOSE))),
@@ -82,6 +89,8 @@ KINDS = {
     16: Kind("LogRead", NO, NO, False, details=fields(what=one_of(1, 2, 3, 4, 5), **SPAN)),
     17: Kind("Checkpointed", NO, NO, True, fields(size=U64)),
     18: Kind("CaseErased", YES, NO, True, fields(opened=ID, epoch=U32)),
+    19: Kind("Stated", YES, NO, True, fields(previous=lambda r: r.take(16)), fields(topic=topic),
+             fields(blind=KEY, digest=lambda r: r.take(32), claim=lambda r: r.blob(CAP_CLAIM), payload=lambda r: r.blob(CAP_PAYLOAD))),
 }
 
 

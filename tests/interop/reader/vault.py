@@ -10,6 +10,7 @@ from .heads import CaseMeta, GrantMeta, OpenHead, VersionMeta
 from .kinds import Fields
 from .log import ZERO16, Leaf, Log
 from .names import Folder
+from .seal import context, sha256
 from .wire import refuse, require
 
 Json = dict[str, object]
@@ -31,6 +32,8 @@ class Case:
     closed: bool = False
     documents: dict[bytes, list[tuple[Leaf, OpenHead[VersionMeta]]]] = field(default_factory=dict)
     grants: dict[bytes, Grant] = field(default_factory=dict)
+    newest_statement: bytes = ZERO16
+    statements: list[Json] = field(default_factory=list)
 
 
 class Vault:
@@ -56,6 +59,8 @@ class Vault:
         outer = bodies.open_outer(self.keyring.audit_key, self.id, leaf, body)
         sealed = leaf.kind.personal and leaf.case not in self.erased
         personal = bodies.open_inner(self.case(leaf).key, self.id, leaf, outer) if sealed else {}
+        if sealed and leaf.kind.name == "Stated":
+            self.add_statement(leaf, outer.details["topic"], personal)
         return {"actor": outer.actor, "stated_purpose": outer.purpose, "request": outer.request,
                 **printable(outer.details), **printable(personal)}
 
@@ -111,6 +116,17 @@ class Vault:
             refuse(f"record {leaf.seq}: no such grant")
         return grant
 
+    def apply_Stated(self, leaf: Leaf) -> None:
+        case = self.case(leaf)
+        require(leaf.aux["previous"] == case.newest_statement, f"record {leaf.seq}: does not follow the statement before it")
+        case.newest_statement = leaf.operation
+
+    def add_statement(self, leaf: Leaf, topic: str, said: Fields) -> None:
+        """§7.3: the claim and the content's digest are what the effect commits to."""
+        effect = context("effect", said["blind"], sha256(said["claim"]), said["digest"])
+        require(leaf.effect == effect, f"record {leaf.seq}: not the effect of its claim")
+        self.case(leaf).statements.append({"topic": topic, **printable({k: said[k] for k in ("digest", "claim", "payload")})})
+
     def apply_Delivered(self, leaf: Leaf) -> None:
         self.grant(leaf).deliveries.append(leaf)
 
@@ -128,6 +144,7 @@ class Vault:
             "closed": case.closed,
             "documents": [self.document_json(id_, versions) for id_, versions in case.documents.items()],
             "grants": [grant_json(grant) for grant in case.grants.values()],
+            "statements": case.statements,
         }
 
     def document_json(self, id_: bytes, versions: list[tuple[Leaf, OpenHead[VersionMeta]]]) -> Json:
