@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::{
     crypto::sign::VerifyingKey,
     error::{Error, Result},
-    ledger::{self, Ledger, State, Verified},
+    ledger::{self, Ledger, Signatures, State, Verified},
     log::{checkpoint::Checkpoint, commit::Commit, signing::LogKey, statement::origin},
     pin::Pin,
     vault::Vault,
@@ -34,7 +34,8 @@ impl Audit {
     }
 
     /// Verifies everything committed after `pin`, up to the newest head: names, contiguity, chain,
-    /// times, signing epochs and signatures.
+    /// times, signing epochs, and the signature of each epoch's last commit and of the head, which bind every
+    /// commit before them by its hash. Each commit's own signature is [`LogReader::check_tiles`](crate::LogReader::check_tiles)'s to check.
     ///
     /// # Errors
     ///
@@ -166,6 +167,6 @@ impl Verifier {
         let (_, statement) = ledger::claimed(self.ledger.storage()).await?;
         let from = Verified::genesis(LogKey::first(statement.commit));
         let (storage, mut visit) = (self.ledger.storage(), visit);
-        ledger::walk(storage, state.vault, from, state.head, &mut visit).await.map(drop)
+        ledger::walk(storage, state.vault, from, state.head, Signatures::Each, &mut visit).await.map(drop)
     }
 }

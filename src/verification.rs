@@ -22,7 +22,7 @@ pub(crate) use receipts::prove;
 use crate::{
     error::{Error, ErrorKind, Result},
     ids::VaultId,
-    ledger::{self, Pages, State, Tree, Trusted, Verified, Visitor},
+    ledger::{self, Pages, Signatures, State, Tree, Trusted, Verified, Visitor},
     log::{
         commit::Commit,
         request::WitnessRequest,
@@ -44,7 +44,7 @@ pub struct VerifiedLog {
     pub head: Pin,
     /// Records checked in this verification.
     pub checked: u64,
-    /// Commits checked in this verification, each with its signature.
+    /// Commits checked in this verification.
     pub commits: u64,
     /// Whether the head is at least as new as the pin.
     pub freshness: Freshness,
@@ -155,8 +155,8 @@ impl LogReader {
         verify_all(&self.pages, &self.state, progress).await.map(|(verified, _)| verified)
     }
 
-    /// Verifies the whole log, and recomputes from it every entry bundle and hash tile that folds have
-    /// to have written. Nothing else rests on them but proofs, which are checked as they are made.
+    /// Verifies the whole log, every commit's own signature included, and recomputes from it every entry
+    /// bundle and hash tile that folds have to have written. Nothing else rests on them but proofs, which are checked as they are made.
     ///
     /// Takes the time of [`LogReader::verify_from_genesis`] and a read of each bundle and tile; memory
     /// does not grow with the log.
@@ -299,7 +299,7 @@ pub(crate) async fn verify(
     }
     let from = Verified::trusted(seen, *pin.head(), *pin.log_key());
     let mut walk = Walk { progress, of: got, commits: 0 };
-    ledger::walk(storage, state.vault, from, state.head, &mut walk).await?;
+    ledger::walk(storage, state.vault, from, state.head, Signatures::EndsOfEpochs, &mut walk).await?;
     let Walk { commits, .. } = walk;
     Ok(VerifiedLog { head: state.pin(), checked: got - seen, commits, freshness: Freshness::FreshByPin })
 }
@@ -315,26 +315,35 @@ pub(crate) async fn verify_all(
     progress: Progress<'_>,
 ) -> Result<(VerifiedLog, Statement)> {
     let mut walk = Walk { progress, of: state.head.size, commits: 0 };
-    let statement = walk_all(pages, state, &mut walk).await?;
+    let statement = walk_signed(pages, state, Signatures::EndsOfEpochs, &mut walk).await?;
     let Walk { commits, .. } = walk;
     let (head, checked) = (state.pin(), state.head.size);
     Ok((VerifiedLog { head, checked, commits, freshness: Freshness::Unverified }, statement))
 }
 
-/// Shows `visitor` every commit of the log that `state` ends, each verified; gives what the first record
-/// states.
+/// Shows `visitor` every commit of the log that `state` ends, each verified before; gives what the first
+/// record states.
 ///
 /// # Errors
 ///
 /// Corrupt at the first fault; what `visitor` says.
 pub(crate) async fn walk_all(pages: &Pages, state: &State, visitor: &mut dyn Visitor) -> Result<Statement> {
+    walk_signed(pages, state, Signatures::Each, visitor).await
+}
+
+async fn walk_signed(
+    pages: &Pages,
+    state: &State,
+    signatures: Signatures,
+    visitor: &mut dyn Visitor,
+) -> Result<Statement> {
     let storage = &**pages.storage();
     let (claimed, statement) = first_commit(storage).await?;
     if claimed.vault != state.vault || statement.origin != statement::origin(state.vault) {
         return Err(Error::corrupt("the vault's first record"));
     }
     let from = Verified::genesis(LogKey::first(statement.commit));
-    let walked = ledger::walk(storage, state.vault, from, state.head, visitor).await?;
+    let walked = ledger::walk(storage, state.vault, from, state.head, signatures, visitor).await?;
     if walked.log_key == state.log_key {
         Ok(statement)
     } else {

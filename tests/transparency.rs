@@ -156,7 +156,7 @@ fn receipts_written_from_the_format_with_foreign_proofs_verify() {
             assert_eq!(verified.content, stated.map(|_| content));
             assert_eq!(verified.checkpoint.size(), size);
         }
-        let other = receipt(&log, &leaf(index, [0; 32]), None, index);
+        let other = receipt(&log, &leaf(index, [9; 32]), None, index);
         let refused = Receipt::parse(&other).unwrap().verify(&policy(&log));
         assert!(matches!(refused, Err(ReceiptError::Inclusion(_))));
     }

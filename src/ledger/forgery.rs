@@ -9,7 +9,7 @@ use super::{
     lookup::Pages,
     open::{Trusted, load},
     state::State,
-    verify::{Verified, walk},
+    verify::{Signatures, Verified, walk},
 };
 use crate::{
     crypto::sign::SigningKey,
@@ -110,7 +110,9 @@ impl Forger {
             let pages = Pages::new(storage.clone());
             let opened = load(trusted, &pages).await?.expect("there is a log");
             let from = Verified::trusted(trusted.size, trusted.head, trusted.log_key);
-            walk(&*storage, VAULT, from, opened.head, &mut |_: &_| Ok(())).await?;
+            for signatures in [Signatures::Each, Signatures::EndsOfEpochs] {
+                walk(&*storage, VAULT, from.clone(), opened.head, signatures, &mut |_: &_| Ok(())).await?;
+            }
             Ok(opened)
         })
     }
@@ -195,6 +197,46 @@ fn reseal_old_with_new_key() {
         (0..before + after + 10).for_each(|_| fake.add(Kind::Read, 66, &key(1)));
         assert!(matches!(fake.refused_from(&changed), ErrorKind::Forked | ErrorKind::Corrupt));
         assert!(fake.seen_from(&early).is_ok(), "which a pin from before it cannot tell");
+    }
+}
+
+/// The chain binds a commit whose own signature is false, and the walk that checks each names it.
+#[test]
+fn a_false_signature_within_an_epoch_is_bound_by_the_chain_and_named_by_the_full_walk() {
+    let mut log = Forger::new();
+    let trusted = log.trusted();
+    log.add(Kind::Read, 1, &key(1));
+    let (name, _) = log.objects.get(1).expect("added").clone();
+    log.add(Kind::Read, 2, &key(1));
+    log.grow(5, &key(1));
+    let mut fake = Forger::new();
+    fake.add(Kind::Read, 1, &key(2));
+    let (_, unsigned) = fake.objects.get(1).expect("added").clone();
+    let mut other = Forger::new();
+    other.add(Kind::Read, 99, &key(2));
+    let (_, altered) = other.objects.get(1).expect("added").clone();
+    for (bytes, bound) in [(unsigned, true), (altered, false)] {
+        let mut shown = log.clone();
+        shown.objects.get_mut(1).expect("added").1 = bytes;
+        block_on(async {
+            let storage = shown.stored().await;
+            let from = Verified::trusted(trusted.size, trusted.head, trusted.log_key);
+            let mut every = |_: &_| Ok(());
+            for signatures in [Signatures::Each, Signatures::EndsOfEpochs] {
+                let to = shown.state.head;
+                let walked = walk(&*storage, VAULT, from.clone(), to, signatures, &mut every).await;
+                match walked {
+                    Ok(walked) => assert_eq!(
+                        (walked.head.hash, signatures, bound),
+                        (to.hash, Signatures::EndsOfEpochs, true)
+                    ),
+                    Err(fault) => {
+                        assert!(signatures == Signatures::Each || !bound);
+                        assert!(fault.to_string().contains(name.as_str()), "{fault}");
+                    }
+                }
+            }
+        });
     }
 }
 

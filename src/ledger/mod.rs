@@ -22,5 +22,5 @@ pub(crate) use objects::{get, put};
 pub(crate) use open::{Trusted, claimed, load};
 pub(crate) use state::State;
 pub(crate) use tiles::Tree;
-pub(crate) use verify::{Verified, Visitor, walk};
+pub(crate) use verify::{Signatures, Verified, Visitor, walk};
 pub(crate) use writer::{Ledger, LedgerParts, Signers};

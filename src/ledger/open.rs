@@ -8,7 +8,7 @@ use super::{
     lookup::{Pages, View},
     state::{State, index_of, is_anchor},
     tiles::Tree,
-    verify::{Verified, walk},
+    verify::{Signatures, Verified, walk},
 };
 use crate::{
     FORMAT, SUITE,
@@ -140,7 +140,9 @@ async fn authentic(trusted: &Trusted, pages: &Pages, state: &State, last: &Commi
         Err(error) if error.kind() == ErrorKind::Corrupt => {
             let from = Verified::trusted(size, head, log_key);
             let storage = &**pages.storage();
-            let walked = walk(storage, state.vault, from, state.head, &mut |_: &_| Ok(())).await?;
+            let every = &mut |_: &_| Ok(());
+            let walked =
+                walk(storage, state.vault, from, state.head, Signatures::EndsOfEpochs, every).await?;
             Ok(walked.log_key)
         }
         proven => proven,
@@ -235,7 +237,7 @@ pub(crate) fn verified(vault: VaultId, key: &LogKey, name: &ObjectKey, bytes: &B
 }
 
 /// Parses a commit and checks its name; who signed it is not known.
-fn parsed(vault: VaultId, name: &ObjectKey, bytes: &Bytes) -> Result<Commit> {
+pub(super) fn parsed(vault: VaultId, name: &ObjectKey, bytes: &Bytes) -> Result<Commit> {
     let commit = Commit::parse(vault, bytes).ok().filter(|commit| commit.name() == *name);
     commit.ok_or_else(|| Error::corrupt(format!("commit {name}")))
 }

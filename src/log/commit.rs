@@ -202,11 +202,19 @@ impl Commit {
     /// [`Malformed`] if `key` did not sign exactly this commit, or if a record says that it is of
     /// another signing epoch.
     pub(crate) fn verify(&self, key: &LogKey) -> Result<(), Malformed> {
-        if self.leaves.iter().any(|record| record.leaf.key_epoch != key.epoch) {
-            return Err(Malformed);
-        }
+        self.check_epoch(key.epoch)?;
         let statement = self.statement.encode();
         key.key.verify(schedule::SIGN_COMMIT, &statement, &self.signature).map_err(|_| Malformed)
+    }
+
+    /// Checks that every record says that it is of signing epoch `epoch`.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`].
+    pub(crate) fn check_epoch(&self, epoch: u32) -> Result<(), Malformed> {
+        let same = self.leaves.iter().all(|record| record.leaf.key_epoch == epoch);
+        if same { Ok(()) } else { Err(Malformed) }
     }
 
     /// The signing epoch that its last record says it is of.
