@@ -8,13 +8,13 @@ cargo build --quiet --release --example writer
 writer=${CARGO_TARGET_DIR:-target}/release/examples/writer
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
-"$writer" "$place/vault" create
+"$writer" "$place/vault" "$place/vault" create
 start=$(date +%s.%N)
-"$writer" "$place/vault" "$count" & first=$!
-"$writer" "$place/vault" "$count" & second=$!
+"$writer" "$place/vault" "$place/vault" first "$count" >"$place/first" & first=$!
+"$writer" "$place/vault" "$place/vault" second "$count" >"$place/second" & second=$!
 wait "$first"
 wait "$second"
 printf 'two processes, %s documents each: %.1f s\n' "$count" "$(echo "$(date +%s.%N) - $start" | bc)"
-counted=$("$writer" "$place/vault")
+counted=$("$writer" "$place/vault" "$place/vault" check "$place/first" "$place/second")
 echo "$counted"
 [[ $counted == "$((2 * count)) documents,"* ]]

@@ -28,7 +28,8 @@
 //! `SECURITY.md`.
 //!
 //! Not here: servers, accounts, sending messages, inspecting content. No type of another crate but
-//! [`bytes::Bytes`] is part of the API.
+//! [`bytes::Bytes`] is part of the API, and, behind their features, the stores and pools that the
+//! backends `ObjectStorage` and `PostgresStorage` are made of.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -10,18 +10,36 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+#[cfg(feature = "object-store")]
+mod bucket;
 #[cfg(feature = "fs")]
 mod fs;
 mod key;
 pub(crate) mod layout;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "redb")]
+mod redb;
+#[cfg(any(feature = "object-store", feature = "postgres"))]
+mod runtime;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+#[cfg(feature = "redb")]
+pub use self::redb::RedbStorage;
+#[cfg(feature = "object-store")]
+pub use bucket::ObjectStorage;
+#[cfg(feature = "postgres")]
+pub use deadpool_postgres;
 #[cfg(feature = "fs")]
 pub use fs::FsStorage;
 pub use key::{ObjectKey, ParseObjectKeyError};
 pub use memory::MemoryStorage;
+#[cfg(feature = "object-store")]
+pub use object_store;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStorage;
 
 /// How a [`Storage::create`] went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

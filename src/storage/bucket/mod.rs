@@ -1,0 +1,262 @@
+//! Objects in a bucket, through the crate `object_store`.
+
+use core::ops::Range;
+use std::{collections::BTreeSet, sync::Arc};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
+use object_store::{
+    Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions, path::Path,
+    prefix::PrefixStore,
+};
+
+use super::{Creation, ObjectKey, Storage, StorageError, StorageErrorKind, runtime::Runtime};
+
+mod failure;
+
+use failure::Refusal;
+
+/// A bucket or container of S3 and its kin, Google Cloud Storage or Azure, or whatever else
+/// implements [`ObjectStore`] with conditional creation ([`PutMode::Create`]).
+///
+/// Objects have the names of FORMAT §2, behind the prefix if one is set. The store is built and
+/// configured as `object_store`'s users do: credentials, endpoint, TLS, timeouts, retries
+/// ([`RetryConfig`](::object_store::RetryConfig) bounds them and adds jitter). It must create only
+/// where a name is free; the vault proves that by a race before its first commit, and refuses stores
+/// that overwrite. `docs/BACKENDS.md` has the settings of a bucket that matter.
+///
+/// # Runtime
+///
+/// `object_store` does its I/O in a tokio runtime: the one in which [`ObjectStorage::new`] is called.
+/// The calls may then be polled by any executor, while that runtime runs.
+#[derive(Debug, Clone)]
+pub struct ObjectStorage {
+    store: Arc<dyn ObjectStore>,
+    runtime: Runtime,
+    order: Order,
+}
+
+/// In which order the store lists.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Order {
+    Bytes,
+    Any,
+}
+
+impl ObjectStorage {
+    /// Objects in `store`, which lists in byte order.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageErrorKind::Unavailable`] outside a tokio runtime.
+    pub fn new(store: Arc<dyn ObjectStore>) -> Result<Self, StorageError> {
+        Ok(Self { store, runtime: Runtime::current("an object store")?, order: Order::Bytes })
+    }
+
+    /// Keeps to the names that start with `prefix` and `/`, so that one bucket holds several vaults.
+    #[must_use]
+    pub fn prefix(mut self, prefix: &str) -> Self {
+        self.store = Arc::new(PrefixStore::new(self.store, prefix));
+        self
+    }
+
+    /// Does not rely on the order of the store's listings: each reads a whole folder.
+    ///
+    /// For S3's directory buckets (Express One Zone) and for
+    /// [`LocalFileSystem`](::object_store::local::LocalFileSystem).
+    #[must_use]
+    pub fn unordered(mut self) -> Self {
+        self.order = Order::Any;
+        self
+    }
+
+    async fn put(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+        let path = Path::from(key.as_str());
+        match self.store.put_opts(&path, bytes.into(), PutOptions::from(PutMode::Create)).await {
+            Ok(_) => Ok(Creation::Created),
+            Err(error) => match failure::refusal(error) {
+                Refusal::Taken => Ok(Creation::Exists),
+                Refusal::PerhapsTaken if self.exists(&path).await => Ok(Creation::Exists),
+                Refusal::PerhapsTaken | Refusal::Unknown => Ok(Creation::Unknown),
+                Refusal::NotWritten(error) => Err(error),
+            },
+        }
+    }
+
+    async fn exists(&self, path: &Path) -> bool {
+        self.store.head(path).await.is_ok()
+    }
+
+    async fn get(&self, path: &Path, range: Option<Range<u64>>) -> Result<Option<Bytes>, Error> {
+        let Some(range) = range else { return self.fetch(path, None).await };
+        // Stores refuse an empty range, and one that starts at or after the end.
+        let wanted = match range.end {
+            end if end <= range.start => return self.clip(path, &range).await,
+            end if i64::try_from(end).is_err() => GetRange::Offset(range.start),
+            _ => GetRange::Bounded(range.clone()),
+        };
+        match self.fetch(path, Some(wanted)).await {
+            Err(refused) => match self.clip(path, &range).await {
+                Ok(Some(nothing)) => Ok(Some(nothing)),
+                _ => Err(refused),
+            },
+            fetched => fetched,
+        }
+    }
+
+    async fn fetch(&self, path: &Path, range: Option<GetRange>) -> Result<Option<Bytes>, Error> {
+        let fetched = self.store.get_opts(path, GetOptions::new().with_range(range)).await;
+        match failure::unless_absent(fetched)? {
+            Some(object) => object.bytes().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The answer to a range that holds nothing; an error if it holds something.
+    async fn clip(&self, path: &Path, range: &Range<u64>) -> Result<Option<Bytes>, Error> {
+        match failure::unless_absent(self.store.head(path).await)? {
+            Some(object) if range.start < object.size.min(range.end) => {
+                Err(Error::Generic { store: "docvault", source: "the range was refused".into() })
+            }
+            found => Ok(found.map(|_| Bytes::new())),
+        }
+    }
+
+    async fn page(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StorageError> {
+        let folder = prefix.rsplit_once('/').map(|(folder, _)| Path::from(folder));
+        let after = after.map(ObjectKey::as_str).filter(|after| *after >= prefix);
+        let start = after.map(str::to_owned).or_else(|| just_before(prefix));
+        let listed = match start.map(Path::from) {
+            Some(start) => self.store.list_with_offset(folder.as_ref(), &start),
+            None => self.store.list(folder.as_ref()),
+        };
+        let failed = |cause| failure::error("list the objects", cause);
+        let mut keys = listed
+            .map_ok(|object| object.location.as_ref().parse::<ObjectKey>())
+            .try_filter_map(async |key| Ok(key.ok()))
+            .map_err(failed)
+            .boxed();
+        let mut page = Page { prefix, after, limit, order: self.order, keys: BTreeSet::new(), last: None };
+        while !page.is_complete() {
+            let Some(key) = keys.try_next().await? else { break };
+            page.take(key)?;
+        }
+        Ok(page.keys.into_iter().collect())
+    }
+}
+
+#[async_trait]
+impl Storage for ObjectStorage {
+    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+        self.runtime.run(self.put(key, bytes)).await
+    }
+
+    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
+        let path = Path::from(key.as_str());
+        let read = self.runtime.run(self.get(&path, range)).await;
+        read.map_err(|cause| failure::error("read an object", cause))
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        let path = Path::from(key.as_str());
+        let deleted = self.runtime.run(self.store.delete(&path)).await;
+        failure::unless_absent(deleted).map(drop).map_err(|cause| failure::error("delete an object", cause))
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StorageError> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        self.runtime.run(self.page(prefix, after, limit)).await
+    }
+}
+
+/// A page of a listing, filled as keys come in.
+struct Page<'a> {
+    prefix: &'a str,
+    after: Option<&'a str>,
+    limit: usize,
+    order: Order,
+    keys: BTreeSet<ObjectKey>,
+    last: Option<ObjectKey>,
+}
+
+impl Page<'_> {
+    /// Whether no key that is still to come belongs on the page.
+    fn is_complete(&self) -> bool {
+        let beyond =
+            |last: &ObjectKey| last.as_str() > self.prefix && !last.as_str().starts_with(self.prefix);
+        self.order == Order::Bytes
+            && (self.keys.len() >= self.limit || self.last.as_ref().is_some_and(beyond))
+    }
+
+    fn take(&mut self, key: ObjectKey) -> Result<(), StorageError> {
+        if self.order == Order::Bytes && self.last.as_ref().is_some_and(|last| *last >= key) {
+            let message = "this store does not list in byte order; say so by `ObjectStorage::unordered`";
+            return Err(StorageError::new(StorageErrorKind::Unsupported, message));
+        }
+        self.last = Some(key.clone());
+        let wanted =
+            key.as_str().starts_with(self.prefix) && self.after.is_none_or(|after| key.as_str() > after);
+        if wanted {
+            self.keys.insert(key);
+        }
+        if self.keys.len() > self.limit {
+            self.keys.pop_last();
+        }
+        Ok(())
+    }
+}
+
+/// A text that no key starting with `prefix` precedes, and few others follow before those; `None`
+/// where the folder's beginning is as good.
+///
+/// The key alphabet in byte order is `-`, `/`, `0` to `9`, `a` to `z`.
+fn just_before(prefix: &str) -> Option<String> {
+    let last = prefix.chars().next_back()?;
+    let rest = prefix.strip_suffix(last)?;
+    let within_segment = !rest.is_empty() && !rest.ends_with('/');
+    let smaller = match last {
+        '/' => return None,
+        '-' => return within_segment.then(|| rest.to_owned()),
+        '0' if within_segment => '/',
+        '0' => return None,
+        'a' => '9',
+        last => char::from_u32(u32::from(last) - 1)?,
+    };
+    Some(format!("{rest}{smaller}{}", "z".repeat(SEGMENT)))
+}
+
+/// The longest segment of a key.
+const SEGMENT: usize = 96;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listing_starts_just_before_its_prefix() {
+        let keys = ["a", "a-", "a-0", "a/0", "a0", "a1", "a1-z", "a1/z", "a2", "aa", "az", "b", "b/0", "b/a"];
+        for prefix in ["a", "a-", "a-0", "a/", "a/0", "a0", "a1", "a1-", "a1/", "aa", "ab", "b", "b/0", "b/a"]
+        {
+            let Some(start) = just_before(prefix) else { continue };
+            for key in keys.iter().filter(|key| key.starts_with(prefix)) {
+                assert!(Path::from(*key) > Path::from(start.as_str()), "{prefix}: {start} hides {key}");
+            }
+        }
+        assert_eq!(just_before("part/00-").as_deref(), Some("part/00"));
+        assert!(just_before("part/1f").is_some_and(|start| start.starts_with("part/1ez")));
+        assert_eq!(just_before(""), None);
+    }
+}

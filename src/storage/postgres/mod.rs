@@ -1,0 +1,195 @@
+//! Objects in a table of PostgreSQL.
+
+use core::{future::Future, ops::Range};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use deadpool_postgres::{
+    Object, Pool,
+    tokio_postgres::{
+        self, Row,
+        types::{ToSql, Type},
+    },
+};
+
+use super::{Creation, ObjectKey, Storage, StorageError, StorageErrorKind, runtime::Runtime};
+
+mod failure;
+mod table;
+
+use failure::Failure;
+use table::Statements;
+
+/// A table of PostgreSQL 12 or newer: one row for each object, `INSERT … ON CONFLICT DO NOTHING`.
+///
+/// The table is named `docvault_objects` and lives in a schema of the caller's choice, so one
+/// database holds several vaults. The pool is built and configured as `deadpool-postgres`'s users do:
+/// server, credentials, TLS, time-outs, size. It must lead to the primary server; connection
+/// poolers are fine, in transaction mode too, for no statement is prepared by name and no setting outlives its transaction.
+///
+/// Writes are committed with `synchronous_commit` at least `on`, whatever the server's, the
+/// database's or the role's default; servers that run with `fsync = off` are refused.
+///
+/// # Runtime
+///
+/// The driver does its I/O in a tokio runtime: the one in which [`PostgresStorage::create`] or
+/// [`PostgresStorage::open`] is called. The calls may then be polled by any executor, while that
+/// runtime runs.
+#[derive(Clone)]
+pub struct PostgresStorage {
+    pool: Pool,
+    runtime: Runtime,
+    statements: Statements,
+}
+
+impl core::fmt::Debug for PostgresStorage {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("PostgresStorage").field("pool", &self.pool.status()).finish_non_exhaustive()
+    }
+}
+
+impl PostgresStorage {
+    /// Makes the schema and the table for a new vault; those that are there are used.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageErrorKind::Denied`] if the role may not make them, or the server is a standby;
+    /// [`StorageErrorKind::Unsupported`] if the server or the table would lose what it acknowledged, or a
+    /// newer docvault made the table; [`StorageErrorKind::Unavailable`] outside a tokio runtime, or if
+    /// the server cannot be reached.
+    pub async fn create(pool: Pool, schema: &str) -> Result<Self, StorageError> {
+        let storage = Self::over(pool, schema)?;
+        let script = storage.statements.create.as_str();
+        let absent = storage.call("look for the table", |client| table::is_absent(client, schema)).await?;
+        if absent {
+            storage.call("make the table", |client| client.batch_execute(script)).await?;
+        }
+        storage.check(schema).await
+    }
+
+    /// Opens the table that [`PostgresStorage::create`] made in `schema`.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageErrorKind::NotAVault`] if there is no such table; otherwise as
+    /// [`PostgresStorage::create`].
+    pub async fn open(pool: Pool, schema: &str) -> Result<Self, StorageError> {
+        Self::over(pool, schema)?.check(schema).await
+    }
+
+    fn over(pool: Pool, schema: &str) -> Result<Self, StorageError> {
+        let runtime = Runtime::current("PostgreSQL's driver")?;
+        Ok(Self { pool, runtime, statements: Statements::in_schema(schema) })
+    }
+
+    async fn check(self, schema: &str) -> Result<Self, StorageError> {
+        let about = self.call("look at the table", |client| table::About::read(client, schema)).await?;
+        about.check()?;
+        Ok(self)
+    }
+
+    /// Runs `call` on a connection, and once more if that connection turns out to be lost.
+    async fn call<T: Send, F: Future<Output = Result<T, tokio_postgres::Error>> + Send>(
+        &self,
+        attempt: &str,
+        call: impl Fn(Connection) -> F + Send + Sync,
+    ) -> Result<T, StorageError> {
+        let mut result = self.once(&call).await;
+        if result.as_ref().is_err_and(Failure::is_lost_connection) {
+            result = self.once(&call).await;
+        }
+        result.map_err(|failure| failure.error(attempt))
+    }
+
+    async fn once<T: Send, F: Future<Output = Result<T, tokio_postgres::Error>> + Send>(
+        &self,
+        call: impl FnOnce(Connection) -> F + Send,
+    ) -> Result<T, Failure> {
+        let called = async { Ok(call(Connection(self.pool.get().await?)).await?) };
+        self.runtime.run(called).await
+    }
+}
+
+#[async_trait]
+impl Storage for PostgresStorage {
+    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+        let insert = self.once(async |client| {
+            let parameters: [Parameter<'_>; 2] = [(&key.as_str(), Type::TEXT), (&&*bytes, Type::BYTEA)];
+            client.execute(&self.statements.insert, &parameters).await
+        });
+        match insert.await {
+            Ok(0) => Ok(Creation::Exists),
+            Ok(_) => Ok(Creation::Created),
+            Err(failure) if failure.wrote_nothing() => Err(failure.error("write an object")),
+            Err(_) => Ok(Creation::Unknown),
+        }
+    }
+
+    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
+        let range = range.unwrap_or(0..u64::MAX);
+        // Counted from 1, and of 31 bits, as are the lengths of values.
+        let limit = |at: u64| i32::try_from(at).unwrap_or(i32::MAX - 1);
+        let (start, length) = (limit(range.start) + 1, limit(range.end.saturating_sub(range.start)));
+        let rows = self.call("read an object", async |client| {
+            let parameters: [Parameter<'_>; 3] =
+                [(&key.as_str(), Type::TEXT), (&start, Type::INT4), (&length, Type::INT4)];
+            client.query(&self.statements.read, &parameters).await
+        });
+        Ok(rows.await?.first().map(|row| Bytes::copy_from_slice(row.get(0))))
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        let deleted = self.call("delete an object", async |client| {
+            client.execute(&self.statements.delete, &[(&key.as_str(), Type::TEXT)]).await
+        });
+        deleted.await.map(drop)
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StorageError> {
+        let (after, beyond) = (after.map_or("", ObjectKey::as_str), just_beyond(prefix));
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self.call("list the objects", async |client| {
+            let parameters: [Parameter<'_>; 4] =
+                [(&prefix, Type::TEXT), (&beyond, Type::TEXT), (&after, Type::TEXT), (&limit, Type::INT8)];
+            client.query(&self.statements.list, &parameters).await
+        });
+        Ok(rows.await?.iter().filter_map(|row| row.get::<_, &str>(0).parse().ok()).collect())
+    }
+}
+
+/// A value with its type, which spares the round trip that asks the server for it.
+type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// A connection of the pool.
+struct Connection(Object);
+
+impl Connection {
+    async fn execute(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64, tokio_postgres::Error> {
+        self.0.execute_typed(sql, parameters).await
+    }
+
+    async fn query(
+        &self,
+        sql: &str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        self.0.query_typed(sql, parameters).await
+    }
+
+    async fn batch_execute(self, sql: &str) -> Result<(), tokio_postgres::Error> {
+        self.0.batch_execute(sql).await
+    }
+}
+
+/// The first text in byte order that follows all that start with `prefix`, over the key alphabet.
+fn just_beyond(prefix: &str) -> String {
+    match prefix.chars().next_back().and_then(|last| Some((last, char::from_u32(u32::from(last) + 1)?))) {
+        Some((last, next)) => format!("{}{next}", prefix.strip_suffix(last).unwrap_or(prefix)),
+        None => "~".to_owned(),
+    }
+}
