@@ -9,25 +9,30 @@ shift $(($# > 1 ? 2 : 1))
 cargo build --quiet --release --all-features --example writer
 writer=${CARGO_TARGET_DIR:-target}/release/examples/writer
 kept=$(mktemp -d)
-trap 'rm -rf "$kept"' EXIT
+running=()
+stop() {
+    for process in "${running[@]}"; do kill -KILL "$process" 2>/dev/null || true; done
+    rm -rf "$kept"
+}
+trap stop EXIT
 "$writer" "$place" "$kept/vault" create
 start=$(date +%s.%N)
-running=()
 for name in a b c d; do
     "$writer" "$place" "$kept/vault" "$name" "$count" >"$kept/$name.acknowledged" & running+=($!)
 done
-acknowledged() { cat "$kept"/*.acknowledged | wc -l; }
-until (($(acknowledged) >= count)); do
-    sleep 0.1
-    kill -0 "${running[@]}" 2>/dev/null || break
+acknowledged() { cat "$@" | wc -l; }
+# While it has most of its documents before it.
+until (($(acknowledged "$kept/a.acknowledged") >= count / 10)); do
+    sleep 0.05
+    kill -0 "${running[0]}"
 done
 kill -KILL "${running[0]}"
 wait "${running[0]}" 2>/dev/null || true
-printf 'one process was killed after %s documents\n' "$(acknowledged)"
+printf 'one process was killed after %s documents of its own\n' "$(acknowledged "$kept/a.acknowledged")"
 "$writer" "$place" "$kept/vault" a "$count" >"$kept/a-again.acknowledged" & running[0]=$!
 if [ $# -gt 0 ]; then
     "$@"
-    printf 'disturbed by: %s, after %s documents\n' "$(basename "$1")" "$(acknowledged)"
+    printf 'disturbed by: %s, after %s documents\n' "$(basename "$1")" "$(acknowledged "$kept"/*.acknowledged)"
 fi
 for process in "${running[@]}"; do
     wait "$process"

@@ -106,7 +106,7 @@ impl Error {
     pub(crate) fn again(&self) -> Self {
         let same = Self::new(self.0.kind, self.0.message.clone());
         match (self.storage(), &self.0.source) {
-            (Some(kind), Some(source)) => same.caused(StorageError::new(kind, source.to_string())),
+            (Some(kind), Some(source)) => same.caused(StorageError::new(kind, chain(&**source))),
             _ => same,
         }
     }
@@ -122,6 +122,12 @@ impl Error {
     pub fn storage(&self) -> Option<StorageErrorKind> {
         self.0.source.as_ref()?.downcast_ref::<StorageError>().map(StorageError::kind)
     }
+}
+
+/// What an error says, and its causes.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = core::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 impl fmt::Display for Error {

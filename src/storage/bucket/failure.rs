@@ -92,10 +92,12 @@ impl Answer {
             _ if quota => StorageErrorKind::Full,
             _ if denied => StorageErrorKind::Denied,
             (Error::PermissionDenied { .. } | Error::Unauthenticated { .. }, _) => StorageErrorKind::Denied,
+            (Error::NotSupported { .. } | Error::NotImplemented { .. }, _) => StorageErrorKind::Unsupported,
             (Error::NotFound { .. }, _) => StorageErrorKind::NotAVault,
-            (Error::NotSupported { .. } | Error::NotImplemented { .. }, _) | (_, Some(501)) => {
-                StorageErrorKind::Unsupported
-            }
+            // A listing's errors have no variants of their own.
+            (_, Some(401 | 403)) => StorageErrorKind::Denied,
+            (_, Some(404)) => StorageErrorKind::NotAVault,
+            (_, Some(501)) => StorageErrorKind::Unsupported,
             _ => of_io(error),
         }
     }
