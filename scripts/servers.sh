@@ -66,7 +66,8 @@ start_azure() {
         --blobPort "$port" --skipApiVersionCheck --disableTelemetry >"$work/azurite.log" 2>&1 &
     processes+=($!)
     export AZURITE_BLOB_STORAGE_URL=http://127.0.0.1:$port AZURE_STORAGE_USE_EMULATOR=true
-    wait_for Azurite python3 - <<'PY'
+    # A file, for standard input would be spent on the first try.
+    cat >"$work/container.py" <<'PY'
 import base64, hashlib, hmac, os, urllib.request
 from email.utils import formatdate
 # The emulator's account and key are public: learn.microsoft.com, "Use the Azurite emulator".
@@ -78,6 +79,7 @@ request = urllib.request.Request(os.environ["AZURITE_BLOB_STORAGE_URL"] + "/devs
     headers={"x-ms-date": date, "x-ms-version": "2021-12-02", "Authorization": f"SharedKey devstoreaccount1:{signature}", "Content-Length": "0"})
 urllib.request.urlopen(request)
 PY
+    wait_for Azurite python3 "$work/container.py"
 }
 
 # PostgreSQL does not run as root.

@@ -3,13 +3,22 @@
 
 mod common;
 
-use std::sync::Arc;
+use core::ops::Range;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use common::{block_on, vault_on};
 use docvault::{
-    NewDocument, Vault,
+    NewDocument, Session, Sleeper, Vault, VaultOptions,
     keys::{Bounds, LocalKey, Passphrase},
-    storage::MemoryStorage,
+    storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError},
 };
 
 /// Every answer of a process that slept is as new as what another one was told before it asked.
@@ -39,5 +48,73 @@ fn an_answer_is_never_older_than_what_another_process_was_told() {
         assert!(session(describes_case).describe_case(case).await.unwrap().closed);
         assert_eq!(session(lists).documents(case, None).await.unwrap().documents[0].name, "two");
         assert_eq!(slots.slots().await.unwrap().len(), 2);
+    });
+}
+
+/// A storage on which another process commits just before each of the first few commits.
+#[derive(Debug)]
+struct Overtaken {
+    storage: Arc<MemoryStorage>,
+    rival: Session,
+    left: AtomicUsize,
+}
+
+#[async_trait]
+impl Storage for Overtaken {
+    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+        let fewer = |left: usize| left.checked_sub(1);
+        let overtakes = key.as_str().starts_with("log/")
+            && self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fewer).is_ok();
+        if overtakes {
+            self.rival.create_case("before").await.unwrap();
+        }
+        self.storage.create(key, bytes).await
+    }
+
+    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
+        self.storage.read(key, range).await
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        self.storage.delete(key).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StorageError> {
+        self.storage.list(prefix, after, limit).await
+    }
+}
+
+/// A time of waiting in which another process commits.
+#[derive(Debug)]
+struct Overtaking(Session);
+
+#[async_trait]
+impl Sleeper for Overtaking {
+    async fn sleep(&self, _: Duration) {
+        self.0.create_case("meanwhile").await.unwrap();
+    }
+}
+
+/// Whoever lost a race and waits does not lose the next one by having waited.
+#[test]
+fn what_is_committed_while_a_loser_waits_costs_it_no_race() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, folder) = vault_on(storage.clone()).await;
+        let rival = vault.session("rival").purpose("p").begin().unwrap();
+        let options = VaultOptions::default().sleeper(Overtaking(rival.clone()));
+        let overtaken = Overtaken { storage, rival: rival.clone(), left: AtomicUsize::new(2) };
+        let key = Arc::new(LocalKey::load(folder.path().join("key")).unwrap());
+        let slow = Vault::open_with(Arc::new(overtaken), key, &vault.pin(), options).await.unwrap();
+        slow.session("slow").purpose("p").begin().unwrap().create_case("mine").await.unwrap();
+        let mut titles: Vec<_> =
+            rival.cases(None).await.unwrap().cases.into_iter().map(|case| case.title).collect();
+        titles.sort();
+        assert_eq!(titles, ["before", "before", "meanwhile", "mine"]);
     });
 }

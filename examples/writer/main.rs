@@ -16,7 +16,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use docvault::{CaseId, ErrorKind, Freshness, NewDocument, Outcome, Pin, Session, Vault, keys::LocalKey};
+use docvault::{
+    CaseId, ErrorKind, Freshness, NewDocument, Outcome, Pin, Session, Vault,
+    keys::LocalKey,
+    storage::{StorageError, StorageErrorKind},
+};
 
 mod place;
 
@@ -57,10 +61,10 @@ async fn open(place: &str, files: &Files) -> Result<Vault> {
 }
 
 async fn write(place: &str, files: &Files, name: &str, count: usize) -> Result<()> {
-    let vault = open(place, files).await?;
+    let vault = patiently(async || open(place, files).await).await?;
     let desk = vault.session("writer").purpose("several processes").begin()?;
-    let case = case(&desk, name).await?;
-    let there = documents(&desk, case).await?;
+    let case = patiently(async || case(&desk, name).await).await?;
+    let there = patiently(async || documents(&desk, case).await).await?;
     for number in 0..count {
         let document = format!("{name}/{number}");
         if !there.contains(&document) {
@@ -71,7 +75,26 @@ async fn write(place: &str, files: &Files, name: &str, count: usize) -> Result<(
     Ok(())
 }
 
-/// The case of this name, opened if it is not there.
+/// Does again what a storage that fails for a while interrupted, and what does no harm when done twice.
+async fn patiently<T>(attempt: impl AsyncFn() -> Result<T>) -> Result<T> {
+    let began = Instant::now();
+    loop {
+        match attempt().await {
+            Err(error) if began.elapsed() < PATIENCE && may_pass(&*error) => pause(),
+            done => return done,
+        }
+    }
+}
+
+fn may_pass(error: &(dyn Error + 'static)) -> bool {
+    let storage = error.downcast_ref().map(StorageError::kind);
+    storage == Some(StorageErrorKind::Unavailable)
+        || error.downcast_ref().is_some_and(|error: &docvault::Error| {
+            matches!(error.kind(), ErrorKind::Storage | ErrorKind::Contended | ErrorKind::OutcomeUnknown(_))
+        })
+}
+
+/// The case of this name, opened if it is not there. Listing settles what an earlier try left open.
 async fn case(desk: &Session, name: &str) -> Result<CaseId> {
     let cases = desk.cases(None).await?.cases;
     match cases.iter().find(|case| case.title == name) {

@@ -369,11 +369,11 @@ impl Ledger {
         let state = self.state();
         let commit = verified(state.vault, &state.log_key, &attempt.sealed.key, winner)?;
         self.apply(&commit)?;
-        self.catch_up().await?;
+        // What others commit meanwhile is caught up with afterwards, or waiting would itself lose the next race.
         if work.losses > 1 {
             self.sleeper.sleep(self.jitter(work.losses)?).await;
         }
-        Ok(())
+        self.catch_up().await
     }
 
     /// Applies every commit that follows the state. Of the manifests on the way the newest must be there:

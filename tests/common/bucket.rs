@@ -88,11 +88,12 @@ impl Bucket {
                 head += &format!("content-length: {}\r\n", body.len());
             }
             headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
-            writer.write_all(format!("{head}\r\n").as_bytes())?;
+            // In one piece, or a body would wait for the client to acknowledge its head.
+            let mut response = format!("{head}\r\n").into_bytes();
             if !head_only {
-                writer.write_all(&body)?;
+                response.extend(body);
             }
-            writer.flush()?;
+            writer.write_all(&response)?;
         }
         Ok(())
     }
