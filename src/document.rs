@@ -320,14 +320,14 @@ pub(crate) fn check_attributes(attributes: &Attributes) -> Result<()> {
     Ok(())
 }
 
-fn write_attributes(w: &mut Writer, attributes: &Attributes) {
+pub(crate) fn write_attributes(w: &mut Writer, attributes: &Attributes) {
     w.u32(u32::try_from(attributes.len()).unwrap_or(u32::MAX));
     for (name, value) in attributes {
         w.text(name).text(value);
     }
 }
 
-fn read_attributes(r: &mut Reader<'_>) -> Result<Attributes, Malformed> {
+pub(crate) fn read_attributes(r: &mut Reader<'_>) -> Result<Attributes, Malformed> {
     let count = r.count(ATTRIBUTES_CAP)?;
     let mut pairs: Vec<(String, String)> = Vec::with_capacity(count);
     for _ in 0..count {

@@ -31,28 +31,30 @@ macro_rules! id {
             }
 
             #[allow(dead_code, reason = "one macro for identifiers of which not all are parsed")]
-            pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+            pub(crate) fn read(
+                r: &mut $crate::wire::Reader<'_>,
+            ) -> core::result::Result<Self, $crate::wire::Malformed> {
                 r.array().map(Self)
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write_hex(f, &self.0)
+        impl core::fmt::Display for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                $crate::ids::Hex(&self.0).fmt(f)
             }
         }
 
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 write!(f, concat!(stringify!($name), "({})"), self)
             }
         }
 
-        impl FromStr for $name {
-            type Err = ParseIdError;
+        impl core::str::FromStr for $name {
+            type Err = $crate::ids::ParseIdError;
 
-            fn from_str(text: &str) -> Result<Self, ParseIdError> {
-                parse_hex(text).map(Self)
+            fn from_str(text: &str) -> core::result::Result<Self, $crate::ids::ParseIdError> {
+                $crate::ids::parse_hex(text).map(Self)
             }
         }
 
@@ -64,6 +66,9 @@ macro_rules! id {
         }
     };
 }
+
+#[cfg(feature = "intake")]
+pub(crate) use id;
 
 id! {
     /// One tenant's vault; bound into every object at genesis.

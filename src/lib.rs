@@ -37,6 +37,8 @@ mod anchor;
 mod audit;
 mod auditor;
 mod crypto;
+#[cfg(feature = "intake")]
+pub mod deposit;
 mod disclosure;
 mod document;
 mod env;

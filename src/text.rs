@@ -31,6 +31,22 @@ pub(crate) fn parse_base64(text: &str) -> Option<Vec<u8>> {
     (base64(&bytes) == text).then_some(bytes)
 }
 
+/// Base 64 for URLs (RFC 4648 §5), without padding (§3.2).
+#[cfg(feature = "intake")]
+pub(crate) fn base64url(bytes: &[u8]) -> String {
+    base64(bytes).trim_end_matches('=').replace('+', "-").replace('/', "_")
+}
+
+/// The bytes whose [`base64url`] is `text`: no other encoding of them is taken.
+#[cfg(feature = "intake")]
+pub(crate) fn parse_base64url(text: &str) -> Option<Vec<u8>> {
+    let mut padded = text.replace('-', "+").replace('_', "/");
+    while !padded.len().is_multiple_of(4) {
+        padded.push('=');
+    }
+    parse_base64(&padded).filter(|bytes| base64url(bytes) == text)
+}
+
 /// The number that `text` is the one decimal representation of.
 pub(crate) fn parse_decimal(text: &str) -> Option<u64> {
     let number = text.parse::<u64>().ok()?;

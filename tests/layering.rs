@@ -14,6 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "domain values",
         &[
             "anchor",
+            "deposit",
             "disclosure",
             "document",
             "grant",

@@ -7,7 +7,10 @@ use crate::secret::Secret;
 
 macro_rules! labels {
     ($($name:ident = $text:literal;)*) => {
-        $(pub(crate) const $name: &str = concat!("docvault/v1/", $text);)*
+        $(
+            #[cfg_attr(not(feature = "intake"), allow(dead_code, reason = "those of deposits are of intake alone"))]
+            pub(crate) const $name: &str = concat!("docvault/v1/", $text);
+        )*
         #[cfg(test)]
         const ALL: &[&str] = &[$($name),*];
     };
@@ -22,23 +25,40 @@ labels! {
     DELIVERY_MANIFEST = "delivery manifest";
     DELIVERY_MANIFEST_KEY = "key of delivery manifest";
     DELIVERY_WRAP = "delivery wrap";
+    DEPOSIT_ANSWER = "deposit answer";
+    DEPOSIT_JOURNAL = "deposit journal";
+    DEPOSIT_JOURNAL_KEY = "key of deposit journal";
+    DEPOSIT_KEY = "deposit key to intake";
+    DEPOSIT_MANIFEST = "deposit manifest";
+    DEPOSIT_PART = "deposit part";
+    DEPOSIT_SALT = "salt of deposit";
     EFFECT = "effect";
     GRANT = "grant to recipient";
     HEAD_KEY = "head key";
     HEAD_META = "head meta";
     INNER_BODY = "inner body";
     INNER_BODY_KEY = "key of inner body";
+    INTAKE_SEED = "seed of intake key";
     KEYRING_PAYLOAD = "keyring payload";
     KEYRING_TO_SLOT = "keyring to slot";
+    LINK_ROOT = "root of link";
+    LINK_SECRET = "secret of link";
+    LINK_SEED = "seed of link key";
     LOCAL_SLOT = "local slot";
     OUTER_BODY = "outer body";
     OUTER_BODY_KEY = "key of outer body";
     PAGES = "pages";
     PASSPHRASE_SLOT = "passphrase slot";
     RECIPIENT = "recipient";
+    REQUEST_DETAILS = "request details";
+    REQUEST_DETAILS_KEY = "key of request details";
     SENDER = "sender";
     SIGN_COMMIT = "sign commit";
     SIGN_DELIVERY = "sign delivery";
+    SIGN_DEPOSIT_MANIFEST = "sign deposit manifest";
+    SIGN_DEPOSIT_PART = "sign deposit part";
+    SIGN_DEPOSIT_PROMISE = "sign deposit promise";
+    SIGN_REQUEST = "sign request";
     SLOT = "slot seed";
     UPLOAD_TOKEN = "upload token";
 }

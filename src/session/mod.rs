@@ -11,6 +11,8 @@ mod log;
 mod outcome;
 mod receipts;
 mod records;
+#[cfg(feature = "intake")]
+mod requests;
 mod statements;
 
 use std::sync::Arc;

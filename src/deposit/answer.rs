@@ -1,0 +1,76 @@
+//! What the office leaves with the carrier for a client (FORMAT §11.4).
+
+use bytes::Bytes;
+
+use super::{
+    descriptor::Descriptor,
+    ids::{DepositId, RequestId},
+    receipt::DepositReceipt,
+};
+use crate::{
+    FORMAT, SUITE,
+    crypto::{
+        chunked,
+        schedule::{DEPOSIT_ANSWER, context},
+    },
+    env::{Entropy, EntropyError},
+    error::{Error, Result},
+    padding,
+    secret::Secret,
+    wire::{Malformed, Reader, Writer},
+};
+
+/// Seals a receipt for whoever made the deposit.
+pub(super) fn seal(
+    request: &Descriptor,
+    (deposit, number): (DepositId, u16),
+    key: &Secret<32>,
+    receipt: &DepositReceipt,
+    entropy: &dyn Entropy,
+) -> Result<Bytes, EntropyError> {
+    let padded = padding::pad(&receipt.to_bytes());
+    let sealed = chunked::seal(key, &bound(request, deposit, number), &padded, entropy)?;
+    let mut w = Writer::with_capacity(64 + sealed.len());
+    w.fixed(b"dvda").u8(FORMAT).u8(SUITE).u16(0);
+    w.fixed(request.request().as_bytes()).fixed(deposit.as_bytes()).u16(number).fixed(&[0; 6]).fixed(&sealed);
+    Ok(w.into_vec().into())
+}
+
+pub(super) fn open(
+    request: &Descriptor,
+    deposit: DepositId,
+    key: &Secret<32>,
+    answer: &[u8],
+) -> Result<DepositReceipt> {
+    let opened = parse(answer).and_then(|parsed| {
+        let (named, number, sealed) = parsed;
+        if named != (request.request(), deposit) {
+            return Err(Malformed);
+        }
+        let padded = chunked::open(key, &bound(request, deposit, number), sealed).map_err(|_| Malformed)?;
+        DepositReceipt::parse(padding::unpad(&padded)?).map_err(|_| Malformed)
+    });
+    opened.map_err(|Malformed| Error::corrupt(format!("the answer to deposit {deposit}")))
+}
+
+type Parsed<'a> = ((RequestId, DepositId), u16, &'a [u8]);
+
+fn parse(bytes: &[u8]) -> Result<Parsed<'_>, Malformed> {
+    if bytes.len() > ANSWER_CAP {
+        return Err(Malformed);
+    }
+    let mut r = Reader::new(bytes);
+    r.expect(b"dvda")?;
+    r.expect(&[FORMAT, SUITE, 0, 0])?;
+    let named = (RequestId::read(&mut r)?, DepositId::read(&mut r)?);
+    let number = r.u16()?;
+    r.zeros(6)?;
+    Ok((named, number, r.rest()))
+}
+
+fn bound(request: &Descriptor, deposit: DepositId, number: u16) -> [u8; 32] {
+    context(DEPOSIT_ANSWER, &[request.digest(), deposit.as_bytes(), &number.to_be_bytes()])
+}
+
+/// Bytes of an answer, at most.
+const ANSWER_CAP: usize = 704 << 10;

@@ -1,0 +1,352 @@
+//! Carriers: who keeps deposits until the office takes them in, with no key of the vault (FORMAT §11.3).
+
+mod key;
+mod refusal;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+pub use key::{CarrierKey, CarrierPublicKey};
+pub use refusal::{CarrierError, Refusal};
+
+use super::{
+    descriptor::{Caps, Descriptor},
+    ids::{DepositId, RequestId},
+    manifest::Manifest,
+    objects::{self, settle},
+    part::{Part, PartStart, Place},
+    promise::Promise,
+};
+use crate::{
+    env::{Clock, SystemClock},
+    error::{Error, Result},
+    recipient::Sender,
+    storage::Storage,
+    wire::Malformed,
+};
+
+/// Takes deposits in, and promises that they will be answered. It holds no key of the vault and opens nothing.
+///
+/// It keeps no state but in its storage, so any number of processes may run on one. Its storage can be a part of
+/// the vault's own, or another: all names begin with `deposit/`.
+///
+/// What a client sends needs no authentication but the signature it carries; [`Refusal`] says why something is
+/// not taken. A web server around it limits rates and sizes: a part has at most
+/// [`PART_MAX`](super::PART_MAX) bytes, everything else less than 1 MiB.
+#[derive(Debug)]
+pub struct Carrier {
+    storage: Arc<dyn Storage>,
+    key: CarrierKey,
+    sender: Sender,
+    clock: Arc<dyn Clock>,
+}
+
+/// A part that a carrier has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HeldPart {
+    /// The page, from 0.
+    pub page: u16,
+    /// The part, from 0.
+    pub part: u32,
+    /// The hash of what is sealed in it.
+    pub sha256: [u8; 32],
+}
+
+/// What a carrier has of a deposit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Held {
+    /// Its parts, in order; one that was just sent may not be listed yet.
+    pub parts: Vec<HeldPart>,
+    /// Its promise, if it is complete.
+    pub promise: Option<Bytes>,
+    /// Answers of the office.
+    pub answers: Vec<Bytes>,
+}
+
+type Answer<T> = core::result::Result<T, CarrierError>;
+
+impl Carrier {
+    /// The carrier with this key, for the requests of the vault that `sender` is.
+    #[must_use]
+    pub fn new(storage: impl Storage, key: CarrierKey, sender: Sender) -> Self {
+        Self { storage: Arc::new(storage), key, sender, clock: Arc::new(SystemClock) }
+    }
+
+    /// The same with another clock.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Publishes a request. Anybody may send it: only what the vault signed for this carrier is taken.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if the vault has not signed it, [`Denied`](crate::ErrorKind::Denied) if it is for
+    /// another carrier; the storage's.
+    ///
+    /// # Cancellation
+    ///
+    /// It may be published or not; publish it again.
+    pub async fn publish(&self, descriptor: Bytes) -> Result<RequestId> {
+        let request = Descriptor::verify(&descriptor, &self.sender)?;
+        if *request.carrier() != self.key.public() {
+            return Err(Error::denied("the request is for another carrier"));
+        }
+        let kept = settle(&*self.storage, &objects::request(request.request()), &descriptor).await?;
+        if kept == descriptor { Ok(request.request()) } else { Err(Error::corrupt("the published request")) }
+    }
+
+    /// The descriptor of a request, as it was published: what a link's page shows to its client.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Unknown`]; the storage's.
+    pub async fn descriptor(&self, request: RequestId) -> Answer<Bytes> {
+        Ok(self.published(request).await?.to_bytes())
+    }
+
+    /// Takes a part in, durably: answered, it may be forgotten by its sender. Sent again it is answered as before.
+    ///
+    /// # Errors
+    ///
+    /// [`CarrierError`].
+    ///
+    /// # Cancellation
+    ///
+    /// The part may be stored or not; send it again.
+    pub async fn receive(&self, part: Bytes) -> Answer<HeldPart> {
+        let part = Part::parse(part).map_err(|Malformed| Refusal::Malformed)?;
+        let PartStart { request, deposit, place, .. } = part.start;
+        let descriptor = self.published(request).await?;
+        let caps = descriptor.slot(place.slot).filter(|caps| part.is_within(caps)).ok_or(Refusal::Caps)?;
+        if !part.start.is_signed(&descriptor) {
+            return Err(Refusal::Signature.into());
+        }
+        let key = objects::part(request, deposit, place.page, place.part);
+        if let Some(held) = self.held_part(request, deposit, (place.page, place.part)).await? {
+            return same(held, &part.start);
+        }
+        self.still_takes(&descriptor).await?;
+        if self.storage.read(&objects::manifest(request, deposit), Some(0..0)).await?.is_some() {
+            return Err(Refusal::Finished.into());
+        }
+        self.begin(&descriptor, (deposit, place.slot), caps).await?;
+        let kept = settle(&*self.storage, &key, &part.bytes).await?;
+        same(PartStart::parse(&kept).map_err(|Malformed| Error::corrupt(&key))?, &part.start)
+    }
+
+    /// Takes the manifest that completes a deposit, and gives the promise, which is the deposit's commit. Sent
+    /// again it is answered as before, also after the request expired or was closed.
+    ///
+    /// # Errors
+    ///
+    /// [`CarrierError`].
+    ///
+    /// # Cancellation
+    ///
+    /// The deposit may be complete or not; send the manifest again.
+    pub async fn finish(&self, manifest: Bytes) -> Answer<Bytes> {
+        let parsed = Manifest::parse(&manifest).map_err(|Malformed| Refusal::Malformed)?;
+        let (request, deposit, slot) = (parsed.outline.request, parsed.outline.deposit, parsed.outline.slot);
+        let descriptor = self.published(request).await?;
+        let caps = descriptor.slot(slot).ok_or(Refusal::Caps)?;
+        if !parsed.is_signed(&descriptor) {
+            return Err(Refusal::Signature.into());
+        }
+        if let Some((promise, bytes)) = self.promised(&descriptor, (deposit, slot)).await? {
+            return if *promise.manifest_digest() == parsed.digest() {
+                Ok(bytes)
+            } else {
+                Err(Refusal::Conflict.into())
+            };
+        }
+        self.still_takes(&descriptor).await?;
+        self.begin(&descriptor, (deposit, slot), caps).await?;
+        let sealed_bytes = self.complete(&parsed, caps).await?;
+        if settle(&*self.storage, &objects::manifest(request, deposit), &manifest).await? != manifest {
+            return Err(Refusal::Conflict.into());
+        }
+        let promise =
+            Promise::make(&descriptor, &parsed, sealed_bytes, self.clock.now(), self.key.signing_key());
+        self.commit(&descriptor, &promise, caps).await
+    }
+
+    /// What this carrier has of a deposit: where a client goes on after a lost connection, and finds its answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Unknown`]; the storage's.
+    pub async fn held(&self, request: RequestId, deposit: DepositId, slot: u16) -> Answer<Held> {
+        let descriptor = self.published(request).await?;
+        let promise = self.promised(&descriptor, (deposit, slot)).await?.map(|(_, bytes)| bytes);
+        let prefix = objects::parts(request, deposit);
+        let (mut parts, mut after) = (Vec::new(), None);
+        loop {
+            let keys = self.storage.list(&prefix, after.as_ref(), PAGE).await?;
+            for key in &keys {
+                parts.extend(self.start_of(key).await?.map(|start| HeldPart::of(&start)));
+            }
+            after = keys.last().cloned();
+            if keys.len() < PAGE {
+                break;
+            }
+        }
+        let mut answers = Vec::new();
+        while let Some(answer) = self.answer(request, deposit, answers.len()).await? {
+            answers.push(answer);
+        }
+        Ok(Held { parts, promise, answers })
+    }
+
+    /// Takes nothing more for a request; promises stand.
+    ///
+    /// # Errors
+    ///
+    /// The storage's.
+    ///
+    /// # Security
+    ///
+    /// For the office alone: whoever may call it can keep its clients from answering.
+    ///
+    /// # Cancellation
+    ///
+    /// It may be closed or not; close it again.
+    pub async fn close(&self, request: RequestId) -> Result<()> {
+        super::incoming::close(&*self.storage, request, self.clock.now()).await
+    }
+
+    async fn answer(&self, request: RequestId, deposit: DepositId, number: usize) -> Answer<Option<Bytes>> {
+        let Ok(number) = u16::try_from(number) else { return Ok(None) };
+        Ok(self.storage.read(&objects::answer(request, deposit, number), None).await?)
+    }
+
+    async fn published(&self, request: RequestId) -> Answer<Descriptor> {
+        let bytes = self.storage.read(&objects::request(request), None).await?.ok_or(Refusal::Unknown)?;
+        let descriptor = Descriptor::verify(&bytes, &self.sender)?;
+        if descriptor.request() != request || *descriptor.carrier() != self.key.public() {
+            return Err(Refusal::Unknown.into());
+        }
+        Ok(descriptor)
+    }
+
+    async fn still_takes(&self, request: &Descriptor) -> Answer<()> {
+        if self.clock.now() >= request.expires() {
+            return Err(Refusal::Expired.into());
+        }
+        let closed = self.storage.read(&objects::closed(request.request()), Some(0..0)).await?;
+        closed.map_or(Ok(()), |_| Err(Refusal::Closed.into()))
+    }
+
+    /// Finds the deposit among those begun in its slot, or begins it under the first number that is free.
+    async fn begin(
+        &self,
+        request: &Descriptor,
+        (deposit, slot): (DepositId, u16),
+        caps: &Caps,
+    ) -> Answer<()> {
+        let own = Bytes::copy_from_slice(deposit.as_bytes());
+        for number in 0..caps.uses.saturating_add(ABANDONED) {
+            let key = objects::begun(request.request(), slot, number);
+            let found = match self.storage.read(&key, None).await? {
+                Some(found) => found,
+                None => settle(&*self.storage, &key, &own).await?,
+            };
+            if found == own {
+                return Ok(());
+            }
+        }
+        Err(Refusal::Begun.into())
+    }
+
+    /// The promise given for a deposit, and its bytes.
+    async fn promised(
+        &self,
+        request: &Descriptor,
+        (deposit, slot): (DepositId, u16),
+    ) -> Answer<Option<(Promise, Bytes)>> {
+        let uses = request.slot(slot).map_or(0, |caps| caps.uses);
+        for number in 0..uses {
+            let key = objects::promise(request.request(), slot, number);
+            let Some(bytes) = self.storage.read(&key, None).await? else { return Ok(None) };
+            let promise = Promise::parse(&bytes).map_err(|Malformed| Error::corrupt(&key))?;
+            if promise.deposit() == deposit {
+                return Ok(Some((promise, bytes)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Puts the promise under the first number of its slot that is free; one given meanwhile stands.
+    async fn commit(&self, request: &Descriptor, promise: &Promise, caps: &Caps) -> Answer<Bytes> {
+        let own = promise.to_bytes();
+        for number in 0..caps.uses {
+            let key = objects::promise(request.request(), promise.slot(), number);
+            let found = match self.storage.read(&key, None).await? {
+                Some(found) => found,
+                None => settle(&*self.storage, &key, &own).await?,
+            };
+            let given = Promise::parse(&found).map_err(|Malformed| Error::corrupt(&key))?;
+            if given.deposit() == promise.deposit() {
+                return Ok(found);
+            }
+        }
+        Err(Refusal::Uses.into())
+    }
+
+    /// Checks that every part that a manifest lists is here; gives their sealed bytes.
+    async fn complete(&self, manifest: &Manifest, caps: &Caps) -> Answer<u64> {
+        let outline = &manifest.outline;
+        if outline.pages.len() > usize::from(caps.files) {
+            return Err(Refusal::Caps.into());
+        }
+        let mut sealed_bytes = 0u64;
+        for (page, hashes) in (0..).zip(&outline.pages) {
+            let parts = u32::try_from(hashes.len()).unwrap_or(u32::MAX);
+            for (part, hash) in (0..).zip(hashes) {
+                let place = Place { slot: outline.slot, page, part, last: part.saturating_add(1) == parts };
+                let held = self.held_part(outline.request, outline.deposit, (page, part)).await?;
+                let held = held.ok_or(Refusal::Missing { page, part })?;
+                if held.place != place || held.digest != *hash {
+                    return Err(Refusal::Conflict.into());
+                }
+                sealed_bytes = sealed_bytes.saturating_add(u64::from(held.len));
+            }
+        }
+        Ok(sealed_bytes)
+    }
+
+    async fn held_part(
+        &self,
+        request: RequestId,
+        deposit: DepositId,
+        (page, part): (u16, u32),
+    ) -> Answer<Option<PartStart>> {
+        self.start_of(&objects::part(request, deposit, page, part)).await
+    }
+
+    async fn start_of(&self, key: &crate::storage::ObjectKey) -> Answer<Option<PartStart>> {
+        let Some(bytes) = self.storage.read(key, Some(0..PREFIX)).await? else { return Ok(None) };
+        Ok(Some(PartStart::parse(&bytes).map_err(|Malformed| Error::corrupt(key))?))
+    }
+}
+
+impl HeldPart {
+    fn of(start: &PartStart) -> Self {
+        Self { page: start.place.page, part: start.place.part, sha256: start.digest }
+    }
+}
+
+/// What is held under a part's name, if it is that part.
+fn same(held: PartStart, sent: &PartStart) -> Answer<HeldPart> {
+    if held == *sent { Ok(HeldPart::of(&held)) } else { Err(Refusal::Conflict.into()) }
+}
+
+/// Deposits that a slot lets begin beyond its uses: for telephones that lost their journal.
+pub(super) const ABANDONED: u16 = 8;
+const PREFIX: u64 = 152;
+const PAGE: usize = 1000;

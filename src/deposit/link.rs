@@ -1,0 +1,158 @@
+//! Links: what leads a client to a request, and the keys that follow from it (FORMAT §11.1).
+
+use core::fmt;
+
+use subtle::ConstantTimeEq;
+
+use super::ids::RequestId;
+use crate::{
+    crypto::{
+        hpke::{PublicKey, SecretKey},
+        passphrase::{Cost, derive},
+        schedule::{DEPOSIT_JOURNAL_KEY, INTAKE_SEED, LINK_ROOT, LINK_SECRET, LINK_SEED, subkey},
+        sign::SigningKey,
+    },
+    error::{Error, Result},
+    ids::{CaseId, VaultId},
+    secret::Secret,
+    text::{base64url, parse_base64url},
+};
+
+/// What a link carries behind its `#`: the hash of a request's descriptor, and a secret of 32 bytes.
+///
+/// The request's name, which a server needs to find it, is a [`RequestId`] in the URL before the `#`; the
+/// fragment is kept by the client's browser and reaches no server.
+///
+/// # Security
+///
+/// Who has the link can read what is asked and add deposits within the request's caps; nothing else. It is
+/// printed nowhere but by [`Link::expose_url`]. There is no link without the 32-byte secret: a passphrase is
+/// only ever asked on top.
+pub struct Link {
+    digest: [u8; 32],
+    secret: Secret<32>,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Link([REDACTED])")
+    }
+}
+
+impl Link {
+    pub(super) const fn new(digest: [u8; 32], secret: Secret<32>) -> Self {
+        Self { digest, secret }
+    }
+
+    /// Takes a link from its whole URL, or from its fragment alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::ErrorKind::Invalid) for anything but one version byte, a hash and a secret.
+    pub fn parse(url: &str) -> Result<Self> {
+        let fragment = url.split_once('#').map_or(url, |(_, fragment)| fragment);
+        let bytes = parse_base64url(fragment).map(crate::secret::SecretBytes::new).ok_or_else(not_a_link)?;
+        let (version, rest) = bytes.split_first().ok_or_else(not_a_link)?;
+        let (digest, secret) = rest.split_first_chunk::<32>().ok_or_else(not_a_link)?;
+        let secret = Secret::<32>::copy_from(secret).ok_or_else(not_a_link)?;
+        let none = bool::from(secret.expose().ct_eq(&[0; 32]));
+        if *version == VERSION && !none { Ok(Self { digest: *digest, secret }) } else { Err(not_a_link()) }
+    }
+
+    /// The link at `page`, the URL of the page that opens it, as text for the client alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::ErrorKind::Invalid) if `page` has a fragment of its own.
+    ///
+    /// # Security
+    ///
+    /// The text is the secret. It belongs in the message to the client, and in no log, argument or query.
+    pub fn expose_url(&self, page: &str) -> Result<String> {
+        if page.contains('#') {
+            return Err(Error::invalid("the page's URL has a fragment, where the link's own must stand"));
+        }
+        let bytes = [&[VERSION][..], &self.digest, self.secret.expose()].concat();
+        Ok(format!("{page}#{}", base64url(&bytes)))
+    }
+
+    /// SHA-256 of the descriptor that the link is for.
+    #[must_use]
+    pub const fn descriptor_digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    pub(super) const fn secret(&self) -> &Secret<32> {
+        &self.secret
+    }
+}
+
+fn not_a_link() -> Error {
+    Error::invalid("this is no link of a request, or a part of one: ask for the whole link")
+}
+
+/// The keys of whoever holds a link, and its passphrase if there is one.
+pub(crate) struct LinkKeys {
+    pub(super) root: Secret<32>,
+}
+
+impl LinkKeys {
+    // FORMAT §11.1: passphrase key = Argon2id(passphrase, salt, 19,456 KiB, 2, 1, 32), or empty;
+    //     link root = subkey(secret, "root of link", request, passphrase key)
+    /// Derives the keys; takes about a tenth of a second, and 19 MiB, with a passphrase.
+    pub(super) fn derive(
+        secret: &Secret<32>,
+        request: RequestId,
+        passphrase: Option<(&str, &[u8; 16])>,
+    ) -> Self {
+        let stretched = passphrase.map(|(text, salt)| {
+            derive(text.as_bytes(), salt, PASSPHRASE_COST).expect("RFC 9106 allows this cost")
+        });
+        let stretched = stretched.as_ref().map_or(&[][..], |key| key.expose());
+        Self { root: subkey(secret, LINK_ROOT, &[request.as_bytes(), stretched]) }
+    }
+
+    /// The key that signs parts and manifests.
+    pub(super) fn signing_key(&self) -> SigningKey {
+        SigningKey::from_seed(subkey(&self.root, LINK_SEED, &[]))
+    }
+
+    pub(super) fn journal_key(&self) -> Secret<32> {
+        subkey(&self.root, DEPOSIT_JOURNAL_KEY, &[])
+    }
+}
+
+impl fmt::Debug for LinkKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LinkKeys([REDACTED])")
+    }
+}
+
+/// A request's secrets, as its vault makes them from the case's key: they are stored nowhere, and gone
+/// when the case is erased.
+pub struct RequestSecrets {
+    pub(super) link: Secret<32>,
+    pub(super) intake: SecretKey,
+}
+
+impl RequestSecrets {
+    pub(crate) fn derive(case_key: &Secret<32>, vault: VaultId, case: CaseId, request: RequestId) -> Self {
+        let fields: [&[u8]; 3] = [vault.as_bytes(), case.as_bytes(), request.as_bytes()];
+        let intake = SecretKey::from_seed(&subkey(case_key, INTAKE_SEED, &fields));
+        Self { link: subkey(case_key, LINK_SECRET, &fields), intake }
+    }
+
+    pub(super) fn intake_key(&self) -> PublicKey {
+        self.intake.public()
+    }
+}
+
+impl fmt::Debug for RequestSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RequestSecrets([REDACTED])")
+    }
+}
+
+const VERSION: u8 = 1;
+/// The least that the OWASP Password Storage Cheat Sheet recommends: it is asked of telephones.
+const PASSPHRASE_COST: Cost = Cost { memory: 19_456, passes: 2, lanes: 1 };

@@ -1,0 +1,166 @@
+//! What an office asks for, before it is signed.
+
+use core::{fmt, time::Duration};
+
+use super::{
+    carrier::CarrierPublicKey,
+    descriptor::{Descriptor, Header, SLOTS_CAP},
+    details::{Details, Slot},
+    ids::RequestId,
+    link::{Link, LinkKeys, RequestSecrets},
+};
+use crate::{
+    crypto::sign::SigningKey,
+    env::{Entropy, Timestamp, random},
+    error::{Error, Result},
+    ids::{CaseId, VaultId},
+    secret::SecretBytes,
+    wire::Malformed,
+};
+
+/// What a request asks for, and until when.
+#[must_use = "terms are signed by `Session::sign_request`"]
+pub struct RequestTerms {
+    pub(crate) case: CaseId,
+    carrier: CarrierPublicKey,
+    slots: Vec<Slot>,
+    expires: Timestamp,
+    answer_within: Duration,
+    policy: String,
+    presentation: Vec<u8>,
+    passphrase: Option<SecretBytes>,
+}
+
+/// A request, signed, and the link for its client.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SignedRequest {
+    /// What is published to the carrier.
+    pub descriptor: Descriptor,
+    /// What goes to the client, and to nobody else.
+    pub link: Link,
+}
+
+impl RequestTerms {
+    /// Asks for documents of `case` through `carrier`, until `expires`. Answers are promised within three
+    /// days unless [`RequestTerms::answer_within`] says otherwise.
+    ///
+    /// # Security
+    ///
+    /// `carrier` must come from the carrier's operator: whoever holds that key can promise in its name. It opens
+    /// nothing.
+    pub fn new(case: CaseId, carrier: CarrierPublicKey, expires: Timestamp) -> Self {
+        Self {
+            case,
+            carrier,
+            slots: Vec::new(),
+            expires,
+            answer_within: Duration::from_secs(3 * 24 * 3600),
+            policy: String::new(),
+            presentation: Vec::new(),
+            passphrase: None,
+        }
+    }
+
+    /// Adds a slot; up to 64, numbered from 0 in this order.
+    pub fn slot(mut self, slot: Slot) -> Self {
+        self.slots.push(slot);
+        self
+    }
+
+    /// Sets how soon after its promise a deposit will be answered.
+    pub const fn answer_within(mut self, duration: Duration) -> Self {
+        self.answer_within = duration;
+        self
+    }
+
+    /// Sets the text of the [`TrustPolicy`](crate::TrustPolicy) that the client holds receipts against; 32 KiB at
+    /// most.
+    pub fn policy(mut self, policy: impl Into<String>) -> Self {
+        self.policy = policy.into();
+        self
+    }
+
+    /// Sets what the application shows: titles, instructions, languages; 48 KiB at most.
+    pub fn presentation(mut self, presentation: impl Into<Vec<u8>>) -> Self {
+        self.presentation = presentation.into();
+        self
+    }
+
+    /// Asks for a passphrase on top of the link. It takes effect byte by byte: one typed on a telephone should be
+    /// brought to one Unicode normalization form first, here as there.
+    ///
+    /// # Security
+    ///
+    /// It reaches the client by another way than the link. Whoever has the link can try passphrases, each at the
+    /// cost of an Argon2id of 19 MiB; whoever has not can try none.
+    pub fn passphrase(mut self, passphrase: &str) -> Self {
+        self.passphrase = Some(SecretBytes::new(passphrase.as_bytes().to_vec()));
+        self
+    }
+
+    /// Seals and signs.
+    ///
+    /// # Errors
+    ///
+    /// Invalid; no randomness.
+    pub(crate) fn sign(
+        self,
+        vault: VaultId,
+        request: RequestId,
+        secrets: RequestSecrets,
+        key: &SigningKey,
+        (entropy, now): (&dyn Entropy, Timestamp),
+    ) -> Result<SignedRequest> {
+        self.check(now)?;
+        let salt = self.passphrase.as_ref().map(|_| random::<16>(entropy)).transpose()?;
+        let text = self.passphrase.as_ref().and_then(|bytes| core::str::from_utf8(bytes).ok());
+        let keys = LinkKeys::derive(&secrets.link, request, text.zip(salt.as_ref()));
+        let header = Header {
+            vault,
+            request,
+            delivery_key: key.verifying_key(),
+            intake_key: secrets.intake_key(),
+            link_key: keys.signing_key().verifying_key(),
+            carrier_key: self.carrier,
+            issued: now,
+            expires: self.expires,
+            answer_within: self.answer_within,
+            slots: self.slots.iter().map(|slot| slot.caps).collect(),
+            salt,
+        };
+        let Self { case, policy, slots, presentation, .. } = self;
+        let details = Details { case, policy, slots, presentation };
+        let sealed = details.seal(&keys.root, &header.encode(), entropy)?;
+        let descriptor = Descriptor::sign(&header, &sealed, key);
+        let descriptor =
+            descriptor.map_err(|Malformed| Error::invalid("the request is too large; ask for less"))?;
+        let link = Link::new(*descriptor.digest(), secrets.link);
+        Ok(SignedRequest { descriptor, link })
+    }
+
+    fn check(&self, now: Timestamp) -> Result<()> {
+        if self.slots.is_empty() || self.slots.len() > SLOTS_CAP {
+            return Err(Error::invalid(format!(
+                "a request has 1 to {SLOTS_CAP} slots, not {}",
+                self.slots.len()
+            )));
+        }
+        if self.expires <= now {
+            return Err(Error::invalid("a request expires after it is made"));
+        }
+        let Self { case, policy, slots, presentation, .. } = self;
+        let (policy, slots, presentation) = (policy.clone(), slots.clone(), presentation.clone());
+        Details { case: *case, policy, slots, presentation }.check()
+    }
+}
+
+impl fmt::Debug for RequestTerms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestTerms")
+            .field("case", &self.case)
+            .field("slots", &self.slots.len())
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
+}

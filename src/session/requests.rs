@@ -1,0 +1,39 @@
+//! Requests for documents to people without an account.
+
+use super::Session;
+use crate::{
+    deposit::{RequestId, RequestSecrets, RequestTerms, SignedRequest},
+    env,
+    error::Result,
+    ids::CaseId,
+};
+
+impl Session {
+    /// Signs a request, to be published to its carrier, and makes the link for its client.
+    ///
+    /// It puts nothing on record: who asks for what is the application's to state.
+    ///
+    /// # Errors
+    ///
+    /// Invalid; erased, or not found, for another case; no randomness; the storage's.
+    pub async fn sign_request(&self, terms: RequestTerms) -> Result<SignedRequest> {
+        let ledger = self.vault.ledger();
+        let request = RequestId::from_bytes(env::random(ledger.entropy())?);
+        let secrets = self.request_secrets(terms.case, request).await?;
+        let key = self.vault.keyring().keys.delivery_key();
+        terms.sign(self.vault.id(), request, secrets, &key, (ledger.entropy(), ledger.now()))
+    }
+
+    /// The secrets of a request for documents of `case`, for its [`Inbox`](crate::deposit::Inbox).
+    ///
+    /// They follow from the case's key and are kept nowhere: once the case is erased, what was deposited for it
+    /// opens no more, wherever a copy is.
+    ///
+    /// # Errors
+    ///
+    /// Erased, or not found; the storage's.
+    pub async fn request_secrets(&self, case: CaseId, request: RequestId) -> Result<RequestSecrets> {
+        let case_key = self.vault.case_key(case).await?;
+        Ok(RequestSecrets::derive(&case_key, self.vault.id(), case, request))
+    }
+}
