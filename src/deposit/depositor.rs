@@ -10,7 +10,7 @@ use super::{
     descriptor::Descriptor,
     ids::DepositId,
     journal::Journal,
-    manifest::{Contents, File, Manifest, Outline, seal_key},
+    manifest::{Contents, Described, File, Manifest, Outline, seal_key},
     opened::{OpenedRequest, check_form},
     part::{self, PART_LEN, Place, parts_of},
     promise::Promise,
@@ -214,7 +214,7 @@ impl Depositor {
     }
 
     /// The hashes of a page's sealed parts, and its file with its digest.
-    fn page(&self, page: u16, file: &File) -> Result<(Vec<[u8; 32]>, (File, [u8; 32]))> {
+    fn page(&self, page: u16, file: &File) -> Result<(Vec<[u8; 32]>, Described)> {
         let sealed = (0..parts_of(file.len)).map(|part| {
             let unsealed = || Error::invalid(format!("part {part} of page {page} is not sealed yet"));
             self.sealed.get(&(page, part)).copied().ok_or_else(unsealed)

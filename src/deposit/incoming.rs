@@ -1,215 +1,38 @@
-//! Deposits as they come in, on the office's side (FORMAT §11.2, §11.3).
+//! A deposit as its office reads it (FORMAT §11.2).
 
 use core::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::{
-    answer,
     claim::{Claim, ClaimedPage, Verdict},
     depositor::digest_of,
     descriptor::Descriptor,
-    ids::{DepositId, RequestId},
-    link::RequestSecrets,
-    manifest::{File, Manifest},
-    objects::{self, settle},
-    part::{self, PART_LEN, Part, PartStart, Place},
+    ids::DepositId,
+    manifest::File,
+    objects,
+    part::{self, PART_LEN, Part, Place},
     promise::Promise,
-    receipt::DepositReceipt,
 };
 use crate::{
     crypto::digest::{PartDigest, page_digest},
     document::Attributes,
-    env::{Entropy, Timestamp},
+    env::Timestamp,
     error::{Error, ErrorKind, Result},
     ids::CaseId,
-    recipient::Sender,
     secret::{Secret, SecretBytes},
     storage::Storage,
     wire::Malformed,
 };
 
-/// What came in for one request, read from a carrier's storage and trusted no further than it verifies.
-pub struct Inbox {
-    storage: Arc<dyn Storage>,
-    descriptor: Descriptor,
-    secrets: RequestSecrets,
-}
-
-impl Inbox {
-    /// The deposits for `request` in a carrier's storage.
-    ///
-    /// `secrets` come from [`Session::request_secrets`](crate::Session::request_secrets), `sender` is the office's
-    /// own ([`Vault::sender`](crate::Vault::sender)).
-    ///
-    /// # Errors
-    ///
-    /// [`NotFound`](ErrorKind::NotFound) if the request was not published there, [`Corrupt`](ErrorKind::Corrupt)
-    /// if what is there is another; the storage's.
-    pub async fn open(
-        storage: Arc<dyn Storage>,
-        request: RequestId,
-        sender: &Sender,
-        secrets: RequestSecrets,
-    ) -> Result<Self> {
-        let bytes = storage.read(&objects::request(request), None).await?;
-        let bytes = bytes.ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, format!("the carrier has no request {request}; publish it"))
-        })?;
-        let descriptor = Descriptor::verify(&bytes, sender)?;
-        let own = descriptor.request() == request && descriptor.header.intake_key == secrets.intake_key();
-        if own { Ok(Self { storage, descriptor, secrets }) } else { Err(Error::corrupt("the request")) }
-    }
-
-    /// The request.
-    #[must_use]
-    pub const fn request(&self) -> &Descriptor {
-        &self.descriptor
-    }
-
-    /// The promises given for complete deposits, by slot, and in each in the order in which they were
-    /// completed. Reads one object for each and for each slot; lists nothing.
-    ///
-    /// # Errors
-    ///
-    /// The storage's. A promise that is not the carrier's is left out: it is in nobody's hand.
-    pub async fn promises(&self) -> Result<Vec<Promise>> {
-        let mut found = Vec::new();
-        for (slot, caps) in (0..).zip(self.descriptor.slots()) {
-            for number in 0..caps.uses {
-                let key = objects::promise(self.descriptor.request(), slot, number);
-                let Some(bytes) = self.storage.read(&key, None).await? else { break };
-                found.extend(
-                    Promise::verify(&bytes, &self.descriptor).ok().filter(|promise| promise.slot() == slot),
-                );
-            }
-        }
-        Ok(found)
-    }
-
-    /// Opens the deposit that was promised.
-    ///
-    /// # Errors
-    ///
-    /// [`Corrupt`](ErrorKind::Corrupt) if its manifest is not the promised one, or was not made with the link; the
-    /// storage's.
-    pub async fn deposit(&self, promise: &Promise) -> Result<IncomingDeposit> {
-        let deposit = promise.deposit();
-        let corrupt = || Error::corrupt(format!("deposit {deposit}"));
-        let key = objects::manifest(self.descriptor.request(), deposit);
-        let bytes = self.storage.read(&key, None).await?.ok_or_else(corrupt)?;
-        let manifest = Manifest::parse(&bytes).map_err(|Malformed| corrupt())?;
-        let outline = &manifest.outline;
-        let promised = manifest.digest() == *promise.manifest_digest()
-            && (outline.request, outline.deposit, outline.slot)
-                == (self.descriptor.request(), deposit, promise.slot());
-        if !promised || !promise.is_of(&self.descriptor) || !manifest.is_signed(&self.descriptor) {
-            return Err(corrupt());
-        }
-        let opened = manifest.open(&self.descriptor, &self.secrets.intake);
-        let (key, contents) = opened.map_err(|Malformed| corrupt())?;
-        let pages = contents.pages.into_iter().zip(manifest.outline.pages);
-        let pages =
-            pages.map(|((file, digest), hashes)| IncomingPage { file, digest, hashes: hashes.into() });
-        Ok(IncomingDeposit {
-            storage: self.storage.clone(),
-            descriptor: self.descriptor.clone(),
-            promise: promise.clone(),
-            key: Arc::new(key),
-            pages: pages.collect(),
-            form: contents.form,
-            comment: contents.comment,
-        })
-    }
-
-    /// Leaves a receipt with the carrier, sealed for whoever made the deposit; gives the answer's number.
-    ///
-    /// # Errors
-    ///
-    /// The storage's, and no randomness.
-    ///
-    /// # Cancellation
-    ///
-    /// The answer may be there or not; leaving it twice does no harm.
-    pub async fn answer(
-        &self,
-        deposit: &IncomingDeposit,
-        receipt: &DepositReceipt,
-        entropy: &dyn Entropy,
-    ) -> Result<u16> {
-        for number in 0..u16::MAX {
-            let key = objects::answer(self.descriptor.request(), deposit.id(), number);
-            if self.storage.read(&key, Some(0..0)).await?.is_some() {
-                continue;
-            }
-            let sealed =
-                answer::seal(&self.descriptor, (deposit.id(), number), &deposit.key, receipt, entropy)?;
-            if settle(&*self.storage, &key, &sealed).await? == sealed {
-                return Ok(number);
-            }
-        }
-        Err(Error::invalid("the deposit has been answered too often"))
-    }
-
-    /// Deletes the sealed parts of a deposit, once it was taken in or refused. What was promised and answered
-    /// stays, so the slot's uses stay counted.
-    ///
-    /// # Errors
-    ///
-    /// The storage's; what was begun is finished by the next call.
-    ///
-    /// # Cancellation
-    ///
-    /// Some parts may be gone; call it again.
-    pub async fn clear(&self, deposit: DepositId) -> Result<()> {
-        let prefix = objects::parts(self.descriptor.request(), deposit);
-        loop {
-            let keys = self.storage.list(&prefix, None, PAGE).await?;
-            for key in &keys {
-                self.storage.delete(key).await?;
-            }
-            if keys.len() < PAGE {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Has the carrier take nothing more for the request; promises stand.
-    ///
-    /// # Errors
-    ///
-    /// The storage's.
-    ///
-    /// # Cancellation
-    ///
-    /// It may be closed or not; close it again.
-    pub async fn close(&self, now: Timestamp) -> Result<()> {
-        close(&*self.storage, self.descriptor.request(), now).await
-    }
-}
-
-/// Marks a request as closed; the first time stays.
-pub(super) async fn close(storage: &dyn Storage, request: RequestId, now: Timestamp) -> Result<()> {
-    let time = Bytes::copy_from_slice(&now.as_millis().to_be_bytes());
-    settle(storage, &objects::closed(request), &time).await.map(drop)
-}
-
-impl fmt::Debug for Inbox {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inbox").field("request", &self.descriptor.request()).finish_non_exhaustive()
-    }
-}
-
 /// One deposit, opened by the office: what its client said of it, and its pages to be read.
 pub struct IncomingDeposit {
-    storage: Arc<dyn Storage>,
-    descriptor: Descriptor,
-    promise: Promise,
-    key: Arc<Secret<32>>,
-    pages: Vec<IncomingPage>,
-    form: Attributes,
-    comment: String,
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) descriptor: Descriptor,
+    pub(super) promise: Promise,
+    pub(super) key: Arc<Secret<32>>,
+    pub(super) pages: Vec<IncomingPage>,
+    pub(super) form: Attributes,
+    pub(super) comment: String,
 }
 
 /// A page of a deposit, as its client described it.
@@ -220,7 +43,7 @@ pub struct IncomingPage {
     pub file: File,
     /// The BLAKE3 hash that its content has, or it does not come out whole.
     pub digest: [u8; 32],
-    hashes: Arc<[[u8; 32]]>,
+    pub(super) hashes: Arc<[[u8; 32]]>,
 }
 
 impl IncomingDeposit {
@@ -379,8 +202,8 @@ impl PageReader {
         let key = objects::part(self.request.request(), self.deposit, place.page, place.part);
         let bytes = self.storage.read(&key, None).await?.ok_or_else(corrupt)?;
         let part = Part::parse(bytes).map_err(|Malformed| corrupt())?;
-        let named = PartStart { request: self.request.request(), deposit: self.deposit, place, ..part.start };
-        if part.start != named || part.start.digest != *hash {
+        let named = (part.start.request, part.start.deposit, part.start.place);
+        if named != (self.request.request(), self.deposit, place) || part.start.digest != *hash {
             return Err(corrupt());
         }
         let opened = place.open(self.request.digest(), self.deposit, &self.key, part.sealed());
@@ -420,5 +243,3 @@ impl fmt::Debug for PageReader {
             .finish_non_exhaustive()
     }
 }
-
-const PAGE: usize = 1000;

@@ -76,10 +76,13 @@ impl File {
     }
 }
 
+/// A file, and the digest of its content.
+pub(super) type Described = (File, [u8; 32]);
+
 /// What a manifest says to the office alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Contents {
-    pub(crate) pages: Vec<(File, [u8; 32])>,
+    pub(crate) pages: Vec<Described>,
     pub(crate) form: Attributes,
     pub(crate) comment: String,
 }

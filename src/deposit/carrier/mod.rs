@@ -217,7 +217,7 @@ impl Carrier {
     ///
     /// It may be closed or not; close it again.
     pub async fn close(&self, request: RequestId) -> Result<()> {
-        super::incoming::close(&*self.storage, request, self.clock.now()).await
+        super::inbox::close(&*self.storage, request, self.clock.now()).await
     }
 
     async fn answer(&self, request: RequestId, deposit: DepositId, number: usize) -> Answer<Option<Bytes>> {
