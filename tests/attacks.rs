@@ -16,6 +16,8 @@ mod common;
 
 mod attacks {
     mod clocks;
+    #[cfg(feature = "intake")]
+    mod deposits;
     mod evidence;
     mod keys;
     mod log;

@@ -49,8 +49,6 @@ pub struct Claim {
     pub request: RequestId,
     /// The deposit.
     pub deposit: DepositId,
-    /// The slot it filled.
-    pub slot: u16,
     /// What became of it.
     pub verdict: Verdict,
     /// The requirement's key.
@@ -91,7 +89,7 @@ impl Claim {
         let mut w = Writer::with_capacity(CLAIM_CAP);
         w.fixed(b"dvcl").u8(FORMAT).u8(SUITE).u16(0);
         w.fixed(self.vault.as_bytes()).fixed(self.case.as_bytes()).fixed(self.request.as_bytes());
-        w.fixed(self.deposit.as_bytes()).u16(self.slot).u8(code).fixed(&[0; 5]);
+        w.fixed(self.deposit.as_bytes()).u8(code).fixed(&[0; 7]);
         w.text(reason).text(&self.requirement).fixed(&self.manifest_digest).u64(self.time.as_millis());
         w.u32(u32::try_from(self.pages.len()).unwrap_or(u32::MAX));
         self.pages.iter().for_each(|page| {
@@ -111,8 +109,8 @@ impl Claim {
         r.expect(&[FORMAT, SUITE, 0, 0])?;
         let (vault, case) = (VaultId::read(&mut r)?, CaseId::read(&mut r)?);
         let (request, deposit) = (RequestId::read(&mut r)?, DepositId::read(&mut r)?);
-        let (slot, code) = (r.u16()?, r.u8()?);
-        r.zeros(5)?;
+        let code = r.u8()?;
+        r.zeros(7)?;
         let verdict = read_verdict(code, r.text(REASON_CAP)?)?;
         let requirement = r.text(REQUIREMENT_CAP)?.to_owned();
         let (manifest_digest, time) = (r.array()?, Timestamp::from_millis(r.u64()?));
@@ -123,7 +121,7 @@ impl Claim {
         if requirement.is_empty() {
             return Err(Malformed);
         }
-        Ok(Self { vault, case, request, deposit, slot, verdict, requirement, manifest_digest, time, pages })
+        Ok(Self { vault, case, request, deposit, verdict, requirement, manifest_digest, time, pages })
     }
 
     /// The digest of the version whose pages are these.

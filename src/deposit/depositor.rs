@@ -56,15 +56,15 @@ impl Depositor {
         files: Vec<File>,
         entropy: &dyn Entropy,
     ) -> Result<Self> {
-        let (deposit, key) = (DepositId::from_bytes(random(entropy)?), random_secret(entropy)?);
-        let sealed_key = seal_key(request.descriptor(), (deposit, slot), &key, entropy)?;
-        Ok(Self::new(request, Journal { deposit, slot, key, sealed_key, files }))
+        let (deposit, key) = (DepositId::of_slot(slot, random(entropy)?), random_secret(entropy)?);
+        let sealed_key = seal_key(request.descriptor(), deposit, &key, entropy)?;
+        Ok(Self::new(request, Journal { deposit, key, sealed_key, files }))
     }
 
     pub(super) fn resume(request: &OpenedRequest, journal: &[u8]) -> Result<Self> {
         let journal = Journal::open(request.descriptor(), &request.journal_key(), journal)
             .map_err(|_| Error::corrupt("the journal of the deposit"))?;
-        request.check_files(journal.slot, &journal.files)?;
+        request.check_files(journal.deposit.slot(), &journal.files)?;
         Ok(Self::new(request, journal))
     }
 
@@ -82,12 +82,6 @@ impl Depositor {
     #[must_use]
     pub const fn id(&self) -> DepositId {
         self.journal.deposit
-    }
-
-    /// The slot it fills.
-    #[must_use]
-    pub const fn slot(&self) -> u16 {
-        self.journal.slot
     }
 
     /// The files, in order.
@@ -137,7 +131,7 @@ impl Depositor {
         let len = self.file(page).map(|file| file.len).filter(|len| part < parts_of(*len));
         let len = len.ok_or_else(|| Error::invalid("the deposit has no such part"))?;
         let range = self.range(page, part);
-        let place = Place { slot: self.slot(), page, part, last: part.saturating_add(1) == parts_of(len) };
+        let place = Place { page, part, last: part.saturating_add(1) == parts_of(len) };
         if u64::try_from(content.len()) != Ok(range.end - range.start) {
             return Err(changed(&place));
         }
@@ -157,7 +151,7 @@ impl Depositor {
     /// its own.
     pub fn holds(&self, held: &super::HeldPart) -> Result<bool> {
         let Some(sealed) = self.sealed.get(&(held.page, held.part)) else { return Ok(false) };
-        let place = Place { slot: self.slot(), page: held.page, part: held.part, last: false };
+        let place = Place { page: held.page, part: held.part, last: false };
         if sealed.hash == held.sha256 { Ok(true) } else { Err(changed(&place)) }
     }
 
@@ -175,7 +169,6 @@ impl Depositor {
         let outline = Outline {
             request: self.descriptor.request(),
             deposit: self.id(),
-            slot: self.slot(),
             sealed_key: self.journal.sealed_key.clone(),
             pages: hashes,
         };
@@ -192,8 +185,7 @@ impl Depositor {
     pub fn check_promise(&self, promise: &[u8], manifest: &[u8]) -> Result<Promise> {
         let promise = Promise::verify(promise, &self.descriptor)?;
         let sent = Manifest::parse(manifest).ok().map(|manifest| manifest.digest());
-        let own = (promise.deposit(), promise.slot()) == (self.id(), self.slot());
-        if own && sent.as_ref() == Some(promise.manifest_digest()) {
+        if promise.deposit() == self.id() && sent.as_ref() == Some(promise.manifest_digest()) {
             Ok(promise)
         } else {
             Err(Error::corrupt("the promise"))
@@ -228,10 +220,7 @@ impl Depositor {
 
 impl fmt::Debug for Depositor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Depositor")
-            .field("deposit", &self.id())
-            .field("slot", &self.slot())
-            .finish_non_exhaustive()
+        f.debug_struct("Depositor").field("deposit", &self.id()).finish_non_exhaustive()
     }
 }
 

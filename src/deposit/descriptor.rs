@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     carrier::CarrierPublicKey,
-    ids::RequestId,
+    ids::{DepositId, RequestId},
     part::{PART_LEN, PARTS_CAP},
 };
 use crate::{
@@ -231,8 +231,9 @@ impl Descriptor {
         self.header.salt.is_some()
     }
 
-    pub(super) fn slot(&self, number: u16) -> Option<&Caps> {
-        self.header.slots.get(usize::from(number))
+    /// What the slot of a deposit takes.
+    pub(super) fn caps(&self, deposit: DepositId) -> Option<&Caps> {
+        self.header.slots.get(usize::from(deposit.slot()))
     }
 }
 

@@ -7,6 +7,21 @@ id! {
     RequestId
 }
 id! {
-    /// One deposit, from before its first part on.
+    /// One deposit, from before its first part on: the number of the slot it fills, then 14 random bytes.
     DepositId
+}
+
+impl DepositId {
+    pub(super) fn of_slot(slot: u16, random: [u8; 14]) -> Self {
+        let mut bytes = [0; 16];
+        bytes.iter_mut().zip(slot.to_be_bytes().into_iter().chain(random)).for_each(|(to, from)| *to = from);
+        Self::from_bytes(bytes)
+    }
+
+    /// The slot that the deposit fills.
+    #[must_use]
+    pub const fn slot(&self) -> u16 {
+        let [high, low, ..] = *self.as_bytes();
+        u16::from_be_bytes([high, low])
+    }
 }

@@ -75,7 +75,9 @@ impl Inbox {
                 let key = objects::promise(self.descriptor.request(), slot, number);
                 let Some(bytes) = self.storage.read(&key, None).await? else { break };
                 found.extend(
-                    Promise::verify(&bytes, &self.descriptor).ok().filter(|promise| promise.slot() == slot),
+                    Promise::verify(&bytes, &self.descriptor)
+                        .ok()
+                        .filter(|promise| promise.deposit().slot() == slot),
                 );
             }
         }
@@ -96,8 +98,7 @@ impl Inbox {
         let manifest = Manifest::parse(&bytes).map_err(|Malformed| corrupt())?;
         let outline = &manifest.outline;
         let promised = manifest.digest() == *promise.manifest_digest()
-            && (outline.request, outline.deposit, outline.slot)
-                == (self.descriptor.request(), deposit, promise.slot());
+            && (outline.request, outline.deposit) == (self.descriptor.request(), deposit);
         if !promised || !promise.is_of(&self.descriptor) || !manifest.is_signed(&self.descriptor) {
             return Err(corrupt());
         }

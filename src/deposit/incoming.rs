@@ -53,12 +53,6 @@ impl IncomingDeposit {
         self.promise.deposit()
     }
 
-    /// The slot that it fills.
-    #[must_use]
-    pub const fn slot(&self) -> u16 {
-        self.promise.slot()
-    }
-
     /// What the carrier has promised.
     #[must_use]
     pub const fn promise(&self) -> &Promise {
@@ -96,7 +90,7 @@ impl IncomingDeposit {
             request: self.descriptor.clone(),
             deposit: self.id(),
             key: self.key.clone(),
-            place: Place { slot: self.slot(), page, part: 0, last: false },
+            place: Place { page, part: 0, last: false },
             page: described,
             digests: Vec::new(),
             failed: false,
@@ -111,7 +105,6 @@ impl IncomingDeposit {
             case,
             request: self.promise.request(),
             deposit: self.id(),
-            slot: self.slot(),
             verdict,
             requirement: requirement.to_owned(),
             manifest_digest: *self.promise.manifest_digest(),
@@ -203,7 +196,8 @@ impl PageReader {
         let bytes = self.storage.read(&key, None).await?.ok_or_else(corrupt)?;
         let part = Part::parse(bytes).map_err(|Malformed| corrupt())?;
         let named = (part.start.request, part.start.deposit, part.start.place);
-        if named != (self.request.request(), self.deposit, place) || part.start.digest != *hash {
+        let own = named == (self.request.request(), self.deposit, place) && part.start.digest == *hash;
+        if !own || !part.start.is_signed(&self.request) {
             return Err(corrupt());
         }
         let opened = place.open(self.request.digest(), self.deposit, &self.key, part.sealed());

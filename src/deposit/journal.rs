@@ -24,7 +24,6 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Journal {
     pub(super) deposit: DepositId,
-    pub(super) slot: u16,
     pub(super) key: Secret<32>,
     pub(super) sealed_key: Vec<u8>,
     pub(super) files: Vec<File>,
@@ -47,7 +46,7 @@ impl Journal {
 
     fn encode(&self) -> SecretBytes {
         let mut w = Writer::with_capacity(CONTENTS_CAP);
-        w.u16(self.slot).fixed(self.key.expose()).fixed(&self.sealed_key);
+        w.fixed(self.key.expose()).fixed(&self.sealed_key);
         w.u32(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
         self.files.iter().for_each(|file| file.write(&mut w));
         w.into_secret()
@@ -61,12 +60,12 @@ impl Journal {
         let deposit = DepositId::read(&mut r)?;
         let padded = chunked::open(key, &bound(request, deposit), r.rest()).map_err(|_| Malformed)?;
         let mut r = Reader::new(padding::unpad(&padded)?);
-        let (slot, key) = (r.u16()?, Secret::copy_from(r.take(32)?).ok_or(Malformed)?);
+        let key = Secret::copy_from(r.take(32)?).ok_or(Malformed)?;
         let sealed_key = r.take(SEALED_KEY_LEN)?.to_vec();
         let count = r.count(usize::from(FILES_CAP))?;
         let files = (0..count).map(|_| File::read(&mut r)).collect::<Result<_, _>>()?;
         r.finish()?;
-        Ok(Self { deposit, slot, key, sealed_key, files })
+        Ok(Self { deposit, key, sealed_key, files })
     }
 }
 

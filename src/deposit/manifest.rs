@@ -38,7 +38,6 @@ pub(crate) struct Manifest {
 pub(crate) struct Outline {
     pub(crate) request: RequestId,
     pub(crate) deposit: DepositId,
-    pub(crate) slot: u16,
     pub(crate) sealed_key: Vec<u8>,
     /// The hashes of each page's parts.
     pub(crate) pages: Vec<Vec<[u8; 32]>>,
@@ -116,19 +115,19 @@ impl Contents {
     }
 }
 
-// FORMAT §11.2: info = context("deposit key to intake", D, deposit, slot)
-fn info(request: &[u8; 32], deposit: DepositId, slot: u16) -> [u8; 32] {
-    context(DEPOSIT_KEY, &[request, deposit.as_bytes(), &slot.to_be_bytes()])
+// FORMAT §11.2: info = context("deposit key to intake", D, deposit)
+fn info(request: &[u8; 32], deposit: DepositId) -> [u8; 32] {
+    context(DEPOSIT_KEY, &[request, deposit.as_bytes()])
 }
 
 /// Seals a deposit's key to the intake key.
 pub(super) fn seal_key(
     descriptor: &Descriptor,
-    (deposit, slot): (DepositId, u16),
+    deposit: DepositId,
     key: &Secret<32>,
     entropy: &dyn Entropy,
 ) -> Result<Vec<u8>, EntropyError> {
-    let info = info(descriptor.digest(), deposit, slot);
+    let info = info(descriptor.digest(), deposit);
     descriptor.header.intake_key.seal(&info, &[], key.expose(), entropy)
 }
 
@@ -136,7 +135,7 @@ impl Outline {
     fn encode(&self) -> Vec<u8> {
         let mut w = Writer::with_capacity(2048);
         w.fixed(b"dvdm").u8(FORMAT).u8(SUITE).u16(0);
-        w.fixed(self.request.as_bytes()).fixed(self.deposit.as_bytes()).u16(self.slot).fixed(&[0; 6]);
+        w.fixed(self.request.as_bytes()).fixed(self.deposit.as_bytes());
         w.fixed(&self.sealed_key).u32(u32::try_from(self.pages.len()).unwrap_or(u32::MAX));
         for parts in &self.pages {
             w.u32(u32::try_from(parts.len()).unwrap_or(u32::MAX));
@@ -150,12 +149,11 @@ impl Outline {
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         r.expect(b"dvdm")?;
         r.expect(&[FORMAT, SUITE, 0, 0])?;
-        let (request, deposit, slot) = (RequestId::read(r)?, DepositId::read(r)?, r.u16()?);
-        r.zeros(6)?;
+        let (request, deposit) = (RequestId::read(r)?, DepositId::read(r)?);
         let sealed_key = r.take(SEALED_KEY_LEN)?.to_vec();
         let pages =
             (0..r.count(usize::from(FILES_CAP))?).map(|_| read_parts(r)).collect::<Result<Vec<_>, _>>()?;
-        let outline = Self { request, deposit, slot, sealed_key, pages };
+        let outline = Self { request, deposit, sealed_key, pages };
         if outline.parts() <= PARTS_CAP { Ok(outline) } else { Err(Malformed) }
     }
 
@@ -242,14 +240,14 @@ impl Manifest {
         descriptor: &Descriptor,
         intake: &SecretKey,
     ) -> Result<(Secret<32>, Contents), Malformed> {
-        let Outline { deposit, slot, sealed_key, .. } = &self.outline;
-        let info = info(descriptor.digest(), *deposit, *slot);
+        let Outline { deposit, sealed_key, .. } = &self.outline;
+        let info = info(descriptor.digest(), *deposit);
         let key = intake.open(&info, &[], sealed_key).map_err(|_| Malformed)?;
         let key = Secret::copy_from(&key).ok_or(Malformed)?;
         let bound = context(DEPOSIT_MANIFEST, &[descriptor.digest(), &self.outline.encode()]);
         let padded = chunked::open(&key, &bound, &self.contents).map_err(|_| Malformed)?;
         let contents = Contents::parse(padding::unpad(&padded)?)?;
-        let caps = descriptor.slot(*slot).ok_or(Malformed)?;
+        let caps = descriptor.caps(*deposit).ok_or(Malformed)?;
         if self.belongs(&contents, caps) { Ok((key, contents)) } else { Err(Malformed) }
     }
 

@@ -24,7 +24,6 @@ use crate::{
 /// Where a part stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
-    pub(crate) slot: u16,
     pub(crate) page: u16,
     pub(crate) part: u32,
     pub(crate) last: bool,
@@ -51,17 +50,11 @@ pub(crate) struct PartStart {
 }
 
 impl Place {
-    // FORMAT §11.2: c = context("deposit part", D, deposit, slot, page, part, last)
+    // FORMAT §11.2: c = context("deposit part", D, deposit, page, part, last)
     fn context(&self, request: &[u8; 32], deposit: DepositId) -> [u8; 32] {
-        let Self { slot, page, part, last } = self;
-        let fields: [&[u8]; 6] = [
-            request,
-            deposit.as_bytes(),
-            &slot.to_be_bytes(),
-            &page.to_be_bytes(),
-            &part.to_be_bytes(),
-            &[u8::from(*last)],
-        ];
+        let Self { page, part, last } = self;
+        let fields: [&[u8]; 5] =
+            [request, deposit.as_bytes(), &page.to_be_bytes(), &part.to_be_bytes(), &[u8::from(*last)]];
         context(DEPOSIT_PART, &fields)
     }
 
@@ -130,10 +123,10 @@ impl PartStart {
     }
 
     fn write_signed(&self, w: &mut Writer) {
-        let Place { slot, page, part, last } = self.place;
+        let Place { page, part, last } = self.place;
         w.fixed(b"dvdp").u8(FORMAT).u8(SUITE).u16(0);
         w.fixed(self.request.as_bytes()).fixed(self.deposit.as_bytes());
-        w.u16(slot).u16(page).u32(part).u8(u8::from(last)).fixed(&[0; 3]).u32(self.len).fixed(&self.digest);
+        w.u16(page).u32(part).u8(u8::from(last)).fixed(&[0; 5]).u32(self.len).fixed(&self.digest);
     }
 
     fn signed(&self, request: &[u8; 32]) -> Vec<u8> {
@@ -153,14 +146,14 @@ impl PartStart {
         r.expect(b"dvdp")?;
         r.expect(&[FORMAT, SUITE, 0, 0])?;
         let (request, deposit) = (RequestId::read(&mut r)?, DepositId::read(&mut r)?);
-        let (slot, page, part) = (r.u16()?, r.u16()?, r.u32()?);
+        let (page, part) = (r.u16()?, r.u32()?);
         let last = match r.u8()? {
             0 => false,
             1 => true,
             _ => return Err(Malformed),
         };
-        r.zeros(3)?;
-        let place = Place { slot, page, part, last };
+        r.zeros(5)?;
+        let place = Place { page, part, last };
         Ok(Self { request, deposit, place, len: r.u32()?, digest: r.array()?, signature: r.array()? })
     }
 

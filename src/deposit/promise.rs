@@ -45,7 +45,6 @@ struct Body {
     vault: VaultId,
     request: RequestId,
     deposit: DepositId,
-    slot: u16,
     descriptor: [u8; 32],
     manifest: [u8; 32],
     sealed_bytes: u64,
@@ -72,7 +71,7 @@ impl Body {
         let mut w = Writer::with_capacity(PROMISE_LEN);
         w.fixed(b"dvpr").u8(FORMAT).u8(SUITE).u16(0);
         w.fixed(self.vault.as_bytes()).fixed(self.request.as_bytes()).fixed(self.deposit.as_bytes());
-        w.u16(self.slot).fixed(&[0; 6]).fixed(&self.descriptor).fixed(&self.manifest);
+        w.fixed(&self.descriptor).fixed(&self.manifest);
         w.u64(self.sealed_bytes).u64(self.time.as_millis()).u64(self.answer_by.as_millis());
         w.into_vec()
     }
@@ -81,13 +80,10 @@ impl Body {
         r.expect(b"dvpr")?;
         r.expect(&[FORMAT, SUITE, 0, 0])?;
         let (vault, request, deposit) = (VaultId::read(r)?, RequestId::read(r)?, DepositId::read(r)?);
-        let slot = r.u16()?;
-        r.zeros(6)?;
         Ok(Self {
             vault,
             request,
             deposit,
-            slot,
             descriptor: r.array()?,
             manifest: r.array()?,
             sealed_bytes: r.u64()?,
@@ -109,7 +105,6 @@ impl Promise {
             vault: descriptor.vault(),
             request: descriptor.request(),
             deposit: manifest.outline.deposit,
-            slot: manifest.outline.slot,
             descriptor: *descriptor.digest(),
             manifest: manifest.digest(),
             sealed_bytes,
@@ -148,12 +143,12 @@ impl Promise {
     }
 
     pub(super) fn is_of(&self, request: &Descriptor) -> bool {
-        let Body { vault, request: id, slot, descriptor, time, answer_by, .. } = &self.body;
+        let Body { vault, request: id, deposit, descriptor, time, answer_by, .. } = &self.body;
         let by = time.as_millis().saturating_add(millis(request.answer_within()));
         let named = (*vault, *id, descriptor) == (request.vault(), request.request(), request.digest());
         let key = request.carrier().key();
         named
-            && request.slot(*slot).is_some()
+            && request.caps(*deposit).is_some()
             && answer_by.as_millis() == by
             && key.verify(SIGN_DEPOSIT_PROMISE, &self.body.encode(), &self.signature).is_ok()
     }
@@ -180,12 +175,6 @@ impl Promise {
     #[must_use]
     pub const fn deposit(&self) -> DepositId {
         self.body.deposit
-    }
-
-    /// The slot it fills.
-    #[must_use]
-    pub const fn slot(&self) -> u16 {
-        self.body.slot
     }
 
     /// SHA-256 of the deposit's manifest, which lists the hash of every sealed part.
@@ -231,4 +220,4 @@ impl Promise {
 }
 
 /// Bytes of a promise.
-pub(super) const PROMISE_LEN: usize = 8 + 3 * 16 + 8 + 2 * 32 + 3 * 8 + 64;
+pub(super) const PROMISE_LEN: usize = 8 + 3 * 16 + 2 * 32 + 3 * 8 + 64;

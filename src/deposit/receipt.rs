@@ -129,7 +129,6 @@ impl DepositReceipt {
 /// Whether a claim is about what was promised.
 fn is_kept(claim: &Claim, promise: &Promise) -> bool {
     (claim.vault, claim.request, claim.deposit) == (promise.vault(), promise.request(), promise.deposit())
-        && claim.slot == promise.slot()
         && claim.manifest_digest == *promise.manifest_digest()
 }
 

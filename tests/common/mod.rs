@@ -29,4 +29,6 @@ pub async fn vault_on(storage: Arc<MemoryStorage>) -> (Vault, TempDir) {
 }
 
 #[cfg(feature = "intake")]
+pub mod forge;
+#[cfg(feature = "intake")]
 pub mod intake;

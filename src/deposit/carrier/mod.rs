@@ -123,7 +123,7 @@ impl Carrier {
         let part = Part::parse(part).map_err(|Malformed| Refusal::Malformed)?;
         let PartStart { request, deposit, place, .. } = part.start;
         let descriptor = self.published(request).await?;
-        let caps = descriptor.slot(place.slot).filter(|caps| part.is_within(caps)).ok_or(Refusal::Caps)?;
+        let caps = descriptor.caps(deposit).filter(|caps| part.is_within(caps)).ok_or(Refusal::Caps)?;
         if !part.start.is_signed(&descriptor) {
             return Err(Refusal::Signature.into());
         }
@@ -135,7 +135,7 @@ impl Carrier {
         if self.storage.read(&objects::manifest(request, deposit), Some(0..0)).await?.is_some() {
             return Err(Refusal::Finished.into());
         }
-        self.begin(&descriptor, (deposit, place.slot), caps).await?;
+        self.begin(&descriptor, deposit, caps).await?;
         let kept = settle(&*self.storage, &key, &part.bytes).await?;
         same(PartStart::parse(&kept).map_err(|Malformed| Error::corrupt(&key))?, &part.start)
     }
@@ -152,13 +152,13 @@ impl Carrier {
     /// The deposit may be complete or not; send the manifest again.
     pub async fn finish(&self, manifest: Bytes) -> Answer<Bytes> {
         let parsed = Manifest::parse(&manifest).map_err(|Malformed| Refusal::Malformed)?;
-        let (request, deposit, slot) = (parsed.outline.request, parsed.outline.deposit, parsed.outline.slot);
+        let (request, deposit) = (parsed.outline.request, parsed.outline.deposit);
         let descriptor = self.published(request).await?;
-        let caps = descriptor.slot(slot).ok_or(Refusal::Caps)?;
+        let caps = descriptor.caps(deposit).ok_or(Refusal::Caps)?;
         if !parsed.is_signed(&descriptor) {
             return Err(Refusal::Signature.into());
         }
-        if let Some((promise, bytes)) = self.promised(&descriptor, (deposit, slot)).await? {
+        if let Some((promise, bytes)) = self.promised(&descriptor, deposit).await? {
             return if *promise.manifest_digest() == parsed.digest() {
                 Ok(bytes)
             } else {
@@ -166,7 +166,7 @@ impl Carrier {
             };
         }
         self.still_takes(&descriptor).await?;
-        self.begin(&descriptor, (deposit, slot), caps).await?;
+        self.begin(&descriptor, deposit, caps).await?;
         let sealed_bytes = self.complete(&parsed, caps).await?;
         if settle(&*self.storage, &objects::manifest(request, deposit), &manifest).await? != manifest {
             return Err(Refusal::Conflict.into());
@@ -181,9 +181,9 @@ impl Carrier {
     /// # Errors
     ///
     /// [`Refusal::Unknown`]; the storage's.
-    pub async fn held(&self, request: RequestId, deposit: DepositId, slot: u16) -> Answer<Held> {
+    pub async fn held(&self, request: RequestId, deposit: DepositId) -> Answer<Held> {
         let descriptor = self.published(request).await?;
-        let promise = self.promised(&descriptor, (deposit, slot)).await?.map(|(_, bytes)| bytes);
+        let promise = self.promised(&descriptor, deposit).await?.map(|(_, bytes)| bytes);
         let prefix = objects::parts(request, deposit);
         let (mut parts, mut after) = (Vec::new(), None);
         loop {
@@ -243,15 +243,10 @@ impl Carrier {
     }
 
     /// Finds the deposit among those begun in its slot, or begins it under the first number that is free.
-    async fn begin(
-        &self,
-        request: &Descriptor,
-        (deposit, slot): (DepositId, u16),
-        caps: &Caps,
-    ) -> Answer<()> {
+    async fn begin(&self, request: &Descriptor, deposit: DepositId, caps: &Caps) -> Answer<()> {
         let own = Bytes::copy_from_slice(deposit.as_bytes());
         for number in 0..caps.uses.saturating_add(ABANDONED) {
-            let key = objects::begun(request.request(), slot, number);
+            let key = objects::begun(request.request(), deposit.slot(), number);
             let found = match self.storage.read(&key, None).await? {
                 Some(found) => found,
                 None => settle(&*self.storage, &key, &own).await?,
@@ -264,14 +259,10 @@ impl Carrier {
     }
 
     /// The promise given for a deposit, and its bytes.
-    async fn promised(
-        &self,
-        request: &Descriptor,
-        (deposit, slot): (DepositId, u16),
-    ) -> Answer<Option<(Promise, Bytes)>> {
-        let uses = request.slot(slot).map_or(0, |caps| caps.uses);
+    async fn promised(&self, request: &Descriptor, deposit: DepositId) -> Answer<Option<(Promise, Bytes)>> {
+        let uses = request.caps(deposit).map_or(0, |caps| caps.uses);
         for number in 0..uses {
-            let key = objects::promise(request.request(), slot, number);
+            let key = objects::promise(request.request(), deposit.slot(), number);
             let Some(bytes) = self.storage.read(&key, None).await? else { return Ok(None) };
             let promise = Promise::parse(&bytes).map_err(|Malformed| Error::corrupt(&key))?;
             if promise.deposit() == deposit {
@@ -285,7 +276,7 @@ impl Carrier {
     async fn commit(&self, request: &Descriptor, promise: &Promise, caps: &Caps) -> Answer<Bytes> {
         let own = promise.to_bytes();
         for number in 0..caps.uses {
-            let key = objects::promise(request.request(), promise.slot(), number);
+            let key = objects::promise(request.request(), promise.deposit().slot(), number);
             let found = match self.storage.read(&key, None).await? {
                 Some(found) => found,
                 None => settle(&*self.storage, &key, &own).await?,
@@ -308,7 +299,7 @@ impl Carrier {
         for (page, hashes) in (0..).zip(&outline.pages) {
             let parts = u32::try_from(hashes.len()).unwrap_or(u32::MAX);
             for (part, hash) in (0..).zip(hashes) {
-                let place = Place { slot: outline.slot, page, part, last: part.saturating_add(1) == parts };
+                let place = Place { page, part, last: part.saturating_add(1) == parts };
                 let held = self.held_part(outline.request, outline.deposit, (page, part)).await?;
                 let held = held.ok_or(Refusal::Missing { page, part })?;
                 if held.place != place || held.digest != *hash {
