@@ -122,6 +122,14 @@ impl serde::Serialize for ContentDigest {
     }
 }
 
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for ContentDigest {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = <String as serde::Deserialize>::deserialize(d)?;
+        crate::ids::parse_hex(&text).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
 /// Parts sealed by one attempt, in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Run {

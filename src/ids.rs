@@ -64,11 +64,29 @@ macro_rules! id {
                 s.collect_str(self)
             }
         }
+
+        #[cfg(feature = "serde")]
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                $crate::ids::from_text(d)
+            }
+        }
     };
 }
 
 #[cfg(feature = "intake")]
 pub(crate) use id;
+
+/// What was serialized as its text.
+#[cfg(feature = "serde")]
+pub(crate) fn from_text<'de, T, D>(d: D) -> Result<T, D::Error>
+where
+    T: FromStr<Err = ParseIdError>,
+    D: serde::Deserializer<'de>,
+{
+    let text = <String as serde::Deserialize>::deserialize(d)?;
+    text.parse().map_err(serde::de::Error::custom)
+}
 
 id! {
     /// One tenant's vault; bound into every object at genesis.
@@ -81,6 +99,16 @@ id! {
 id! {
     /// One immutable version of a document.
     VersionId
+}
+#[cfg(feature = "intake")]
+id! {
+    /// What somebody without an account was asked for.
+    RequestId
+}
+#[cfg(feature = "intake")]
+id! {
+    /// What was handed in for a request, once.
+    DepositId
 }
 id! {
     /// One operation, from before its first object until after its record: what
@@ -249,6 +277,12 @@ impl FromStr for GrantId {
 #[cfg(feature = "serde")]
 mod serialize {
     use super::{DocumentId, GrantId};
+
+    impl<'de> serde::Deserialize<'de> for DocumentId {
+        fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+            super::from_text(d)
+        }
+    }
 
     impl serde::Serialize for DocumentId {
         fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {

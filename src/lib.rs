@@ -51,6 +51,8 @@ pub mod fuzzing;
 mod grant;
 mod head;
 mod ids;
+#[cfg(feature = "intake")]
+pub mod intake;
 mod keyring;
 pub mod keys;
 mod ledger;
@@ -76,6 +78,8 @@ pub use anchor::{AnchorError, TimeAnchor};
 pub use audit::Audit;
 pub use auditor::{Auditor, Changes};
 pub use crypto::chunked;
+#[cfg(feature = "intake")]
+pub(crate) use crypto::digest::sha256;
 pub use disclosure::{Disclosed, Disclosure};
 pub use document::{Attributes, ContentDigest, NewDocument};
 #[cfg(feature = "fs")]
@@ -85,6 +89,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use export::verify_exported_records;
 pub use grant::{Mode, Terms};
 pub use ids::{CaseId, DocumentId, GrantId, OperationId, ParseIdError, Scope, VaultId, VersionId};
+#[cfg(feature = "intake")]
+pub use ids::{DepositId, RequestId};
 pub use log::checkpoint::Checkpoint;
 pub use log::kept::TimeToken;
 pub use log::leaf::Kind;

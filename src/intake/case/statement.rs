@@ -1,0 +1,61 @@
+//! What is stored of an event: it, the state after it, and with the first the template (FORMAT §12.2).
+
+use serde::{Deserialize, Serialize};
+
+use super::{event::Event, state::CaseState};
+use crate::intake::Template;
+
+/// The payload of a case's statement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Statement {
+    /// What happened.
+    pub event: Event,
+    /// The case after it.
+    pub state: CaseState,
+    /// The template, with the event that opens the case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<Template>,
+}
+
+/// A payload is not a statement of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a case's statement: written by another version of this crate, or not by it")]
+#[non_exhaustive]
+pub struct StatementError;
+
+impl Statement {
+    /// The statement that opens a case; none if the event is another, or the template is not its.
+    #[must_use]
+    pub fn opening(template: &Template, event: Event) -> Option<Self> {
+        let state = CaseState::begin(&event).filter(|state| state.template == template.hash())?;
+        Some(Self { event, state, template: Some(template.clone()) })
+    }
+
+    /// The statement of an event decided on `before`.
+    #[must_use]
+    pub fn following(before: &CaseState, template: &Template, event: Event) -> Self {
+        let mut state = before.clone();
+        state.apply(template, &event);
+        Self { event, state, template: None }
+    }
+
+    /// The payload: JSON, at most 48 KiB for what was decided here.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("maps have text keys, and writing to memory does not fail")
+    }
+
+    /// Reads a payload.
+    ///
+    /// # Errors
+    ///
+    /// [`StatementError`] if it is anything else, down to a member that is not known here, or a template that
+    /// is not the one the case was opened with.
+    pub fn parse(payload: &[u8]) -> Result<Self, StatementError> {
+        let statement: Self = serde_json::from_slice(payload).map_err(|_| StatementError)?;
+        let other = |template: &Template| template.hash() != statement.state.template;
+        if statement.template.as_ref().is_some_and(other) { Err(StatementError) } else { Ok(statement) }
+    }
+}
