@@ -208,6 +208,27 @@ pub fn chunks(data: &[u8]) {
     assert_eq!(whole.is_ok(), streamed.is_ok());
 }
 
+/// A template in either notation: what reads has one canonical JSON, which reads to the same; what does not
+/// read has its fault at a place in the text.
+#[cfg(feature = "intake")]
+pub fn template(data: &[u8]) {
+    use crate::intake::Template;
+    let Ok(text) = core::str::from_utf8(data) else { return };
+    for template in [Template::from_toml(text), Template::from_json(text)] {
+        match template {
+            Ok(template) => {
+                let canonical = template.to_canonical_json();
+                let again = Template::from_json(&canonical).expect("canonical JSON reads");
+                assert_eq!((again.to_canonical_json(), again), (canonical, template));
+            }
+            Err(error) => {
+                let line = text.split('\n').nth(error.line() - 1).expect("a line of the text");
+                assert!(error.column() <= line.chars().count() + 1, "{error}");
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{collections::BTreeMap, sync::Arc};

@@ -22,6 +22,3 @@ pub use template::{
     Attestation, Choice, Condition, Date, Field, FieldKind, FileRule, Key, Language, Mask, MediaType,
     Necessity, Requirement, Rule, Template, TemplateError, TemplateHash, Text, UtcOffset, WordError,
 };
-
-#[cfg(any(test, fuzzing))]
-pub(crate) mod fuzzing;
