@@ -55,8 +55,10 @@ impl TemplateError {
 
     /// A text that is not TOML.
     pub(super) fn syntax(text: &str, error: &toml::de::Error) -> Self {
-        let offset = error.span().map_or(0, |span| span.start);
-        Self::at(text, offset, String::new(), advise(error.message()))
+        let span = error.span().unwrap_or_default();
+        let twice = error.message().starts_with("duplicate");
+        let member = text.get(span.clone()).filter(|_| twice).unwrap_or_default();
+        Self::at(text, span.start, member.to_owned(), advise(error.message()))
     }
 
     /// Something behind what is JSON.
@@ -65,20 +67,31 @@ impl TemplateError {
         Self::at(text, json_offset(text, error.line(), error.column()), String::new(), problem)
     }
 
+    /// TOML that is not a template.
     pub(super) fn toml(text: &str, error: &serde_path_to_error::Error<toml::de::Error>) -> Self {
-        let offset = error.inner().span().map_or(0, |span| span.start);
-        Self::at(text, offset, member(error.path()), advise(error.inner().message()))
+        let fault = Fault { path: path(error.path()), problem: advise(error.inner().message()) };
+        match error.inner().span() {
+            Some(key) if fault.is_about_a_key() => {
+                Self::at(text, key.start, fault.path.to_string(), fault.problem)
+            }
+            _ => fault.in_toml(text),
+        }
     }
 
+    /// What is not JSON, or JSON that is not a template.
     pub(super) fn json(text: &str, error: &serde_path_to_error::Error<serde_json::Error>) -> Self {
         let (line, column) = (error.inner().line(), error.inner().column());
         let full = error.inner().to_string();
         let message = full.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&full);
-        Self::at(text, json_offset(text, line, column), member(error.path()), advise(message))
+        let fault = Fault { path: path(error.path()), problem: advise(message) };
+        if fault.is_about_a_key() || !error.inner().is_data() {
+            return Self::at(text, json_offset(text, line, column), fault.path.to_string(), fault.problem);
+        }
+        fault.in_json(text)
     }
 }
 
-/// What is wrong with a template that reads well.
+/// What is wrong, and with which member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) path: Path,
@@ -86,6 +99,11 @@ pub(super) struct Fault {
 }
 
 impl Fault {
+    /// Whether the key is at fault and not the value behind it.
+    fn is_about_a_key(&self) -> bool {
+        self.problem.starts_with("unknown field") || self.problem.starts_with("duplicate")
+    }
+
     pub(super) fn in_toml(self, text: &str) -> TemplateError {
         let place = toml::Deserializer::parse(text).and_then(|d| Locate(&self.path.0).deserialize(d));
         let Range { start, .. } = place.err().and_then(|error| error.span()).unwrap_or_default();
@@ -111,13 +129,13 @@ fn json_offset(text: &str, line: usize, column: usize) -> usize {
     offset
 }
 
-fn member(path: &serde_path_to_error::Path) -> String {
+fn path(path: &serde_path_to_error::Path) -> Path {
     let steps = path.iter().filter_map(|segment| match segment {
         Segment::Seq { index } => Some(Step::Index(*index)),
         Segment::Map { key } => Some(Step::Key(key.clone())),
         Segment::Enum { .. } | Segment::Unknown => None,
     });
-    Path(steps.collect()).to_string()
+    Path(steps.collect())
 }
 
 /// Adds what to do where the library's message does not say.

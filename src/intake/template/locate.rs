@@ -49,7 +49,8 @@ impl<'de> DeserializeSeed<'de> for Locate<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<(), D::Error> {
-        if self.0.is_empty() { Err(D::Error::custom("here")) } else { d.deserialize_any(self) }
+        // As an option, a value is looked at and not read: the place is that of its beginning.
+        if self.0.is_empty() { d.deserialize_option(self) } else { d.deserialize_any(self) }
     }
 }
 
@@ -58,6 +59,10 @@ impl<'de> Visitor<'de> for Locate<'_> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a table or a list")
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, _: D) -> Result<(), D::Error> {
+        Err(D::Error::custom("here"))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {

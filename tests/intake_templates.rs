@@ -1,0 +1,45 @@
+//! Templates that cannot be used: each is refused with its place, its member, and what to do.
+#![cfg(feature = "intake")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::{fs, path::Path};
+
+use docvault::intake::{Template, TemplateError};
+
+fn folder() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/templates"))
+}
+
+fn read(path: &Path) -> Result<Template, TemplateError> {
+    let text = fs::read_to_string(path).unwrap();
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("toml") => Template::from_toml(&text),
+        Some("json") => Template::from_json(&text),
+        other => panic!("{}: {other:?}", path.display()),
+    }
+}
+
+/// Every file in `malformed/` has a line in `expected.txt`: its name, two spaces, the message.
+#[test]
+fn malformed_templates_are_refused_with_place_member_and_advice() {
+    let expected = fs::read_to_string(folder().join("malformed/expected.txt")).unwrap();
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder().join("malformed")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if name != "expected.txt" {
+            let error = read(&path).expect_err(&name);
+            found.push(format!("{name}  {error}"));
+        }
+    }
+    found.sort();
+    let expected: Vec<&str> = expected.lines().collect();
+    assert!(found.len() >= 70, "{} templates", found.len());
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn what_the_malformed_templates_were_made_from_is_well_formed() {
+    let template = read(&folder().join("club.toml")).unwrap();
+    assert_eq!(template.requirements().len(), 2);
+}
