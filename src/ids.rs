@@ -100,16 +100,6 @@ id! {
     /// One immutable version of a document.
     VersionId
 }
-#[cfg(feature = "intake")]
-id! {
-    /// What somebody without an account was asked for.
-    RequestId
-}
-#[cfg(feature = "intake")]
-id! {
-    /// What was handed in for a request, once.
-    DepositId
-}
 id! {
     /// One operation, from before its first object until after its record: what
     /// [`Session::outcome`](crate::Session::outcome) takes when an answer was lost.

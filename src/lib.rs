@@ -80,6 +80,8 @@ pub use auditor::{Auditor, Changes};
 pub use crypto::chunked;
 #[cfg(feature = "intake")]
 pub(crate) use crypto::digest::sha256;
+#[cfg(feature = "intake")]
+pub use deposit::{DepositId, RequestId};
 pub use disclosure::{Disclosed, Disclosure};
 pub use document::{Attributes, ContentDigest, NewDocument};
 #[cfg(feature = "fs")]
@@ -89,8 +91,6 @@ pub use error::{Error, ErrorKind, Result};
 pub use export::verify_exported_records;
 pub use grant::{Mode, Terms};
 pub use ids::{CaseId, DocumentId, GrantId, OperationId, ParseIdError, Scope, VaultId, VersionId};
-#[cfg(feature = "intake")]
-pub use ids::{DepositId, RequestId};
 pub use log::checkpoint::Checkpoint;
 pub use log::kept::TimeToken;
 pub use log::leaf::Kind;
