@@ -5,10 +5,12 @@
 //! [`CaseState::decide`] allows. What people look at is computed from it for an instant: [`Status`],
 //! [`Projection`], [`Digest`], [`Reminder`].
 //!
-//! Everything here is pure: no storage, no clock, no network. `docs/INTAKE.md` explains templates,
+//! All that is pure. A [`Desk`] puts it to work on a vault: it decides on the newest state, states what happened on
+//! the vault's log, takes in what was deposited, and hands over. `docs/INTAKE.md` explains templates,
 //! states and rules; FORMAT §12 has every field of what is stored.
 
 mod case;
+mod desk;
 mod template;
 
 pub use case::{
@@ -17,6 +19,10 @@ pub use case::{
     ProjectedRequirement, Projection, Refusal, Reminder, ReminderKind, Reopens, RequirementState,
     RequirementStatus, RuleStatus, Stage, Standing, Statement, StatementError, Status, Submission,
     SubmittedFile, Timeliness, Totals, Verdict,
+};
+pub use desk::{
+    AcceptedSubmission, CaseFile, CaseFilePage, CaseHistory, Chunks, Content, Desk, Examined, Inspection,
+    Inspector, IntakeError, MediaTypes, NewFile, NewRequest, NewSubmission, PastEvent, Submitted,
 };
 pub use template::{
     Attestation, Choice, Condition, Date, Field, FieldKind, FileRule, Key, Language, Mask, MediaType,

@@ -62,6 +62,7 @@ pub(crate) enum Browsed {
     Outcome,
     Receipt(Scope),
     Statements(Option<CaseId>),
+    Newest,
 }
 
 impl Browsed {
@@ -76,12 +77,13 @@ impl Browsed {
             Self::Outcome => 7,
             Self::Receipt(_) => 8,
             Self::Statements(_) => 9,
+            Self::Newest => 10,
         }
     }
 
     const fn about(self) -> (CaseId, [u8; 16]) {
         match self {
-            Self::Cases | Self::Outcome | Self::Statements(None) => (NO_CASE, NO_OBJECT),
+            Self::Cases | Self::Outcome | Self::Newest | Self::Statements(None) => (NO_CASE, NO_OBJECT),
             Self::Documents(case) | Self::Case(case) | Self::Statements(Some(case)) => (case, NO_OBJECT),
             Self::Receipt(scope) => (scope.case(), scope.object()),
             Self::Document(document) | Self::Versions(document) | Self::WhoCanOpen(document) => {

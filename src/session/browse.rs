@@ -156,6 +156,28 @@ impl Session {
         self.describe_row(document, &self.document_row(document).await?).await
     }
 
+    /// The newest version of each of these documents, in their order; none for one that is not there. It reads
+    /// the index alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::cases`].
+    pub async fn newest_versions(&self, documents: &[DocumentId]) -> Result<Vec<Option<VersionId>>> {
+        if documents.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.browse(Browsed::Newest, u32::try_from(documents.len()).unwrap_or(u32::MAX)).await?;
+        let state = self.vault.ledger().state();
+        let newest = documents.iter().map(|document| {
+            let state = &state;
+            async move {
+                let row = self.row(state, &RowKey::document(*document)).await?;
+                Ok::<_, Error>(row.as_ref().map(plan::version))
+            }
+        });
+        stream::iter(newest).buffered(AT_ONCE).try_collect().await
+    }
+
     /// Every version of a document, oldest first.
     ///
     /// # Errors

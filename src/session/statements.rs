@@ -206,6 +206,21 @@ impl Session {
         }
     }
 
+    /// One statement about a case.
+    ///
+    /// # Errors
+    ///
+    /// Not found if there is no such statement about this case; as [`Session::newest_statement`].
+    pub async fn one_statement(&self, case: CaseId, id: OperationId) -> Result<Statement> {
+        self.known_case_key(case).await?;
+        self.browse(Browsed::Statements(Some(case)), 1).await?;
+        let missing = || Error::not_found(format!("statement {id} about case {case}"));
+        let state = self.vault.ledger().state();
+        let made = self.row(&state, &RowKey::operation(id)).await?.ok_or_else(missing)?;
+        let row = self.row(&state, &RowKey::statement(case, made.seq)).await?;
+        self.read_statement(case, &row.filter(|row| row.operation == id).ok_or_else(missing)?).await
+    }
+
     /// A page of the statements about a case, the newest first, from record `start` on downwards.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ pub(crate) use keyrings::LoadedKeyring;
 
 use crate::{
     audit::Audit,
+    env::Timestamp,
     env::random,
     error::Result,
     ids::VaultId,
@@ -249,6 +250,12 @@ impl Vault {
 
     pub(crate) fn keyring(&self) -> Arc<LoadedKeyring> {
         self.0.keyrings.loaded()
+    }
+
+    /// The time by this vault's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.ledger.now()
     }
 
     /// Commits, and advances the pin store.

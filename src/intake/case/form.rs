@@ -74,6 +74,30 @@ impl Form {
         self.0.iter()
     }
 
+    /// The form that these answers, as text, make for a requirement.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::UnknownField`] for a key that no field can have. Whether the answers are allowed
+    /// [`Form::check`] tells.
+    pub fn from_text<'a>(
+        requirement: &Requirement,
+        answers: impl IntoIterator<Item = (&'a String, &'a String)>,
+    ) -> Result<Self, Refusal> {
+        let mut form = Self::new();
+        for (key, text) in answers {
+            let unknown = |_| Refusal::UnknownField { requirement: requirement.key().clone() };
+            let key: Key = key.parse().map_err(unknown)?;
+            let answer = match requirement.field(key.as_str()).map(Field::kind) {
+                Some(FieldKind::Boolean) => text.parse().ok().map(Answer::Boolean),
+                Some(FieldKind::Integer) => text.parse().ok().map(Answer::Integer),
+                _ => None,
+            };
+            form.0.insert(key, answer.unwrap_or_else(|| Answer::Text(text.clone())));
+        }
+        Ok(form)
+    }
+
     /// Whether nothing is answered.
     #[must_use]
     pub fn is_empty(&self) -> bool {

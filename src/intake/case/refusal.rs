@@ -118,3 +118,17 @@ pub enum Refusal {
     #[error("`{requirement}` expires: say until when the document is valid")]
     ValidUntilNeeded { requirement: Key },
 }
+
+impl Refusal {
+    /// Whether a deposit is refused for its request, and not for what it is: such a one is not set aside either.
+    pub(in crate::intake) const fn is_about_the_request(&self) -> bool {
+        matches!(
+            self,
+            Self::AlreadyTaken
+                | Self::NotRequested { .. }
+                | Self::RequestClosed
+                | Self::RequestExpired
+                | Self::RequestUsedUp
+        )
+    }
+}

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{event::Event, state::CaseState};
-use crate::intake::Template;
+use crate::{OperationId, intake::Template};
 
 /// The payload of a case's statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +14,9 @@ pub struct Statement {
     pub event: Event,
     /// The case after it.
     pub state: CaseState,
+    /// The statement that opened the case, and holds its template; none with that event itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening: Option<OperationId>,
     /// The template, with the event that opens the case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<Template>,
@@ -30,15 +33,15 @@ impl Statement {
     #[must_use]
     pub fn opening(template: &Template, event: Event) -> Option<Self> {
         let state = CaseState::begin(&event).filter(|state| state.template == template.hash())?;
-        Some(Self { event, state, template: Some(template.clone()) })
+        Some(Self { event, state, opening: None, template: Some(template.clone()) })
     }
 
-    /// The statement of an event decided on `before`.
+    /// The statement of an event decided on `before`; `opening` is the statement that opened the case.
     #[must_use]
-    pub fn following(before: &CaseState, template: &Template, event: Event) -> Self {
+    pub fn following(before: &CaseState, template: &Template, opening: OperationId, event: Event) -> Self {
         let mut state = before.clone();
         state.apply(template, &event);
-        Self { event, state, template: None }
+        Self { event, state, opening: Some(opening), template: None }
     }
 
     /// The payload: JSON, at most 48 KiB for what was decided here.

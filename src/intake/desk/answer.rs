@@ -1,0 +1,64 @@
+//! Answering deposits: the client's receipt for what was stated.
+
+use super::{Desk, IntakeError, Result};
+use crate::{
+    CaseId, DepositId, SystemEntropy,
+    deposit::{DepositReceipt, Inbox, Promise},
+    intake::{Change, Origin, Statement, Verdict},
+};
+
+impl Desk {
+    /// Makes the receipt for a deposit that was taken in or set aside, under the checkpoint `note`, leaves it with
+    /// the carrier for the client, and has the carrier forget the sealed parts, unless they are in quarantine.
+    ///
+    /// [`Audit::checkpoint`](crate::Audit::checkpoint) gives the note; have it cosigned by the witnesses of the
+    /// policy that the request holds. It can be called again, under a later note.
+    ///
+    /// # Errors
+    ///
+    /// [`IntakeError::ForeignDeposit`] if nothing was stated about the deposit; as
+    /// [`Session::receipt`](crate::Session::receipt).
+    ///
+    /// # Cancellation
+    ///
+    /// The answer may be there or not; answer again.
+    pub async fn answer(
+        &self,
+        case: CaseId,
+        inbox: &Inbox,
+        promise: &Promise,
+        note: &str,
+    ) -> Result<DepositReceipt> {
+        let (seq, claim, keep) = self.stated(case, promise.deposit()).await?;
+        let receipt = DepositReceipt::new(claim, promise.clone(), self.session.receipt(seq, note).await?)?;
+        let deposit = inbox.deposit(promise).await?;
+        inbox.answer(&deposit, &receipt, &SystemEntropy::default()).await?;
+        if !keep {
+            inbox.clear(promise.deposit()).await?;
+        }
+        Ok(receipt)
+    }
+
+    /// The record about a deposit, its claim, and whether the carrier is to keep it.
+    async fn stated(&self, case: CaseId, deposit: DepositId) -> Result<(u64, Vec<u8>, bool)> {
+        let mut start = None;
+        loop {
+            let page = self.session.statements(case, start).await?;
+            for stated in page.statements {
+                let Ok(statement) = Statement::parse(&stated.payload) else { continue };
+                let (origin, keep) = match &statement.event.change {
+                    Change::Submitted { submission, .. } => (&submission.origin, false),
+                    Change::SetAside { origin, verdict, .. } => (origin, *verdict == Verdict::Quarantined),
+                    _ => continue,
+                };
+                if matches!(origin, Origin::Deposit { deposit: found, .. } if *found == deposit) {
+                    return Ok((stated.made.seq, stated.claim, keep));
+                }
+            }
+            start = page.next;
+            if start.is_none() {
+                return Err(IntakeError::ForeignDeposit(deposit));
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Looking at what is handed in before it is taken in.
+
+use super::source::{Chunks, NewFile};
+use crate::{
+    Result,
+    intake::{FileRule, Requirement},
+};
+use async_trait::async_trait;
+
+/// What an inspector says of a submission. Reasons are for the client: 1 to 300 bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Inspection {
+    /// It may be taken in.
+    Accept,
+    /// It is kept aside for a closer look.
+    Quarantine(String),
+    /// It is not taken.
+    Refuse(String),
+}
+
+/// One file of a submission, as far as it is known before it is taken in.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Examined {
+    /// The name that it was handed in with.
+    pub name: String,
+    /// The media type that it was handed in with.
+    pub declared: String,
+    /// The media type that its first bytes show, if they show one.
+    pub shown: Option<&'static str>,
+    /// Its length.
+    pub bytes: u64,
+    /// How many pages it has, where its first 64 KiB or its kind tell: 1 for a photograph.
+    pub pages: Option<u32>,
+    file: NewFile,
+}
+
+impl Examined {
+    /// The content, from its beginning: for what scans or reads it.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps it from being read.
+    pub async fn content(&self) -> Result<Box<dyn Chunks>> {
+        self.file.content.open().await
+    }
+
+    /// Reads a file to its end.
+    pub(super) async fn of(file: &NewFile) -> Result<Self> {
+        let (mut content, mut bytes, mut head) = (file.content.open().await?, 0u64, Vec::new());
+        while let Some(chunk) = content.next().await? {
+            bytes = bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+            let room = HEAD.saturating_sub(head.len());
+            head.extend_from_slice(chunk.get(..room.min(chunk.len())).unwrap_or_default());
+        }
+        let shown = shown(&head);
+        Ok(Self {
+            name: file.name.clone(),
+            declared: file.media_type.clone(),
+            shown,
+            bytes,
+            pages: shown.filter(|shown| ONE_PAGE.contains(shown)).map(|_| 1),
+            file: file.clone(),
+        })
+    }
+
+    /// What it is: what its bytes show, or else what it is declared to be.
+    #[must_use]
+    pub fn media_type(&self) -> &str {
+        self.shown.unwrap_or(&self.declared)
+    }
+}
+
+/// The media type that the first bytes of a file show.
+fn shown(head: &[u8]) -> Option<&'static str> {
+    infer::get(head).map(|found| found.mime_type())
+}
+
+/// Looks at a submission before it is taken in: an application's virus scanner, its OCR, its rules.
+///
+/// Every inspector sees every submission, in the order in which they were given, until one does not accept.
+#[async_trait]
+pub trait Inspector: Send + Sync {
+    /// What to do with `files`, handed in for `requirement`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps it from telling: the submission is then neither taken nor refused, and can be tried again.
+    async fn inspect(&self, requirement: &Requirement, files: &[Examined]) -> Result<Inspection>;
+}
+
+/// Refuses files whose bytes show another media type than the requirement accepts, whatever they are called, and
+/// files that are declared as what their bytes would show and do not.
+///
+/// Every desk has it, and looks first.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct MediaTypes;
+
+#[async_trait]
+impl Inspector for MediaTypes {
+    async fn inspect(&self, requirement: &Requirement, files: &[Examined]) -> Result<Inspection> {
+        let Some(rule) = requirement.files() else { return Ok(Inspection::Accept) };
+        let wrong = (1..).zip(files).find(|(_, file)| !is_what_it_says(rule, file));
+        Ok(wrong.map_or(Inspection::Accept, |(number, _)| {
+            Inspection::Refuse(format!("file {number} is not of a media type that is accepted here"))
+        }))
+    }
+}
+
+fn is_what_it_says(rule: &FileRule, file: &Examined) -> bool {
+    match file.shown {
+        Some(shown) => rule.accepts(shown),
+        None => rule.accepts(&file.declared) && !SHOWN.contains(&file.declared.as_str()),
+    }
+}
+
+/// Bytes that are looked at to tell the media type.
+const HEAD: usize = 64 * 1024;
+/// Media types whose files are one page.
+const ONE_PAGE: &[&str] = &["image/jpeg", "image/png", "image/webp", "image/heif", "image/heic", "image/bmp"];
+/// Media types of which every file shows that it is one.
+const SHOWN: &[&str] = &[
+    "application/pdf",
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "image/gif",
+    "image/tiff",
+    "application/zip",
+];
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::future::block_on;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_what_its_bytes_show() {
+        let examined = |bytes: &[u8]| {
+            block_on(Examined::of(&NewFile::from_memory("x.jpg", "image/jpeg", bytes.to_vec())))
+                .expect("memory")
+        };
+        let pdf = examined(b"%PDF-1.7");
+        assert_eq!((pdf.media_type(), pdf.bytes, pdf.pages), ("application/pdf", 8, None));
+        let png = examined(b"\x89PNG\r\n\x1a\n");
+        assert_eq!((png.media_type(), png.pages), ("image/png", Some(1)));
+        assert_eq!(examined(b"words").media_type(), "image/jpeg");
+        let mut content = block_on(pdf.content()).expect("memory");
+        assert_eq!(block_on(content.next()).expect("memory").as_deref(), Some(b"%PDF-1.7".as_slice()));
+    }
+}

@@ -1,0 +1,430 @@
+//! Cases in a vault: each command is decided on the newest state and put on record, or refused.
+
+mod answer;
+mod error;
+mod inspect;
+mod listing;
+mod request;
+mod source;
+mod submit;
+mod take_in;
+
+use core::fmt;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+pub use error::IntakeError;
+pub use inspect::{Examined, Inspection, Inspector, MediaTypes};
+pub use listing::{CaseFilePage, CaseHistory, PastEvent};
+pub use request::NewRequest;
+pub use source::{Chunks, Content, NewFile};
+pub use submit::{AcceptedSubmission, NewSubmission, Submitted};
+
+use crate::{
+    CaseId, DocumentId, ErrorKind, NewCase, NewStatement, OperationId, Reader, Session, VersionId,
+    intake::{
+        Actor, CaseState, Change, Command, Digest, Event, Expiring, Key, Language, Opening, Projection,
+        Refusal, Reminder, Statement, StatementError, Status, Template, TemplateHash,
+    },
+};
+
+/// The result of an operation of a [`Desk`].
+pub(super) type Result<T, E = IntakeError> = core::result::Result<T, E>;
+
+/// The case files of a vault, in the hands of one actor for one purpose: a [`Session`] that knows what a case
+/// needs.
+///
+/// Everything it does is a statement in the vault's log; nothing is kept elsewhere. Several desks, in several
+/// processes, may work on a case at once: what is decided on a state that others have changed is decided anew.
+///
+/// # Examples
+///
+/// ```
+/// # futures_lite::future::block_on(async {
+/// use docvault::{Vault, intake::{Command, Desk, NewFile, NewSubmission, Opening, Template}, keys::LocalKey, storage::MemoryStorage};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let key = LocalKey::create(folder.path().join("vault.key"))?;
+/// let vault = Vault::create(MemoryStorage::default(), key).await?;
+/// let template = Template::from_toml(r#"
+///     format = 1
+///     name = "membership"
+///     version = 1
+///     language = "en"
+///     title = { en = "Membership" }
+///
+///     [[requirements]]
+///     key = "form"
+///     title = { en = "Signed form" }
+///     files = { media_types = ["application/pdf"], max_bytes = 1_000_000 }
+/// "#)?;
+/// let executive = Desk::new(vault.session("user:7").purpose("membership").begin()?);
+/// let case = executive.open_case("Juan Pérez", &template, Opening::new("client:42")).await?;
+///
+/// let form = NewFile::from_memory("form.pdf", "application/pdf", b"%PDF-1.7 ...".to_vec());
+/// let handed_in = NewSubmission::direct().file(form);
+/// let submitted = executive.submit(case, &"form".parse()?, handed_in).await?.accepted().expect("it is a PDF");
+///
+/// let reviewer = Desk::new(vault.session("user:9").purpose("membership").begin()?).role("reviewer".parse()?);
+/// reviewer.act(case, submitted.approve()).await?;
+/// let done = reviewer.act(case, Command::Complete).await?;
+/// assert_eq!(done.status(vault.now())?.percent, 100);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Desk {
+    session: Session,
+    actor: Actor,
+    inspectors: Vec<Arc<dyn Inspector>>,
+    templates: Arc<Mutex<BTreeMap<TemplateHash, Arc<Template>>>>,
+}
+
+/// A case as its newest statement has it.
+#[derive(Debug, Clone)]
+pub struct CaseFile {
+    case: CaseId,
+    state: CaseState,
+    template: Arc<Template>,
+    opening: OperationId,
+    newest: OperationId,
+    seq: u64,
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk")
+            .field("session", &self.session)
+            .field("actor", &self.actor)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    /// The cases of the session's vault, as its actor, who has no role yet.
+    #[must_use]
+    pub fn new(session: Session) -> Self {
+        let actor = Actor::new(session.actor());
+        Self { session, actor, inspectors: vec![Arc::new(MediaTypes)], templates: Arc::default() }
+    }
+
+    /// Gives the actor a role.
+    ///
+    /// # Security
+    ///
+    /// As for [`Actor`]: the application says who has which.
+    #[must_use]
+    pub fn role(mut self, role: Key) -> Self {
+        self.actor = self.actor.with_role(role);
+        self
+    }
+
+    /// Adds an inspector, behind those there are.
+    #[must_use]
+    pub fn inspector(mut self, inspector: impl Inspector + 'static) -> Self {
+        self.inspectors.push(Arc::new(inspector));
+        self
+    }
+
+    /// The session.
+    #[must_use]
+    pub const fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Opens a case in the vault and makes it a case file.
+    ///
+    /// # Errors
+    ///
+    /// [`IntakeError::Refused`] for what does not fit; the vault's.
+    ///
+    /// # Cancellation
+    ///
+    /// The vault's case may be there, and no case file yet: [`Desk::open_in`] makes it one.
+    pub async fn open_case(
+        &self,
+        case: impl Into<NewCase>,
+        template: &Template,
+        opening: Opening,
+    ) -> Result<CaseId> {
+        // Refused before anything is there.
+        CaseState::open(template, opening.clone(), self.session.vault().now(), &self.actor)?;
+        let case = self.session.create_case(case).await?;
+        self.open_in(case, template, opening).await?;
+        Ok(case)
+    }
+
+    /// Makes a case of the vault a case file.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desk::open_case`]; [`ErrorKind::Superseded`] if something was stated about the case already.
+    ///
+    /// # Cancellation
+    ///
+    /// It may be one or not.
+    pub async fn open_in(&self, case: CaseId, template: &Template, opening: Opening) -> Result<CaseFile> {
+        let event = CaseState::open(template, opening, self.session.vault().now(), &self.actor)?;
+        let statement = Statement::opening(template, event).ok_or(StatementError)?;
+        let made = self.session.make_statement(case, new_statement(&statement).follows(None)).await?;
+        let template = self.remember(template.clone());
+        let (opening, newest, seq) = (made.id, made.id, made.seq);
+        Ok(CaseFile { case, state: statement.state, template, opening, newest, seq })
+    }
+
+    /// The case as it is now.
+    ///
+    /// A document that was changed outside intake, since it was handed in, is taken note of first: a requirement
+    /// that rests on other bytes than those that were approved is to be reviewed again.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if there is no such case, or it is no case file; the vault's.
+    pub async fn case(&self, case: CaseId) -> Result<CaseFile> {
+        for _ in 0..TRIES {
+            let file = self.load(case).await?;
+            let Some(command) = self.overtaken(&file).await? else { return Ok(file) };
+            self.try_act(&file, command).await?;
+        }
+        Err(contended())
+    }
+
+    /// Does what `command` says, or says why not; gives the case after it.
+    ///
+    /// What is decided on a version names it, so nothing is approved that was not looked at. Everything else is
+    /// decided anew, here, if others change the case meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`IntakeError::Refused`]; as [`Desk::case`].
+    ///
+    /// # Cancellation
+    ///
+    /// It may have happened or not: [`Desk::case`] tells.
+    pub async fn act(&self, case: CaseId, command: Command) -> Result<CaseFile> {
+        for _ in 0..TRIES {
+            let file = self.case(case).await?;
+            if let Some(after) = self.try_act(&file, command.clone()).await? {
+                return Ok(after);
+            }
+        }
+        Err(contended())
+    }
+
+    /// Opens what was handed in for a requirement, the newest version, unless it is confidential and the actor no
+    /// reviewer; on record as every reading.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Confidential`], [`Refusal::NothingThere`]; as [`Session::reader`].
+    ///
+    /// # Security
+    ///
+    /// The roles are the application's word, and [`Session::reader`] asks for none: hand out desks, and keep
+    /// sessions.
+    pub async fn read(&self, case: CaseId, requirement: &Key) -> Result<Reader> {
+        let file = self.case(case).await?;
+        file.state.may_open(&file.template, requirement, &self.actor)?;
+        let document = file.state.requirement(requirement.as_str()).and_then(|state| state.document);
+        let missing = || Refusal::NothingThere { requirement: requirement.clone() };
+        Ok(self.session.reader(document.ok_or_else(missing)?).await?)
+    }
+
+    /// Decides a command on `file` and puts it on record; none if the case has changed since.
+    async fn try_act(&self, file: &CaseFile, command: Command) -> Result<Option<CaseFile>> {
+        let event = file.state.decide(&file.template, command, self.session.vault().now(), &self.actor)?;
+        let statement = file.following(event);
+        let new = new_statement(&statement).follows(Some(file.newest));
+        match self.session.make_statement(file.case, new).await {
+            Err(error) if error.kind() == ErrorKind::Superseded => Ok(None),
+            made => {
+                let made = made?;
+                Ok(Some(file.after(statement, made.id, made.seq)))
+            }
+        }
+    }
+
+    /// The case as its newest statement of intake has it. An application may state other things about it.
+    async fn load(&self, case: CaseId) -> Result<CaseFile> {
+        let missing = || IntakeError::NoCaseFile(case);
+        let newest = self.session.newest_statement(case).await?.ok_or_else(missing)?;
+        let follows = newest.made.id;
+        let found = self.latest_of_intake(newest).await?.ok_or_else(missing)?;
+        self.file_of(&found, follows).await
+    }
+
+    async fn latest_of_intake(&self, mut newest: crate::Statement) -> Result<Option<crate::Statement>> {
+        while !newest.topic.starts_with(TOPICS) {
+            let Some(previous) = newest.previous else { return Ok(None) };
+            newest = self.session.one_statement(newest.case, previous).await?;
+        }
+        Ok(Some(newest))
+    }
+
+    /// The case that a statement tells of, behind which the newest one may be another's.
+    async fn file_of(&self, found: &crate::Statement, newest: OperationId) -> Result<CaseFile> {
+        let statement = Statement::parse(&found.payload)?;
+        let opening = statement.opening.unwrap_or(found.made.id);
+        let template = match statement.template {
+            Some(template) => self.remember(template),
+            None => self.template(found.case, opening, statement.state.template()).await?,
+        };
+        let (case, state, seq) = (found.case, statement.state, found.made.seq);
+        Ok(CaseFile { case, state, template, opening, newest, seq })
+    }
+
+    /// A template by its hash, which authenticates it, from memory or from the statement that opened a case.
+    async fn template(
+        &self,
+        case: CaseId,
+        opening: OperationId,
+        hash: TemplateHash,
+    ) -> Result<Arc<Template>> {
+        let known = self.templates.lock().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();
+        if let Some(template) = known {
+            return Ok(template);
+        }
+        let opened = self.session.one_statement(case, opening).await?;
+        let template = Statement::parse(&opened.payload)?.template.filter(|found| found.hash() == hash);
+        Ok(self.remember(template.ok_or(StatementError)?))
+    }
+
+    fn remember(&self, template: Template) -> Arc<Template> {
+        let mut templates = self.templates.lock().unwrap_or_else(PoisonError::into_inner);
+        if templates.len() >= TEMPLATES {
+            templates.clear();
+        }
+        templates.entry(template.hash()).or_insert_with(|| Arc::new(template)).clone()
+    }
+
+    /// What takes note of a version that was stored outside intake, if there is one.
+    async fn overtaken(&self, file: &CaseFile) -> Result<Option<Command>> {
+        let current = file.current();
+        let documents: Vec<DocumentId> = current.iter().map(|(_, document, _)| *document).collect();
+        let newest = self.session.newest_versions(&documents).await?;
+        for ((requirement, document, version), newest) in current.into_iter().zip(newest) {
+            if newest.is_some_and(|newest| newest != version) {
+                return self.newer(requirement, document).await.map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    async fn newer(&self, requirement: Key, document: DocumentId) -> Result<Command> {
+        let found = self.session.describe(document).await?;
+        Ok(Command::SeeNewerVersion { requirement, version: found.version, digest: found.digest })
+    }
+}
+
+impl CaseFile {
+    /// The case.
+    #[must_use]
+    pub const fn case(&self) -> CaseId {
+        self.case
+    }
+
+    /// What stands about it.
+    #[must_use]
+    pub const fn state(&self) -> &CaseState {
+        &self.state
+    }
+
+    /// The template that it was opened with.
+    #[must_use]
+    pub fn template(&self) -> &Template {
+        &self.template
+    }
+
+    /// The record of its newest event.
+    #[must_use]
+    pub const fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// How far it has come at an instant. See [`CaseState::status`].
+    ///
+    /// # Errors
+    ///
+    /// Never for a case that a desk gave.
+    pub fn status(&self, now: crate::Timestamp) -> Result<Status, Refusal> {
+        self.state.status(&self.template, now)
+    }
+
+    /// The same without names, comments and contents. See [`CaseState::projection`].
+    ///
+    /// # Errors
+    ///
+    /// As [`CaseFile::status`].
+    pub fn projection(&self, now: crate::Timestamp) -> Result<Projection, Refusal> {
+        self.state.projection(&self.template, now)
+    }
+
+    /// What the client is told every day. See [`CaseState::digest`].
+    ///
+    /// # Errors
+    ///
+    /// As [`CaseFile::status`].
+    pub fn digest(&self, now: crate::Timestamp, language: Language) -> Result<Digest, Refusal> {
+        self.state.digest(&self.template, now, language)
+    }
+
+    /// Which reminders are due. See [`CaseState::due_reminders`].
+    ///
+    /// # Errors
+    ///
+    /// As [`CaseFile::status`].
+    pub fn due_reminders(&self, now: crate::Timestamp) -> Result<Vec<Reminder>, Refusal> {
+        self.state.due_reminders(&self.template, now)
+    }
+
+    /// Which documents expire soon, or have. See [`CaseState::expiring`].
+    ///
+    /// # Errors
+    ///
+    /// As [`CaseFile::status`].
+    pub fn expiring(&self, now: crate::Timestamp) -> Result<Vec<Expiring>, Refusal> {
+        self.state.expiring(&self.template, now)
+    }
+
+    /// Each requirement that rests on a document, with it and the version.
+    fn current(&self) -> Vec<(Key, DocumentId, VersionId)> {
+        let requirements = self.template.requirements().iter();
+        let current = requirements.filter_map(|requirement| {
+            let state = self.state.requirement(requirement.key().as_str())?;
+            Some((requirement.key().clone(), state.document?, state.current.as_ref()?.version))
+        });
+        current.collect()
+    }
+
+    fn following(&self, event: Event) -> Statement {
+        Statement::following(&self.state, &self.template, self.opening, event)
+    }
+
+    /// The case after a statement that stands.
+    fn after(&self, statement: Statement, newest: OperationId, seq: u64) -> Self {
+        let (case, template, opening) = (self.case, self.template.clone(), self.opening);
+        Self { case, state: statement.state, template, opening, newest, seq }
+    }
+}
+
+/// The vault's statement of one of ours.
+fn new_statement(statement: &Statement) -> NewStatement {
+    let new = NewStatement::on(statement.event.change.topic()).payload(statement.to_json());
+    match &statement.event.change {
+        Change::Completed(completion) => new.claim(completion.claim()),
+        _ => new,
+    }
+}
+
+fn contended() -> IntakeError {
+    IntakeError::Contended
+}
+
+/// How often a decision is taken anew on what others have changed.
+const TRIES: u32 = 16;
+/// What every topic of intake begins with (FORMAT §12.2).
+const TOPICS: &str = "intake.";
+/// Templates kept in memory.
+const TEMPLATES: usize = 64;

@@ -1,0 +1,160 @@
+//! Asking a client for documents by a link.
+
+use core::{fmt, time::Duration};
+
+use super::{Desk, IntakeError, Result};
+use crate::{
+    CaseId, Timestamp,
+    deposit::{CarrierPublicKey, RequestTerms, SignedRequest, Slot},
+    intake::{Command, Key, Refusal, Requirement, Template},
+};
+
+/// What a client is to be asked for.
+#[must_use = "a request is issued by `Desk::request`"]
+pub struct NewRequest {
+    carrier: CarrierPublicKey,
+    expires: Timestamp,
+    requirements: Vec<Key>,
+    uses: u16,
+    to: Option<Key>,
+    answer_within: Option<Duration>,
+    policy: String,
+    passphrase: Option<String>,
+}
+
+impl NewRequest {
+    /// Asks through `carrier`, until `expires`; up to five deposits for each requirement unless
+    /// [`NewRequest::uses`] says otherwise.
+    pub const fn new(carrier: CarrierPublicKey, expires: Timestamp) -> Self {
+        Self {
+            carrier,
+            expires,
+            requirements: Vec::new(),
+            uses: 5,
+            to: None,
+            answer_within: None,
+            policy: String::new(),
+            passphrase: None,
+        }
+    }
+
+    /// Adds a requirement.
+    pub fn requirement(mut self, requirement: Key) -> Self {
+        self.requirements.push(requirement);
+        self
+    }
+
+    /// Adds requirements.
+    pub fn requirements(mut self, requirements: impl IntoIterator<Item = Key>) -> Self {
+        self.requirements.extend(requirements);
+        self
+    }
+
+    /// Sets how many deposits each requirement takes.
+    pub const fn uses(mut self, uses: u16) -> Self {
+        self.uses = uses;
+        self
+    }
+
+    /// Says which contact gets the link.
+    pub fn to(mut self, contact: Key) -> Self {
+        self.to = Some(contact);
+        self
+    }
+
+    /// Sets how soon deposits will be answered.
+    pub const fn answer_within(mut self, duration: Duration) -> Self {
+        self.answer_within = Some(duration);
+        self
+    }
+
+    /// Sets the text of the policy that the client holds receipts against.
+    pub fn policy(mut self, policy: impl Into<String>) -> Self {
+        self.policy = policy.into();
+        self
+    }
+
+    /// Asks for a passphrase on top of the link. See [`RequestTerms::passphrase`].
+    pub fn passphrase(mut self, passphrase: impl Into<String>) -> Self {
+        self.passphrase = Some(passphrase.into());
+        self
+    }
+}
+
+impl fmt::Debug for NewRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewRequest")
+            .field("requirements", &self.requirements)
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    /// Issues a request: on record, and signed. Publish its descriptor to the carrier, and give the link to the
+    /// client, by a way that reaches nobody else.
+    ///
+    /// # Errors
+    ///
+    /// [`IntakeError::Refused`]; invalid if the request has no requirement, or is too large; the vault's.
+    ///
+    /// # Cancellation
+    ///
+    /// A request may be on record whose link nobody has: it expires.
+    pub async fn request(&self, case: CaseId, new: NewRequest) -> Result<SignedRequest> {
+        let file = self.case(case).await?;
+        let mut asked = new.requirements.clone();
+        asked.sort();
+        asked.dedup();
+        let terms = terms(case, file.template(), &new, &asked)?;
+        let signed = self.session.sign_request(terms).await?;
+        let command = Command::IssueRequest {
+            request: signed.descriptor.request(),
+            uses: u32::from(new.uses)
+                .saturating_mul(u32::try_from(asked.len()).unwrap_or(u32::MAX))
+                .min(USES),
+            requirements: asked,
+            expires: new.expires,
+            to: new.to,
+        };
+        self.act(case, command).await?;
+        Ok(signed)
+    }
+}
+
+/// Slots are the requirements in the order of their keys: the number alone tells which (FORMAT §12.6).
+fn terms(case: CaseId, template: &Template, new: &NewRequest, asked: &[Key]) -> Result<RequestTerms> {
+    let mut terms = RequestTerms::new(case, new.carrier, new.expires);
+    let mut shown = Vec::with_capacity(asked.len());
+    for key in asked {
+        let rule = template.requirement(key.as_str()).ok_or(Refusal::UnknownRequirement)?;
+        terms = terms.slot(slot(rule, new.uses));
+        shown.push(rule);
+    }
+    if let Some(duration) = new.answer_within {
+        terms = terms.answer_within(duration);
+    }
+    if let Some(passphrase) = &new.passphrase {
+        terms = terms.passphrase(passphrase);
+    }
+    Ok(terms.policy(new.policy.clone()).presentation(presentation(template, &shown)?))
+}
+
+fn slot(rule: &Requirement, uses: u16) -> Slot {
+    let (min, max, bytes) =
+        rule.files().map_or((0, 0, 0), |files| (files.min(), files.max(), files.max_bytes()));
+    let slot = Slot::new(rule.key().as_str(), bytes).files(min, max).uses(uses);
+    let types = rule.files().map(|files| files.media_types()).unwrap_or_default();
+    types.iter().fold(slot, |slot, media_type| slot.media_type(media_type.as_str()))
+}
+
+/// What the client's page shows: the requirements as the template has them (FORMAT §12.6).
+fn presentation(template: &Template, shown: &[&Requirement]) -> Result<Vec<u8>> {
+    let shown = serde_json::json!({
+        "language": template.language(), "title": template.title(), "requirements": shown,
+    });
+    serde_json::to_vec(&shown).map_err(|_| IntakeError::Refused(Refusal::TooLarge))
+}
+
+/// Deposits that a request takes over all its slots, at most.
+const USES: u32 = 64;
