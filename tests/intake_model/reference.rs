@@ -1,0 +1,327 @@
+//! A second, slower implementation of a case's rules, for the template `case.toml`.
+//!
+//! It keeps the commands that were accepted and nothing else: every answer is read off that history anew.
+
+use std::collections::BTreeSet;
+
+use super::{
+    calendar::{day, number, three_months_after},
+    commands::{about, origin},
+};
+use docvault::{
+    ContentDigest, RequestId, Timestamp, VersionId,
+    intake::{Actor, Answer, Attestation, Command, Date, Origin, Standing},
+};
+
+const REQUIREMENTS: [&str; 4] = ["form", "id", "income", "extra"];
+
+#[derive(Debug, Clone)]
+pub(crate) struct Fact {
+    pub(crate) at: u64,
+    pub(crate) by: String,
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Model {
+    pub(crate) opened: u64,
+    pub(crate) facts: Vec<Fact>,
+}
+
+/// What is there for a requirement.
+struct There {
+    index: usize,
+    version: VersionId,
+    digest: ContentDigest,
+    by: String,
+    origin: Origin,
+    received: u64,
+    issued: Option<Date>,
+    valid_until: Option<Date>,
+    employed: Option<bool>,
+}
+
+impl Model {
+    fn before(&self, facts: usize) -> Self {
+        Self { opened: self.opened, facts: self.facts[..facts].to_vec() }
+    }
+
+    fn of(&self, key: &str) -> impl DoubleEndedIterator<Item = (usize, &Fact)> {
+        self.facts.iter().enumerate().filter(move |(_, fact)| about(&fact.command) == Some(key))
+    }
+
+    fn there(&self, key: &str) -> Option<There> {
+        let (index, fact) = self.of(key).rfind(|(_, fact)| {
+            matches!(
+                fact.command,
+                Command::Submit { .. } | Command::SeeNewerVersion { .. } | Command::AskAgain { .. }
+            )
+        })?;
+        let (by, received) = (fact.by.clone(), fact.at);
+        let found = |version, digest| {
+            let (origin, issued, valid_until, employed) = (Origin::Vault, None, None, None);
+            There { index, version, digest, by, origin, received, issued, valid_until, employed }
+        };
+        let mut there = match &fact.command {
+            Command::SeeNewerVersion { version, digest, .. } => found(*version, *digest),
+            Command::Submit { submission: s, .. } => There {
+                origin: s.origin.clone(),
+                received: s.origin.received_at().map_or(received, |at| at.as_millis().min(received)),
+                issued: s.issued,
+                valid_until: s.valid_until,
+                employed: s.form.get("employed").map(|answer| *answer == Answer::Boolean(true)),
+                ..found(s.version, s.digest)
+            },
+            _ => return None,
+        };
+        for (_, fact) in self.of(key).filter(|(i, _)| *i > index) {
+            if let Command::Approve { issued, valid_until, .. } = &fact.command {
+                there.issued = issued.or(there.issued);
+                there.valid_until = valid_until.or(there.valid_until);
+            }
+        }
+        Some(there)
+    }
+
+    /// Who has approved what is there.
+    fn approvers(&self, key: &str) -> Vec<&str> {
+        let Some(there) = self.there(key) else { return Vec::new() };
+        let since = self.of(key).filter(|(i, _)| *i > there.index);
+        let approvals = since.filter(|(_, fact)| matches!(fact.command, Command::Approve { .. }));
+        approvals.map(|(_, fact)| fact.by.as_str()).collect()
+    }
+
+    fn stage(&self, key: &str) -> Standing {
+        let Some(there) = self.there(key) else { return Standing::Missing };
+        let mut since = self.of(key).filter(|(i, _)| *i > there.index);
+        if since.any(|(_, fact)| matches!(fact.command, Command::Reject { .. })) {
+            return Standing::Rejected;
+        }
+        let needed = if key == "income" { 2 } else { 1 };
+        if self.approvers(key).len() >= needed { Standing::Approved } else { Standing::Submitted }
+    }
+
+    pub(crate) fn standing(&self, key: &str, now: u64) -> Standing {
+        let stage = self.stage(key);
+        let last = self.there(key).and_then(|there| there.valid_until);
+        let expired = last.is_some_and(|last| number(last) < day(now));
+        if stage == Standing::Approved && expired { Standing::Expired } else { stage }
+    }
+
+    pub(crate) fn required(&self, key: &str) -> bool {
+        match key {
+            "income" => {
+                let counts = matches!(self.stage("form"), Standing::Submitted | Standing::Approved);
+                counts && self.there("form").is_some_and(|there| there.employed == Some(true))
+            }
+            other => other != "extra",
+        }
+    }
+
+    /// Whether a requirement is met; without an instant, however old what is there is.
+    pub(crate) fn met(&self, key: &str, now: Option<u64>) -> bool {
+        let standing = now.map_or_else(|| self.stage(key), |now| self.standing(key, now));
+        standing == Standing::Approved && (key != "id" || self.compared())
+    }
+
+    fn compared(&self) -> bool {
+        let Some(there) = self.there("id") else { return false };
+        self.of("id").filter(|(i, _)| *i > there.index).any(|(_, fact)| {
+            let attestation = &Attestation::ComparedWithOriginal;
+            matches!(&fact.command, Command::Attest { attestation: found, .. } if found == attestation)
+        })
+    }
+
+    /// Of what is required, the rule included: how much is met, and how much there is.
+    pub(crate) fn progress(&self, now: Option<u64>) -> (usize, usize) {
+        let required: Vec<_> = REQUIREMENTS.into_iter().filter(|key| self.required(key)).collect();
+        let rule = self.met("income", now) || self.met("extra", now);
+        (required.iter().filter(|key| self.met(key, now)).count() + usize::from(rule), required.len() + 1)
+    }
+
+    fn complete(&self, now: Option<u64>) -> bool {
+        let (met, all) = self.progress(now);
+        met == all
+    }
+
+    /// Since when the case is complete, and how often it was opened again.
+    pub(crate) fn completion(&self) -> (Option<u64>, u32) {
+        let (mut since, mut reopened) = (None, 0);
+        for (i, fact) in self.facts.iter().enumerate() {
+            let broken = !self.before(i + 1).complete(None) || matches!(fact.command, Command::Reopen { .. });
+            match fact.command {
+                Command::Complete => since = Some(fact.at),
+                _ if since.is_some() && broken => (since, reopened) = (None, reopened + 1),
+                _ => {}
+            }
+        }
+        (since, reopened)
+    }
+
+    pub(crate) fn reopened(&self, key: &str) -> usize {
+        let approved = |facts: usize| self.before(facts).stage(key) == Standing::Approved;
+        (0..self.facts.len()).filter(|i| approved(*i) && !approved(i + 1)).count()
+    }
+
+    pub(crate) fn imports(&self, key: &str) -> usize {
+        let external = |fact: &Fact| matches!(&fact.command, Command::Submit { submission, .. } if matches!(submission.origin, Origin::External { .. }));
+        self.of(key).filter(|(_, fact)| external(fact)).count()
+    }
+
+    fn clients(&self) -> BTreeSet<String> {
+        let mut known = BTreeSet::from(["client".to_owned()]);
+        for fact in &self.facts {
+            match &fact.command {
+                Command::SetContact(contact) => drop(known.insert(contact.id.to_string())),
+                Command::RemoveContact { contact } => drop(known.remove(contact.as_str())),
+                _ => {}
+            }
+        }
+        known
+    }
+
+    /// Of a request that is open: what it asks for, until when, how many more deposits, and those it had.
+    fn request(&self, id: RequestId) -> Option<(Vec<String>, u64, usize, BTreeSet<String>)> {
+        let mut open = None;
+        for fact in &self.facts {
+            match (&fact.command, origin(&fact.command), &mut open) {
+                (Command::IssueRequest { request, requirements, expires, uses, .. }, ..)
+                    if *request == id =>
+                {
+                    let asked = requirements.iter().map(ToString::to_string).collect();
+                    open = Some((asked, expires.as_millis(), *uses as usize, BTreeSet::new()));
+                }
+                (Command::CloseRequest { request }, ..) if *request == id => open = None,
+                (_, Some(Origin::Deposit { request, deposit, .. }), Some(open)) if *request == id => {
+                    open.3.insert(deposit.to_string());
+                }
+                _ => {}
+            }
+        }
+        open
+    }
+
+    fn deposit_fits(&self, key: &str, origin: &Origin, now: u64) -> bool {
+        let Origin::Deposit { request, deposit, received_at } = origin else { return true };
+        self.request(*request).is_some_and(|(asked, expires, uses, had)| {
+            asked.iter().any(|asked| asked == key)
+                && received_at.as_millis().min(now) <= expires
+                && !had.contains(&deposit.to_string())
+                && had.len() < uses
+        })
+    }
+
+    fn fresh(&self, key: &str, issued: Option<Date>, received: u64) -> bool {
+        let age = |issued| {
+            number(issued) <= day(received)
+                && (key != "income" || three_months_after(issued) >= day(received))
+        };
+        issued.is_none_or(age)
+    }
+
+    /// Whether what was looked at is there and not rejected.
+    fn seen(&self, key: &str, version: VersionId, digest: ContentDigest) -> bool {
+        let same = self.there(key).is_some_and(|there| there.version == version && there.digest == digest);
+        same && self.stage(key) != Standing::Rejected
+    }
+
+    fn takes(&self, key: &str, new: &docvault::intake::Submission, now: u64) -> bool {
+        let files = match key {
+            "form" => new.files.is_empty(),
+            _ => matches!(new.files.len(), 1 | 2),
+        };
+        let files =
+            files && new.files.iter().all(|file| file.media_type == "application/pdf" && file.bytes <= 1000);
+        let form = match (key, new.form.get("employed"), new.form.get("age")) {
+            ("form", Some(Answer::Boolean(_)), None) => new.form.iter().count() == 1,
+            ("form", Some(Answer::Boolean(_)), Some(Answer::Integer(18..=99))) => {
+                new.form.iter().count() == 2
+            }
+            (other, ..) => other != "form" && new.form.is_empty(),
+        };
+        let origin = match &new.origin {
+            Origin::External { received_at, .. } => received_at.as_millis() <= now,
+            Origin::OnBehalf { of } => self.clients().contains(of),
+            other => *other != Origin::Vault,
+        };
+        let documents = self.facts.iter().filter_map(|fact| match &fact.command {
+            Command::Submit { requirement, submission } => Some((requirement.as_str(), submission.document)),
+            _ => None,
+        });
+        let mut clash = documents.filter(|(other, document)| (*other == key) != (*document == new.document));
+        let same = self.there(key).is_some_and(|there| {
+            there.version == new.version
+                || (there.digest == new.digest && self.stage(key) != Standing::Rejected)
+        });
+        let received = new.origin.received_at().map_or(now, |at| at.as_millis().min(now));
+        let valid = new.valid_until.is_none_or(|last| number(last) >= day(received));
+        files
+            && form
+            && origin
+            && clash.next().is_none()
+            && !same
+            && valid
+            && self.deposit_fits(key, &new.origin, now)
+            && self.fresh(key, new.issued, received)
+    }
+
+    /// Whether the command happens.
+    pub(crate) fn accepts(&self, command: &Command, now: u64, actor: &Actor) -> bool {
+        let role = |role: &str| actor.has_role(&role.parse().unwrap());
+        if about(command).is_some_and(|key| !REQUIREMENTS.contains(&key)) {
+            return false;
+        }
+        match command {
+            Command::Submit { requirement, submission } => self.takes(requirement.as_str(), submission, now),
+            Command::SeeNewerVersion { requirement, version, .. } => {
+                let submitted = self
+                    .of(requirement.as_str())
+                    .any(|(_, fact)| matches!(fact.command, Command::Submit { .. }));
+                submitted && self.there(requirement.as_str()).is_none_or(|there| there.version != *version)
+            }
+            Command::SetAside { requirement, origin, .. } => {
+                self.deposit_fits(requirement.as_str(), origin, now)
+            }
+            Command::Approve { requirement, version, digest, issued, valid_until } => {
+                let key = requirement.as_str();
+                let Some(there) = self.there(key) else { return false };
+                let (issued, last) = (issued.or(there.issued), valid_until.or(there.valid_until));
+                let own = there.by == actor.id() && !matches!(there.origin, Origin::Deposit { .. });
+                let persons = key != "income" || (!own && !self.approvers(key).contains(&actor.id()));
+                let dated = (key != "income" || issued.is_some()) && (key != "id" || last.is_some());
+                role("reviewer")
+                    && self.stage(key) == Standing::Submitted
+                    && self.seen(key, *version, *digest)
+                    && persons
+                    && dated
+                    && self.fresh(key, issued, there.received)
+                    && last.is_none_or(|last| number(last) >= day(now))
+            }
+            Command::Reject { requirement, version, digest, .. } => {
+                role("reviewer") && self.seen(requirement.as_str(), *version, *digest)
+            }
+            Command::AskAgain { requirement, .. } => {
+                role("reviewer") && self.stage(requirement.as_str()) != Standing::Missing
+            }
+            Command::Attest { requirement, version, digest, .. } => {
+                let role = role(if requirement.as_str() == "id" { "notary" } else { "reviewer" });
+                role && self.seen(requirement.as_str(), *version, *digest)
+            }
+            Command::IssueRequest { request, requirements, expires, uses, .. } => {
+                let known = requirements.iter().all(|key| REQUIREMENTS.contains(&key.as_str()));
+                known
+                    && !requirements.is_empty()
+                    && *expires > Timestamp::from_millis(now)
+                    && *uses > 0
+                    && self.request(*request).is_none()
+            }
+            Command::CloseRequest { request } => self.request(*request).is_some(),
+            Command::RemoveContact { contact } => {
+                contact.as_str() != "client" && self.clients().contains(contact.as_str())
+            }
+            Command::Complete => self.completion().0.is_none() && self.complete(Some(now)),
+            Command::Reopen { .. } => self.completion().0.is_some(),
+            _ => true,
+        }
+    }
+}
