@@ -32,6 +32,8 @@ mod part;
 mod promise;
 mod receipt;
 mod terms;
+#[cfg(test)]
+mod vectors;
 
 pub use carrier::{Carrier, CarrierError, CarrierKey, CarrierPublicKey, Held, HeldPart, Refusal};
 pub use claim::{Claim, ClaimedPage, Verdict};

@@ -153,6 +153,12 @@ impl Promise {
             && key.verify(SIGN_DEPOSIT_PROMISE, &self.body.encode(), &self.signature).is_ok()
     }
 
+    /// Whether it promises the same deposit.
+    fn is_about(&self, other: &Body) -> bool {
+        let Body { descriptor, deposit, manifest, .. } = &self.body;
+        (descriptor, deposit, manifest) == (&other.descriptor, &other.deposit, &other.manifest)
+    }
+
     /// The bytes, to be kept by the client; no secret.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
@@ -210,7 +216,7 @@ impl Promise {
     /// record, which nobody can put earlier than a witness has seen the log.
     #[must_use]
     pub fn standing(&self, now: Timestamp, answer: Option<&VerifiedDeposit>) -> Standing {
-        match answer.filter(|answer| answer.promise == *self) {
+        match answer.filter(|answer| answer.promise.is_about(&self.body)) {
             Some(answer) if answer.receipt.time <= self.answer_by() => Standing::Answered,
             Some(_) => Standing::AnsweredLate,
             None if now > self.answer_by() => Standing::Dropped,
