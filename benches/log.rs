@@ -155,7 +155,8 @@ async fn commits(storage: &MemoryStorage) -> Vec<Bytes> {
 }
 
 /// Hashes what a verification hashes of a commit (FORMAT §5.1, §5.3), and nothing else: every leaf, copies
-/// too, a node a record, every body for its commitment, and all bodies for the signature.
+/// too, a node a record and what the root after them takes, every body for its commitment, and all bodies for
+/// the signature.
 fn hash(commit: &[u8]) -> u8 {
     let number = |at: usize| u32::from_be_bytes(commit[at..at + 4].try_into().unwrap()) as usize;
     let (count, recent, bodies) = (number(32), number(36), number(120));
@@ -167,7 +168,9 @@ fn hash(commit: &[u8]) -> u8 {
         last ^= hasher.finalize()[0];
     };
     leaves.chunks(280).for_each(|leaf| take(&[&[0], leaf]));
-    (0..count).for_each(|_| take(&[&[1], &leaves[..64]]));
+    let first = u64::from_be_bytes(commit[24..32].try_into().unwrap());
+    let roots = (first + count as u64).count_ones() as usize;
+    (0..count + roots - 1).for_each(|_| take(&[&[1], &leaves[..64]]));
     let mut section = &rest[..bodies];
     take(&[section]);
     while let Some((len, after)) = section.split_first_chunk::<4>() {

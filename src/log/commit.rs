@@ -291,11 +291,12 @@ pub(crate) fn body_commitment(body: &[u8]) -> Hash {
 fn read_leaves(r: &mut Reader<'_>, whole: &Bytes, count: usize) -> Result<Vec<Hashed>, Malformed> {
     let len = count.checked_mul(LEAF_LEN).ok_or(Malformed)?;
     let section = r.take(len)?;
-    let hashed = |encoded: &[u8; LEAF_LEN]| {
-        let (leaf, hash) = (Leaf::parse(encoded)?, leaf_hash(encoded));
-        Ok(Hashed { leaf, encoded: whole.slice_ref(encoded), hash })
-    };
-    section.as_chunks().0.iter().map(hashed).collect()
+    let mut leaves = Vec::with_capacity(count);
+    for encoded in section.as_chunks::<LEAF_LEN>().0 {
+        let (hash, shared) = (leaf_hash(encoded), whole.slice_ref(encoded));
+        leaves.push(Hashed { leaf: Leaf::parse(encoded)?, encoded: shared, hash });
+    }
+    Ok(leaves)
 }
 
 fn read_bodies(section: &[u8], whole: &Bytes, count: usize) -> Result<Vec<Bytes>, Malformed> {
