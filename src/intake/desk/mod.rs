@@ -2,6 +2,7 @@
 
 mod answer;
 mod error;
+mod file;
 mod inspect;
 mod listing;
 mod request;
@@ -16,6 +17,7 @@ use std::{
 };
 
 pub use error::IntakeError;
+pub use file::CaseFile;
 pub use inspect::{Examined, Inspection, Inspector, MediaTypes};
 pub use listing::{CaseFilePage, CaseHistory, PastEvent};
 pub use request::NewRequest;
@@ -23,10 +25,10 @@ pub use source::{Chunks, Content, NewFile};
 pub use submit::{AcceptedSubmission, NewSubmission, Submitted};
 
 use crate::{
-    CaseId, DocumentId, ErrorKind, NewCase, NewStatement, OperationId, Reader, Session, VersionId,
+    CaseId, DocumentId, ErrorKind, NewCase, NewStatement, OperationId, Reader, Session,
     intake::{
-        Actor, CaseState, Change, Command, Digest, Event, Expiring, Key, Language, Opening, Projection,
-        Refusal, Reminder, Statement, StatementError, Status, Template, TemplateHash,
+        Actor, CaseState, Change, Command, Key, Opening, Refusal, Statement, StatementError, Template,
+        TemplateHash,
     },
 };
 
@@ -80,17 +82,6 @@ pub struct Desk {
     actor: Actor,
     inspectors: Vec<Arc<dyn Inspector>>,
     templates: Arc<Mutex<BTreeMap<TemplateHash, Arc<Template>>>>,
-}
-
-/// A case as its newest statement has it.
-#[derive(Debug, Clone)]
-pub struct CaseFile {
-    case: CaseId,
-    state: CaseState,
-    template: Arc<Template>,
-    opening: OperationId,
-    newest: OperationId,
-    seq: u64,
 }
 
 impl fmt::Debug for Desk {
@@ -315,97 +306,6 @@ impl Desk {
     async fn newer(&self, requirement: Key, document: DocumentId) -> Result<Command> {
         let found = self.session.describe(document).await?;
         Ok(Command::SeeNewerVersion { requirement, version: found.version, digest: found.digest })
-    }
-}
-
-impl CaseFile {
-    /// The case.
-    #[must_use]
-    pub const fn case(&self) -> CaseId {
-        self.case
-    }
-
-    /// What stands about it.
-    #[must_use]
-    pub const fn state(&self) -> &CaseState {
-        &self.state
-    }
-
-    /// The template that it was opened with.
-    #[must_use]
-    pub fn template(&self) -> &Template {
-        &self.template
-    }
-
-    /// The record of its newest event.
-    #[must_use]
-    pub const fn seq(&self) -> u64 {
-        self.seq
-    }
-
-    /// How far it has come at an instant. See [`CaseState::status`].
-    ///
-    /// # Errors
-    ///
-    /// Never for a case that a desk gave.
-    pub fn status(&self, now: crate::Timestamp) -> Result<Status, Refusal> {
-        self.state.status(&self.template, now)
-    }
-
-    /// The same without names, comments and contents. See [`CaseState::projection`].
-    ///
-    /// # Errors
-    ///
-    /// As [`CaseFile::status`].
-    pub fn projection(&self, now: crate::Timestamp) -> Result<Projection, Refusal> {
-        self.state.projection(&self.template, now)
-    }
-
-    /// What the client is told every day. See [`CaseState::digest`].
-    ///
-    /// # Errors
-    ///
-    /// As [`CaseFile::status`].
-    pub fn digest(&self, now: crate::Timestamp, language: Language) -> Result<Digest, Refusal> {
-        self.state.digest(&self.template, now, language)
-    }
-
-    /// Which reminders are due. See [`CaseState::due_reminders`].
-    ///
-    /// # Errors
-    ///
-    /// As [`CaseFile::status`].
-    pub fn due_reminders(&self, now: crate::Timestamp) -> Result<Vec<Reminder>, Refusal> {
-        self.state.due_reminders(&self.template, now)
-    }
-
-    /// Which documents expire soon, or have. See [`CaseState::expiring`].
-    ///
-    /// # Errors
-    ///
-    /// As [`CaseFile::status`].
-    pub fn expiring(&self, now: crate::Timestamp) -> Result<Vec<Expiring>, Refusal> {
-        self.state.expiring(&self.template, now)
-    }
-
-    /// Each requirement that rests on a document, with it and the version.
-    fn current(&self) -> Vec<(Key, DocumentId, VersionId)> {
-        let requirements = self.template.requirements().iter();
-        let current = requirements.filter_map(|requirement| {
-            let state = self.state.requirement(requirement.key().as_str())?;
-            Some((requirement.key().clone(), state.document?, state.current.as_ref()?.version))
-        });
-        current.collect()
-    }
-
-    fn following(&self, event: Event) -> Statement {
-        Statement::following(&self.state, &self.template, self.opening, event)
-    }
-
-    /// The case after a statement that stands.
-    fn after(&self, statement: Statement, newest: OperationId, seq: u64) -> Self {
-        let (case, template, opening) = (self.case, self.template.clone(), self.opening);
-        Self { case, state: statement.state, template, opening, newest, seq }
     }
 }
 
