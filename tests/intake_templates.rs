@@ -43,3 +43,12 @@ fn what_the_malformed_templates_were_made_from_is_well_formed() {
     let template = read(&folder().join("club.toml")).unwrap();
     assert_eq!(template.requirements().len(), 2);
 }
+
+#[test]
+fn the_template_that_the_documentation_shows_is_well_formed() {
+    let page = include_str!("../docs/INTAKE.md");
+    let text = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let template = Template::from_toml(text).unwrap();
+    let sides = template.requirement("student_card").unwrap().files().unwrap();
+    assert_eq!((sides.min(), sides.max()), (2, 2));
+}

@@ -54,11 +54,12 @@ impl Statement {
     ///
     /// # Errors
     ///
-    /// [`StatementError`] if it is anything else, down to a member that is not known here, or a template that
-    /// is not the one the case was opened with.
+    /// [`StatementError`] if it is anything else, down to a member that is not known here, other spacing, or a
+    /// template that is not the one the case was opened with.
     pub fn parse(payload: &[u8]) -> Result<Self, StatementError> {
         let statement: Self = serde_json::from_slice(payload).map_err(|_| StatementError)?;
-        let other = |template: &Template| template.hash() != statement.state.template;
-        if statement.template.as_ref().is_some_and(other) { Err(StatementError) } else { Ok(statement) }
+        let own = |template: &Template| template.hash() == statement.state.template;
+        let fits = statement.template.as_ref().is_none_or(own) && statement.to_json() == payload;
+        if fits { Ok(statement) } else { Err(StatementError) }
     }
 }

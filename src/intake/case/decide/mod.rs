@@ -22,7 +22,7 @@ impl CaseState {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Text`] and [`Refusal::TooMany`] for what does not fit.
+    /// [`Refusal::Text`], [`Refusal::TooMany`] and [`Refusal::TooLarge`] for what does not fit.
     pub fn open(
         template: &Template,
         opening: Opening,
@@ -33,7 +33,9 @@ impl CaseState {
         text("client", &opening.client, ID_CAP)?;
         contacts::check_all(&opening.contacts)?;
         let change = Change::Opened { template: template.hash(), opening };
-        Ok(Event { at: now, by: actor.id.clone(), change, reopens: Vec::new() })
+        let event = Event { at: now, by: actor.id.clone(), change, reopens: Vec::new() };
+        fits(json_len(&event), json_len(&Self::begin(&event)), template.to_canonical_json().len())?;
+        Ok(event)
     }
 
     /// Decides whether a command happens: the event to apply, or why not.
@@ -121,9 +123,7 @@ impl<'a> Decision<'a> {
         after.apply(self.template, &event);
         event.reopens = self.reopens(&event.change, &after);
         after.apply_reopens(&event);
-        if json_len(&event) > EVENT_CAP || json_len(&after) > STATE_CAP {
-            return Err(Refusal::TooLarge);
-        }
+        fits(json_len(&event), json_len(&after), 0)?;
         Ok(event)
     }
 
@@ -198,6 +198,11 @@ fn text(what: &str, text: &str, most: usize) -> Result<(), Refusal> {
     Err(Refusal::Text { what: what.to_owned(), most })
 }
 
+fn fits(event: usize, state: usize, template: usize) -> Result<(), Refusal> {
+    let sum = event.saturating_add(state).saturating_add(template);
+    if sum <= STATEMENT_CAP - AROUND { Ok(()) } else { Err(Refusal::TooLarge) }
+}
+
 fn json_len<T: serde::Serialize>(value: &T) -> usize {
     serde_json::to_vec(value).map_or(usize::MAX, |json| json.len())
 }
@@ -205,6 +210,7 @@ fn json_len<T: serde::Serialize>(value: &T) -> usize {
 /// Bytes of an actor's or a client's id, at most.
 const ID_CAP: usize = 128;
 const REASON_CAP: usize = 300;
-/// With a state, and what is around them, an event makes a statement of at most 48 KiB (FORMAT §12.2).
-const EVENT_CAP: usize = 15 * 1024;
-const STATE_CAP: usize = 32 * 1024;
+/// Bytes of a statement's payload, at most (FORMAT §12.2).
+const STATEMENT_CAP: usize = 48 * 1024;
+/// Bytes for the names of a statement's members.
+const AROUND: usize = 64;
