@@ -7,6 +7,7 @@ mod inspect;
 mod listing;
 mod request;
 mod source;
+mod submission;
 mod submit;
 mod take_in;
 
@@ -22,7 +23,7 @@ pub use inspect::{Examined, Inspection, Inspector, MediaTypes};
 pub use listing::{CaseFilePage, CaseHistory, PastEvent};
 pub use request::NewRequest;
 pub use source::{Chunks, Content, NewFile};
-pub use submit::{AcceptedSubmission, NewSubmission, Submitted};
+pub use submission::{AcceptedSubmission, NewSubmission, Submitted};
 
 use crate::{
     CaseId, DocumentId, ErrorKind, NewCase, NewStatement, OperationId, Reader, Session,
