@@ -197,6 +197,18 @@ pub fn request(data: &[u8]) {
     }
 }
 
+/// A request for documents, and a link to one.
+#[cfg(feature = "intake")]
+pub fn descriptor(data: &[u8]) {
+    crate::deposit::fuzzing::descriptor(data);
+}
+
+/// Parts, manifests, promises, claims, receipts, journals and answers of deposits.
+#[cfg(feature = "intake")]
+pub fn deposit(data: &[u8]) {
+    crate::deposit::fuzzing::deposit(data);
+}
+
 /// A chunk stream: what opens in pieces opens whole, and only what was sealed opens.
 pub fn chunks(data: &[u8]) {
     use crate::chunked::{ChaCha20Poly1305, HkdfSha256, Opener, open_with};
@@ -253,7 +265,8 @@ mod tests {
             Box::new(move |data| matches!(ParsedHead::parse(id, &Bytes::copy_from_slice(data)), Ok(Ok(_))))
         };
         let utf8 = |data: &[u8]| core::str::from_utf8(data).map(str::to_owned).unwrap_or_default();
-        vec![
+        #[cfg_attr(not(feature = "intake"), allow(unused_mut, reason = "only that adds to them"))]
+        let mut parsers: Vec<(&'static str, Parser)> = vec![
             ("leaf", Box::new(|data| Leaf::parse(data).is_ok())),
             ("commit", Box::new(move |data| Commit::parse(vault, &Bytes::copy_from_slice(data)).is_ok())),
             ("statement", Box::new(|data| Statement::parse(data).is_ok())),
@@ -283,7 +296,12 @@ mod tests {
                 "checkpoint",
                 Box::new(move |data| Checkpoint::parse(&utf8(data), &origin, &checkpoint_key).is_ok()),
             ),
-        ]
+        ];
+        #[cfg(feature = "intake")]
+        for (name, parses) in crate::deposit::fuzzing::PARSERS {
+            parsers.push((name, Box::new(parses)));
+        }
+        parsers
     }
 
     /// One of everything that is stored, sealed, handed over or kept.
@@ -365,6 +383,12 @@ mod tests {
             self.found.insert("delivery manifest", manifest.encode().to_vec());
         }
 
+        /// One of each kind of what people without a vault are sent and send.
+        #[cfg(feature = "intake")]
+        fn deposited(&mut self) {
+            self.found.extend(crate::deposit::vectors::samples());
+        }
+
         async fn handed_over(&mut self) {
             let delivery = self.desk.deliver(self.grant).await.expect("delivered").collect().await;
             self.found.insert("envelope", delivery.expect("collected")[..1320].to_vec());
@@ -383,6 +407,8 @@ mod tests {
             samples.stored().await;
             samples.sealed().await;
             samples.handed_over().await;
+            #[cfg(feature = "intake")]
+            samples.deposited();
             let key = samples.vault.keyring().keys.checkpoint_key().verifying_key().to_bytes();
             let vault = samples.vault.id();
             let parsers = parsers(vault, crate::log::statement::origin(vault), key);
@@ -403,7 +429,15 @@ mod tests {
             samples.stored().await;
             samples.sealed().await;
             samples.handed_over().await;
-            let targets = [record, segment, index, keyring, header, grant, delivery, token, text, chunks];
+            #[cfg(feature = "intake")]
+            samples.deposited();
+            #[cfg_attr(not(feature = "intake"), allow(unused_mut, reason = "only that adds to them"))]
+            let mut targets: Vec<fn(&[u8])> =
+                vec![record, segment, index, keyring, header, grant, delivery, token, text, chunks];
+            #[cfg(feature = "intake")]
+            targets.push(descriptor);
+            #[cfg(feature = "intake")]
+            targets.push(deposit);
             for mut bytes in samples.found.into_values() {
                 targets.iter().for_each(|target| target(&bytes));
                 // As the targets see them: of their fixed vault.

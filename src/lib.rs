@@ -15,6 +15,7 @@
 //! | share and revoke | [`Session::grant`], [`Session::deliver`], [`Session::revoke`], [`Session::who_can_open`] |
 //! | open a delivery without a vault | [`Identity::open`] |
 //! | put a statement on record | [`Session::make_statement`], [`Session::statements`] |
+//! | ask people without an account for documents | module `deposit`, behind feature `intake` |
 //! | erase | [`Session::erase_case`], [`Session::erasure`] |
 //! | verify | [`Audit::verify`] |
 //! | verify with no vault, network or key | [`LogReader`], [`Receipt::verify`], [`TrustPolicy`] |

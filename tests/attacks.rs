@@ -13,6 +13,12 @@
 )]
 
 mod common;
+#[cfg(feature = "intake")]
+#[path = "common/forge.rs"]
+mod forge;
+#[cfg(feature = "intake")]
+#[path = "common/intake.rs"]
+mod intake;
 
 mod attacks {
     mod clocks;

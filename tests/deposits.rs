@@ -13,13 +13,13 @@
 )]
 
 mod common;
+#[path = "common/forge.rs"]
+mod forge;
+#[path = "common/intake.rs"]
+mod intake;
 
 use bytes::Bytes;
-use common::{
-    block_on,
-    forge::{At, Holder, deposit_id},
-    intake::*,
-};
+use common::block_on;
 use core::time::Duration;
 use docvault::{
     Attributes, Clock, ErrorKind, Receipt, SystemEntropy,
@@ -29,6 +29,8 @@ use docvault::{
         testing::{CrashStorage, EvilStorage, Fault, FaultyStorage, InFlight},
     },
 };
+use forge::{At, Holder, deposit_id};
+use intake::*;
 use proptest::prelude::*;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -44,7 +46,7 @@ fn a_deposit_arrives_and_its_client_gets_a_receipt() {
         let promise = deposit(&carrier, &mut client, &contents).await.unwrap();
 
         let inbox = office.inbox(&signed).await;
-        assert_eq!(inbox.promises().await.unwrap(), [promise.clone()]);
+        assert_eq!(inbox.promises().await.unwrap().as_slice(), core::slice::from_ref(&promise));
         let incoming = inbox.deposit(&promise).await.unwrap();
         assert_eq!((incoming.id().slot(), incoming.comment()), (0, "con gusto"));
         assert_eq!(incoming.form()["rfc"], "PEJU850101AB1");
@@ -315,7 +317,8 @@ fn a_crash_of_the_carrier_at_any_storage_call_loses_nothing_promised() {
             let answered = send(&office, storage.clone(), &signed, &contents).await;
             if !storage.crashed() {
                 assert!(crash_at > 20);
-                return drop(answered.unwrap());
+                assert!(answered.is_ok());
+                return;
             }
             for in_flight in InFlight::BOTH {
                 let found = Arc::new(storage.recover(in_flight).await.unwrap());
@@ -326,12 +329,35 @@ fn a_crash_of_the_carrier_at_any_storage_call_loses_nothing_promised() {
                     assert_eq!(promise, *before, "call {crash_at}");
                 }
                 let inbox = office.inbox_on(found, &signed).await;
-                assert_eq!(inbox.promises().await.unwrap(), [promise.clone()], "call {crash_at}");
+                assert_eq!(
+                    inbox.promises().await.unwrap().as_slice(),
+                    core::slice::from_ref(&promise),
+                    "call {crash_at}"
+                );
                 let incoming = inbox.deposit(&promise).await.unwrap();
                 let page = incoming.read(0).unwrap().collect().await.unwrap();
                 assert_eq!(page.as_slice(), contents[0], "call {crash_at}");
             }
         }
+    });
+}
+
+#[cfg(feature = "fs")]
+#[test]
+fn a_folder_carries_deposits_too() {
+    block_on(async {
+        let office = Intake::new().await;
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Arc::new(docvault::storage::FsStorage::create(folder.path().join("carrier")).unwrap());
+        let signed = office.desk.sign_request(office.terms().slot(Slot::new("any", 1 << 20))).await.unwrap();
+        let contents = [content(1, 700_000)];
+        let promise = send(&office, storage.clone(), &signed, &contents).await.unwrap();
+        let inbox = office.inbox_on(storage, &signed).await;
+        let incoming = inbox.deposit(&promise).await.unwrap();
+        assert_eq!(incoming.read(0).unwrap().collect().await.unwrap().as_slice(), contents[0]);
+        inbox.clear(promise.deposit()).await.unwrap();
+        assert!(incoming.read(0).unwrap().collect().await.is_err());
+        assert_eq!(inbox.promises().await.unwrap(), [promise]);
     });
 }
 
@@ -449,7 +475,7 @@ fn no_bit_of_what_the_carrier_keeps_can_be_another() {
                 let read = async {
                     let inbox = inbox?;
                     let promises = inbox.promises().await?;
-                    let promise = promises.first().ok_or_else(|| "no promise")?;
+                    let promise = promises.first().ok_or("no promise")?;
                     let incoming = inbox.deposit(promise).await?;
                     Ok::<_, Box<dyn std::error::Error>>(incoming.read(0)?.collect().await?)
                 };
@@ -575,6 +601,8 @@ fn a_link_has_one_text_and_prints_none_of_it() {
         let (page, fragment) = url.split_once('#').unwrap();
         assert_eq!((page, fragment.len()), (PAGE, 87));
         assert_eq!(Link::parse(fragment).unwrap().expose_url(PAGE).unwrap(), url);
+        let secrets = office.desk.request_secrets(office.case, signed.descriptor.request()).await.unwrap();
+        assert_eq!(secrets.link(&signed.descriptor).expose_url(PAGE).unwrap(), url);
         assert_eq!(signed.link.expose_url(&url).unwrap_err().kind(), ErrorKind::Invalid);
         for shorter in 0..fragment.len() {
             assert!(Link::parse(&fragment[..shorter]).is_err(), "{shorter}");

@@ -53,9 +53,9 @@ pub(super) fn open(
     opened.map_err(|Malformed| Error::corrupt(format!("the answer to deposit {deposit}")))
 }
 
-type Parsed<'a> = ((RequestId, DepositId), u16, &'a [u8]);
+pub(super) type Parsed<'a> = ((RequestId, DepositId), u16, &'a [u8]);
 
-fn parse(bytes: &[u8]) -> Result<Parsed<'_>, Malformed> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Parsed<'_>, Malformed> {
     if bytes.len() > ANSWER_CAP {
         return Err(Malformed);
     }

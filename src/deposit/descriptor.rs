@@ -103,7 +103,7 @@ impl Header {
         w.into_vec()
     }
 
-    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         r.expect(b"dvrq")?;
         r.expect(&[FORMAT, SUITE, 0, 0])?;
         let key = |r: &mut Reader<'_>| VerifyingKey::from_bytes(&r.array()?).map_err(|_| Malformed);

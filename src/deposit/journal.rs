@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     descriptor::{Descriptor, FILES_CAP},
-    ids::DepositId,
+    ids::{DepositId, RequestId},
     manifest::{CONTENTS_CAP, File},
 };
 use crate::{
@@ -44,7 +44,7 @@ impl Journal {
         Ok(w.into_vec().into())
     }
 
-    fn encode(&self) -> SecretBytes {
+    pub(super) fn encode(&self) -> SecretBytes {
         let mut w = Writer::with_capacity(CONTENTS_CAP);
         w.fixed(self.key.expose()).fixed(&self.sealed_key);
         w.u32(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
@@ -53,13 +53,25 @@ impl Journal {
     }
 
     pub(super) fn open(request: &Descriptor, key: &Secret<32>, bytes: &[u8]) -> Result<Self, Malformed> {
+        let ((named, deposit), sealed) = Self::split(bytes)?;
+        if named != request.request() {
+            return Err(Malformed);
+        }
+        let padded = chunked::open(key, &bound(request, deposit), sealed).map_err(|_| Malformed)?;
+        Self::parse((named, deposit), padding::unpad(&padded)?)
+    }
+
+    /// The request and the deposit that a journal names, and what is sealed in it.
+    pub(super) fn split(bytes: &[u8]) -> Result<(Named, &[u8]), Malformed> {
         let mut r = Reader::new(bytes);
         r.expect(b"dvdj")?;
         r.expect(&[FORMAT, SUITE, 0, 0])?;
-        r.expect(request.request().as_bytes())?;
-        let deposit = DepositId::read(&mut r)?;
-        let padded = chunked::open(key, &bound(request, deposit), r.rest()).map_err(|_| Malformed)?;
-        let mut r = Reader::new(padding::unpad(&padded)?);
+        let named = (RequestId::read(&mut r)?, DepositId::read(&mut r)?);
+        Ok((named, r.rest()))
+    }
+
+    pub(super) fn parse((_, deposit): Named, contents: &[u8]) -> Result<Self, Malformed> {
+        let mut r = Reader::new(contents);
         let key = Secret::copy_from(r.take(32)?).ok_or(Malformed)?;
         let sealed_key = r.take(SEALED_KEY_LEN)?.to_vec();
         let count = r.count(usize::from(FILES_CAP))?;
@@ -68,6 +80,8 @@ impl Journal {
         Ok(Self { deposit, key, sealed_key, files })
     }
 }
+
+type Named = (RequestId, DepositId);
 
 fn bound(request: &Descriptor, deposit: DepositId) -> [u8; 32] {
     context(DEPOSIT_JOURNAL, &[request.digest(), deposit.as_bytes()])

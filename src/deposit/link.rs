@@ -4,7 +4,7 @@ use core::fmt;
 
 use subtle::ConstantTimeEq;
 
-use super::ids::RequestId;
+use super::{descriptor::Descriptor, ids::RequestId};
 use crate::{
     crypto::{
         hpke::{PublicKey, SecretKey},
@@ -140,6 +140,16 @@ impl RequestSecrets {
         let fields: [&[u8]; 3] = [vault.as_bytes(), case.as_bytes(), request.as_bytes()];
         let intake = SecretKey::from_seed(&subkey(case_key, INTAKE_SEED, &fields));
         Self { link: subkey(case_key, LINK_SECRET, &fields), intake }
+    }
+
+    /// The link to a request of these secrets, again, for its client alone.
+    ///
+    /// # Security
+    ///
+    /// `request` must be the office's own, as signed or from [`Descriptor::verify`].
+    #[must_use]
+    pub fn link(&self, request: &Descriptor) -> Link {
+        Link::new(*request.digest(), self.link.duplicate())
     }
 
     pub(super) fn intake_key(&self) -> PublicKey {

@@ -20,6 +20,8 @@ mod claim;
 mod depositor;
 mod descriptor;
 mod details;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod ids;
 mod inbox;
 mod incoming;
@@ -33,7 +35,7 @@ mod promise;
 mod receipt;
 mod terms;
 #[cfg(test)]
-mod vectors;
+pub(crate) mod vectors;
 
 pub use carrier::{Carrier, CarrierError, CarrierKey, CarrierPublicKey, Held, HeldPart, Refusal};
 pub use claim::{Claim, ClaimedPage, Verdict};

@@ -115,7 +115,7 @@ impl Entropy for Synthetic {
 }
 
 impl PartStart {
-    fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut w = Writer::with_capacity(PREFIX_LEN);
         self.write_signed(&mut w);
         w.fixed(&self.signature);

@@ -30,7 +30,7 @@ impl Scripted {
 
 impl Entropy for Scripted {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
-        let mut given = self.1.lock().expect("not poisoned");
+        let mut given = self.1.lock().map_err(|_| EntropyError)?;
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.0.as_bytes()).update(&given.len().to_be_bytes()).finalize_xof().fill(bytes);
         given.push(bytes.to_vec());
@@ -236,6 +236,28 @@ fn deposit_vectors() -> Value {
         block_on(deposit("form", 1, &[], form(&["ingresos"]), "sin archivos")),
     ];
     json!({ "deposits": all })
+}
+
+/// One of each artefact, by the names in [`fuzzing::PARSERS`](super::fuzzing::PARSERS).
+pub(crate) fn samples() -> Vec<(&'static str, Vec<u8>)> {
+    let (_, _, signed) = requests().swap_remove(0);
+    let deposits = read(folder().join("deposits.json"));
+    let deposit = &deposits["deposits"][0];
+    let receipt = unhex(&deposit["receipt"]);
+    let small = deposit["parts"].as_array().expect("a list").iter().find(|part| !part["bytes"].is_null());
+    let claim_len =
+        usize::try_from(u32::from_be_bytes(receipt[8..12].try_into().expect("four"))).expect("small");
+    vec![
+        ("request", signed.descriptor.to_bytes().to_vec()),
+        ("link", signed.link.expose_url(PAGE).expect("no fragment").into_bytes()),
+        ("deposit part", unhex(&small.expect("a small part")["bytes"])),
+        ("deposit manifest", unhex(&deposit["manifest"])),
+        ("promise", unhex(&deposit["promise"])),
+        ("claim", receipt[12..12 + claim_len].to_vec()),
+        ("deposit receipt", receipt.clone()),
+        ("deposit journal", unhex(&deposit["journal"])),
+        ("answer", unhex(&deposit["answer"])),
+    ]
 }
 
 fn folder() -> PathBuf {

@@ -8,8 +8,8 @@ use docvault::{
     storage::{MemoryStorage, testing::EvilStorage},
 };
 
-use crate::common::{
-    block_on,
+use crate::{
+    common::block_on,
     forge::{At, Holder, context, deposit_id, secret_of, sha256, subkey},
     intake::*,
 };

@@ -1,5 +1,6 @@
 //! What whoever has a link can put together, from the text of FORMAT §11 alone: signed as a link signs, and
 //! within no cap.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
 use bytes::Bytes;
 use docvault::{Secret, SystemEntropy, chunked, deposit::SignedRequest};
@@ -7,7 +8,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
 
-use super::intake::PAGE;
+use crate::intake::PAGE;
 
 /// The holder of a link, with its passphrase key or none.
 pub struct Holder {

@@ -1,4 +1,5 @@
 //! An office, a carrier and a client with a link.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
 use std::sync::{
     Arc,
@@ -79,7 +80,7 @@ pub fn carrier_key() -> CarrierKey {
 
 impl Intake {
     pub async fn new() -> Self {
-        let (vault, folder) = super::vault().await;
+        let (vault, folder) = crate::common::vault().await;
         let desk = vault.session("user:1").purpose("intake").begin().unwrap();
         let case = desk.create_case("Juana Pérez").await.unwrap();
         let log = vault.audit().log().await.unwrap().verifier_keys().await.unwrap();

@@ -27,8 +27,3 @@ pub async fn vault_on(storage: Arc<MemoryStorage>) -> (Vault, TempDir) {
     let key = LocalKey::create(folder.path().join("key")).expect("a fresh key file");
     (Vault::create(storage, key).await.expect("an empty storage"), folder)
 }
-
-#[cfg(feature = "intake")]
-pub mod forge;
-#[cfg(feature = "intake")]
-pub mod intake;
