@@ -12,7 +12,7 @@ meta = json.loads(run("cargo", "metadata", "--format-version", "1"))
 root = next(p for p in meta["packages"] if p["name"] == "docvault")
 tree = run("cargo", "tree", "-e", "normal,build", "--prefix", "none", "--format", "{p}")
 crates = {line.split(" (")[0] for line in tree.splitlines() if line.strip()}
-# Build scripts that compile C name `cc`; blake3 lists it and does not call it with its feature `pure`.
+# Build scripts that compile C name `cc`: blake3's does, and builds Rust instead where there is no C compiler.
 direct = {line.split(" ")[0] for line in run(
     "cargo", "tree", "-e", "normal", "--depth", "1", "--prefix", "none").splitlines()} - {"docvault"}
 ours = tuple(int(n) for n in root["rust_version"].split("."))

@@ -99,7 +99,7 @@ impl ContentDigest {
     /// The digest of a one-page content in memory.
     #[must_use]
     pub fn of(content: &[u8]) -> Self {
-        Self(digest::page_digest(&[digest::part_digest(0, content)]))
+        Self(digest::of_page(content))
     }
 }
 
@@ -172,6 +172,11 @@ impl Page {
     pub(crate) fn parts(&self) -> u32 {
         let padded = crate::padding::padme(self.len);
         u32::try_from(padded.div_ceil(PART_LEN).max(1)).unwrap_or(u32::MAX)
+    }
+
+    /// Zeros behind the content.
+    pub(crate) fn padding(&self) -> u64 {
+        crate::padding::padme(self.len).saturating_sub(self.len)
     }
 
     /// Padded bytes in part `index`.

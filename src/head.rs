@@ -152,16 +152,19 @@ pub(crate) fn seal(
     key: &HeadKey,
     case_key: &Secret<32>,
     meta: &[u8],
-    inline: &[u8],
+    inline: &[&[u8]],
     entropy: &dyn Entropy,
 ) -> Result<SealedHead, EntropyError> {
     let sealed_meta =
         chunked::seal(&key.key, &head.context(schedule::HEAD_META, &key.id), &padding::pad(meta), entropy)?;
-    let mut w = Writer::with_capacity(PREFIX_LEN + sealed_meta.len() + inline.len());
+    let inline_len: usize = inline.iter().map(|piece| piece.len()).sum();
+    let mut w = Writer::with_capacity(PREFIX_LEN + sealed_meta.len() + inline_len);
     w.fixed(b"dvhd").u8(FORMAT).u8(SUITE).u8(head.of.code()).u8(0).fixed(&key.id);
     w.fixed(&key.wrap(head, case_key, entropy)?).bytes(&sealed_meta);
     let digest = sha256(&[w.as_slice()]);
-    w.fixed(inline);
+    for piece in inline {
+        w.fixed(piece);
+    }
     Ok(SealedHead { bytes: w.into_vec().into(), digest })
 }
 
@@ -256,7 +259,7 @@ mod tests {
     #[test]
     fn p04_a_head_opens_for_its_ids_and_case_key_alone() {
         let (key, case_key) = (HeadKey::generate(&SystemEntropy).expect("entropy"), Secret::take([5; 32]));
-        let sealed = seal(&head(), &key, &case_key, b"meta", b"inline", &SystemEntropy).expect("entropy");
+        let sealed = seal(&head(), &key, &case_key, b"meta", &[b"inl", b"ine"], &SystemEntropy).expect("entropy");
         let parsed = ParsedHead::parse(head(), &sealed.bytes).expect("parses").expect("whole");
         assert_eq!(parsed.open(&case_key).expect("opens").1.as_slice(), b"meta");
         assert_eq!((parsed.inline.as_ref(), parsed.digest), (&b"inline"[..], sealed.digest));
@@ -288,7 +291,7 @@ mod tests {
     #[test]
     fn the_start_of_a_head_says_how_much_is_missing() {
         let (key, case_key) = (HeadKey::generate(&SystemEntropy).expect("entropy"), Secret::take([5; 32]));
-        let sealed = seal(&head(), &key, &case_key, &[7; 600], &[8; 100], &SystemEntropy).expect("entropy");
+        let sealed = seal(&head(), &key, &case_key, &[7; 600], &[&[8; 100]], &SystemEntropy).expect("entropy");
         let needed =
             ParsedHead::parse(head(), &sealed.bytes.slice(..200)).expect("parses").expect_err("short");
         let start = sealed.bytes.slice(..usize::try_from(needed.0).expect("small"));

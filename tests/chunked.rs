@@ -362,6 +362,17 @@ fn p20_every_failure_is_the_same_error() {
     assert_eq!(texts.collect::<HashSet<_>>().len(), 1);
 }
 
+#[test]
+fn every_altered_chunk_of_a_large_message_is_refused() {
+    let sealed = sealed(2 << 20);
+    for chunk in 0..=(2 << 20) / CHUNK_LEN {
+        let mut altered = sealed.clone();
+        let at = (PREFIX_LEN + chunk * SEALED_CHUNK + 5).min(sealed.len() - 1);
+        altered[at] ^= 1;
+        assert_eq!(open(&key(1), b"context", &altered).err(), Some(OpenError), "chunk {chunk}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

@@ -101,6 +101,7 @@ fn last_chunk_opens<A: Aead>(test: &Test, sealed: &[u8]) -> Result<(), OpenError
 #[test]
 fn independent_reference_of_the_default_suite() {
     let vectors = parse(include_str!("vectors/chunked_reference.txt"));
+    // The longest is shared out over threads where feature `parallel` is on.
     assert_eq!(vectors.len(), 11);
     for v in vectors {
         let len = usize::try_from(u64::from_be_bytes(v.array("length"))).unwrap();

@@ -6,6 +6,8 @@ use blake3::{
 };
 use sha2::{Digest, Sha256};
 
+use super::pieces;
+
 /// SHA-256 (FIPS 180-4) of the concatenation of `parts`.
 pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     let mut hasher = Sha256::new();
@@ -34,6 +36,17 @@ pub(crate) fn part_digest(offset: u64, part: &[u8]) -> PartDigest {
     }
     hasher.set_input_offset(offset);
     PartDigest { chaining: hasher.update(part).finalize_non_root(), root: None }
+}
+
+/// What a part contributes, from digests of its pieces in order, each of [`PIECE`] bytes but the last.
+pub(crate) fn of_pieces(offset: u64, pieces: &[PartDigest]) -> PartDigest {
+    PartDigest { chaining: chaining(pieces), root: (offset == 0).then(|| page_digest(pieces)) }
+}
+
+/// The BLAKE3 hash of a page in memory.
+pub(crate) fn of_page(content: &[u8]) -> [u8; 32] {
+    let offset = |index| u64::try_from(index).unwrap_or(u64::MAX).saturating_mul(PIECE_U64);
+    page_digest(&pieces::map(content, PIECE, |index, piece| part_digest(offset(index), piece)))
 }
 
 // BLAKE3 §2.1: the left subtree of a parent holds the largest power-of-two number of chunks that
@@ -67,9 +80,34 @@ const fn left_parts(parts: usize) -> usize {
     parts.next_power_of_two() / 2
 }
 
+/// Bytes hashed at once: enough for the widest vector unit, few enough to stay in the cache.
+pub(crate) const PIECE: usize = 16 * 1024;
+const PIECE_U64: u64 = 16 * 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pieces_hash_to_the_plain_blake3_of_the_whole() {
+        const PART: usize = 8 * PIECE;
+        let content: Vec<u8> = (0..900_000u32).map(|i| u8::try_from(i % 251).expect("small")).collect();
+        for len in [0, 1, PIECE - 1, PIECE, PIECE + 1, PART, PART + 1, 3 * PART + 5 * PIECE + 7, 900_000] {
+            let content = &content[..len];
+            let expected = *blake3::hash(content).as_bytes();
+            assert_eq!(of_page(content), expected, "{len}");
+            let part = |(index, part): (usize, &[u8])| {
+                let at = |within| u64::try_from(index * PART + within).expect("small");
+                let pieces: Vec<PartDigest> =
+                    part.chunks(PIECE).enumerate().map(|(i, piece)| part_digest(at(i * PIECE), piece)).collect();
+                let joined = of_pieces(at(0), &pieces);
+                assert_eq!(joined, part_digest(at(0), part));
+                joined
+            };
+            let parts: Vec<PartDigest> = content.chunks(PART).enumerate().map(part).collect();
+            assert_eq!(page_digest(&parts), expected, "{len}");
+        }
+    }
 
     #[test]
     fn parts_hash_to_the_plain_blake3_of_the_whole() {

@@ -6,6 +6,7 @@ pub mod chunked;
 pub(crate) mod digest;
 pub(crate) mod hpke;
 pub(crate) mod passphrase;
+pub(crate) mod pieces;
 pub(crate) mod schedule;
 pub(crate) mod sign;
 pub(crate) mod wrap;

@@ -32,7 +32,7 @@ impl Session {
             }
             Ok(0..len)
         });
-        whole(reader.await?).await
+        reader.await?.whole().await
     }
 
     /// Bytes of the newest version's content.
@@ -120,19 +120,6 @@ impl Session {
         self.commit(operation, plan::Read { origin, operation, document, version, newest, range }).await?;
         Ok(Reader::new(source))
     }
-}
-
-/// Everything a reader gives, without a copy if that is one part.
-async fn whole(mut reader: Reader) -> Result<Bytes> {
-    let first = reader.next().await?.unwrap_or_default();
-    let Some(second) = reader.next().await? else { return Ok(first) };
-    let mut content = Vec::with_capacity(usize::try_from(reader.len()).unwrap_or(0));
-    content.extend_from_slice(&first);
-    content.extend_from_slice(&second);
-    while let Some(part) = reader.next().await? {
-        content.extend_from_slice(&part);
-    }
-    Ok(content.into())
 }
 
 const RETRIES: u32 = 8;

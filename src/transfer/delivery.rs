@@ -1,10 +1,10 @@
 //! Deliveries on their way out: a self-contained stream for one recipient (FORMAT §8).
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 
-use super::reader::ContentSource;
+use super::{source::ContentSource, started::Started};
 use crate::{
     FORMAT, SUITE,
     crypto::{
@@ -214,8 +214,10 @@ pub struct Delivery {
     session: Session,
     grant: GrantId,
     ready: VecDeque<Bytes>,
-    sources: VecDeque<ContentSource>,
+    sources: VecDeque<Arc<ContentSource>>,
     at: Option<(usize, u32)>,
+    /// The part it is at, being read.
+    coming: Option<Started<Result<([u8; 16], Bytes)>>>,
     since_check: u64,
     checked: Timestamp,
 }
@@ -230,7 +232,8 @@ impl Delivery {
     pub(crate) fn new(session: Session, grant: GrantId, parcel: Parcel) -> Self {
         let checked = session.vault().ledger().now();
         let ready = VecDeque::from([parcel.start]);
-        Self { session, grant, ready, sources: parcel.sources.into(), at: None, since_check: 0, checked }
+        let sources = parcel.sources.into_iter().map(Arc::new).collect();
+        Self { session, grant, ready, sources, at: None, coming: None, since_check: 0, checked }
     }
 
     /// The next bytes, some 8 MiB at most; none at the end.
@@ -273,17 +276,33 @@ impl Delivery {
         Ok(())
     }
 
-    /// Makes the next metadata or part ready.
+    /// Makes the next metadata or part ready, and begins to read the part after it.
     async fn advance(&mut self) -> Result<()> {
-        let Some(source) = self.sources.front() else { return Ok(()) };
+        let Some(source) = self.sources.front().cloned() else { return Ok(()) };
+        self.frame(&source).await?;
+        if let Some((page, part)) = self.at {
+            self.coming = Some(Started::new(async move { source.sealed_part(page, part).await }).await);
+        }
+        Ok(())
+    }
+
+    async fn frame(&mut self, source: &ContentSource) -> Result<()> {
         let Some((page, part)) = self.at else {
             let meta = source.head().sealed_meta.clone();
             self.ready.extend([length_of(&meta, source)?, meta]);
             self.at = Some((0, 0));
             return Ok(());
         };
-        let sealed = source.sealed_part(page, part).await;
-        let (attempt, sealed) = source.explained(sealed).await?;
+        source.stands().await?;
+        let coming = match self.coming.take() {
+            Some(mut coming) => coming.finish().await,
+            None => None,
+        };
+        // What was read ahead may have failed for a reason that has passed.
+        let (attempt, sealed) = match coming {
+            Some(Ok(read)) => read,
+            _ => source.explained(source.sealed_part(page, part).await).await?,
+        };
         let described = source.head().meta.pages.get(page).ok_or_else(|| source.corrupt())?;
         if described.place == Place::Inline {
             let framed: Bytes = [attempt.as_slice(), &sealed].concat().into();

@@ -2,8 +2,11 @@
 
 mod delivery;
 mod opened;
+mod part;
 mod reader;
 mod sealed;
+mod source;
+mod started;
 mod token;
 mod upload;
 
@@ -17,5 +20,5 @@ pub use upload::Upload;
 pub(crate) use delivery::Parcel;
 #[cfg(any(test, fuzzing))]
 pub(crate) use delivery::{Envelope, Manifest as DeliveryManifest};
-pub(crate) use reader::ContentSource;
+pub(crate) use source::ContentSource;
 pub(crate) use token::Target;

@@ -4,7 +4,9 @@ use std::io::{self, Read, Write};
 
 use super::{
     delivery::{ENVELOPE_LEN, Envelope, Item, Manifest, item_context, item_key, malformed, manifest_key},
-    reader::{Walk, open_part},
+    part::Part,
+    reader::Walk,
+    source::content_len,
 };
 use crate::{
     crypto::{
@@ -51,7 +53,8 @@ impl Identity {
         }
         let opened = self.open_manifest(&envelope, &start, &manifest).map_err(|OpenError| malformed())?;
         let (grant_key, manifest) = opened;
-        Ok(Opened { sealed, envelope, grant_key, manifest, next: 0, reading: false, failed: false })
+        let framed = Vec::new();
+        Ok(Opened { sealed, envelope, grant_key, manifest, next: 0, reading: false, failed: false, framed })
     }
 
     fn open_manifest(
@@ -89,6 +92,8 @@ pub struct Opened<R> {
     reading: bool,
     /// Something was not authentic, and nothing more is released.
     failed: bool,
+    /// The part read last, for its memory.
+    framed: Vec<u8>,
 }
 
 impl<R> core::fmt::Debug for Opened<R> {
@@ -290,7 +295,8 @@ impl<R: Read> OpenedDocument<'_, R> {
     /// to whom the version was delivered. That it is the content that the vault signed for is certain
     /// once its page has ended: [`OpenedDocument::content`] gives nothing sooner.
     pub fn next_part(&mut self) -> Result<Option<Vec<u8>>> {
-        Ok(self.part()?.map(|mut content| core::mem::take(&mut *content)))
+        let mut content = SecretBytes::default();
+        Ok(self.part_into(&mut content)?.then(|| core::mem::take(&mut *content)))
     }
 
     /// Writes the content to `target`; gives the number of bytes.
@@ -300,7 +306,8 @@ impl<R: Read> OpenedDocument<'_, R> {
     /// As [`OpenedDocument::next_part`]; storage if `target` cannot be written. Discard what was
     /// written then.
     pub fn copy_to(mut self, mut target: impl Write) -> Result<u64> {
-        while let Some(content) = self.part()? {
+        let mut content = SecretBytes::default();
+        while self.part_into(&mut content)? {
             target.write_all(&content).map_err(unreadable)?;
         }
         Ok(self.meta.len())
@@ -317,34 +324,46 @@ impl<R: Read> OpenedDocument<'_, R> {
         Ok(content)
     }
 
-    fn part(&mut self) -> Result<Option<SecretBytes>> {
+    /// Replaces `content` by the next part; tells whether there was one.
+    fn part_into(&mut self, content: &mut SecretBytes) -> Result<bool> {
         if self.delivery.failed {
             return Err(malformed());
         }
-        let part = self.read_part();
-        self.delivery.failed = part.is_err();
-        part
+        let read = self.read_part_into(content);
+        self.delivery.failed = read.is_err();
+        read
     }
 
-    fn read_part(&mut self) -> Result<Option<SecretBytes>> {
-        let Some((page, part)) = self.walk.at(&self.meta.pages) else {
+    fn read_part_into(&mut self, content: &mut SecretBytes) -> Result<bool> {
+        let Some((page, index)) = self.walk.at(&self.meta.pages) else {
             self.delivery.reading = false;
-            return Ok(None);
+            return Ok(false);
         };
         let described = self.meta.pages.get(page).ok_or_else(malformed)?;
-        let framed = read_bytes(&mut self.delivery.sealed, PART_CAP)?;
+        let Opened { sealed, framed, reading, .. } = &mut *self.delivery;
+        read_bytes_into(sealed, PART_CAP, framed)?;
         let (attempt, sealed) = match described.place {
             Place::Inline => framed.split_first_chunk::<16>().map(|(attempt, sealed)| (*attempt, sealed)),
-            Place::Parts(_) => described.attempt(part).map(|attempt| (attempt, framed.as_slice())),
+            Place::Parts(_) => described.attempt(index).map(|attempt| (attempt, framed.as_slice())),
         }
         .ok_or_else(malformed)?;
-        let content = open_part(&self.key.key, &self.context, described, (page, part), &attempt, sealed);
-        let content = content.map_err(|OpenError| malformed())?;
-        self.walk.step(&self.meta.pages, &content).map_err(|OpenError| malformed())?;
-        if self.walk.at(&self.meta.pages).is_none() {
-            self.delivery.reading = false;
+        let page = u32::try_from(page).map_err(|_| malformed())?;
+        let part = Part { key: &self.key.key, content_context: &self.context, attempt, page, index };
+        let len = content_len(described, index).map_err(|OpenError| malformed())?;
+        let padded = usize::try_from(described.part_len(index)).map_err(|_| malformed())?;
+        if chunked::sealed_len(described.part_len(index)) != u64::try_from(sealed.len()).ok() {
+            return Err(malformed());
         }
-        Ok(Some(content))
+        if content.capacity() < padded {
+            // Growing would leave an unwiped copy behind.
+            *content = SecretBytes::new(vec![0; padded]);
+        }
+        content.resize(padded, 0);
+        let digest = part.open(sealed, len, content).map_err(|OpenError| malformed())?;
+        content.truncate(len);
+        self.walk.step(&self.meta.pages, digest).map_err(|OpenError| malformed())?;
+        *reading = self.walk.at(&self.meta.pages).is_some();
+        Ok(true)
     }
 }
 
@@ -367,15 +386,22 @@ fn check_sender(
 
 /// A length of at most `cap`, and as many bytes; grows as they come, whatever length is declared.
 fn read_bytes(source: &mut impl Read, cap: u32) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    read_bytes_into(source, cap, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// [`read_bytes`] into memory that is there.
+fn read_bytes_into(source: &mut impl Read, cap: u32, bytes: &mut Vec<u8>) -> Result<()> {
     let mut len = [0; 4];
     read_exact(source, &mut len)?;
     let len = u32::from_be_bytes(len);
     if len > cap {
         return Err(malformed());
     }
-    let mut bytes = Vec::new();
-    let read = source.take(len.into()).read_to_end(&mut bytes).map_err(unreadable)?;
-    if u32::try_from(read) == Ok(len) { Ok(bytes) } else { Err(malformed()) }
+    bytes.clear();
+    let read = source.take(len.into()).read_to_end(bytes).map_err(unreadable)?;
+    if u32::try_from(read) == Ok(len) { Ok(()) } else { Err(malformed()) }
 }
 
 fn read_exact(source: &mut impl Read, bytes: &mut [u8]) -> Result<()> {

@@ -1,181 +1,21 @@
 //! Content on its way out: whole, streamed or by range, every byte authentic.
 
 use core::ops::Range;
+use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 
-use super::upload::part_context;
+use super::{
+    source::{ContentSource, content_len},
+    started::Started,
+};
 use crate::{
-    crypto::{
-        chunked::{self, OpenError, PREFIX_LEN, RangeOpener},
-        digest,
-    },
-    document::{ContentDigest, PART_LEN, Page, Place},
+    crypto::{chunked::OpenError, digest},
+    document::{ContentDigest, Page},
     error::{Error, ErrorKind, Result},
     ids::{DocumentId, VersionId},
     secret::SecretBytes,
-    storage::layout,
-    vault::{Vault, VersionHead},
 };
-
-/// One version's sealed content, and what opens it.
-pub(crate) struct ContentSource {
-    vault: Vault,
-    head: VersionHead,
-    context: [u8; 32],
-}
-
-impl ContentSource {
-    pub(crate) fn new(vault: Vault, head: VersionHead) -> Self {
-        let context = head.key.content_context(&head.id);
-        Self { vault, head, context }
-    }
-
-    pub(crate) fn head(&self) -> &VersionHead {
-        &self.head
-    }
-
-    pub(crate) fn len(&self) -> u64 {
-        self.head.meta.len()
-    }
-
-    /// A part as stored, with the attempt that sealed it.
-    ///
-    /// # Errors
-    ///
-    /// Corrupt if it is missing or has another length than the head says.
-    pub(crate) async fn sealed_part(&self, page: usize, part: u32) -> Result<([u8; 16], Bytes)> {
-        let described = self.page(page)?;
-        if described.place == Place::Inline {
-            let (attempt, sealed) =
-                self.head.inline.split_first_chunk::<16>().ok_or_else(|| self.corrupt())?;
-            return Ok((*attempt, self.head.inline.slice_ref(sealed)));
-        }
-        let (attempt, name) = self.part_name(page, part)?;
-        let expected = chunked::sealed_len(described.part_len(part));
-        let sealed = self.vault.ledger().storage().read(&name, None).await?;
-        let sealed = sealed.filter(|sealed| u64::try_from(sealed.len()).ok() == expected);
-        Ok((attempt, sealed.ok_or_else(|| Error::corrupt(format!("object {name}")))?))
-    }
-
-    /// The content of a part, without padding, which is checked.
-    ///
-    /// # Errors
-    ///
-    /// Corrupt.
-    pub(crate) async fn part(&self, page: usize, part: u32) -> Result<SecretBytes> {
-        let (attempt, sealed) = self.sealed_part(page, part).await?;
-        let opened =
-            open_part(&self.head.key.key, &self.context, self.page(page)?, (page, part), &attempt, &sealed);
-        opened.map_err(|OpenError| self.corrupt())
-    }
-
-    /// Part of a part's content, fetching and opening no more than the chunks that hold it.
-    async fn part_range(&self, page: usize, part: u32, range: Range<u64>) -> Result<SecretBytes> {
-        let described = self.page(page)?;
-        if described.place == Place::Inline {
-            let whole = self.part(page, part).await?;
-            let bounds = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
-            let slice =
-                bounds.and_then(|(start, end)| whole.get(start..end)).ok_or_else(|| self.corrupt())?;
-            return Ok(SecretBytes::new(slice.to_vec()));
-        }
-        let (attempt, name) = self.part_name(page, part)?;
-        let corrupt = || Error::corrupt(format!("object {name}"));
-        let sealed_len = chunked::sealed_len(described.part_len(part)).ok_or_else(corrupt)?;
-        let storage = self.vault.ledger().storage();
-        let prefix_range = 0..u64::try_from(PREFIX_LEN).unwrap_or(u64::MAX);
-        let prefix = storage.read(&name, Some(prefix_range)).await?.ok_or_else(corrupt)?;
-        let prefix = prefix.first_chunk::<PREFIX_LEN>().ok_or_else(corrupt)?;
-        let page = u32::try_from(page).unwrap_or(u32::MAX);
-        let context = part_context(&self.context, &attempt, page, part);
-        let key = self.head.key.key.expose();
-        let opener: RangeOpener =
-            RangeOpener::new(key, &context, prefix, sealed_len).map_err(|OpenError| corrupt())?;
-        let sealed = storage.read(&name, Some(opener.sealed_range(&range))).await?.ok_or_else(corrupt)?;
-        opener.open(&range, &sealed).map_err(|OpenError| corrupt())
-    }
-
-    /// Bytes of content, across pages and parts; `range` must lie within.
-    ///
-    /// # Errors
-    ///
-    /// Corrupt.
-    pub(crate) async fn range(&self, range: &Range<u64>) -> Result<SecretBytes> {
-        let capacity = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(0);
-        let mut content = SecretBytes::new(Vec::with_capacity(capacity));
-        let mut page_start = 0;
-        for (page, described) in self.head.meta.pages.iter().enumerate() {
-            for part in 0..described.parts() {
-                let start = page_start + u64::from(part) * PART_LEN;
-                let end = page_start + described.len.min((u64::from(part) + 1) * PART_LEN);
-                let wanted = range.start.max(start)..range.end.min(end);
-                if !wanted.is_empty() {
-                    let within = wanted.start - start..wanted.end - start;
-                    content.extend_from_slice(&self.part_range(page, part, within).await?);
-                }
-            }
-            page_start = page_start.saturating_add(described.len);
-        }
-        Ok(content)
-    }
-
-    fn page(&self, page: usize) -> Result<&Page> {
-        self.head.meta.pages.get(page).ok_or_else(|| self.corrupt())
-    }
-
-    fn part_name(&self, page: usize, part: u32) -> Result<([u8; 16], crate::storage::ObjectKey)> {
-        let attempt = self.page(page)?.attempt(part).ok_or_else(|| self.corrupt())?;
-        let index = layout::part_index(u32::try_from(page).unwrap_or(u32::MAX), part);
-        let head = &self.head.id;
-        Ok((attempt, layout::part(head.case, head.operation, &attempt, index)))
-    }
-
-    /// Refuses a case that was erased since the version was opened, as far as this process knows.
-    ///
-    /// # Errors
-    ///
-    /// Erased.
-    pub(crate) async fn stands(&self) -> Result<()> {
-        self.vault.case_stands(self.head.id.case).await
-    }
-
-    /// What was read, or that the case was erased, if that is why something is missing.
-    pub(crate) async fn explained<T>(&self, read: Result<T>) -> Result<T> {
-        match read {
-            Err(error) => Err(self.vault.unless_erased(self.head.id.case, error).await),
-            read => read,
-        }
-    }
-
-    pub(crate) fn corrupt(&self) -> Error {
-        Error::corrupt(format!("content of version {}", VersionId::of(self.head.id.operation)))
-    }
-}
-
-/// Opens a part; gives its content without padding, which is checked.
-pub(super) fn open_part(
-    key: &crate::secret::Secret<32>,
-    content_context: &[u8; 32],
-    page: &Page,
-    (page_index, part): (usize, u32),
-    attempt: &[u8; 16],
-    sealed: &[u8],
-) -> Result<SecretBytes, OpenError> {
-    let index = u32::try_from(page_index).map_err(|_| OpenError)?;
-    let mut plaintext = chunked::open(key, &part_context(content_context, attempt, index, part), sealed)?;
-    if u64::try_from(plaintext.len()) != Ok(page.part_len(part)) {
-        return Err(OpenError);
-    }
-    let content = page.len.saturating_sub(u64::from(part) * PART_LEN).min(PART_LEN);
-    let content = usize::try_from(content).map_err(|_| OpenError)?;
-    let padding = plaintext.get(content..).unwrap_or_default();
-    if padding.iter().any(|byte| *byte != 0) {
-        return Err(OpenError);
-    }
-    plaintext.truncate(content);
-    Ok(plaintext)
-}
 
 /// A walk over all parts of a version that checks each page's digest at its end.
 #[derive(Debug, Default)]
@@ -191,55 +31,74 @@ impl Walk {
         (self.page < pages.len()).then_some((self.page, self.part))
     }
 
-    /// Takes the content of the part it is at.
+    /// Takes the digest of the part it is at; a part of padding alone has none.
     ///
     /// # Errors
     ///
     /// [`OpenError`] if it ends a page whose digest is another.
-    pub(super) fn step(&mut self, pages: &[Page], content: &[u8]) -> Result<(), OpenError> {
+    pub(super) fn step(
+        &mut self,
+        pages: &[Page],
+        part: Option<digest::PartDigest>,
+    ) -> Result<(), OpenError> {
         let page = pages.get(self.page).ok_or(OpenError)?;
-        if self.part == 0 || !content.is_empty() {
-            self.digests.push(digest::part_digest(u64::from(self.part) * PART_LEN, content));
-        }
-        self.part = self.part.saturating_add(1);
-        if self.part < page.parts() {
+        self.digests.extend(part);
+        let after = following(pages, (self.page, self.part));
+        let same_page = after.0 == self.page;
+        (self.page, self.part) = after;
+        if same_page {
             return Ok(());
         }
         let digest = digest::page_digest(&core::mem::take(&mut self.digests));
-        (self.page, self.part) = (self.page.saturating_add(1), 0);
         if digest == page.digest { Ok(()) } else { Err(OpenError) }
     }
 }
 
-/// An opened version: its release is on record once, for any number of ranges or one stream.
-#[derive(Debug)]
-pub struct Reader {
-    source: ContentSource,
-    walk: Walk,
-    failed: bool,
+/// The part after one.
+fn following(pages: &[Page], (page, part): (usize, u32)) -> (usize, u32) {
+    let next = part.saturating_add(1);
+    let more = pages.get(page).is_some_and(|page| next < page.parts());
+    if more { (page, next) } else { (page.saturating_add(1), 0) }
 }
 
-impl core::fmt::Debug for ContentSource {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("ContentSource").field("operation", &self.head.id.operation).finish_non_exhaustive()
-    }
+/// An opened version: its release is on record once, for any number of ranges or one stream.
+///
+/// A stream reads two parts ahead. What it gave serves again as memory once the caller has dropped it:
+/// some seven parts of 8 MiB are held at most, whatever the content's size.
+#[derive(Debug)]
+pub struct Reader {
+    source: Arc<ContentSource>,
+    walk: Walk,
+    /// Parts under way, those before `unread`.
+    ahead: VecDeque<Started<Result<([u8; 16], Bytes)>>>,
+    unread: (usize, u32),
+    /// What was given last.
+    given: VecDeque<Bytes>,
+    failed: bool,
 }
 
 impl Reader {
     pub(crate) fn new(source: ContentSource) -> Self {
-        Self { source, walk: Walk::default(), failed: false }
+        Self {
+            source: Arc::new(source),
+            walk: Walk::default(),
+            ahead: VecDeque::new(),
+            unread: (0, 0),
+            given: VecDeque::new(),
+            failed: false,
+        }
     }
 
     /// The document.
     #[must_use]
     pub fn document(&self) -> DocumentId {
-        DocumentId::new(self.source.head.id.case, self.source.head.id.object)
+        DocumentId::new(self.source.head().id.case, self.source.head().id.object)
     }
 
     /// The version that is read; a newer one does not change it.
     #[must_use]
     pub fn version(&self) -> VersionId {
-        VersionId::of(self.source.head.id.operation)
+        VersionId::of(self.source.head().id.operation)
     }
 
     /// Bytes of content, over all pages.
@@ -257,7 +116,7 @@ impl Reader {
     /// The content's digest.
     #[must_use]
     pub fn digest(&self) -> ContentDigest {
-        self.source.head.meta.content_digest
+        self.source.head().meta.content_digest
     }
 
     /// Where each page's content lies.
@@ -265,7 +124,7 @@ impl Reader {
     pub fn pages(&self) -> Vec<Range<u64>> {
         let mut start = 0u64;
         let mut pages = Vec::new();
-        for page in &self.source.head.meta.pages {
+        for page in self.source.pages() {
             pages.push(start..start.saturating_add(page.len));
             start = start.saturating_add(page.len);
         }
@@ -293,8 +152,7 @@ impl Reader {
             )));
         }
         self.source.stands().await?;
-        let content = self.source.range(&range).await;
-        self.source.explained(content).await.map(release)
+        self.source.explained(self.source.range(&range).await).await
     }
 
     /// The next part of the content, 8 MiB at most; none at the end. Padding alone comes as an empty part.
@@ -304,23 +162,113 @@ impl Reader {
     /// Corrupt, from then on for ever; erased, if the case was meanwhile; the storage's, after which it can be
     /// called again. What came before is authentic. At the end of each page its digest is compared.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        let Some((page, part)) = self.at()? else { return Ok(None) };
+        let sealed = self.fetched().await?;
+        let mut content = self.buffer((page, part))?;
+        let len = content_len(self.source.page(page)?, part).map_err(|OpenError| self.source.corrupt())?;
+        self.open((page, part), &sealed, &mut content)?;
+        content.truncate(len);
+        let content = release(content);
+        self.given.push_back(content.clone());
+        Ok(Some(content))
+    }
+
+    /// All of the content, opened where it stays.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::next`].
+    pub(crate) async fn whole(mut self) -> Result<Bytes> {
+        let padding = self.source.pages().iter().map(Page::padding).max().unwrap_or(0);
+        let room = usize::try_from(self.len().saturating_add(padding)).map_err(|_| self.source.corrupt())?;
+        let mut content = SecretBytes::new(vec![0; room]);
+        let mut filled = 0usize;
+        while let Some((page, part)) = self.at()? {
+            let sealed = self.fetched().await?;
+            let described = self.source.page(page)?;
+            let padded = usize::try_from(described.part_len(part)).unwrap_or(usize::MAX);
+            let len = content_len(described, part).map_err(|OpenError| self.source.corrupt())?;
+            // Padding is overwritten by the page after it.
+            let place = content.get_mut(filled..filled.saturating_add(padded));
+            let place = place.ok_or_else(|| self.source.corrupt())?;
+            self.open((page, part), &sealed, place)?;
+            filled += len;
+        }
+        content.truncate(filled);
+        Ok(release(content))
+    }
+
+    /// The part that is next; none at the end.
+    fn at(&self) -> Result<Option<(usize, u32)>> {
         if self.failed {
             return Err(self.source.corrupt());
         }
-        let Some((page, part)) = self.walk.at(&self.source.head.meta.pages) else { return Ok(None) };
+        Ok(self.walk.at(self.source.pages()))
+    }
+
+    /// The part that is next, as stored. Those after it are being read meanwhile.
+    async fn fetched(&mut self) -> Result<([u8; 16], Bytes)> {
         self.source.stands().await?;
-        let content = self.source.part(page, part).await;
-        let content = match self.source.explained(content).await {
-            Ok(content) => content,
-            Err(error) => {
-                self.failed = error.kind() == ErrorKind::Corrupt;
-                return Err(error);
-            }
+        self.read_ahead().await;
+        let fetched = match self.ahead.front_mut() {
+            Some(first) => first.finish().await,
+            None => None,
         };
-        let step = self.walk.step(&self.source.head.meta.pages, &content);
-        self.failed = step.is_err();
-        step.map_err(|OpenError| self.source.corrupt())?;
-        Ok(Some(release(content)))
+        self.ahead.pop_front();
+        let fetched = fetched.unwrap_or_else(|| Err(self.source.corrupt()));
+        let fetched = self.source.explained(fetched).await;
+        match &fetched {
+            Ok(_) => self.read_ahead().await,
+            Err(error) => {
+                // It can be asked for again, and so can what follows it.
+                self.ahead.clear();
+                self.unread = (self.walk.page, self.walk.part);
+                self.failed = error.kind() == ErrorKind::Corrupt;
+            }
+        }
+        fetched
+    }
+
+    /// Begins to read until [`AHEAD`] parts are under way.
+    async fn read_ahead(&mut self) {
+        while self.ahead.len() < AHEAD && self.unread.0 < self.source.pages().len() {
+            let (source, (page, part)) = (Arc::clone(&self.source), self.unread);
+            self.ahead.push_back(Started::new(async move { source.sealed_part(page, part).await }).await);
+            self.unread = following(self.source.pages(), self.unread);
+        }
+    }
+
+    /// Opens the part that is next and steps over it.
+    fn open(
+        &mut self,
+        at: (usize, u32),
+        sealed: &([u8; 16], Bytes),
+        padded: &mut [u8],
+    ) -> Result<()> {
+        let opened = self.source.open_part(at, sealed, padded);
+        let stepped = opened.and_then(|digest| {
+            let stepped = self.walk.step(self.source.pages(), digest);
+            stepped.map_err(|OpenError| self.source.corrupt())
+        });
+        self.failed = stepped.is_err();
+        stepped
+    }
+
+    /// Room for a part: the memory of one that was given before and is not held any more, if there is.
+    fn buffer(&mut self, (page, part): (usize, u32)) -> Result<SecretBytes> {
+        let len = usize::try_from(self.source.page(page)?.part_len(part)).unwrap_or(usize::MAX);
+        let free = self.given.iter().position(|given| given.is_unique() && given.len() >= len);
+        let free = free.and_then(|at| self.given.remove(at)).and_then(|given| given.try_into_mut().ok());
+        if self.given.len() >= GIVEN {
+            self.given.pop_front();
+        }
+        match free {
+            Some(mut free) => {
+                free.truncate(len);
+                Ok(SecretBytes::new(free.into()))
+            }
+            None => self.source.buffer(page, part),
+        }
     }
 }
 
@@ -328,3 +276,8 @@ impl Reader {
 pub(crate) fn release(mut content: SecretBytes) -> Bytes {
     Bytes::from(core::mem::take(&mut *content))
 }
+
+/// Parts read before they are asked for.
+const AHEAD: usize = 2;
+/// Parts given whose memory may come back.
+const GIVEN: usize = 3;

@@ -3,12 +3,14 @@
 use bytes::Bytes;
 
 use super::{
+    part::Part,
     sealed::SealedUpload,
+    started::Started,
     token::{Target, UploadToken},
 };
 use crate::{
     crypto::{
-        chunked,
+        chunked::Draft,
         digest::{self, PartDigest},
     },
     document::{ContentDigest, PAGE_LEN_CAP, PAGES_CAP, PART_LEN, Page, Place, Run, VersionMeta},
@@ -24,6 +26,9 @@ use crate::{
 
 /// A document on its way in, in constant memory; nothing of it is visible until [`Upload::finish`].
 ///
+/// While one part is gathered and sealed, the one before it is being stored: two parts of 8 MiB are held
+/// at most.
+///
 /// Dropping it leaves sealed parts that nothing names, which garbage collection removes once the
 /// upload's announcement has expired.
 pub struct Upload {
@@ -31,7 +36,14 @@ pub struct Upload {
     target: Target,
     pages: Vec<Page>,
     page: OpenPage,
+    content_context: [u8; 32],
     attempt: [u8; 16],
+    /// The part before, on its way into the storage.
+    storing: Option<Started<Result<Bytes>>>,
+    /// The memory of a part that is stored.
+    spare: Vec<u8>,
+    /// Set while a part is neither pending nor on its way; it stays set if that is never resolved.
+    broken: bool,
 }
 
 impl core::fmt::Debug for Upload {
@@ -50,7 +62,7 @@ struct OpenPage {
     len: u64,
     runs: Vec<Run>,
     digests: Vec<PartDigest>,
-    pending: SecretBytes,
+    draft: Draft,
 }
 
 impl OpenPage {
@@ -70,7 +82,18 @@ impl OpenPage {
 impl Upload {
     pub(crate) fn start(session: Session, target: Target) -> Result<Self> {
         let attempt = random(session.vault().ledger().entropy())?;
-        Ok(Self { session, target, pages: Vec::new(), page: OpenPage::default(), attempt })
+        let content_context = target.key.content_context(&target.head);
+        Ok(Self {
+            session,
+            target,
+            pages: Vec::new(),
+            page: OpenPage::default(),
+            content_context,
+            attempt,
+            storing: None,
+            spare: Vec::new(),
+            broken: false,
+        })
     }
 
     /// Goes on where the stored, authentic parts of the page at hand end, as a new attempt.
@@ -103,24 +126,31 @@ impl Upload {
         Ok(UploadToken::seal(&self.target, &self.pages, self.session.vault().ledger().entropy())?)
     }
 
-    /// Takes the next bytes of the page at hand; stores what fills a part of 8 MiB.
+    /// Takes the next bytes of the page at hand; what fills a part of 8 MiB is sealed, and stored while
+    /// more is taken.
+    ///
+    /// Bytes that complete a part are sealed from where they are, so large slices spare a copy.
     ///
     /// # Errors
     ///
-    /// The storage's; the upload can then be resumed by its token.
+    /// The storage's, for this part or the one before; the upload can then be resumed by its token, and
+    /// takes nothing more.
     ///
     /// # Cancellation
     ///
     /// Some of the bytes may be taken: drop the upload and resume it by its token.
     pub async fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
+        self.check_usable()?;
         while !bytes.is_empty() {
-            let room = PART_USIZE.saturating_sub(self.page.pending.len());
+            let room = PART_USIZE.saturating_sub(self.page.draft.len());
             let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
-            self.take(now)?;
-            bytes = later;
-            if self.page.pending.len() == PART_USIZE {
-                self.flush().await?;
+            self.count(now.len())?;
+            if now.len() == room {
+                self.store_part(now, PART_USIZE).await?;
+            } else {
+                self.gather(now);
             }
+            bytes = later;
         }
         Ok(())
     }
@@ -138,6 +168,7 @@ impl Upload {
         if self.pages.len() + 1 >= PAGES_CAP {
             return Err(Error::invalid(format!("a version has at most {PAGES_CAP} pages")));
         }
+        self.check_usable()?;
         self.close_page().await
     }
 
@@ -167,15 +198,13 @@ impl Upload {
     ///
     /// The version is not stored; the upload can be resumed by its token.
     pub async fn seal(mut self) -> Result<SealedUpload> {
-        let inline = self.inline_page()?;
-        let inline = match inline {
-            Some(sealed) => sealed,
-            None => {
-                self.close_page().await?;
-                Vec::new()
-            }
-        };
-        self.seal_head(&inline).await
+        self.check_usable()?;
+        if let Some(sealed) = self.inline_page()? {
+            let attempt = self.attempt;
+            return self.seal_head(&[&attempt, &sealed]).await;
+        }
+        self.close_page().await?;
+        self.seal_head(&[]).await
     }
 
     /// Gives the upload up, for whoever else goes on with it too, and deletes its parts.
@@ -188,50 +217,85 @@ impl Upload {
     /// # Cancellation
     ///
     /// As for an error.
-    pub async fn abort(self) -> Result<()> {
+    pub async fn abort(mut self) -> Result<()> {
+        // What is being stored would come back after its deletion; whether it succeeds is no matter.
+        let _ = self.settle().await;
         self.session.give_up(self.target.head.case, self.target.operation()).await
     }
 
-    fn take(&mut self, bytes: &[u8]) -> Result<()> {
-        let len = u64::try_from(bytes.len()).ok().and_then(|len| self.page.len.checked_add(len));
+    fn check_usable(&self) -> Result<()> {
+        if self.broken {
+            return Err(Error::invalid(
+                "an earlier write of this upload failed or was cut short: resume it by its token",
+            ));
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, bytes: usize) -> Result<()> {
+        let len = u64::try_from(bytes).ok().and_then(|len| self.page.len.checked_add(len));
         self.page.len = len
             .filter(|len| *len <= PAGE_LEN_CAP)
             .ok_or_else(|| Error::invalid("a page has at most 16 PiB"))?;
-        if self.page.pending.capacity() < PART_USIZE && bytes.len() + self.page.pending.len() > SMALL {
-            // One allocation of a part's size, so that growing leaves no unwiped copies behind.
-            let mut whole = SecretBytes::new(Vec::with_capacity(PART_USIZE));
-            whole.extend_from_slice(&self.page.pending);
-            self.page.pending = whole;
-        } else if self.page.pending.capacity() == 0 {
-            self.page.pending.reserve_exact(SMALL);
-        }
-        self.page.pending.extend_from_slice(bytes);
         Ok(())
     }
 
-    /// Seals and stores the pending bytes as the next part.
-    async fn flush(&mut self) -> Result<()> {
-        let (page, part) = (u32::try_from(self.pages.len()).unwrap_or(u32::MAX), self.page.parts());
-        let offset = u64::from(part) * PART_LEN;
-        let content = self.page.len.saturating_sub(offset).min(PART_LEN);
-        let content = usize::try_from(content).unwrap_or(PART_USIZE);
-        // Padding beyond the content is sealed, but not part of the digest.
-        if let Some(content) = self.page.pending.get(..content).filter(|c| part == 0 || !c.is_empty()) {
-            self.page.digests.push(digest::part_digest(offset, content));
+    /// Keeps bytes that do not complete a part.
+    fn gather(&mut self, bytes: &[u8]) {
+        let len = self.page.draft.len().saturating_add(bytes.len());
+        if !self.page.draft.holds(len) {
+            // All of it may have come; if more comes it may be little; and then a whole part's size.
+            let room = match self.page.draft.len() {
+                0 => u64::try_from(len).map(padme).ok().and_then(|room| usize::try_from(room).ok()),
+                _ => (len <= SMALL).then_some(SMALL),
+            };
+            let room = room.filter(|room| *room <= SMALL).unwrap_or(PART_USIZE);
+            self.page.draft.move_to(core::mem::take(&mut self.spare), room);
         }
-        let sealed = self.seal_part(page, part, &self.page.pending)?;
-        let head = &self.target.head;
-        let name = layout::part(head.case, head.operation, &self.attempt, layout::part_index(page, part));
-        self.session.vault().ledger().put(&name, sealed.into()).await?;
+        self.page.draft.push(bytes);
+    }
+
+    /// Seals the gathered bytes, `rest` and zeros as the next part, and begins to store it.
+    async fn store_part(&mut self, rest: &[u8], padded: usize) -> Result<()> {
+        self.broken = true;
+        let (page, index) = (u32::try_from(self.pages.len()).unwrap_or(u32::MAX), self.page.parts());
+        if !self.page.draft.holds(padded) {
+            self.page.draft.move_to(core::mem::take(&mut self.spare), padded);
+        }
+        let sealed = self.seal_part((page, index), rest, padded)?;
         self.page.sealed_by(self.attempt);
-        self.page.pending.clear();
+        self.settle().await?;
+        let (vault, head) = (self.session.vault().clone(), &self.target.head);
+        let name = layout::part(head.case, head.operation, &self.attempt, layout::part_index(page, index));
+        let store = async move { vault.ledger().put(&name, sealed.clone()).await.map(|()| sealed) };
+        self.storing = Some(Started::new(store).await);
+        self.broken = false;
         Ok(())
     }
 
-    fn seal_part(&self, page: u32, part: u32, plaintext: &[u8]) -> Result<Vec<u8>> {
-        let context =
-            part_context(&self.target.key.content_context(&self.target.head), &self.attempt, page, part);
-        Ok(chunked::seal(&self.target.key.key, &context, plaintext, self.session.vault().ledger().entropy())?)
+    fn seal_part(&mut self, (page, index): (u32, u32), rest: &[u8], padded: usize) -> Result<Bytes> {
+        let (key, content_context, attempt) = (&self.target.key.key, &self.content_context, self.attempt);
+        let part = Part { key, content_context, attempt, page, index };
+        let draft = core::mem::take(&mut self.page.draft);
+        let (mut sealed, digest) = part.seal(draft, rest, padded, self.session.vault().ledger().entropy())?;
+        self.page.digests.extend(digest);
+        if padded < PART_USIZE {
+            // A storage in memory would keep what the buffer is too long.
+            sealed.shrink_to_fit();
+        }
+        Ok(sealed.into())
+    }
+
+    /// Waits until the part before is stored; its memory serves again if the storage let go of it.
+    async fn settle(&mut self) -> Result<()> {
+        let Some(storing) = &mut self.storing else { return Ok(()) };
+        let stored = storing.finish().await;
+        self.storing = None;
+        if let Some(stored) = stored {
+            let stored = stored.inspect_err(|_| self.broken = true)?;
+            self.spare = stored.try_into_mut().map(Vec::from).unwrap_or_default();
+        }
+        Ok(())
     }
 
     /// Stores what is left of the page, padded, and begins an empty one.
@@ -240,15 +304,10 @@ impl Upload {
         let empty = self.page.len == 0;
         while left > 0 || (empty && self.page.parts() == 0) {
             let padded = usize::try_from(left.min(PART_LEN)).unwrap_or(PART_USIZE);
-            if self.page.pending.capacity() < padded {
-                let mut whole = SecretBytes::new(Vec::with_capacity(padded));
-                whole.extend_from_slice(&self.page.pending);
-                self.page.pending = whole;
-            }
-            self.page.pending.resize(padded, 0);
-            self.flush().await?;
+            self.store_part(&[], padded).await?;
             left = left.saturating_sub(PART_LEN);
         }
+        self.settle().await?;
         let page = core::mem::take(&mut self.page);
         let digest = digest::page_digest(&page.digests);
         self.pages.push(Page { len: page.len, digest, place: Place::Parts(page.runs) });
@@ -256,22 +315,18 @@ impl Upload {
     }
 
     /// The only page, sealed for the head, if it is small enough.
-    fn inline_page(&mut self) -> Result<Option<Vec<u8>>> {
+    fn inline_page(&mut self) -> Result<Option<Bytes>> {
         let padded = padme(self.page.len);
         if !self.pages.is_empty() || self.page.parts() > 0 || padded > INLINE_CAP {
             return Ok(None);
         }
-        let mut plaintext = SecretBytes::new(Vec::with_capacity(usize::try_from(padded).unwrap_or(0)));
-        plaintext.extend_from_slice(&self.page.pending);
-        let digest = digest::page_digest(&[digest::part_digest(0, &plaintext)]);
-        plaintext.resize(usize::try_from(padded).unwrap_or(0), 0);
-        let mut sealed = self.attempt.to_vec();
-        sealed.extend_from_slice(&self.seal_part(0, 0, &plaintext)?);
+        let sealed = self.seal_part((0, 0), &[], usize::try_from(padded).unwrap_or(PART_USIZE))?;
+        let digest = digest::page_digest(&self.page.digests);
         self.pages.push(Page { len: self.page.len, digest, place: Place::Inline });
         Ok(Some(sealed))
     }
 
-    async fn seal_head(self, inline: &[u8]) -> Result<SealedUpload> {
+    async fn seal_head(self, inline: &[&[u8]]) -> Result<SealedUpload> {
         let Self { session, target, pages, .. } = self;
         let meta = VersionMeta {
             blind: random(session.vault().ledger().entropy())?,
@@ -297,8 +352,8 @@ impl Upload {
     /// If the page was closed already its last parts hold padding, which nothing tells from content that
     /// ends in zeros: what may be padding is sent again.
     async fn recover(&mut self) -> Result<()> {
-        let mut found = Vec::new();
-        while let Some(part) = self.stored_part(u32::try_from(found.len()).unwrap_or(u32::MAX)).await? {
+        let (mut found, mut content) = (Vec::new(), SecretBytes::new(vec![0; PART_USIZE]));
+        while let Some(part) = self.stored_part(found.len(), &mut content).await? {
             found.push(part);
         }
         while found.pop_if(|part| part.ends_in_zero).is_some() {}
@@ -310,8 +365,9 @@ impl Upload {
         Ok(())
     }
 
-    /// A full part of the page at hand, by whichever attempt stored it.
-    async fn stored_part(&self, part: u32) -> Result<Option<StoredPart>> {
+    /// A full part of the page at hand, by whichever attempt stored it; opened into `content`.
+    async fn stored_part(&self, part: usize, content: &mut SecretBytes) -> Result<Option<StoredPart>> {
+        let part = u32::try_from(part).unwrap_or(u32::MAX);
         let (case, operation) = (self.target.head.case, self.target.operation());
         let page = u32::try_from(self.pages.len()).unwrap_or(u32::MAX);
         let prefix = layout::of_part(case, operation, layout::part_index(page, part));
@@ -319,11 +375,9 @@ impl Upload {
         for name in storage.list(&prefix, None, LISTED).await? {
             let Some((_, attempt)) = layout::attempt_of_part(&name) else { continue };
             let Some(sealed) = storage.read(&name, None).await? else { continue };
-            let context =
-                part_context(&self.target.key.content_context(&self.target.head), &attempt, page, part);
-            let Ok(content) = chunked::open(&self.target.key.key, &context, &sealed) else { continue };
-            if content.len() == PART_USIZE {
-                let digest = digest::part_digest(u64::from(part) * PART_LEN, &content);
+            let (key, content_context) = (&self.target.key.key, &self.content_context);
+            let stored = Part { key, content_context, attempt, page, index: part };
+            if let Ok(Some(digest)) = stored.open(&sealed, PART_USIZE, content) {
                 return Ok(Some(StoredPart { attempt, digest, ends_in_zero: content.last() == Some(&0) }));
             }
         }
@@ -338,12 +392,7 @@ struct StoredPart {
     ends_in_zero: bool,
 }
 
-/// What a part is bound to (FORMAT §7.4).
-pub(crate) fn part_context(content: &[u8; 32], attempt: &[u8; 16], page: u32, part: u32) -> Bytes {
-    [content.as_slice(), attempt, &page.to_be_bytes(), &part.to_be_bytes()].concat().into()
-}
-
-pub(super) const PART_USIZE: usize = 8 * 1024 * 1024;
+const PART_USIZE: usize = 8 * 1024 * 1024;
 /// A first allocation for content that may turn out small.
 const SMALL: usize = 256 * 1024;
 /// Attempts at one part looked at.

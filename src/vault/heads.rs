@@ -178,7 +178,7 @@ pub(crate) struct NewHead<'a> {
     pub(crate) key: &'a HeadKey,
     pub(crate) case_key: &'a Secret<32>,
     pub(crate) meta: &'a [u8],
-    pub(crate) inline: &'a [u8],
+    pub(crate) inline: &'a [&'a [u8]],
     pub(crate) blind: &'a [u8; 32],
     pub(crate) content_digest: &'a [u8; 32],
 }

@@ -57,6 +57,18 @@ impl<A: Aead> Engine<A> {
         Ok(self.aead.seal(&self.nonce(counter), chunk))
     }
 
+    /// Opens one chunk, tag included, into `content`, which must be as long as its content.
+    ///
+    /// If that fails `content` holds nothing of use.
+    pub(super) fn open_chunk(&self, counter: u64, chunk: &[u8], content: &mut [u8]) -> Result<(), OpenError> {
+        let (sealed, tag) = chunk.split_last_chunk::<TAG_LEN>().ok_or(OpenError)?;
+        if counter >= CHUNKS_MAX || sealed.len() > CHUNK_LEN || sealed.len() != content.len() {
+            return Err(OpenError);
+        }
+        content.copy_from_slice(sealed);
+        if self.aead.open(&self.nonce(counter), content, tag) { Ok(()) } else { Err(OpenError) }
+    }
+
     /// Opens one chunk, tag included, onto the end of `plaintext`, which is left as it was if that fails.
     pub(super) fn open_chunk_onto(
         &self,

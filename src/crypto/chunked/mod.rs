@@ -20,6 +20,7 @@
 //! ```
 
 mod engine;
+mod message;
 mod range;
 mod stream;
 mod suite;
@@ -28,7 +29,8 @@ pub use range::RangeOpener;
 pub use stream::{Opener, Sealer};
 pub use suite::{Aead, ChaCha20Poly1305, Expand, HkdfSha256};
 
-use engine::Engine;
+pub(crate) use message::{Draft, open_into};
+pub(crate) use range::sealed_range;
 
 use crate::{
     env::{Entropy, EntropyError},
@@ -93,15 +95,11 @@ pub fn seal_with<A: Aead, H: Expand>(
     plaintext: &[u8],
     entropy: &dyn Entropy,
 ) -> Result<Vec<u8>, EntropyError> {
-    let mut sealer = Sealer::<A, H>::new(key, context, entropy)?;
-    let mut sealed = Vec::with_capacity(capacity(plaintext.len()));
-    sealed.extend_from_slice(sealer.prefix());
-    let (chunks, last) = plaintext.as_chunks::<CHUNK_LEN>();
-    // A message that fits in memory has fewer than 2³⁸ chunks, so no chunk can be refused.
-    for chunk in chunks {
-        sealer.chunk(chunk, &mut sealed).map_err(|_| EntropyError)?;
-    }
-    sealer.chunk(last, &mut sealed).map_err(|_| EntropyError)?;
+    let mut sealed = vec![0; sealed_capacity(plaintext.len())];
+    message::seal_in::<A, H, ()>(key, context, &mut sealed, entropy, |index, chunk| {
+        let content = plaintext.get(index * CHUNK_LEN..).unwrap_or_default();
+        chunk.copy_from_slice(content.get(..chunk.len()).unwrap_or_default());
+    })?;
     Ok(sealed)
 }
 
@@ -115,14 +113,9 @@ pub fn open_with<A: Aead, H: Expand>(
     context: &[u8],
     sealed: &[u8],
 ) -> Result<SecretBytes, OpenError> {
-    let (prefix, body) = sealed.split_first_chunk::<PREFIX_LEN>().ok_or(OpenError)?;
-    let engine = Engine::<A>::open::<H>(key, context, prefix)?;
-    let len = usize::try_from(plain_len(u64::try_from(sealed.len()).map_err(|_| OpenError)?)?)
-        .map_err(|_| OpenError)?;
-    let mut plaintext = SecretBytes::new(Vec::with_capacity(len));
-    for (counter, chunk) in (0..).zip(body.chunks(CHUNK_LEN + TAG_LEN)) {
-        engine.open_chunk_onto(counter, chunk, &mut plaintext)?;
-    }
+    let len = plain_len(u64::try_from(sealed.len()).map_err(|_| OpenError)?)?;
+    let mut plaintext = SecretBytes::new(vec![0; usize::try_from(len).map_err(|_| OpenError)?]);
+    open_into::<A, H, ()>((key, context), sealed, &mut plaintext, |_, _| ())?;
     Ok(plaintext)
 }
 
@@ -150,8 +143,8 @@ pub const fn plain_len(sealed: u64) -> Result<u64, OpenError> {
     Ok(full * CHUNK_U64 + last - TAG_U64)
 }
 
-/// Length of a sealed message of `plain` bytes in memory; a hint, so it may saturate.
-fn capacity(plain: usize) -> usize {
+/// Length of a sealed message of `plain` bytes in memory; saturates where no memory is that large.
+pub(crate) const fn sealed_capacity(plain: usize) -> usize {
     let tags = (plain / CHUNK_LEN).saturating_add(1).saturating_mul(TAG_LEN);
     plain.saturating_add(PREFIX_LEN).saturating_add(tags)
 }

@@ -3,8 +3,8 @@
 use core::{fmt, marker::PhantomData, ops::Range};
 
 use super::{
-    Aead, CHUNK_LEN, CHUNK_U64, ChaCha20Poly1305, Expand, HkdfSha256, OpenError, PREFIX_LEN, PREFIX_U64,
-    TAG_LEN, TAG_U64, engine::Engine, plain_len,
+    Aead, CHUNK_U64, ChaCha20Poly1305, Expand, HkdfSha256, OpenError, PREFIX_LEN, PREFIX_U64, TAG_U64,
+    engine::Engine, message, plain_len,
 };
 use crate::secret::SecretBytes;
 
@@ -52,10 +52,7 @@ impl<A: Aead, H: Expand> RangeOpener<A, H> {
     /// The sealed bytes that hold `range` of the content, which is cut to the claimed length.
     #[must_use]
     pub fn sealed_range(&self, range: &Range<u64>) -> Range<u64> {
-        let (first, last) = self.chunks(range);
-        let start = PREFIX_U64 + first * (CHUNK_U64 + TAG_U64);
-        let end = PREFIX_U64 + last * (CHUNK_U64 + TAG_U64) + self.chunk_len(last) + TAG_U64;
-        start..end
+        sealed_range(self.len, range)
     }
 
     /// The range of content in the last chunk, possibly empty: opening it authenticates the length.
@@ -70,33 +67,49 @@ impl<A: Aead, H: Expand> RangeOpener<A, H> {
     ///
     /// [`OpenError`]; no byte is released.
     pub fn open(&self, range: &Range<u64>, sealed: &[u8]) -> Result<SecretBytes, OpenError> {
-        let (first, last) = self.chunks(range);
+        let (mut plaintext, within) = self.open_chunks(range, sealed)?;
+        plaintext.truncate(within.end);
+        plaintext.drain(..within.start);
+        Ok(plaintext)
+    }
+
+    /// The content of all chunks that hold `range`, and where in it the range is.
+    pub(crate) fn open_chunks(
+        &self,
+        range: &Range<u64>,
+        sealed: &[u8],
+    ) -> Result<(SecretBytes, Range<usize>), OpenError> {
+        let (first, last) = chunks(self.len, range);
         let wanted = self.sealed_range(range);
         if u64::try_from(sealed.len()) != Ok(wanted.end - wanted.start) {
             return Err(OpenError);
         }
-        let mut plaintext = SecretBytes::new(Vec::with_capacity(sealed.len()));
-        for (counter, chunk) in (first..=last).zip(sealed.chunks(CHUNK_LEN + TAG_LEN)) {
-            self.engine.open_chunk_onto(counter, chunk, &mut plaintext)?;
-        }
-        let (start, end) = (range.start.min(self.len), range.end.min(self.len));
-        let skip = usize::try_from(start.saturating_sub(first * CHUNK_U64)).map_err(|_| OpenError)?;
-        let take = usize::try_from(end.saturating_sub(start)).map_err(|_| OpenError)?;
-        plaintext.truncate(skip.saturating_add(take));
-        let skip = skip.min(plaintext.len());
-        plaintext.drain(..skip);
-        Ok(plaintext)
+        let size = |bytes: u64| usize::try_from(bytes).map_err(|_| OpenError);
+        let len = (last - first) * CHUNK_U64 + chunk_len(self.len, last);
+        let mut plaintext = SecretBytes::new(vec![0; size(len)?]);
+        message::open_chunks(&self.engine, first, sealed, &mut plaintext, |_, _| ())?;
+        let within = |at: u64| size(at.min(self.len).saturating_sub(first * CHUNK_U64).min(len));
+        let start = within(range.start)?;
+        Ok((plaintext, start..within(range.end)?.max(start)))
     }
+}
 
-    /// First and last chunk that hold `range`; at least one.
-    fn chunks(&self, range: &Range<u64>) -> (u64, u64) {
-        let (start, end) = (range.start.min(self.len), range.end.min(self.len));
-        let first = start / CHUNK_U64;
-        let last = end.saturating_sub(1).max(start) / CHUNK_U64;
-        (first, last)
-    }
+/// The sealed bytes that hold `range` of a content of `len` bytes.
+pub(crate) fn sealed_range(len: u64, range: &Range<u64>) -> Range<u64> {
+    let (first, last) = chunks(len, range);
+    let start = PREFIX_U64 + first * (CHUNK_U64 + TAG_U64);
+    let end = PREFIX_U64 + last * (CHUNK_U64 + TAG_U64) + chunk_len(len, last) + TAG_U64;
+    start..end
+}
 
-    fn chunk_len(&self, chunk: u64) -> u64 {
-        self.len.saturating_sub(chunk * CHUNK_U64).min(CHUNK_U64)
-    }
+/// First and last chunk that hold `range`; at least one.
+fn chunks(len: u64, range: &Range<u64>) -> (u64, u64) {
+    let (start, end) = (range.start.min(len), range.end.min(len));
+    let first = start / CHUNK_U64;
+    let last = end.saturating_sub(1).max(start) / CHUNK_U64;
+    (first, last)
+}
+
+fn chunk_len(len: u64, chunk: u64) -> u64 {
+    len.saturating_sub(chunk * CHUNK_U64).min(CHUNK_U64)
 }

@@ -2,10 +2,6 @@
 
 use core::fmt;
 
-use chacha20poly1305::{
-    KeyInit,
-    aead::{AeadInOut, inout::InOutBuf},
-};
 use zeroize::Zeroizing;
 
 use crate::crypto::schedule;
@@ -34,8 +30,8 @@ pub trait Expand: Send + Sync {
     fn expand(key: &[u8], info: &[&[u8]], out: &mut [u8]);
 }
 
-/// ChaCha20-Poly1305 (RFC 8439).
-pub struct ChaCha20Poly1305(chacha20poly1305::ChaCha20Poly1305);
+/// ChaCha20-Poly1305 (RFC 8439), by `chacha20poly1305`, or by `ring` with feature `fast`.
+pub struct ChaCha20Poly1305(implementation::Cipher);
 
 impl fmt::Debug for ChaCha20Poly1305 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -48,16 +44,67 @@ impl Aead for ChaCha20Poly1305 {
     const KEY_LEN: usize = 32;
 
     fn new(key: &[u8]) -> Option<Self> {
-        chacha20poly1305::ChaCha20Poly1305::new_from_slice(key).ok().map(Self)
+        implementation::new(key).map(Self)
     }
 
     fn seal(&self, nonce: &[u8; 12], buffer: &mut [u8]) -> [u8; 16] {
-        let tag = self.0.encrypt_inout_detached(&(*nonce).into(), &[], InOutBuf::from(buffer));
-        tag.expect("RFC 8439 seals up to 256 GiB under a nonce, and a chunk has 16 KiB").into()
+        implementation::seal(&self.0, nonce, buffer)
+            .expect("RFC 8439 seals up to 256 GiB under a nonce, and a chunk has 16 KiB")
     }
 
     fn open(&self, nonce: &[u8; 12], buffer: &mut [u8], tag: &[u8; 16]) -> bool {
-        self.0.decrypt_inout_detached(&(*nonce).into(), &[], InOutBuf::from(buffer), &(*tag).into()).is_ok()
+        implementation::open(&self.0, nonce, buffer, tag)
+    }
+}
+
+#[cfg(feature = "fast")]
+use fast as implementation;
+#[cfg(not(feature = "fast"))]
+use portable as implementation;
+
+#[cfg(any(test, not(feature = "fast")))]
+mod portable {
+    use chacha20poly1305::{
+        ChaCha20Poly1305, KeyInit,
+        aead::{AeadInOut, inout::InOutBuf},
+    };
+
+    pub(super) type Cipher = ChaCha20Poly1305;
+
+    pub(super) fn new(key: &[u8]) -> Option<Cipher> {
+        Cipher::new_from_slice(key).ok()
+    }
+
+    pub(super) fn seal(cipher: &Cipher, nonce: &[u8; 12], buffer: &mut [u8]) -> Option<[u8; 16]> {
+        let tag = cipher.encrypt_inout_detached(&(*nonce).into(), &[], InOutBuf::from(buffer));
+        tag.ok().map(Into::into)
+    }
+
+    pub(super) fn open(cipher: &Cipher, nonce: &[u8; 12], buffer: &mut [u8], tag: &[u8; 16]) -> bool {
+        let buffer = InOutBuf::from(buffer);
+        cipher.decrypt_inout_detached(&(*nonce).into(), &[], buffer, &(*tag).into()).is_ok()
+    }
+}
+
+#[cfg(feature = "fast")]
+mod fast {
+    use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+
+    pub(super) type Cipher = LessSafeKey;
+
+    pub(super) fn new(key: &[u8]) -> Option<Cipher> {
+        UnboundKey::new(&CHACHA20_POLY1305, key).ok().map(LessSafeKey::new)
+    }
+
+    pub(super) fn seal(cipher: &Cipher, nonce: &[u8; 12], buffer: &mut [u8]) -> Option<[u8; 16]> {
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let tag = cipher.seal_in_place_separate_tag(nonce, Aad::empty(), buffer).ok()?;
+        tag.as_ref().try_into().ok()
+    }
+
+    pub(super) fn open(cipher: &Cipher, nonce: &[u8; 12], buffer: &mut [u8], tag: &[u8; 16]) -> bool {
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        cipher.open_in_place_separate_tag(nonce, Aad::empty(), (*tag).into(), buffer, 0..).is_ok()
     }
 }
 
@@ -73,5 +120,33 @@ impl Expand for HkdfSha256 {
         padded.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
         let prk = if key.len() < padded.len() { padded.as_slice() } else { key };
         schedule::expand_sha256(prk, info, out);
+    }
+}
+
+#[cfg(all(test, feature = "fast"))]
+mod tests {
+    use super::{fast, portable};
+    use crate::crypto::chunked::CHUNK_LEN;
+
+    #[test]
+    fn both_implementations_agree_bit_for_bit() {
+        for len in (0..600).chain((600..CHUNK_LEN).step_by(977)).chain([CHUNK_LEN]) {
+            let byte = |i: usize| u8::try_from(i * 7 % 256).expect("below 256");
+            let plain: Vec<u8> = (0..len).map(byte).collect();
+            let (key, nonce) = ([byte(len); 32], [byte(len + 1); 12]);
+            let a = portable::new(&key).expect("the key's length is right");
+            let b = fast::new(&key).expect("the key's length is right");
+            let (mut by_a, mut by_b) = (plain.clone(), plain.clone());
+            let tag = portable::seal(&a, &nonce, &mut by_a).expect("short");
+            assert_eq!(fast::seal(&b, &nonce, &mut by_b), Some(tag));
+            assert!(by_a == by_b);
+            assert!(fast::open(&b, &nonce, &mut by_a, &tag) && by_a == plain);
+            assert!(portable::open(&a, &nonce, &mut by_b.clone(), &tag));
+            for bit in (0..128).step_by(7) {
+                let mut wrong = tag;
+                wrong[bit / 8] ^= 1 << (bit % 8);
+                assert!(!fast::open(&b, &nonce, &mut by_b.clone(), &wrong));
+            }
+        }
     }
 }

@@ -1,0 +1,172 @@
+//! A whole message in one buffer: sealed and opened in one pass, its chunks shared out over the threads.
+
+use core::fmt;
+
+use super::{
+    Aead, CHUNK_LEN, ChaCha20Poly1305, Expand, HkdfSha256, OpenError, PREFIX_LEN, SALT_LEN, TAG_LEN,
+    engine::{Engine, TooLong},
+    plain_len, sealed_capacity,
+};
+use crate::{
+    crypto::pieces,
+    env::{Entropy, EntropyError, random},
+    secret::{Secret, SecretBytes},
+};
+
+/// Content gathered at the very places where its ciphertext will stand, so that sealing copies nothing.
+#[derive(Default)]
+pub(crate) struct Draft {
+    /// Laid out as a sealed message; beyond what is filled it holds whatever was there before.
+    buffer: SecretBytes,
+    filled: usize,
+}
+
+impl fmt::Debug for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft").field("filled", &self.filled).finish_non_exhaustive()
+    }
+}
+
+impl Draft {
+    /// Bytes of content gathered.
+    pub(crate) fn len(&self) -> usize {
+        self.filled
+    }
+
+    /// Whether `content` bytes in all find room.
+    pub(crate) fn holds(&self, content: usize) -> bool {
+        sealed_capacity(content) <= self.buffer.len()
+    }
+
+    /// Moves to `buffer`, made long enough for `content` bytes; what it held does not matter.
+    pub(crate) fn move_to(&mut self, mut buffer: Vec<u8>, content: usize) {
+        let len = sealed_capacity(content).max(self.buffer.len());
+        if buffer.capacity() < len {
+            buffer = vec![0; len];
+        }
+        buffer.resize(len, 0);
+        let used = self.buffer.get(..position(self.filled)).unwrap_or(&self.buffer);
+        buffer.get_mut(..used.len()).unwrap_or_default().copy_from_slice(used);
+        self.buffer = SecretBytes::new(buffer);
+    }
+
+    /// Gathers more content, which must find room.
+    pub(crate) fn push(&mut self, mut content: &[u8]) {
+        while !content.is_empty() {
+            let room = CHUNK_LEN - self.filled % CHUNK_LEN;
+            let (now, later) = content.split_at_checked(room).unwrap_or((content, &[]));
+            let start = position(self.filled);
+            let Some(place) = self.buffer.get_mut(start..start.saturating_add(now.len())) else { return };
+            place.copy_from_slice(now);
+            self.filled += now.len();
+            content = later;
+        }
+    }
+
+    /// Seals what was gathered, then `rest`, then zeros up to `len` bytes.
+    ///
+    /// `see` gets every chunk's index and content before it is sealed; what it gives comes back in order.
+    pub(crate) fn seal<T: Send>(
+        mut self,
+        (key, context): (&Secret<32>, &[u8]),
+        rest: &[u8],
+        len: usize,
+        entropy: &dyn Entropy,
+        see: impl Fn(usize, &[u8]) -> T + Send + Sync,
+    ) -> Result<(Vec<u8>, Vec<T>), EntropyError> {
+        if !self.holds(len) {
+            self.move_to(Vec::new(), len);
+        }
+        let Self { mut buffer, filled } = self;
+        buffer.truncate(sealed_capacity(len));
+        let fill = |index: usize, chunk: &mut [u8]| {
+            let start = index * CHUNK_LEN;
+            let (_, open) = chunk.split_at_mut(filled.saturating_sub(start).min(chunk.len()));
+            let rest = rest.get(start.saturating_sub(filled)..).unwrap_or_default();
+            let (taken, zeros) = open.split_at_mut(rest.len().min(open.len()));
+            taken.copy_from_slice(rest.get(..taken.len()).unwrap_or_default());
+            zeros.fill(0);
+            see(index, chunk)
+        };
+        let key = key.expose();
+        let seen = seal_in::<ChaCha20Poly1305, HkdfSha256, T>(key, context, &mut buffer, entropy, fill)?;
+        // Every byte of it is ciphertext now.
+        Ok((core::mem::take(&mut *buffer), seen))
+    }
+}
+
+/// Where in a sealed message the content byte `at` stands.
+fn position(at: usize) -> usize {
+    (at / CHUNK_LEN).saturating_mul(SEALED_CHUNK).saturating_add(PREFIX_LEN + at % CHUNK_LEN)
+}
+
+/// Seals a message in a buffer of its sealed length; `fill` writes each chunk's content into its place.
+pub(super) fn seal_in<A: Aead, H: Expand, T: Send>(
+    key: &[u8],
+    context: &[u8],
+    buffer: &mut [u8],
+    entropy: &dyn Entropy,
+    fill: impl Fn(usize, &mut [u8]) -> T + Send + Sync,
+) -> Result<Vec<T>, EntropyError> {
+    let salt = random::<SALT_LEN>(entropy)?;
+    let (engine, commitment) = Engine::<A>::derive::<H>(key, context, &salt).ok_or(EntropyError)?;
+    let (prefix, chunks) = buffer.split_first_chunk_mut::<PREFIX_LEN>().ok_or(EntropyError)?;
+    prefix.iter_mut().zip(salt.iter().chain(&commitment)).for_each(|(to, from)| *to = *from);
+    let sealed = pieces::map_mut(chunks, SEALED_CHUNK, |index, chunk| {
+        let (content, tag) = chunk.split_last_chunk_mut::<TAG_LEN>().ok_or(TooLong)?;
+        let filled = fill(index, content);
+        *tag = engine.seal_chunk(counter(index), content)?;
+        Ok(filled)
+    });
+    // A message that fits in memory has fewer than 2³⁸ chunks, so no chunk can be refused.
+    sealed.into_iter().collect::<Result<_, TooLong>>().map_err(|TooLong| EntropyError)
+}
+
+/// Opens a message into `content`, which must have its length; `see` gets every chunk of content but an
+/// empty one, and what it gives comes back in order.
+///
+/// If that fails `content` must not be released.
+pub(crate) fn open_into<A: Aead, H: Expand, T: Send>(
+    (key, context): (&[u8], &[u8]),
+    sealed: &[u8],
+    content: &mut [u8],
+    see: impl Fn(usize, &[u8]) -> T + Send + Sync,
+) -> Result<Vec<T>, OpenError> {
+    let len = plain_len(u64::try_from(sealed.len()).map_err(|_| OpenError)?)?;
+    if u64::try_from(content.len()) != Ok(len) {
+        return Err(OpenError);
+    }
+    let (prefix, chunks) = sealed.split_first_chunk::<PREFIX_LEN>().ok_or(OpenError)?;
+    let engine = Engine::<A>::open::<H>(key, context, prefix)?;
+    open_chunks(&engine, 0, chunks, content, see)
+}
+
+/// Opens chunks that follow each other, the first of them number `first`.
+pub(super) fn open_chunks<A: Aead, T: Send>(
+    engine: &Engine<A>,
+    first: u64,
+    chunks: &[u8],
+    content: &mut [u8],
+    see: impl Fn(usize, &[u8]) -> T + Send + Sync,
+) -> Result<Vec<T>, OpenError> {
+    let open = |index: usize, content: &mut [u8]| {
+        let start = index * SEALED_CHUNK;
+        let chunk = chunks.get(start..start + content.len() + TAG_LEN).ok_or(OpenError)?;
+        engine.open_chunk(first.saturating_add(counter(index)), chunk, content)
+    };
+    let opened = pieces::map_mut(content, CHUNK_LEN, |index, content| {
+        open(index, content)?;
+        Ok(see(index, content))
+    });
+    // An empty last chunk is no piece of the content, and yet authenticates where it ends.
+    if chunks.len() % SEALED_CHUNK == TAG_LEN {
+        open(content.len() / CHUNK_LEN, &mut [])?;
+    }
+    opened.into_iter().collect()
+}
+
+fn counter(index: usize) -> u64 {
+    u64::try_from(index).unwrap_or(u64::MAX)
+}
+
+const SEALED_CHUNK: usize = CHUNK_LEN + TAG_LEN;

@@ -1,0 +1,99 @@
+//! One part of a page: sealed, opened and hashed in the same pass (FORMAT §7.2, §7.4).
+
+use core::ops::Range;
+
+use crate::{
+    crypto::{
+        chunked::{self, ChaCha20Poly1305, Draft, HkdfSha256, OpenError},
+        digest::{self, PIECE, PartDigest},
+    },
+    document::PART_LEN,
+    env::{Entropy, EntropyError},
+    secret::Secret,
+};
+
+/// Which part, and what it is sealed under.
+pub(super) struct Part<'a> {
+    pub(super) key: &'a Secret<32>,
+    pub(super) content_context: &'a [u8; 32],
+    pub(super) attempt: [u8; 16],
+    pub(super) page: u32,
+    pub(super) index: u32,
+}
+
+impl Part<'_> {
+    /// What a part is bound to.
+    pub(super) fn context(&self) -> Vec<u8> {
+        let (page, part) = (self.page.to_be_bytes(), self.index.to_be_bytes());
+        [self.content_context.as_slice(), &self.attempt, &page, &part].concat()
+    }
+
+    /// Where in its page the part starts.
+    pub(super) fn offset(&self) -> u64 {
+        u64::from(self.index) * PART_LEN
+    }
+
+    /// Seals what `draft` gathered, then `rest`, then zeros up to `padded` bytes.
+    ///
+    /// The digest is of the content alone; none if there is only padding.
+    ///
+    /// # Errors
+    ///
+    /// [`EntropyError`].
+    pub(super) fn seal(
+        &self,
+        draft: Draft,
+        rest: &[u8],
+        padded: usize,
+        entropy: &dyn Entropy,
+    ) -> Result<(Vec<u8>, Option<PartDigest>), EntropyError> {
+        let content = draft.len().saturating_add(rest.len());
+        let see = |index, chunk: &[u8]| self.digest(content, index, chunk);
+        let (sealed, digests) = draft.seal((self.key, &self.context()), rest, padded, entropy, see)?;
+        Ok((sealed, self.join(content, &digests)))
+    }
+
+    /// Opens a part into `padded`, which must have its length; `content` bytes of it are no padding.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], also if the padding is not zero; nothing may be released then.
+    pub(super) fn open(
+        &self,
+        sealed: &[u8],
+        content: usize,
+        padded: &mut [u8],
+    ) -> Result<Option<PartDigest>, OpenError> {
+        let see = |index, chunk: &[u8]| self.digest(content, index, chunk);
+        let context = self.context();
+        let key = (self.key.expose().as_slice(), context.as_slice());
+        let digests = chunked::open_into::<ChaCha20Poly1305, HkdfSha256, _>(key, sealed, padded, see)?;
+        let padding = padded.get(content..).ok_or(OpenError)?;
+        if padding.iter().any(|byte| *byte != 0) { Err(OpenError) } else { Ok(self.join(content, &digests)) }
+    }
+
+    /// Digests what is content in a chunk of the part.
+    fn digest(&self, content: usize, index: usize, chunk: &[u8]) -> Option<PartDigest> {
+        let start = index * PIECE;
+        let chunk = chunk.get(..content.checked_sub(start)?.min(chunk.len()))?;
+        let offset = self.offset().saturating_add(u64::try_from(start).ok()?);
+        (!chunk.is_empty()).then(|| digest::part_digest(offset, chunk))
+    }
+
+    fn join(&self, content: usize, digests: &[Option<PartDigest>]) -> Option<PartDigest> {
+        if content == 0 {
+            return (self.index == 0).then(|| digest::part_digest(0, &[]));
+        }
+        let digests: Vec<PartDigest> = digests.iter().flatten().copied().collect();
+        Some(digest::of_pieces(self.offset(), &digests))
+    }
+}
+
+/// A range of a buffer, cut to it.
+pub(super) fn within(len: usize, range: &Range<u64>) -> Option<Range<usize>> {
+    let (start, end) = (usize::try_from(range.start).ok()?, usize::try_from(range.end).ok()?);
+    (start <= end && end <= len).then_some(start..end)
+}
+
+// A chunk of a seal is a piece of the digest, so that both take one pass.
+const _: () = assert!(PIECE == chunked::CHUNK_LEN);

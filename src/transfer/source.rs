@@ -1,0 +1,228 @@
+//! One version's sealed content in the storage, and what opens it.
+
+use core::ops::Range;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use futures_util::future::try_join;
+
+use super::part::{Part, within};
+use crate::{
+    crypto::{
+        chunked::{self, OpenError, PREFIX_LEN, RangeOpener},
+        digest::PartDigest,
+    },
+    document::{PART_LEN, Page, Place},
+    error::{Error, Result},
+    ids::VersionId,
+    secret::SecretBytes,
+    storage::{ObjectKey, layout},
+    vault::{Vault, VersionHead},
+};
+
+/// One version's sealed content, and what opens it.
+pub(crate) struct ContentSource {
+    vault: Vault,
+    head: VersionHead,
+    context: [u8; 32],
+    /// What opens ranges of the parts that ranges were read of.
+    openers: Mutex<BTreeMap<(usize, u32), Arc<RangeOpener>>>,
+}
+
+impl core::fmt::Debug for ContentSource {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("ContentSource").field("operation", &self.head.id.operation).finish_non_exhaustive()
+    }
+}
+
+impl ContentSource {
+    pub(crate) fn new(vault: Vault, head: VersionHead) -> Self {
+        let context = head.key.content_context(&head.id);
+        Self { vault, head, context, openers: Mutex::default() }
+    }
+
+    pub(crate) fn head(&self) -> &VersionHead {
+        &self.head
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.head.meta.len()
+    }
+
+    pub(crate) fn pages(&self) -> &[Page] {
+        &self.head.meta.pages
+    }
+
+    /// A part as stored, with the attempt that sealed it.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt if it is missing or has another length than the head says.
+    pub(crate) async fn sealed_part(&self, page: usize, part: u32) -> Result<([u8; 16], Bytes)> {
+        let described = self.page(page)?;
+        if described.place == Place::Inline {
+            return self.inline();
+        }
+        let (attempt, name) = self.part_name(page, part)?;
+        let expected = chunked::sealed_len(described.part_len(part));
+        let sealed = self.vault.ledger().storage().read(&name, None).await?;
+        let sealed = sealed.filter(|sealed| u64::try_from(sealed.len()).ok() == expected);
+        Ok((attempt, sealed.ok_or_else(|| Error::corrupt(format!("object {name}")))?))
+    }
+
+    /// Opens a part into `padded`, which must have its length, and gives its digest.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt; nothing may be released then.
+    pub(super) fn open_part(
+        &self,
+        (page, index): (usize, u32),
+        (attempt, sealed): &([u8; 16], Bytes),
+        padded: &mut [u8],
+    ) -> Result<Option<PartDigest>> {
+        let content = content_len(self.page(page)?, index).map_err(|OpenError| self.corrupt())?;
+        let part = self.part((page, index), *attempt);
+        part.open(sealed, content, padded).map_err(|OpenError| self.corrupt())
+    }
+
+    /// Bytes of content, across pages and parts; `range` must lie within.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt.
+    pub(crate) async fn range(&self, range: &Range<u64>) -> Result<Bytes> {
+        let mut pieces = Vec::new();
+        let mut page_start = 0;
+        for (page, described) in self.pages().iter().enumerate() {
+            for part in parts_of(described, page_start, range) {
+                let start = page_start + u64::from(part) * PART_LEN;
+                let end = page_start + described.len.min((u64::from(part) + 1) * PART_LEN);
+                let wanted = range.start.max(start)..range.end.min(end);
+                if !wanted.is_empty() {
+                    pieces.push(self.part_range(page, part, wanted.start - start..wanted.end - start).await?);
+                }
+            }
+            page_start = page_start.saturating_add(described.len);
+        }
+        Ok(if pieces.len() == 1 { pieces.swap_remove(0) } else { pieces.concat().into() })
+    }
+
+    /// Part of a part's content, fetching and opening no more than the chunks that hold it.
+    async fn part_range(&self, page: usize, index: u32, range: Range<u64>) -> Result<Bytes> {
+        let described = self.page(page)?;
+        if described.place == Place::Inline {
+            let mut whole = self.buffer(page, index)?;
+            self.open_part((page, index), &self.inline()?, &mut whole)?;
+            let within = within(whole.len(), &range).ok_or_else(|| self.corrupt())?;
+            return Ok(super::reader::release(whole).slice(within));
+        }
+        let (attempt, name) = self.part_name(page, index)?;
+        let corrupt = |OpenError| Error::corrupt(format!("object {name}"));
+        let (opener, sealed) = self.fetch_range((page, index), attempt, &name, &range).await?;
+        let (opened, within) = opener.open_chunks(&range, &sealed).map_err(corrupt)?;
+        Ok(super::reader::release(opened).slice(within))
+    }
+
+    /// The sealed chunks that hold `range`, and what opens them: one round trip, the first time too.
+    async fn fetch_range(
+        &self,
+        (page, index): (usize, u32),
+        attempt: [u8; 16],
+        name: &ObjectKey,
+        range: &Range<u64>,
+    ) -> Result<(Arc<RangeOpener>, Bytes)> {
+        let corrupt = || Error::corrupt(format!("object {name}"));
+        let len = self.page(page)?.part_len(index);
+        let storage = self.vault.ledger().storage();
+        let read = |range| async move { storage.read(name, Some(range)).await?.ok_or_else(corrupt) };
+        let chunks = read(chunked::sealed_range(len, range));
+        if let Some(opener) = self.openers().get(&(page, index)).cloned() {
+            return Ok((opener, chunks.await?));
+        }
+        let prefix_range = 0..u64::try_from(PREFIX_LEN).unwrap_or(u64::MAX);
+        let (prefix, sealed) = try_join(read(prefix_range), chunks).await?;
+        let prefix = prefix.first_chunk::<PREFIX_LEN>().ok_or_else(corrupt)?;
+        let context = self.part((page, index), attempt).context();
+        let sealed_len = chunked::sealed_len(len).ok_or_else(corrupt)?;
+        let opener = RangeOpener::new(self.head.key.key.expose(), &context, prefix, sealed_len);
+        let opener = Arc::new(opener.map_err(|OpenError| corrupt())?);
+        let mut openers = self.openers();
+        if openers.len() >= OPENERS {
+            openers.clear();
+        }
+        openers.insert((page, index), Arc::clone(&opener));
+        Ok((opener, sealed))
+    }
+
+    /// Room for a part and its padding.
+    pub(super) fn buffer(&self, page: usize, index: u32) -> Result<SecretBytes> {
+        let len = usize::try_from(self.page(page)?.part_len(index)).map_err(|_| self.corrupt())?;
+        Ok(SecretBytes::new(vec![0; len]))
+    }
+
+    pub(super) fn page(&self, page: usize) -> Result<&Page> {
+        self.pages().get(page).ok_or_else(|| self.corrupt())
+    }
+
+    fn inline(&self) -> Result<([u8; 16], Bytes)> {
+        let (attempt, sealed) = self.head.inline.split_first_chunk::<16>().ok_or_else(|| self.corrupt())?;
+        Ok((*attempt, self.head.inline.slice_ref(sealed)))
+    }
+
+    fn part(&self, (page, index): (usize, u32), attempt: [u8; 16]) -> Part<'_> {
+        let page = u32::try_from(page).unwrap_or(u32::MAX);
+        Part { key: &self.head.key.key, content_context: &self.context, attempt, page, index }
+    }
+
+    fn part_name(&self, page: usize, part: u32) -> Result<([u8; 16], ObjectKey)> {
+        let attempt = self.page(page)?.attempt(part).ok_or_else(|| self.corrupt())?;
+        let index = layout::part_index(u32::try_from(page).unwrap_or(u32::MAX), part);
+        let head = &self.head.id;
+        Ok((attempt, layout::part(head.case, head.operation, &attempt, index)))
+    }
+
+    fn openers(&self) -> std::sync::MutexGuard<'_, BTreeMap<(usize, u32), Arc<RangeOpener>>> {
+        // No panic can leave the map half changed.
+        self.openers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Refuses a case that was erased since the version was opened, as far as this process knows.
+    ///
+    /// # Errors
+    ///
+    /// Erased.
+    pub(super) async fn stands(&self) -> Result<()> {
+        self.vault.case_stands(self.head.id.case).await
+    }
+
+    /// What was read, or that the case was erased, if that is why something is missing.
+    pub(super) async fn explained<T>(&self, read: Result<T>) -> Result<T> {
+        match read {
+            Err(error) => Err(self.vault.unless_erased(self.head.id.case, error).await),
+            read => read,
+        }
+    }
+
+    pub(crate) fn corrupt(&self) -> Error {
+        Error::corrupt(format!("content of version {}", VersionId::of(self.head.id.operation)))
+    }
+}
+
+/// Bytes of a part that are no padding.
+pub(super) fn content_len(page: &Page, part: u32) -> Result<usize, OpenError> {
+    let len = page.len.saturating_sub(u64::from(part) * PART_LEN).min(PART_LEN);
+    usize::try_from(len).map_err(|_| OpenError)
+}
+
+/// The parts of a page, which starts at `page_start`, that may hold bytes of `range`.
+fn parts_of(page: &Page, page_start: u64, range: &Range<u64>) -> Range<u32> {
+    let index = |at: u64| u32::try_from(at.saturating_sub(page_start) / PART_LEN).unwrap_or(u32::MAX);
+    index(range.start)..page.parts().min(index(range.end).saturating_add(1))
+}
+
+/// Openers kept, some 200 bytes each.
+const OPENERS: usize = 1024;

@@ -1,0 +1,316 @@
+//! Content on its way in and out: in whatever pieces, pipelined with the storage, failing or cut short.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod common;
+
+use std::{
+    future::{Future, poll_fn},
+    ops::Range,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    task::Poll,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use docvault::{
+    CaseId, ErrorKind, NewDocument, Session, Upload, Vault,
+    keys::LocalKey,
+    storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError, StorageErrorKind},
+};
+use futures_lite::future::block_on;
+
+const PART: usize = 8 << 20;
+
+/// A storage in memory whose parts can be held back or refused, and whose reads of parts are counted.
+#[derive(Debug, Default)]
+struct Watched {
+    memory: MemoryStorage,
+    hold: AtomicBool,
+    refuse: AtomicBool,
+    writes: AtomicUsize,
+    reads: AtomicUsize,
+}
+
+#[async_trait]
+impl Storage for Watched {
+    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+        if key.as_str().starts_with("part/") {
+            self.writes.fetch_add(1, SeqCst);
+            if self.refuse.load(SeqCst) {
+                return Err(StorageError::new(StorageErrorKind::Full, "no space is left"));
+            }
+            poll_fn(|_| if self.hold.load(SeqCst) { Poll::Pending } else { Poll::Ready(()) }).await;
+        }
+        self.memory.create(key, bytes).await
+    }
+
+    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
+        if key.as_str().starts_with("part/") {
+            self.reads.fetch_add(1, SeqCst);
+            if self.refuse.load(SeqCst) {
+                return Err(StorageError::new(StorageErrorKind::Unavailable, "try later"));
+            }
+        }
+        self.memory.read(key, range).await
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        self.memory.delete(key).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StorageError> {
+        self.memory.list(prefix, after, limit).await
+    }
+}
+
+async fn desk() -> (Arc<Watched>, Session, CaseId) {
+    let storage = Arc::new(Watched::default());
+    let folder = tempfile::tempdir().unwrap();
+    let key = LocalKey::create(folder.path().join("key")).unwrap();
+    let vault = Vault::create(Arc::clone(&storage), key).await.unwrap();
+    let desk = vault.session("test").purpose("test").begin().unwrap();
+    let case = desk.create_case("test").await.unwrap();
+    (storage, desk, case)
+}
+
+fn message(len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    blake3::Hasher::new().finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+async fn upload(desk: &Session, case: CaseId) -> Upload {
+    desk.upload(case, NewDocument::named("x")).await.unwrap()
+}
+
+async fn streamed(desk: &Session, document: docvault::DocumentId) -> Vec<u8> {
+    let mut reader = desk.reader(document).await.unwrap();
+    let mut content = Vec::new();
+    while let Some(part) = reader.next().await.unwrap() {
+        content.extend_from_slice(&part);
+    }
+    content
+}
+
+/// Whether the future is ready at its first poll.
+fn ready_at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    block_on(poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => Poll::Ready(None),
+    }))
+}
+
+#[test]
+fn whatever_the_pieces_the_content_comes_back() {
+    block_on(async {
+        let (_, desk, case) = desk().await;
+        let all = message(2 * PART + 3_000_000);
+        for len in [0, 1, 200_000, 300_000, PART - 1, PART, PART + 1, 2 * PART, all.len()] {
+            for piece in [70_001, 262_144, 3_000_000, PART, PART + 5, all.len()] {
+                let content = &all[..len];
+                let mut upload = upload(&desk, case).await;
+                for piece in content.chunks(piece) {
+                    upload.write(piece).await.unwrap();
+                }
+                let stored = upload.finish().await.unwrap();
+                assert_eq!(stored.digest.as_bytes(), blake3::hash(content).as_bytes(), "{len} by {piece}");
+                assert!(streamed(&desk, stored.document).await == content, "{len} by {piece}");
+                assert!(desk.retrieve(stored.document).await.unwrap() == content, "{len} by {piece}");
+            }
+        }
+    });
+}
+
+#[test]
+fn pages_of_any_size_follow_each_other() {
+    block_on(async {
+        let (_, desk, case) = desk().await;
+        let lens = [PART + 77, 0, 5, 2 * PART, 400_001];
+        let mut upload = upload(&desk, case).await;
+        let mut content = Vec::new();
+        for (i, len) in lens.into_iter().enumerate() {
+            let page = message(len);
+            upload.write(&page).await.unwrap();
+            content.extend(page);
+            if i + 1 < lens.len() {
+                upload.next_page().await.unwrap();
+            }
+        }
+        let stored = upload.finish().await.unwrap();
+        assert!(streamed(&desk, stored.document).await == content);
+        assert!(desk.retrieve(stored.document).await.unwrap() == content);
+        let reader = desk.reader(stored.document).await.unwrap();
+        let len = reader.len();
+        for (start, end) in [(0, 1), (8_388_600, 8_388_700), (8_388_684, 8_400_000), (0, len), (len, len)] {
+            let wanted = &content[usize::try_from(start).unwrap()..usize::try_from(end).unwrap()];
+            assert!(reader.range(start..end).await.unwrap() == wanted, "{start}..{end}");
+        }
+    });
+}
+
+#[test]
+fn one_part_is_stored_while_the_next_is_taken() {
+    block_on(async {
+        let (storage, desk, case) = desk().await;
+        let content = message(2 * PART + 1000);
+        let mut upload = upload(&desk, case).await;
+        storage.hold.store(true, SeqCst);
+        upload.write(&content[..PART]).await.unwrap();
+        assert_eq!(storage.writes.load(SeqCst), 1, "storing has begun");
+        upload.write(&content[PART..PART + 5_000_000]).await.unwrap();
+        let rest = &content[PART + 5_000_000..];
+        assert!(ready_at_once(upload.write(&rest[..4_000_000])).is_none(), "two parts are held, not three");
+        storage.hold.store(false, SeqCst);
+        // What was cut short is refused, never silently left out.
+        assert_eq!(upload.write(b"x").await.unwrap_err().kind(), ErrorKind::Invalid);
+        let token = upload.token().unwrap();
+        assert_eq!(upload.finish().await.unwrap_err().kind(), ErrorKind::Invalid);
+        let mut upload = desk.resume_upload(&token).await.unwrap();
+        let position = usize::try_from(upload.position()).unwrap();
+        upload.write(&content[position..]).await.unwrap();
+        let stored = upload.finish().await.unwrap();
+        assert!(desk.retrieve(stored.document).await.unwrap() == content);
+    });
+}
+
+#[test]
+fn what_was_acknowledged_by_finish_is_stored() {
+    block_on(async {
+        let (storage, desk, case) = desk().await;
+        let mut upload = upload(&desk, case).await;
+        storage.hold.store(true, SeqCst);
+        upload.write(&message(PART)).await.unwrap();
+        let mut finish = pin!(upload.finish());
+        assert!(ready_at_once(finish.as_mut()).is_none());
+        storage.hold.store(false, SeqCst);
+        let stored = finish.await.unwrap();
+        assert!(desk.retrieve(stored.document).await.unwrap() == message(PART));
+    });
+}
+
+#[test]
+fn a_refused_part_ends_the_upload_and_its_token_resumes_it() {
+    block_on(async {
+        let (storage, desk, case) = desk().await;
+        let content = message(3 * PART);
+        let mut upload = upload(&desk, case).await;
+        let token = upload.token().unwrap();
+        upload.write(&content[..PART]).await.unwrap();
+        storage.refuse.store(true, SeqCst);
+        // The failure of the second part may show with the third.
+        let second = upload.write(&content[PART..2 * PART]).await;
+        let failed = match second {
+            Err(error) => error,
+            Ok(()) => upload.write(&content[2 * PART..]).await.unwrap_err(),
+        };
+        assert_eq!(failed.kind(), ErrorKind::Storage);
+        storage.refuse.store(false, SeqCst);
+        assert_eq!(upload.write(b"x").await.unwrap_err().kind(), ErrorKind::Invalid);
+        assert_eq!(upload.next_page().await.unwrap_err().kind(), ErrorKind::Invalid);
+        let mut upload = desk.resume_upload(&token).await.unwrap();
+        assert_eq!(upload.position(), u64::try_from(PART).unwrap());
+        upload.write(&content[PART..]).await.unwrap();
+        let stored = upload.finish().await.unwrap();
+        assert!(desk.retrieve(stored.document).await.unwrap() == content);
+    });
+}
+
+#[test]
+fn giving_up_deletes_the_part_on_its_way_too() {
+    block_on(async {
+        let (storage, desk, case) = desk().await;
+        let mut upload = upload(&desk, case).await;
+        upload.write(&message(PART + 1)).await.unwrap();
+        upload.abort().await.unwrap();
+        assert_eq!(storage.list("part/", None, 10).await.unwrap(), []);
+    });
+}
+
+#[test]
+fn a_stream_reads_two_parts_ahead_and_no_more() {
+    block_on(async {
+        let (storage, desk, case) = desk().await;
+        let stored = desk.store(case, NewDocument::named("x"), message(5 * PART)).await.unwrap();
+        let mut reader = desk.reader(stored.document).await.unwrap();
+        for reads in [3, 4, 5, 5, 5] {
+            assert!(reader.next().await.unwrap().is_some());
+            assert_eq!(storage.reads.load(SeqCst), reads);
+        }
+        assert!(reader.next().await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn a_stream_goes_on_after_the_storage_failed() {
+    block_on(async {
+        let (storage, desk, case) = desk().await;
+        let content = message(4 * PART + 1);
+        let stored = desk.store(case, NewDocument::named("x"), content.clone()).await.unwrap();
+        let mut reader = desk.reader(stored.document).await.unwrap();
+        let mut out = reader.next().await.unwrap().unwrap().to_vec();
+        storage.refuse.store(true, SeqCst);
+        let mut failures = 0;
+        loop {
+            match reader.next().await {
+                Ok(Some(part)) => out.extend_from_slice(&part),
+                Ok(None) => break,
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Storage);
+                    failures += 1;
+                    storage.refuse.store(failures < 2, SeqCst);
+                }
+            }
+        }
+        assert_eq!(failures, 2);
+        assert!(out == content);
+    });
+}
+
+#[test]
+fn memory_comes_back_only_once_the_part_is_dropped() {
+    block_on(async {
+        let (_, desk, case) = desk().await;
+        let content = message(6 * PART);
+        let stored = desk.store(case, NewDocument::named("x"), content.clone()).await.unwrap();
+        let mut held = Vec::new();
+        let mut reader = desk.reader(stored.document).await.unwrap();
+        while let Some(part) = reader.next().await.unwrap() {
+            held.push(part);
+        }
+        assert!(held.concat() == content, "what is held is never overwritten");
+        let mut reader = desk.reader(stored.document).await.unwrap();
+        let mut places = std::collections::BTreeSet::new();
+        while let Some(part) = reader.next().await.unwrap() {
+            places.insert(part.as_ptr().addr());
+        }
+        assert_eq!(places.len(), 1, "what is dropped serves again");
+    });
+}
+
+#[test]
+fn a_range_takes_one_round_trip_and_later_ones_one_read() {
+    block_on(async {
+        let (storage, desk, case) = desk().await;
+        let content = message(2 * PART);
+        let stored = desk.store(case, NewDocument::named("x"), content.clone()).await.unwrap();
+        let reader = desk.reader(stored.document).await.unwrap();
+        for (range, reads) in [(100..70_000, 2), (500_000..500_001, 3), (9_000_000..9_100_000, 5)] {
+            assert!(reader.range(range.clone()).await.unwrap() == content[usize_range(&range)]);
+            assert_eq!(storage.reads.load(SeqCst), reads);
+        }
+    });
+}
+
+fn usize_range(range: &Range<u64>) -> Range<usize> {
+    usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()
+}
