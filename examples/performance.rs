@@ -236,7 +236,7 @@ struct SlowSync(FsStorage);
 #[async_trait]
 impl Storage for SlowSync {
     async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-        ThreadSleeper.sleep(Duration::from_millis(2)).await;
+        ThreadSleeper::default().sleep(Duration::from_millis(2)).await;
         self.0.create(key, bytes).await
     }
 

@@ -100,7 +100,7 @@ fn read(file: &mut File, full: &SyncSender<Vec<u8>>, emptied: &Receiver<Vec<u8>>
     loop {
         let mut piece = emptied.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE));
         piece.clear();
-        let read = file.by_ref().take(PIECE.try_into().unwrap_or(u64::MAX)).read_to_end(&mut piece)?;
+        let read = Read::by_ref(file).take(PIECE.try_into().unwrap_or(u64::MAX)).read_to_end(&mut piece)?;
         if read == 0 || full.send(piece).is_err() {
             return Ok(());
         }

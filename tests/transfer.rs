@@ -162,7 +162,7 @@ fn pages_of_any_size_follow_each_other() {
 fn one_part_is_stored_while_the_next_is_taken() {
     block_on(async {
         let (storage, desk, case) = desk().await;
-        let content = message(2 * PART + 1000);
+        let content = message(2 * PART + 1_000_000);
         let mut upload = upload(&desk, case).await;
         storage.hold.store(true, SeqCst);
         upload.write(&content[..PART]).await.unwrap();
