@@ -194,7 +194,8 @@ fn ranges(folder: &Path) -> Result<(), Failure> {
         let mut time = Best::new();
         time.time(|| block_on(reader.range(start..start + RANGE)))?;
         ours.push(time.0);
-        let name = names.get(usize::try_from(start >> 23)?).ok_or("a part for every 8 MiB")?;
+        // Half the document away: what was just read is in the cache.
+        let name = names.get(usize::try_from((start >> 23) ^ 64)?).ok_or("a part for every 8 MiB")?;
         let mut time = Best::new();
         time.time(|| block_on(read_by_hand(&storage, name, within, &cipher)))?;
         by_hand.push(time.0);

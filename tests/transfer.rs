@@ -159,17 +159,17 @@ fn pages_of_any_size_follow_each_other() {
 }
 
 #[test]
-fn one_part_is_stored_while_the_next_is_taken() {
+fn two_parts_are_stored_while_the_next_is_taken() {
     block_on(async {
         let (storage, desk, case) = desk().await;
-        let content = message(2 * PART + 1_000_000);
+        let content = message(3 * PART + 1_000_000);
         let mut upload = upload(&desk, case).await;
         storage.hold.store(true, SeqCst);
-        upload.write(&content[..PART]).await.unwrap();
-        assert_eq!(storage.writes.load(SeqCst), 1, "storing has begun");
-        upload.write(&content[PART..PART + 5_000_000]).await.unwrap();
-        let rest = &content[PART + 5_000_000..];
-        assert!(ready_at_once(upload.write(&rest[..4_000_000])).is_none(), "two parts are held, not three");
+        upload.write(&content[..2 * PART]).await.unwrap();
+        assert_eq!(storage.writes.load(SeqCst), 2, "storing has begun");
+        upload.write(&content[2 * PART..2 * PART + 5_000_000]).await.unwrap();
+        let rest = &content[2 * PART + 5_000_000..];
+        assert!(ready_at_once(upload.write(&rest[..4_000_000])).is_none(), "three parts are held, not four");
         storage.hold.store(false, SeqCst);
         // What was cut short is refused, never silently left out.
         assert_eq!(upload.write(b"x").await.unwrap_err().kind(), ErrorKind::Invalid);
@@ -207,13 +207,10 @@ fn a_refused_part_ends_the_upload_and_its_token_resumes_it() {
         let token = upload.token().unwrap();
         upload.write(&content[..PART]).await.unwrap();
         storage.refuse.store(true, SeqCst);
-        // The failure of the second part may show with the third.
-        let second = upload.write(&content[PART..2 * PART]).await;
-        let failed = match second {
-            Err(error) => error,
-            Ok(()) => upload.write(&content[2 * PART..]).await.unwrap_err(),
-        };
-        assert_eq!(failed.kind(), ErrorKind::Storage);
+        // The failure of a part shows when its turn to be waited for comes.
+        upload.write(&content[PART..2 * PART]).await.unwrap();
+        upload.write(&content[2 * PART..]).await.unwrap();
+        assert_eq!(upload.next_page().await.unwrap_err().kind(), ErrorKind::Storage);
         storage.refuse.store(false, SeqCst);
         assert_eq!(upload.write(b"x").await.unwrap_err().kind(), ErrorKind::Invalid);
         assert_eq!(upload.next_page().await.unwrap_err().kind(), ErrorKind::Invalid);

@@ -28,8 +28,26 @@ pub(crate) fn map<T: Send>(
     bytes.chunks(len).enumerate().map(|(index, piece)| each(index, piece)).collect()
 }
 
+/// Memory of `len` bytes, all of which will be written.
+///
+/// Touching it first costs as much as a good cipher, by the allocator's clearing or the kernel's: that is
+/// shared out too.
+pub(crate) fn memory(len: usize) -> Vec<u8> {
+    #[cfg(feature = "parallel")]
+    if len >= SHARED_OUT {
+        let pages = rayon::iter::repeat_n([0u8; PAGE], len.div_ceil(PAGE)).with_min_len(SHARED_OUT / PAGE / 2);
+        let mut bytes = pages.collect::<Vec<_>>().into_flattened();
+        bytes.truncate(len);
+        return bytes;
+    }
+    vec![0; len]
+}
+
 #[cfg(feature = "parallel")]
 use rayon::prelude::*;
+
+#[cfg(feature = "parallel")]
+const PAGE: usize = 4096;
 
 /// Pieces that one thread takes at a time: few, so that a thread that loses its core holds up little.
 #[cfg(feature = "parallel")]

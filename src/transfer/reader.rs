@@ -10,7 +10,7 @@ use super::{
     started::Started,
 };
 use crate::{
-    crypto::{chunked::OpenError, digest},
+    crypto::{chunked::OpenError, digest, pieces},
     document::{ContentDigest, Page},
     error::{Error, ErrorKind, Result},
     ids::{DocumentId, VersionId},
@@ -181,7 +181,7 @@ impl Reader {
     pub(crate) async fn whole(mut self) -> Result<Bytes> {
         let padding = self.source.pages().iter().map(Page::padding).max().unwrap_or(0);
         let room = usize::try_from(self.len().saturating_add(padding)).map_err(|_| self.source.corrupt())?;
-        let mut content = SecretBytes::new(vec![0; room]);
+        let mut content = SecretBytes::new(pieces::memory(room));
         let mut filled = 0usize;
         while let Some((page, part)) = self.at()? {
             let sealed = self.fetched().await?;

@@ -14,6 +14,7 @@ use crate::{
     crypto::{
         chunked::{self, OpenError, PREFIX_LEN, RangeOpener},
         digest::PartDigest,
+        pieces,
     },
     document::{PART_LEN, Page, Place},
     error::{Error, Result},
@@ -161,7 +162,7 @@ impl ContentSource {
     /// Room for a part and its padding.
     pub(super) fn buffer(&self, page: usize, index: u32) -> Result<SecretBytes> {
         let len = usize::try_from(self.page(page)?.part_len(index)).map_err(|_| self.corrupt())?;
-        Ok(SecretBytes::new(vec![0; len]))
+        Ok(SecretBytes::new(pieces::memory(len)))
     }
 
     pub(super) fn page(&self, page: usize) -> Result<&Page> {

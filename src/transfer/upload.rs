@@ -1,5 +1,7 @@
 //! Content on its way in: sealed part by part, invisible until its record stands.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 
 use super::{
@@ -26,8 +28,8 @@ use crate::{
 
 /// A document on its way in, in constant memory; nothing of it is visible until [`Upload::finish`].
 ///
-/// While one part is gathered and sealed, the one before it is being stored: two parts of 8 MiB are held
-/// at most.
+/// While one part is gathered and sealed, the two before it are being stored: three parts of 8 MiB are
+/// held at most.
 ///
 /// Dropping it leaves sealed parts that nothing names, which garbage collection removes once the
 /// upload's announcement has expired.
@@ -38,8 +40,8 @@ pub struct Upload {
     page: OpenPage,
     content_context: [u8; 32],
     attempt: [u8; 16],
-    /// The part before, on its way into the storage.
-    storing: Option<Started<Result<Bytes>>>,
+    /// The parts before, on their way into the storage.
+    storing: VecDeque<Started<Result<Bytes>>>,
     /// The memory of a part that is stored.
     spare: Vec<u8>,
     /// Set while a part is neither pending nor on its way; it stays set if that is never resolved.
@@ -90,7 +92,7 @@ impl Upload {
             page: OpenPage::default(),
             content_context,
             attempt,
-            storing: None,
+            storing: VecDeque::new(),
             spare: Vec::new(),
             broken: false,
         })
@@ -219,7 +221,9 @@ impl Upload {
     /// As for an error.
     pub async fn abort(mut self) -> Result<()> {
         // What is being stored would come back after its deletion; whether it succeeds is no matter.
-        let _ = self.settle().await;
+        for mut storing in core::mem::take(&mut self.storing) {
+            let _ = storing.finish().await;
+        }
         self.session.give_up(self.target.head.case, self.target.operation()).await
     }
 
@@ -264,11 +268,11 @@ impl Upload {
         }
         let sealed = self.seal_part((page, index), rest, padded)?;
         self.page.sealed_by(self.attempt);
-        self.settle().await?;
+        self.settle(STORING - 1).await?;
         let (vault, head) = (self.session.vault().clone(), &self.target.head);
         let name = layout::part(head.case, head.operation, &self.attempt, layout::part_index(page, index));
         let store = async move { vault.ledger().put(&name, sealed.clone()).await.map(|()| sealed) };
-        self.storing = Some(Started::new(store).await);
+        self.storing.push_back(Started::new(store).await);
         self.broken = false;
         Ok(())
     }
@@ -286,14 +290,17 @@ impl Upload {
         Ok(sealed.into())
     }
 
-    /// Waits until the part before is stored; its memory serves again if the storage let go of it.
-    async fn settle(&mut self) -> Result<()> {
-        let Some(storing) = &mut self.storing else { return Ok(()) };
-        let stored = storing.finish().await;
-        self.storing = None;
-        if let Some(stored) = stored {
-            let stored = stored.inspect_err(|_| self.broken = true)?;
-            self.spare = stored.try_into_mut().map(Vec::from).unwrap_or_default();
+    /// Waits until at most `left` parts are on their way. The memory of a stored part serves again if the
+    /// storage let go of it.
+    async fn settle(&mut self, left: usize) -> Result<()> {
+        while self.storing.len() > left {
+            let Some(first) = self.storing.front_mut() else { return Ok(()) };
+            let stored = first.finish().await;
+            self.storing.pop_front();
+            if let Some(stored) = stored {
+                let stored = stored.inspect_err(|_| self.broken = true)?;
+                self.spare = stored.try_into_mut().map(Vec::from).unwrap_or_default();
+            }
         }
         Ok(())
     }
@@ -307,7 +314,10 @@ impl Upload {
             self.store_part(&[], padded).await?;
             left = left.saturating_sub(PART_LEN);
         }
-        self.settle().await?;
+        // Cut short here, the page would be written on behind its padding.
+        self.broken = true;
+        self.settle(0).await?;
+        self.broken = false;
         let page = core::mem::take(&mut self.page);
         let digest = digest::page_digest(&page.digests);
         self.pages.push(Page { len: page.len, digest, place: Place::Parts(page.runs) });
@@ -392,6 +402,8 @@ struct StoredPart {
     ends_in_zero: bool,
 }
 
+/// Parts on their way at once: with one, a storage slower than the sealing would leave a core idle.
+const STORING: usize = 2;
 const PART_USIZE: usize = 8 * 1024 * 1024;
 /// A first allocation for content that may turn out small.
 const SMALL: usize = 256 * 1024;

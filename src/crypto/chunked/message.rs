@@ -38,12 +38,12 @@ impl Draft {
         sealed_capacity(content) <= self.buffer.len()
     }
 
-    /// Moves to `buffer`, made long enough for `content` bytes; what it held does not matter.
-    pub(crate) fn move_to(&mut self, mut buffer: Vec<u8>, content: usize) {
+    /// Moves to `spare`, or to memory of its own if that is too short, with room for `content` bytes.
+    ///
+    /// What `spare` held does not matter.
+    pub(crate) fn move_to(&mut self, spare: Vec<u8>, content: usize) {
         let len = sealed_capacity(content).max(self.buffer.len());
-        if buffer.capacity() < len {
-            buffer = vec![0; len];
-        }
+        let mut buffer = if spare.capacity() < len { pieces::memory(len) } else { spare };
         buffer.resize(len, 0);
         let used = self.buffer.get(..position(self.filled)).unwrap_or(&self.buffer);
         buffer.get_mut(..used.len()).unwrap_or_default().copy_from_slice(used);

@@ -33,6 +33,7 @@ pub(crate) use message::{Draft, open_into};
 pub(crate) use range::sealed_range;
 
 use crate::{
+    crypto::pieces,
     env::{Entropy, EntropyError},
     secret::{Secret, SecretBytes},
 };
@@ -95,7 +96,7 @@ pub fn seal_with<A: Aead, H: Expand>(
     plaintext: &[u8],
     entropy: &dyn Entropy,
 ) -> Result<Vec<u8>, EntropyError> {
-    let mut sealed = vec![0; sealed_capacity(plaintext.len())];
+    let mut sealed = pieces::memory(sealed_capacity(plaintext.len()));
     message::seal_in::<A, H, ()>(key, context, &mut sealed, entropy, |index, chunk| {
         let content = plaintext.get(index * CHUNK_LEN..).unwrap_or_default();
         chunk.copy_from_slice(content.get(..chunk.len()).unwrap_or_default());
@@ -114,7 +115,7 @@ pub fn open_with<A: Aead, H: Expand>(
     sealed: &[u8],
 ) -> Result<SecretBytes, OpenError> {
     let len = plain_len(u64::try_from(sealed.len()).map_err(|_| OpenError)?)?;
-    let mut plaintext = SecretBytes::new(vec![0; usize::try_from(len).map_err(|_| OpenError)?]);
+    let mut plaintext = SecretBytes::new(pieces::memory(usize::try_from(len).map_err(|_| OpenError)?));
     open_into::<A, H, ()>((key, context), sealed, &mut plaintext, |_, _| ())?;
     Ok(plaintext)
 }
