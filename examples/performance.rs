@@ -156,7 +156,8 @@ fn small(folder: &Path) -> Result<(), Failure> {
         let (desk, case) = block_on(desk(Arc::new(MemoryStorage::new()), folder))?;
         for _ in 0..200 {
             raw.round();
-            let stored = store.time(|| block_on(desk.store(case, NewDocument::named("x"), content.clone())))?;
+            let stored =
+                store.time(|| block_on(desk.store(case, NewDocument::named("x"), content.clone())))?;
             retrieve.time(|| block_on(desk.retrieve(stored.document)))?;
             append.time(|| block_on(desk.describe_case(case)))?;
         }

@@ -259,7 +259,8 @@ mod tests {
     #[test]
     fn p04_a_head_opens_for_its_ids_and_case_key_alone() {
         let (key, case_key) = (HeadKey::generate(&SystemEntropy).expect("entropy"), Secret::take([5; 32]));
-        let sealed = seal(&head(), &key, &case_key, b"meta", &[b"inl", b"ine"], &SystemEntropy).expect("entropy");
+        let sealed =
+            seal(&head(), &key, &case_key, b"meta", &[b"inl", b"ine"], &SystemEntropy).expect("entropy");
         let parsed = ParsedHead::parse(head(), &sealed.bytes).expect("parses").expect("whole");
         assert_eq!(parsed.open(&case_key).expect("opens").1.as_slice(), b"meta");
         assert_eq!((parsed.inline.as_ref(), parsed.digest), (&b"inline"[..], sealed.digest));
@@ -291,7 +292,8 @@ mod tests {
     #[test]
     fn the_start_of_a_head_says_how_much_is_missing() {
         let (key, case_key) = (HeadKey::generate(&SystemEntropy).expect("entropy"), Secret::take([5; 32]));
-        let sealed = seal(&head(), &key, &case_key, &[7; 600], &[&[8; 100]], &SystemEntropy).expect("entropy");
+        let sealed =
+            seal(&head(), &key, &case_key, &[7; 600], &[&[8; 100]], &SystemEntropy).expect("entropy");
         let needed =
             ParsedHead::parse(head(), &sealed.bytes.slice(..200)).expect("parses").expect_err("short");
         let start = sealed.bytes.slice(..usize::try_from(needed.0).expect("small"));

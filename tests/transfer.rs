@@ -1,8 +1,6 @@
 //! Content on its way in and out: in whatever pieces, pipelined with the storage, failing or cut short.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-mod common;
-
 use std::{
     future::{Future, poll_fn},
     ops::Range,
@@ -108,6 +106,26 @@ fn ready_at_once<T>(future: impl Future<Output = T>) -> Option<T> {
         Poll::Ready(done) => Poll::Ready(Some(done)),
         Poll::Pending => Poll::Ready(None),
     }))
+}
+
+#[test]
+fn transfers_may_cross_threads() {
+    fn shared<T: Send + Sync>() {}
+    fn sent<T: Send>(future: T) -> T {
+        future
+    }
+    shared::<Upload>();
+    shared::<docvault::Reader>();
+    shared::<docvault::Delivery>();
+    block_on(async {
+        let (_, desk, case) = desk().await;
+        let mut upload = sent(desk.upload(case, NewDocument::named("x"))).await.unwrap();
+        sent(upload.write(b"content")).await.unwrap();
+        let stored = sent(upload.finish()).await.unwrap();
+        let mut reader = sent(desk.reader(stored.document)).await.unwrap();
+        assert_eq!(sent(reader.range(0..3)).await.unwrap(), b"con".as_slice());
+        assert_eq!(sent(reader.next()).await.unwrap().unwrap(), b"content".as_slice());
+    });
 }
 
 #[test]

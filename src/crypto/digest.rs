@@ -98,8 +98,11 @@ mod tests {
             assert_eq!(of_page(content), expected, "{len}");
             let part = |(index, part): (usize, &[u8])| {
                 let at = |within| u64::try_from(index * PART + within).expect("small");
-                let pieces: Vec<PartDigest> =
-                    part.chunks(PIECE).enumerate().map(|(i, piece)| part_digest(at(i * PIECE), piece)).collect();
+                let pieces: Vec<PartDigest> = part
+                    .chunks(PIECE)
+                    .enumerate()
+                    .map(|(i, piece)| part_digest(at(i * PIECE), piece))
+                    .collect();
                 let joined = of_pieces(at(0), &pieces);
                 assert_eq!(joined, part_digest(at(0), part));
                 joined

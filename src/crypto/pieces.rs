@@ -35,7 +35,8 @@ pub(crate) fn map<T: Send>(
 pub(crate) fn memory(len: usize) -> Vec<u8> {
     #[cfg(feature = "parallel")]
     if len >= SHARED_OUT {
-        let pages = rayon::iter::repeat_n([0u8; PAGE], len.div_ceil(PAGE)).with_min_len(SHARED_OUT / PAGE / 2);
+        let pages =
+            rayon::iter::repeat_n([0u8; PAGE], len.div_ceil(PAGE)).with_min_len(SHARED_OUT / PAGE / 2);
         let mut bytes = pages.collect::<Vec<_>>().into_flattened();
         bytes.truncate(len);
         return bytes;

@@ -4,7 +4,10 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{source::ContentSource, started::Started};
+use super::{
+    source::{ContentSource, SealedPart},
+    started::Started,
+};
 use crate::{
     FORMAT, SUITE,
     crypto::{
@@ -217,7 +220,7 @@ pub struct Delivery {
     sources: VecDeque<Arc<ContentSource>>,
     at: Option<(usize, u32)>,
     /// The part it is at, being read.
-    coming: Option<Started<Result<([u8; 16], Bytes)>>>,
+    coming: Option<Started<Result<SealedPart>>>,
     since_check: u64,
     checked: Timestamp,
 }

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, sync::Arc};
 use bytes::Bytes;
 
 use super::{
-    source::{ContentSource, content_len},
+    source::{ContentSource, SealedPart, content_len},
     started::Started,
 };
 use crate::{
@@ -36,11 +36,7 @@ impl Walk {
     /// # Errors
     ///
     /// [`OpenError`] if it ends a page whose digest is another.
-    pub(super) fn step(
-        &mut self,
-        pages: &[Page],
-        part: Option<digest::PartDigest>,
-    ) -> Result<(), OpenError> {
+    pub(super) fn step(&mut self, pages: &[Page], part: Option<digest::PartDigest>) -> Result<(), OpenError> {
         let page = pages.get(self.page).ok_or(OpenError)?;
         self.digests.extend(part);
         let after = following(pages, (self.page, self.part));
@@ -70,7 +66,7 @@ pub struct Reader {
     source: Arc<ContentSource>,
     walk: Walk,
     /// Parts under way, those before `unread`.
-    ahead: VecDeque<Started<Result<([u8; 16], Bytes)>>>,
+    ahead: VecDeque<Started<Result<SealedPart>>>,
     unread: (usize, u32),
     /// What was given last.
     given: VecDeque<Bytes>,
@@ -207,7 +203,7 @@ impl Reader {
     }
 
     /// The part that is next, as stored. Those after it are being read meanwhile.
-    async fn fetched(&mut self) -> Result<([u8; 16], Bytes)> {
+    async fn fetched(&mut self) -> Result<SealedPart> {
         self.source.stands().await?;
         self.read_ahead().await;
         let fetched = match self.ahead.front_mut() {
@@ -216,16 +212,15 @@ impl Reader {
         };
         self.ahead.pop_front();
         let fetched = fetched.unwrap_or_else(|| Err(self.source.corrupt()));
-        let fetched = self.source.explained(fetched).await;
-        match &fetched {
-            Ok(_) => self.read_ahead().await,
-            Err(error) => {
-                // It can be asked for again, and so can what follows it.
-                self.ahead.clear();
-                self.unread = (self.walk.page, self.walk.part);
-                self.failed = error.kind() == ErrorKind::Corrupt;
-            }
+        if fetched.is_ok() {
+            self.read_ahead().await;
+            return fetched;
         }
+        // It can be asked for again, and so can what follows it.
+        self.ahead.clear();
+        self.unread = (self.walk.page, self.walk.part);
+        let fetched = self.source.explained(fetched).await;
+        self.failed = fetched.as_ref().is_err_and(|error| error.kind() == ErrorKind::Corrupt);
         fetched
     }
 
@@ -239,12 +234,7 @@ impl Reader {
     }
 
     /// Opens the part that is next and steps over it.
-    fn open(
-        &mut self,
-        at: (usize, u32),
-        sealed: &([u8; 16], Bytes),
-        padded: &mut [u8],
-    ) -> Result<()> {
+    fn open(&mut self, at: (usize, u32), sealed: &SealedPart, padded: &mut [u8]) -> Result<()> {
         let opened = self.source.open_part(at, sealed, padded);
         let stepped = opened.and_then(|digest| {
             let stepped = self.walk.step(self.source.pages(), digest);

@@ -24,6 +24,9 @@ use crate::{
     vault::{Vault, VersionHead},
 };
 
+/// A part as stored, with the attempt that sealed it.
+pub(crate) type SealedPart = ([u8; 16], Bytes);
+
 /// One version's sealed content, and what opens it.
 pub(crate) struct ContentSource {
     vault: Vault,
@@ -62,7 +65,7 @@ impl ContentSource {
     /// # Errors
     ///
     /// Corrupt if it is missing or has another length than the head says.
-    pub(crate) async fn sealed_part(&self, page: usize, part: u32) -> Result<([u8; 16], Bytes)> {
+    pub(crate) async fn sealed_part(&self, page: usize, part: u32) -> Result<SealedPart> {
         let described = self.page(page)?;
         if described.place == Place::Inline {
             return self.inline();
@@ -82,7 +85,7 @@ impl ContentSource {
     pub(super) fn open_part(
         &self,
         (page, index): (usize, u32),
-        (attempt, sealed): &([u8; 16], Bytes),
+        (attempt, sealed): &SealedPart,
         padded: &mut [u8],
     ) -> Result<Option<PartDigest>> {
         let content = content_len(self.page(page)?, index).map_err(|OpenError| self.corrupt())?;
@@ -141,7 +144,7 @@ impl ContentSource {
         let storage = self.vault.ledger().storage();
         let read = |range| async move { storage.read(name, Some(range)).await?.ok_or_else(corrupt) };
         let chunks = read(chunked::sealed_range(len, range));
-        if let Some(opener) = self.openers().get(&(page, index)).cloned() {
+        if let Some(opener) = self.known_opener((page, index)) {
             return Ok((opener, chunks.await?));
         }
         let prefix_range = 0..u64::try_from(PREFIX_LEN).unwrap_or(u64::MAX);
@@ -151,12 +154,21 @@ impl ContentSource {
         let sealed_len = chunked::sealed_len(len).ok_or_else(corrupt)?;
         let opener = RangeOpener::new(self.head.key.key.expose(), &context, prefix, sealed_len);
         let opener = Arc::new(opener.map_err(|OpenError| corrupt())?);
-        let mut openers = self.openers();
+        self.keep_opener((page, index), Arc::clone(&opener));
+        Ok((opener, sealed))
+    }
+
+    fn known_opener(&self, at: (usize, u32)) -> Option<Arc<RangeOpener>> {
+        // No panic can leave the map half changed.
+        self.openers.lock().unwrap_or_else(PoisonError::into_inner).get(&at).cloned()
+    }
+
+    fn keep_opener(&self, at: (usize, u32), opener: Arc<RangeOpener>) {
+        let mut openers = self.openers.lock().unwrap_or_else(PoisonError::into_inner);
         if openers.len() >= OPENERS {
             openers.clear();
         }
-        openers.insert((page, index), Arc::clone(&opener));
-        Ok((opener, sealed))
+        openers.insert(at, opener);
     }
 
     /// Room for a part and its padding.
@@ -169,7 +181,7 @@ impl ContentSource {
         self.pages().get(page).ok_or_else(|| self.corrupt())
     }
 
-    fn inline(&self) -> Result<([u8; 16], Bytes)> {
+    fn inline(&self) -> Result<SealedPart> {
         let (attempt, sealed) = self.head.inline.split_first_chunk::<16>().ok_or_else(|| self.corrupt())?;
         Ok((*attempt, self.head.inline.slice_ref(sealed)))
     }
@@ -184,11 +196,6 @@ impl ContentSource {
         let index = layout::part_index(u32::try_from(page).unwrap_or(u32::MAX), part);
         let head = &self.head.id;
         Ok((attempt, layout::part(head.case, head.operation, &attempt, index)))
-    }
-
-    fn openers(&self) -> std::sync::MutexGuard<'_, BTreeMap<(usize, u32), Arc<RangeOpener>>> {
-        // No panic can leave the map half changed.
-        self.openers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Refuses a case that was erased since the version was opened, as far as this process knows.

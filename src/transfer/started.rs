@@ -22,7 +22,8 @@ impl<T> core::fmt::Debug for Started<T> {
 
 impl<T: Send> Started<T> {
     pub(super) async fn new(work: impl Future<Output = T> + Send + 'static) -> Self {
-        let mut work = maybe_done(Box::pin(work) as BoxFuture<'static, T>);
+        let work: BoxFuture<'static, T> = Box::pin(work);
+        let mut work = maybe_done(work);
         poll_fn(|context| {
             let _ = Pin::new(&mut work).poll(context);
             Poll::Ready(())
