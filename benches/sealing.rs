@@ -1,5 +1,5 @@
-//! Sealing and opening by size, against the bare AEAD in the same run.
-#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
+//! Sealing and opening by size, against the bare AEAD in the same run. Sealing threads are bound to a core each.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark")]
 
 use chacha20poly1305::{
     ChaCha20Poly1305, KeyInit,
@@ -9,6 +9,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use docvault::{Secret, SystemEntropy, chunked};
 
 fn sealing(c: &mut Criterion) {
+    pin_threads();
     let key = Secret::copy_from(&[7; 32]).unwrap();
     let raw = ChaCha20Poly1305::new(&[7; 32].into());
     let entropy = SystemEntropy::default();
@@ -37,6 +38,14 @@ fn sealing(c: &mut Criterion) {
         });
     }
     group.finish();
+}
+
+/// Binds each sealing thread to a core: some kernels leave them all on one.
+fn pin_threads() {
+    let cores = core_affinity::get_core_ids().unwrap();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(cores.len());
+    let pin = move |index: usize| assert!(core_affinity::set_for_current(cores[index]));
+    pool.start_handler(pin).build_global().unwrap();
 }
 
 criterion_group!(benches, sealing);

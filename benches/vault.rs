@@ -1,5 +1,5 @@
 //! The vault's operations on memory and on a folder, and the log's verification.
-#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark")]
 
 use std::sync::Arc;
 
@@ -48,6 +48,7 @@ fn operations(group: &mut BenchmarkGroup<'_, WallTime>, desk: &Session, case: Ca
 }
 
 fn vault(c: &mut Criterion) {
+    pin_threads();
     let folder = tempfile::tempdir().unwrap();
     let identity = Identity::create(folder.path().join("identity")).unwrap();
     let fingerprint = identity.fingerprint().to_string();
@@ -88,6 +89,14 @@ fn log(c: &mut Criterion) {
     group
         .bench_function("verify from genesis", |b| b.iter(|| block_on(audit.verify_from_genesis()).unwrap()));
     group.finish();
+}
+
+/// Binds each sealing thread to a core: some kernels leave them all on one.
+fn pin_threads() {
+    let cores = core_affinity::get_core_ids().unwrap();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(cores.len());
+    let pin = move |index: usize| assert!(core_affinity::set_for_current(cores[index]));
+    pool.start_handler(pin).build_global().unwrap();
 }
 
 criterion_group!(benches, vault, log);

@@ -118,8 +118,10 @@ fn large(folder: &Path, cores: usize) -> Result<(), Failure> {
     let content = Bytes::from(vec![7u8; LEN]);
     let mut raw = Raw::new(8 << 20)?;
     let (mut seal, mut open, mut whole) = (Best::new(), Best::new(), Best::new());
+    let mut copy = Best::new();
     for _ in 0..25 {
         raw.round();
+        drop(copy.time(|| content.to_vec()));
         let (desk, case) = block_on(desk(Arc::new(MemoryStorage::new()), folder))?;
         let new = NewDocument::named("x");
         let stored = seal.time(|| block_on(desk.store(case, new, content.clone())))?;
@@ -138,6 +140,7 @@ fn large(folder: &Path, cores: usize) -> Result<(), Failure> {
     let bytes = 8.0 * 1.048_576e-3;
     print("aead_gb_per_s", bytes / raw.aead.seconds());
     print("digest_gb_per_s", bytes / raw.digest.seconds());
+    print("copy_gb_per_s", 8.0 * bytes / copy.seconds());
     let ideal = raw.seconds() * 8.0 / f64::from(u32::try_from(cores)?);
     for (name, took) in [("seal", &seal), ("open", &open), ("open_whole", &whole)] {
         print(&format!("{name}_gb_per_s"), 8.0 * bytes / took.seconds());

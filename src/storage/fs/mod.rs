@@ -19,10 +19,12 @@ use crate::{
 
 mod durable;
 mod failure;
+mod memory;
 mod path;
 mod walk;
 
 use durable::{Directories, Temporary};
+use memory::Buffers;
 
 /// A folder of one file per object, on a local file system with hard links.
 ///
@@ -35,7 +37,8 @@ use durable::{Directories, Temporary};
 /// counters. Directories emptied by [`Storage::delete`] stay: removing one could lose an object
 /// that another process is just writing into it.
 ///
-/// All file operations of the [`Storage`] calls run on the threads of the `blocking` crate.
+/// All file operations of the [`Storage`] calls run on the threads of the `blocking` crate. The memory of up to
+/// three large objects that were read is kept for the next ones.
 #[derive(Debug, Clone)]
 pub struct FsStorage(Arc<Folder>);
 
@@ -44,6 +47,7 @@ struct Folder {
     objects: PathBuf,
     temporary: PathBuf,
     directories: Directories,
+    buffers: Buffers,
 }
 
 impl FsStorage {
@@ -83,7 +87,12 @@ impl FsStorage {
 
     fn at(path: &Path) -> Self {
         let (objects, temporary) = (path.join(OBJECTS), path.join(TEMPORARY));
-        Self(Arc::new(Folder { objects, temporary, directories: Directories::default() }))
+        Self(Arc::new(Folder {
+            objects,
+            temporary,
+            directories: Directories::default(),
+            buffers: Buffers::default(),
+        }))
     }
 
     async fn run<T: Send + 'static>(&self, call: impl FnOnce(&Folder) -> T + Send + 'static) -> T {
@@ -101,7 +110,7 @@ impl Storage for FsStorage {
 
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
         let path = path::of(key);
-        let read = self.run(move |folder| read(&folder.objects.join(path), range)).await;
+        let read = self.run(move |folder| read(&folder.objects.join(path), range, &folder.buffers)).await;
         read.map_err(|cause| failure::error("read an object", cause))
     }
 
@@ -152,7 +161,7 @@ impl Folder {
 }
 
 /// Missing is `None`.
-fn read(path: &Path, range: Option<Range<u64>>) -> io::Result<Option<Bytes>> {
+fn read(path: &Path, range: Option<Range<u64>>, buffers: &Buffers) -> io::Result<Option<Bytes>> {
     let mut file = match File::open(path) {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened?,
@@ -163,9 +172,9 @@ fn read(path: &Path, range: Option<Range<u64>>) -> io::Result<Option<Bytes>> {
     let wanted = range.end.min(length).saturating_sub(start);
     file.seek(SeekFrom::Start(start))?;
     // Grows as bytes arrive: a length that the disk claims is no reason to reserve memory.
-    let mut bytes = Vec::with_capacity(usize::try_from(wanted.min(MAX_RESERVED)).unwrap_or_default());
+    let mut bytes = buffers.take(usize::try_from(wanted.min(MAX_RESERVED)).unwrap_or_default());
     file.take(wanted).read_to_end(&mut bytes)?;
-    Ok(Some(bytes.into()))
+    Ok(Some(buffers.lend(bytes)))
 }
 
 fn delete(path: &Path) -> io::Result<()> {
