@@ -5,7 +5,6 @@
 # each, taken in turns. `age` (Debian's package) and `rage` are compared if they are installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-if [[ ${HIGH_PRIORITY:-} == yes && $(ps -o sid= $$) -ne $$ ]]; then exec setsid --wait scripts/performance.sh "$@"; fi
 target=${CARGO_TARGET_DIR:-target}
 for build in default fast; do
     features=()
@@ -14,8 +13,6 @@ for build in default fast; do
     mkdir -p "$target/performance/$build"
     cp "$target"/release/examples/{transfer,performance} "$target/performance/$build/"
 done
-# On a machine that others compute on: HIGH_PRIORITY=yes takes the largest share while it measures (root, Linux).
-[[ ${HIGH_PRIORITY:-} == yes ]] && echo -20 >/proc/self/autogroup
 place=$(mktemp -d -p "${MEMORY_FOLDER:-/dev/shm}")
 trap 'rm -rf "$place"' EXIT
 # A server's allocator keeps the memory it was given; glibc's would hand every part back to the kernel.

@@ -1,12 +1,9 @@
 //! A delivery in its recipient's hands: opened with no vault at all (FORMAT §8).
 
-use std::io::{self, Read, Write};
+use std::io::Read;
 
-use super::{
-    delivery::{ENVELOPE_LEN, Envelope, Item, Manifest, item_context, item_key, malformed, manifest_key},
-    part::Part,
-    reader::Walk,
-    source::content_len,
+use super::delivery::{
+    ENVELOPE_LEN, Envelope, Item, Manifest, item_context, item_key, malformed, manifest_key,
 };
 use crate::{
     crypto::{
@@ -16,17 +13,24 @@ use crate::{
         sign::VerifyingKey,
         wrap,
     },
-    document::{Attributes, ContentDigest, Place, VersionMeta},
+    document::VersionMeta,
     env::Timestamp,
-    error::{Error, ErrorKind, Result},
+    error::{Error, Result},
     grant::Terms,
     head::{HeadId, HeadKey, HeadType},
-    ids::{DocumentId, GrantId, OperationId, Scope, VaultId, VersionId},
+    ids::{GrantId, OperationId, Scope, VaultId},
     padding,
     recipient::{Identity, Sender},
-    secret::{Secret, SecretBytes},
+    secret::Secret,
     wire::{Malformed, Writer},
 };
+
+mod document;
+mod framed;
+
+pub use document::OpenedDocument;
+
+use framed::{read_bytes, read_exact, unreadable};
 
 impl Identity {
     /// Opens a delivery, read from `sealed`, that `sender` made for this identity.
@@ -171,17 +175,8 @@ impl<R: Read> Opened<R> {
         let (head, key, meta) = opened?;
         self.next += 1;
         self.reading = true;
-        let document = self.manifest.document(&item);
-        let context = key.content_context(&head);
-        Ok(Some(OpenedDocument {
-            delivery: self,
-            document,
-            version: item.version,
-            key,
-            context,
-            meta,
-            walk: Walk::default(),
-        }))
+        let ids = (self.manifest.document(&item), item.version);
+        Ok(Some(OpenedDocument::new(self, ids, (&head, key), meta)))
     }
 
     fn read_item(&mut self, item: &Item) -> Result<(HeadId, HeadKey, VersionMeta)> {
@@ -220,153 +215,6 @@ impl<R: Read> Opened<R> {
     }
 }
 
-/// A document of a delivery.
-pub struct OpenedDocument<'a, R> {
-    delivery: &'a mut Opened<R>,
-    document: DocumentId,
-    version: VersionId,
-    key: HeadKey,
-    context: [u8; 32],
-    meta: VersionMeta,
-    walk: Walk,
-}
-
-impl<R> core::fmt::Debug for OpenedDocument<'_, R> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("OpenedDocument")
-            .field("document", &self.document)
-            .field("version", &self.version)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<R: Read> OpenedDocument<'_, R> {
-    /// The document.
-    #[must_use]
-    pub fn id(&self) -> DocumentId {
-        self.document
-    }
-
-    /// The version that was delivered.
-    #[must_use]
-    pub fn version(&self) -> VersionId {
-        self.version
-    }
-
-    /// The document's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.meta.document.name
-    }
-
-    /// The media type.
-    #[must_use]
-    pub fn media_type(&self) -> &str {
-        &self.meta.document.media_type
-    }
-
-    /// The attributes.
-    #[must_use]
-    pub fn attributes(&self) -> &Attributes {
-        &self.meta.document.attributes
-    }
-
-    /// The content's digest.
-    #[must_use]
-    pub fn digest(&self) -> ContentDigest {
-        self.meta.content_digest
-    }
-
-    /// Bytes of content.
-    #[must_use]
-    pub fn content_len(&self) -> u64 {
-        self.meta.len()
-    }
-
-    /// The next part of the content, 8 MiB at most; none at the end.
-    ///
-    /// # Errors
-    ///
-    /// Corrupt, from then on for ever. At the end of each page its digest is compared.
-    ///
-    /// # Security
-    ///
-    /// What came before the end of its page is authentic under the version's key, which everyone holds
-    /// to whom the version was delivered. That it is the content that the vault signed for is certain
-    /// once its page has ended: [`OpenedDocument::content`] gives nothing sooner.
-    pub fn next_part(&mut self) -> Result<Option<Vec<u8>>> {
-        let mut content = SecretBytes::default();
-        Ok(self.part_into(&mut content)?.then(|| core::mem::take(&mut *content)))
-    }
-
-    /// Writes the content to `target`; gives the number of bytes.
-    ///
-    /// # Errors
-    ///
-    /// As [`OpenedDocument::next_part`]; storage if `target` cannot be written. Discard what was
-    /// written then.
-    pub fn copy_to(mut self, mut target: impl Write) -> Result<u64> {
-        let mut content = SecretBytes::default();
-        while self.part_into(&mut content)? {
-            target.write_all(&content).map_err(unreadable)?;
-        }
-        Ok(self.meta.len())
-    }
-
-    /// The content, in memory.
-    ///
-    /// # Errors
-    ///
-    /// As [`OpenedDocument::next_part`].
-    pub fn content(self) -> Result<Vec<u8>> {
-        let mut content = Vec::new();
-        self.copy_to(&mut content)?;
-        Ok(content)
-    }
-
-    /// Replaces `content` by the next part; tells whether there was one.
-    fn part_into(&mut self, content: &mut SecretBytes) -> Result<bool> {
-        if self.delivery.failed {
-            return Err(malformed());
-        }
-        let read = self.read_part_into(content);
-        self.delivery.failed = read.is_err();
-        read
-    }
-
-    fn read_part_into(&mut self, content: &mut SecretBytes) -> Result<bool> {
-        let Some((page, index)) = self.walk.at(&self.meta.pages) else {
-            self.delivery.reading = false;
-            return Ok(false);
-        };
-        let described = self.meta.pages.get(page).ok_or_else(malformed)?;
-        let Opened { sealed, framed, reading, .. } = &mut *self.delivery;
-        read_bytes_into(sealed, PART_CAP, framed)?;
-        let (attempt, sealed) = match described.place {
-            Place::Inline => framed.split_first_chunk::<16>().map(|(attempt, sealed)| (*attempt, sealed)),
-            Place::Parts(_) => described.attempt(index).map(|attempt| (attempt, framed.as_slice())),
-        }
-        .ok_or_else(malformed)?;
-        let page = u32::try_from(page).map_err(|_| malformed())?;
-        let part = Part { key: &self.key.key, content_context: &self.context, attempt, page, index };
-        let len = content_len(described, index).map_err(|OpenError| malformed())?;
-        let padded = usize::try_from(described.part_len(index)).map_err(|_| malformed())?;
-        if chunked::sealed_len(described.part_len(index)) != u64::try_from(sealed.len()).ok() {
-            return Err(malformed());
-        }
-        if content.capacity() < padded {
-            // Growing would leave an unwiped copy behind.
-            *content = SecretBytes::new(vec![0; padded]);
-        }
-        content.resize(padded, 0);
-        let digest = part.open(sealed, len, content).map_err(|OpenError| malformed())?;
-        content.truncate(len);
-        self.walk.step(&self.meta.pages, digest).map_err(|OpenError| malformed())?;
-        *reading = self.walk.at(&self.meta.pages).is_some();
-        Ok(true)
-    }
-}
-
 fn check_sender(
     envelope: &Envelope,
     start: &[u8],
@@ -384,37 +232,5 @@ fn check_sender(
     key.verify(schedule::SIGN_DELIVERY, w.as_slice(), signature).map_err(|_| malformed())
 }
 
-/// A length of at most `cap`, and as many bytes; grows as they come, whatever length is declared.
-fn read_bytes(source: &mut impl Read, cap: u32) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    read_bytes_into(source, cap, &mut bytes)?;
-    Ok(bytes)
-}
-
-/// [`read_bytes`] into memory that is there.
-fn read_bytes_into(source: &mut impl Read, cap: u32, bytes: &mut Vec<u8>) -> Result<()> {
-    let mut len = [0; 4];
-    read_exact(source, &mut len)?;
-    let len = u32::from_be_bytes(len);
-    if len > cap {
-        return Err(malformed());
-    }
-    bytes.clear();
-    let read = source.take(len.into()).read_to_end(bytes).map_err(unreadable)?;
-    if u32::try_from(read) == Ok(len) { Ok(()) } else { Err(malformed()) }
-}
-
-fn read_exact(source: &mut impl Read, bytes: &mut [u8]) -> Result<()> {
-    source.read_exact(bytes).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => malformed(),
-        _ => unreadable(error),
-    })
-}
-
-fn unreadable(error: io::Error) -> Error {
-    Error::new(ErrorKind::Storage, "the delivery could not be read or written").caused(error)
-}
-
 const MANIFEST_CAP: u32 = 64 * 1024 * 1024;
 const META_CAP: u32 = 1024 * 1024;
-const PART_CAP: u32 = 8 * 1024 * 1024 + 513 * 16 + 56;

@@ -20,11 +20,12 @@ use crate::{
     error::{Error, Result},
     head::INLINE_CAP,
     padding::padme,
-    secret::SecretBytes,
     session::{Session, Stored},
     storage::layout,
     vault::NewHead,
 };
+
+mod recovery;
 
 /// A document on its way in, in constant memory; nothing of it is visible until [`Upload::finish`].
 ///
@@ -96,14 +97,6 @@ impl Upload {
             spare: Vec::new(),
             broken: false,
         })
-    }
-
-    /// Goes on where the stored, authentic parts of the page at hand end, as a new attempt.
-    pub(crate) async fn resume(session: Session, target: Target, token: &UploadToken) -> Result<Self> {
-        let mut upload = Self::start(session, target)?;
-        upload.pages = token.pages(&upload.target)?;
-        upload.recover().await?;
-        Ok(upload)
     }
 
     /// Bytes of the page at hand that are taken: where to go on after [`Session::resume_upload`].
@@ -356,56 +349,10 @@ impl Upload {
         let effect = session.vault().put_version_head(head, &meta).await?;
         Ok(SealedUpload::new(session, target, &meta, effect))
     }
-
-    /// Reads back the page's full parts, in a row from the first: each is authentic, or the row ends.
-    ///
-    /// If the page was closed already its last parts hold padding, which nothing tells from content that
-    /// ends in zeros: what may be padding is sent again.
-    async fn recover(&mut self) -> Result<()> {
-        let (mut found, mut content) = (Vec::new(), SecretBytes::new(vec![0; PART_USIZE]));
-        while let Some(part) = self.stored_part(found.len(), &mut content).await? {
-            found.push(part);
-        }
-        while found.pop_if(|part| part.ends_in_zero).is_some() {}
-        for StoredPart { attempt, digest, .. } in found {
-            self.page.digests.push(digest);
-            self.page.sealed_by(attempt);
-            self.page.len += PART_LEN;
-        }
-        Ok(())
-    }
-
-    /// A full part of the page at hand, by whichever attempt stored it; opened into `content`.
-    async fn stored_part(&self, part: usize, content: &mut SecretBytes) -> Result<Option<StoredPart>> {
-        let part = u32::try_from(part).unwrap_or(u32::MAX);
-        let (case, operation) = (self.target.head.case, self.target.operation());
-        let page = u32::try_from(self.pages.len()).unwrap_or(u32::MAX);
-        let prefix = layout::of_part(case, operation, layout::part_index(page, part));
-        let storage = self.session.vault().ledger().storage();
-        for name in storage.list(&prefix, None, LISTED).await? {
-            let Some((_, attempt)) = layout::attempt_of_part(&name) else { continue };
-            let Some(sealed) = storage.read(&name, None).await? else { continue };
-            let (key, content_context) = (&self.target.key.key, &self.content_context);
-            let stored = Part { key, content_context, attempt, page, index: part };
-            if let Ok(Some(digest)) = stored.open(&sealed, PART_USIZE, content) {
-                return Ok(Some(StoredPart { attempt, digest, ends_in_zero: content.last() == Some(&0) }));
-            }
-        }
-        Ok(None)
-    }
 }
 
-/// A part that an interrupted upload has stored.
-struct StoredPart {
-    attempt: [u8; 16],
-    digest: PartDigest,
-    ends_in_zero: bool,
-}
-
-/// Parts on their way at once: with one, a storage slower than the sealing would leave a core idle.
-const STORING: usize = 2;
 const PART_USIZE: usize = 8 * 1024 * 1024;
 /// A first allocation for content that may turn out small.
 const SMALL: usize = 256 * 1024;
-/// Attempts at one part looked at.
-const LISTED: usize = 1000;
+/// Parts on their way at once: with one, a storage slower than the sealing would leave a core idle.
+const STORING: usize = 2;
