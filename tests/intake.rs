@@ -11,14 +11,17 @@
 )]
 
 mod common;
+#[path = "common/intake.rs"]
+mod office;
 
 use async_trait::async_trait;
-use common::{block_on, intake::*};
+use common::block_on;
 use docvault::{
     CaseId, NewDocument, NewStatement, SystemEntropy, TrustPolicy,
     deposit::{self, File, Standing},
     intake::*,
 };
+use office::*;
 
 const TEMPLATE: &str = r#"
     format = 1

@@ -149,7 +149,7 @@ proptest! {
                 prop_assert!(status.requirements.iter().all(valid));
                 prop_assert!(status.rules.iter().all(docvault::intake::RuleStatus::is_satisfied));
             }
-            let statement = Statement::following(&before, &run.template, event);
+            let statement = Statement::following(&before, &run.template, docvault::OperationId::from_bytes([1; 16]), event);
             let payload = statement.to_json();
             prop_assert!(payload.len() <= 48 * 1024);
             prop_assert_eq!(Statement::parse(&payload), Ok(statement));

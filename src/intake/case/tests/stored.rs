@@ -88,7 +88,8 @@ fn the_fullest_case_fits_into_its_statements() {
     let mut most = 0;
     let mut run = |person: &Actor, command: Command| {
         let event = state.decide(&template, command, at("2026-03-02", 0), person).expect("fits");
-        let statement = Statement::following(&state, &template, event);
+        let statement =
+            Statement::following(&state, &template, crate::OperationId::from_bytes([1; 16]), event);
         most = most.max(statement.to_json().len());
         state = statement.state;
     };
