@@ -11,7 +11,7 @@ fn folder() -> &'static Path {
 }
 
 fn read(path: &Path) -> Result<Template, TemplateError> {
-    let text = fs::read_to_string(path).unwrap();
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("toml") => Template::from_toml(&text),
         Some("json") => Template::from_json(&text),

@@ -121,7 +121,7 @@ impl CaseState {
                 self.use_request(origin);
             }
             Change::Submitted { requirement, submission } => {
-                self.take_in(template, event, requirement, submission)
+                self.take_in(template, event, requirement, submission);
             }
         }
     }
