@@ -19,12 +19,13 @@ use std::collections::BTreeMap;
 
 use commands::{Step, actors, steps};
 use docvault::{
-    ContentDigest, Timestamp,
+    ContentDigest, OperationId, Timestamp,
     intake::{CaseState, Change, Event, Opening, Stage, Standing, Statement, Status, Template},
 };
 use proptest::prelude::*;
 use reference::{Fact, Model};
 
+const OPENING: OperationId = OperationId::from_bytes([7; 16]);
 /// 2026-01-01T00:00:00Z.
 const START: u64 = 1_767_225_600_000;
 
@@ -149,7 +150,7 @@ proptest! {
                 prop_assert!(status.requirements.iter().all(valid));
                 prop_assert!(status.rules.iter().all(docvault::intake::RuleStatus::is_satisfied));
             }
-            let statement = Statement::following(&before, &run.template, docvault::OperationId::from_bytes([1; 16]), event);
+            let statement = Statement::following(&before, &run.template, OPENING, event);
             let payload = statement.to_json();
             prop_assert!(payload.len() <= 48 * 1024);
             prop_assert_eq!(Statement::parse(&payload), Ok(statement));

@@ -1,6 +1,6 @@
 //! Templates that cannot be used: each is refused with its place, its member, and what to do.
 #![cfg(feature = "intake")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::unwrap_in_result, clippy::panic, reason = "tests")]
 
 use std::{fs, path::Path};
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     ContentDigest, VersionId,
-    intake::{Key, Template},
+    intake::{Attestation, Date, Key, Template},
 };
 
 impl CaseState {
@@ -67,14 +67,7 @@ impl CaseState {
         match &event.change {
             Change::Approved { requirement, issued, valid_until, .. } => {
                 let needed = template.requirement(requirement.as_str()).map_or(1, |r| r.approvals_needed());
-                let state = self.of(requirement);
-                if let Some(current) = &mut state.current {
-                    (current.issued, current.valid_until) = (*issued, *valid_until);
-                }
-                state.approvals.push(Approval { by: event.by.clone(), at: event.at });
-                if state.approvals.len() >= needed {
-                    state.stage = Stage::Approved;
-                }
+                self.of(requirement).approve(event, needed, *issued, *valid_until);
             }
             Change::AskedAgain { requirement, reason, due } => {
                 let state = self.of(requirement);
@@ -82,10 +75,7 @@ impl CaseState {
                 state.explain(reason, due.as_ref());
             }
             Change::Attested { requirement, attestation, .. } => {
-                let state = self.of(requirement);
-                state.attestations.retain(|found| found.attestation != *attestation);
-                let (attestation, by) = (attestation.clone(), event.by.clone());
-                state.attestations.push(Attested { attestation, by, at: event.at });
+                self.of(requirement).attest(event, attestation);
             }
             Change::Commented { requirement, .. } => self.count_comment(requirement.as_ref()),
             Change::Completed(completion) => self.completed = Some(completion.at),
@@ -170,7 +160,23 @@ impl RequirementState {
         self.reason = None;
     }
 
-    fn explain(&mut self, reason: &str, due: Option<&crate::intake::Date>) {
+    fn approve(&mut self, event: &Event, needed: usize, issued: Option<Date>, valid_until: Option<Date>) {
+        if let Some(current) = &mut self.current {
+            (current.issued, current.valid_until) = (issued, valid_until);
+        }
+        self.approvals.push(Approval { by: event.by.clone(), at: event.at });
+        if self.approvals.len() >= needed {
+            self.stage = Stage::Approved;
+        }
+    }
+
+    fn attest(&mut self, event: &Event, attestation: &Attestation) {
+        self.attestations.retain(|found| found.attestation != *attestation);
+        let (attestation, by) = (attestation.clone(), event.by.clone());
+        self.attestations.push(Attested { attestation, by, at: event.at });
+    }
+
+    fn explain(&mut self, reason: &str, due: Option<&Date>) {
         self.reason = Some(reason.to_owned());
         self.due = due.copied().or(self.due);
     }

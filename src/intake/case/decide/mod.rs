@@ -212,5 +212,5 @@ const ID_CAP: usize = 128;
 const REASON_CAP: usize = 300;
 /// Bytes of a statement's payload, at most (FORMAT §12.2).
 const STATEMENT_CAP: usize = 48 * 1024;
-/// Bytes for the names of a statement's members.
-const AROUND: usize = 64;
+/// Bytes for the names of a statement's members, and for the id of the opening one.
+const AROUND: usize = 96;

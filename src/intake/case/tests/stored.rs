@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::OperationId;
 
 #[test]
 fn complete_names_the_bytes_it_rests_on_and_an_answer_can_reopen_it() {
@@ -88,8 +89,7 @@ fn the_fullest_case_fits_into_its_statements() {
     let mut most = 0;
     let mut run = |person: &Actor, command: Command| {
         let event = state.decide(&template, command, at("2026-03-02", 0), person).expect("fits");
-        let statement =
-            Statement::following(&state, &template, crate::OperationId::from_bytes([1; 16]), event);
+        let statement = Statement::following(&state, &template, OperationId::from_bytes([7; 16]), event);
         most = most.max(statement.to_json().len());
         state = statement.state;
     };
