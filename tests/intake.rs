@@ -327,3 +327,35 @@ fn two_desks_at_once_decide_one_after_the_other() {
         assert_eq!(office.desk.cases(None).await.unwrap().files.len(), 1);
     });
 }
+
+/// A content that is another every time it is opened.
+struct Changing(std::sync::atomic::AtomicUsize);
+
+struct Once(Option<bytes::Bytes>);
+
+#[async_trait]
+impl Content for Changing {
+    async fn open(&self) -> docvault::Result<Box<dyn Chunks>> {
+        let times = self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Ok(Box::new(Once(Some([&b"%PDF-1.7"[..], &vec![0; times]].concat().into()))))
+    }
+}
+
+#[async_trait]
+impl Chunks for Once {
+    async fn next(&mut self) -> docvault::Result<Option<bytes::Bytes>> {
+        Ok(self.0.take())
+    }
+}
+
+#[test]
+fn what_is_stored_is_what_was_inspected() {
+    block_on(async {
+        let office = Office::open().await;
+        let file = NewFile::new("a.pdf", "application/pdf", Changing(Default::default()));
+        let new = NewSubmission::direct().file(file);
+        let refused = office.desk.submit(office.case, &key("statement"), new).await.unwrap_err();
+        assert!(matches!(refused, IntakeError::Changed(1)), "{refused}");
+        assert_eq!(office.standing("statement").await, None);
+    });
+}

@@ -12,6 +12,9 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IntakeError {
+    /// A file had another length when it was stored than when it was inspected; nothing was put on record.
+    #[error("file {0}, counted from 1, changed while it was handed in: hand it in again")]
+    Changed(usize),
     /// Others kept changing the case; nothing was put on record. Try again later.
     #[error("others kept changing the case; nothing was put on record; try again later")]
     Contended,

@@ -11,7 +11,8 @@ use crate::{
     deposit::{IncomingDeposit, PageReader},
 };
 
-/// A file's content, read from its beginning as often as it takes: once to be inspected, once to be stored.
+/// A file's content, read from its beginning as often as it takes: once to be inspected, once to be stored. It
+/// must be the same each time.
 #[async_trait]
 pub trait Content: Send + Sync {
     /// Begins anew.

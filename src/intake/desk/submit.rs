@@ -169,6 +169,10 @@ impl Desk {
         claims: Option<Claims<'_>>,
     ) -> Result<Option<Submitted>> {
         let sealed = self.store(&file, requirement, submission, files).await?;
+        let lengths = files.iter().zip(sealed.pages()).map(|(examined, page)| examined.bytes == page.len);
+        if let Some(changed) = lengths.into_iter().position(|same| !same) {
+            return Err(IntakeError::Changed(changed + 1));
+        }
         let (document, version, digest) = (sealed.document(), sealed.version(), sealed.digest());
         let claim = claims.map(|claims| claims(deposit::Verdict::Accepted)).transpose()?;
         for _ in 0..TRIES {
