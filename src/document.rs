@@ -81,16 +81,25 @@ impl ContentDigest {
         &self.0
     }
 
-    pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
+    /// The digest of these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
     /// The digest of content made of these pages.
     pub(crate) fn of_pages(pages: &[Page]) -> Self {
-        match pages {
-            [only] => Self(only.digest),
-            _ => {
-                let digests: Vec<&[u8]> = pages.iter().map(|page| page.digest.as_slice()).collect();
+        Self::of_page_digests(pages.iter().map(Page::content_digest))
+    }
+
+    /// The digest of content whose pages have these digests, in order (FORMAT §7.2); for one page it is the page's.
+    #[must_use]
+    pub fn of_page_digests(pages: impl IntoIterator<Item = Self>) -> Self {
+        let pages: Vec<Self> = pages.into_iter().collect();
+        match pages.as_slice() {
+            [only] => *only,
+            pages => {
+                let digests: Vec<&[u8]> = pages.iter().map(|page| page.0.as_slice()).collect();
                 Self(schedule::context(schedule::PAGES, &digests))
             }
         }

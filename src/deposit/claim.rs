@@ -7,7 +7,6 @@ use super::{
 };
 use crate::{
     FORMAT, SUITE,
-    crypto::schedule::{PAGES, context},
     document::{ContentDigest, within},
     env::Timestamp,
     error::{Error, Result},
@@ -98,6 +97,15 @@ impl Claim {
         w.into_vec()
     }
 
+    /// The claim of these bytes, which prove nothing before a receipt does.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::ErrorKind::Invalid) if they are none.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        Self::parse(bytes).map_err(|Malformed| Error::invalid("these bytes are no claim about a deposit"))
+    }
+
     /// Parses a claim.
     ///
     /// # Errors
@@ -127,13 +135,7 @@ impl Claim {
     /// The digest of the version whose pages are these.
     #[must_use]
     pub fn content_digest(&self) -> ContentDigest {
-        match self.pages.as_slice() {
-            [only] => ContentDigest::from_bytes(only.digest),
-            pages => {
-                let digests: Vec<&[u8]> = pages.iter().map(|page| page.digest.as_slice()).collect();
-                ContentDigest::from_bytes(context(PAGES, &digests))
-            }
-        }
+        ContentDigest::of_page_digests(self.pages.iter().map(|page| ContentDigest::from_bytes(page.digest)))
     }
 }
 

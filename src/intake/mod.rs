@@ -7,16 +7,23 @@
 //!
 //! All that is pure. A [`Desk`] puts it to work on a vault: it decides on the newest state, states what happened on
 //! the vault's log, takes in what was deposited, and hands over. `docs/INTAKE.md` explains templates,
-//! states and rules; FORMAT §12 has every field of what is stored.
+//! states and rules; FORMAT §12 has every field of what is stored, and §13 of what is handed over.
 
+#[cfg(feature = "fs")]
+mod bundle;
 mod case;
 mod desk;
 mod template;
 
+#[cfg(feature = "fs")]
+pub use bundle::{
+    BundleError, BundleFault, BundleManifest, BundledCompletion, BundledDocument, BundledFile, BundledOther,
+    BundledRequirement, BundledStatement, BundledTemplate, VerifiedBundle, unpack_handed_over, verify_bundle,
+};
 pub use case::{
-    Actor, Answer, Approval, Approved, Attested, Audience, CaseState, Change, Command, Completion, Contact,
-    CurrentSubmission, Digest, DigestItem, Event, Expiring, Form, OpenRequest, Opening, Origin,
-    ProjectedRequirement, Projection, Refusal, Reminder, ReminderKind, Reopens, RequirementState,
+    Actor, Answer, Approval, Approved, Attested, Audience, CaseState, Change, Claimed, ClaimedKind, Command,
+    Completion, Contact, CurrentSubmission, Digest, DigestItem, Event, Expiring, Form, OpenRequest, Opening,
+    Origin, ProjectedRequirement, Projection, Refusal, Reminder, ReminderKind, Reopens, RequirementState,
     RequirementStatus, RuleStatus, Stage, Standing, Statement, StatementError, Status, Submission,
     SubmittedFile, Timeliness, Totals, Verdict,
 };

@@ -239,6 +239,12 @@ impl Delivery {
         Self { session, grant, ready, sources, at: None, coming: None, since_check: 0, checked }
     }
 
+    /// The grant that it is made under.
+    #[must_use]
+    pub const fn grant(&self) -> GrantId {
+        self.grant
+    }
+
     /// The next bytes, some 8 MiB at most; none at the end.
     ///
     /// # Errors

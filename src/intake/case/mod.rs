@@ -1,6 +1,7 @@
 //! A case's life: commands are decided, events folded, and what people look at is computed.
 
 mod apply;
+mod claim;
 mod command;
 mod completion;
 mod decide;
@@ -16,6 +17,7 @@ mod status;
 mod submission;
 mod words;
 
+pub use claim::{Claimed, ClaimedKind};
 pub use command::{Actor, Audience, Command, Contact, Opening, Verdict};
 pub use completion::{Approved, Completion};
 pub use digest::{Digest, DigestItem};

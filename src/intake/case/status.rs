@@ -1,6 +1,6 @@
 //! How a case stands at an instant.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     refusal::Refusal,
@@ -56,7 +56,7 @@ pub struct Totals {
 }
 
 /// How a requirement stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Standing {

@@ -12,6 +12,10 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IntakeError {
+    /// A bundle cannot be written.
+    #[cfg(feature = "fs")]
+    #[error(transparent)]
+    Bundle(#[from] crate::intake::BundleError),
     /// A file had another length when it was stored than when it was inspected; nothing was put on record.
     #[error("file {0}, counted from 1, changed while it was handed in: hand it in again")]
     Changed(usize),

@@ -28,8 +28,7 @@ pub use submission::{AcceptedSubmission, NewSubmission, Submitted};
 use crate::{
     CaseId, DocumentId, ErrorKind, NewCase, NewStatement, OperationId, Reader, Session,
     intake::{
-        Actor, CaseState, Change, Command, Key, Opening, Refusal, Statement, StatementError, Template,
-        TemplateHash,
+        Actor, CaseState, Command, Key, Opening, Refusal, Statement, StatementError, Template, TemplateHash,
     },
 };
 
@@ -124,6 +123,12 @@ impl Desk {
     #[must_use]
     pub const fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// Who acts.
+    #[must_use]
+    pub const fn actor(&self) -> &Actor {
+        &self.actor
     }
 
     /// Opens a case in the vault and makes it a case file.
@@ -312,11 +317,8 @@ impl Desk {
 
 /// The vault's statement of one of ours.
 fn new_statement(statement: &Statement) -> NewStatement {
-    let new = NewStatement::on(statement.event.change.topic()).payload(statement.to_json());
-    match &statement.event.change {
-        Change::Completed(completion) => new.claim(completion.claim()),
-        _ => new,
-    }
+    let event = &statement.event;
+    NewStatement::on(event.change.topic()).payload(statement.to_json()).claim(event.claim())
 }
 
 fn contended() -> IntakeError {
@@ -324,8 +326,8 @@ fn contended() -> IntakeError {
 }
 
 /// How often a decision is taken anew on what others have changed.
-const TRIES: u32 = 16;
+pub(super) const TRIES: u32 = 16;
 /// What every topic of intake begins with (FORMAT §12.2).
-const TOPICS: &str = "intake.";
+pub(super) const TOPICS: &str = "intake.";
 /// Templates kept in memory.
 const TEMPLATES: usize = 64;

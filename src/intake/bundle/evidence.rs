@@ -1,0 +1,140 @@
+//! What the receipts of a bundle must prove of what its manifest says (FORMAT §13.4).
+
+use super::{
+    error::{BundleFault, Result},
+    manifest::{BundleManifest, BundledDocument, BundledRequirement, BundledStatement},
+    names, unhex,
+};
+use crate::{
+    CaseId, Kind, Receipt, TrustPolicy, VerifiedReceipt,
+    deposit::{Claim, Verdict},
+    intake::{ClaimedKind, Date, Origin, Requirement, Standing},
+};
+
+/// Every receipt of a bundle, by its path, and the record it is for.
+pub(super) fn receipts(manifest: &BundleManifest) -> Vec<(String, u64)> {
+    let mut all = Vec::new();
+    for (at, requirement, document) in manifest.documents() {
+        let key = &requirement.requirement;
+        all.push((names::stored(at, key), document.record));
+        let stated = requirement.statements.iter().enumerate();
+        all.extend(stated.map(|(number, stated)| {
+            (names::statement(at, key, number, stated.says.statement), stated.record)
+        }));
+    }
+    all.extend(manifest.completion.iter().map(|completion| (names::COMPLETE.to_owned(), completion.record)));
+    all
+}
+
+/// A receipt that holds, for the record it has to be for.
+pub(super) fn verify(
+    text: &[u8],
+    policy: &TrustPolicy,
+    case: CaseId,
+    (path, record): (&str, u64),
+) -> Result<VerifiedReceipt> {
+    let text = str::from_utf8(text).map_err(|_| BundleFault::Malformed("it is not UTF-8").at(path))?;
+    let verified = Receipt::parse(text).and_then(|receipt| receipt.verify(policy));
+    let verified = verified.map_err(|error| BundleFault::Receipt(error).at(path))?;
+    let ours = verified.record == record && verified.case == Some(case);
+    if ours { Ok(verified) } else { Err(BundleFault::Claim.at(path)) }
+}
+
+/// That a version was stored, with this digest.
+pub(super) fn proves_version(proven: &VerifiedReceipt, document: &BundledDocument) -> bool {
+    proven.kind == Kind::Stored
+        && proven.document == Some(document.document)
+        && proven.version == Some(document.version)
+        && proven.content == Some(document.digest)
+}
+
+/// That the record states what the manifest says it does.
+pub(super) fn proves_claim(proven: &VerifiedReceipt, claim: &[u8]) -> bool {
+    proven.kind == Kind::Stated && proven.claim == Some(crate::sha256(&[claim]))
+}
+
+/// That the record states this about the requirement's document.
+pub(super) fn proves_statement(
+    proven: &VerifiedReceipt,
+    stated: &BundledStatement,
+    document: &BundledDocument,
+    manifest: &BundleManifest,
+) -> bool {
+    match (&stated.deposit, &stated.says.origin) {
+        (None, origin) => {
+            let deposited = matches!(origin, Some(Origin::Deposit { .. }));
+            !deposited && proves_claim(proven, stated.says.to_json().as_bytes())
+        }
+        (Some(claim), Some(Origin::Deposit { request, deposit, .. })) => {
+            let Some(claim) = unhex(claim).filter(|claim| proves_claim(proven, claim)) else { return false };
+            Claim::from_bytes(&claim).is_ok_and(|claim| {
+                let ids = (claim.vault, claim.case, claim.request, claim.deposit);
+                ids == (manifest.vault, manifest.case, *request, *deposit)
+                    && claim.verdict == Verdict::Accepted
+                    && claim.requirement == stated.says.requirement.as_str()
+                    && came_whole(&claim, document)
+            })
+        }
+        _ => false,
+    }
+}
+
+/// Whether the files are those of the deposit, with or without a form behind them.
+fn came_whole(claim: &Claim, document: &BundledDocument) -> bool {
+    let (pages, files) = (claim.pages.len(), document.files.len());
+    (pages == files || pages + 1 == files)
+        && claim
+            .pages
+            .iter()
+            .zip(&document.files)
+            .all(|(page, file)| page.len == file.bytes && page.digest == *file.blake3.as_bytes())
+}
+
+/// Whether the statements of a requirement are about what is there, in an order in which they can be made, and
+/// carry how it is said to stand. None of it needs a receipt.
+pub(super) fn is_consistent(requirement: &BundledRequirement, rule: &Requirement, day: Date) -> bool {
+    let named = requirement.requirement == *rule.key() && requirement.title == *rule.title();
+    let Some(document) = &requirement.document else {
+        return named && requirement.standing == Standing::Missing && requirement.statements.is_empty();
+    };
+    let Some((handed_in, rest)) = requirement.statements.split_first() else { return false };
+    let entered = |kind| matches!(kind, ClaimedKind::Submitted | ClaimedKind::NewerVersionSeen);
+    let about_it = |stated: &BundledStatement| {
+        let says = &stated.says;
+        (&says.requirement, says.version, says.digest) == (rule.key(), document.version, document.digest)
+    };
+    named
+        && entered(handed_in.says.statement)
+        && !rest.iter().any(|stated| entered(stated.says.statement))
+        && requirement.statements.iter().all(about_it)
+        && requirement.statements.is_sorted_by(|one, next| one.record < next.record)
+        && document.valid_until == valid_until(requirement)
+        && stands(requirement, rule, day)
+}
+
+/// Who approves last says until when.
+fn valid_until(requirement: &BundledRequirement) -> Option<Date> {
+    let last = approvals(requirement).last().or_else(|| requirement.statements.first());
+    last.and_then(|stated| stated.says.valid_until)
+}
+
+/// Approved is what enough people have approved, and expired what was valid until a day before.
+fn stands(requirement: &BundledRequirement, rule: &Requirement, day: Date) -> bool {
+    let enough = approvals(requirement).count() >= rule.approvals_needed();
+    let expired = valid_until(requirement).is_some_and(|last| last < day);
+    match requirement.standing {
+        Standing::Approved => enough && !expired,
+        Standing::Expired => enough && expired,
+        Standing::Rejected => requirement.statements.len() == 1,
+        Standing::Submitted => !enough,
+        Standing::Missing => false,
+    }
+}
+
+pub(super) fn was_approved(requirement: &BundledRequirement) -> bool {
+    matches!(requirement.standing, Standing::Approved | Standing::Expired)
+}
+
+fn approvals(requirement: &BundledRequirement) -> impl Iterator<Item = &BundledStatement> {
+    requirement.statements.iter().filter(|stated| stated.says.statement == ClaimedKind::Approved)
+}

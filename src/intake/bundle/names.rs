@@ -1,0 +1,74 @@
+//! Names of files in a bundle: each follows from the manifest (FORMAT §13.2).
+
+use crate::intake::{ClaimedKind, Key};
+
+pub(super) const LOG: &str = "log.jsonl";
+pub(super) const LOG_TEXT: &str = "log.txt";
+pub(super) const MANIFEST: &str = "manifest.json";
+pub(super) const POLICY: &str = "policy.txt";
+pub(super) const README: &str = "README.txt";
+pub(super) const SUMS: &str = "SHA256SUMS";
+pub(super) const TEMPLATE: &str = "template.json";
+/// The receipt for the statement that the case was complete.
+pub(super) const COMPLETE: &str = "receipts/complete.receipt";
+
+/// Where file `number` of requirement `at` is, both from 0.
+pub(super) fn document(at: usize, requirement: &Key, number: usize, name: &str) -> String {
+    format!("documents/{:02}-{requirement}/{:02}-{}", at + 1, number + 1, safe(name))
+}
+
+/// Where a document that is for no requirement is.
+pub(super) fn other(number: usize, name: &str) -> String {
+    format!("documents/others/{:04}-{}", number + 1, safe(name))
+}
+
+/// The receipt for the record that stored a requirement's version.
+pub(super) fn stored(at: usize, requirement: &Key) -> String {
+    format!("receipts/{:02}-{requirement}.stored.receipt", at + 1)
+}
+
+/// The receipt for statement `number` about a requirement's version.
+pub(super) fn statement(at: usize, requirement: &Key, number: usize, kind: ClaimedKind) -> String {
+    let kind = match kind {
+        ClaimedKind::Approved => "approved",
+        ClaimedKind::Attested => "attested",
+        ClaimedKind::NewerVersionSeen => "newer-version-seen",
+        ClaimedKind::Submitted => "submitted",
+    };
+    format!("receipts/{:02}-{requirement}.{:02}-{kind}.receipt", at + 1, number + 1)
+}
+
+/// A name that every file system takes and that leads nowhere: letters and digits of ASCII, `-`, `_`, and dots within.
+fn safe(name: &str) -> String {
+    let kept = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '.') { c } else { '_' };
+    let kept: String = name.chars().map(kept).collect();
+    // The end has the extension.
+    let kept = kept.get(kept.len().saturating_sub(LONGEST)..).unwrap_or_default().trim_matches('.');
+    if kept.is_empty() { "file".to_owned() } else { kept.to_owned() }
+}
+
+const LONGEST: usize = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_leads_anywhere() {
+        for (name, expected) in [
+            ("INE frente.jpg", "INE_frente.jpg"),
+            ("../../etc/passwd", "_.._etc_passwd"),
+            ("..", "file"),
+            ("", "file"),
+            ("C:\\x\\y.pdf", "C__x_y.pdf"),
+            ("a\0b\n.", "a_b_"),
+            ("Pérez.pdf", "P_rez.pdf"),
+        ] {
+            assert_eq!(safe(name), expected, "{name:?}");
+        }
+        let long = safe(&format!("{}.pdf", "x".repeat(300)));
+        assert!(long.len() == LONGEST && long.ends_with(".pdf"));
+        let key: Key = "official_id".parse().expect("a key");
+        assert_eq!(document(2, &key, 0, "a/b"), "documents/03-official_id/01-a_b");
+    }
+}

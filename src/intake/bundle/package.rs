@@ -1,0 +1,177 @@
+//! A bundle on its way to the disk: a folder, or the same in one ZIP file, under another name until it is whole.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fs::{self, File},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
+
+use super::error::{BundleFault, Result};
+use crate::ContentDigest;
+
+/// A bundle that is being written. Dropped before [`Package::finish`], nothing of it stays.
+pub(super) struct Package {
+    out: PathBuf,
+    unfinished: PathBuf,
+    target: Target,
+    sums: BTreeMap<String, String>,
+}
+
+enum Target {
+    Folder(Option<BufWriter<File>>),
+    // Boxed, for it is ten times as large.
+    Zip(Option<Box<ZipWriter<BufWriter<File>>>>),
+}
+
+/// What was written of a file.
+pub(super) struct Written {
+    pub(super) bytes: u64,
+    pub(super) blake3: ContentDigest,
+    pub(super) sha256: String,
+}
+
+/// A file of a bundle that is being written.
+pub(super) struct Entry<'a> {
+    package: &'a mut Package,
+    path: String,
+    bytes: u64,
+    blake3: blake3::Hasher,
+    sha256: Sha256,
+}
+
+impl Package {
+    /// Begins a bundle: one file if the name ends in `.zip`, a folder otherwise.
+    pub(super) fn create(out: &Path) -> Result<Self> {
+        if out.symlink_metadata().is_ok() {
+            return Err(BundleFault::Exists.at_path(out));
+        }
+        let mut name: OsString = out.as_os_str().to_owned();
+        name.push(".unfinished");
+        let unfinished = PathBuf::from(name);
+        let target = match is_zip(out) {
+            true => File::create_new(&unfinished)
+                .map(|file| Target::Zip(Some(Box::new(ZipWriter::new(BufWriter::new(file)))))),
+            false => fs::create_dir(&unfinished).map(|()| Target::Folder(None)),
+        };
+        let target = target.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => BundleFault::Exists.at_path(&unfinished),
+            _ => BundleFault::Unwritable(error).at_path(&unfinished),
+        })?;
+        Ok(Self { out: out.to_owned(), unfinished, target, sums: BTreeMap::new() })
+    }
+
+    /// Begins the next file.
+    pub(super) fn file(&mut self, path: &str) -> Result<Entry<'_>> {
+        self.begin(path).map_err(|error| BundleFault::Unwritable(error).at(path))?;
+        let (blake3, sha256) = (blake3::Hasher::new(), Sha256::default());
+        Ok(Entry { package: self, path: path.to_owned(), bytes: 0, blake3, sha256 })
+    }
+
+    /// Writes a whole file.
+    pub(super) fn write(&mut self, path: &str, content: &[u8]) -> Result<()> {
+        let mut entry = self.file(path)?;
+        entry.write(content)?;
+        entry.end().map(drop)
+    }
+
+    /// What `sha256sum` writes of the files there are.
+    pub(super) fn sums(&self) -> String {
+        self.sums.iter().map(|(path, sum)| format!("{sum}  {path}\n")).collect()
+    }
+
+    /// Gives the bundle its name, once everything is on the disk.
+    pub(super) fn finish(mut self) -> Result<()> {
+        let done = self.close().and_then(|()| fs::rename(&self.unfinished, &self.out));
+        done.map_err(|error| BundleFault::Unwritable(error).at_path(&self.out))
+    }
+
+    fn begin(&mut self, path: &str) -> io::Result<()> {
+        match &mut self.target {
+            Target::Folder(open) => {
+                let path = self.unfinished.join(path);
+                if let Some(folder) = path.parent() {
+                    fs::create_dir_all(folder)?;
+                }
+                *open = Some(BufWriter::new(File::create_new(path)?));
+                Ok(())
+            }
+            Target::Zip(zip) => {
+                let options = SimpleFileOptions::default()
+                    .compression_method(CompressionMethod::Stored)
+                    .last_modified_time(DateTime::default())
+                    .unix_permissions(0o644)
+                    .large_file(true);
+                zip.as_mut().ok_or(io::ErrorKind::NotConnected)?.start_file(path, options)?;
+                Ok(())
+            }
+        }
+    }
+
+    fn target(&mut self) -> io::Result<&mut dyn Write> {
+        Ok(match &mut self.target {
+            Target::Folder(open) => open.as_mut().ok_or(io::ErrorKind::NotConnected)?,
+            Target::Zip(zip) => zip.as_mut().ok_or(io::ErrorKind::NotConnected)?,
+        })
+    }
+
+    fn end_file(&mut self) -> io::Result<()> {
+        match &mut self.target {
+            Target::Folder(open) => open.take().map_or(Ok(()), synced),
+            Target::Zip(_) => Ok(()),
+        }
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        match &mut self.target {
+            Target::Folder(_) => Ok(()),
+            Target::Zip(zip) => zip.take().map_or(Ok(()), |zip| synced(zip.finish()?)),
+        }
+    }
+}
+
+impl Drop for Package {
+    fn drop(&mut self) {
+        // Renamed or removed: either way there is nothing to tell.
+        let _ = match &mut self.target {
+            Target::Folder(open) => {
+                *open = None;
+                fs::remove_dir_all(&self.unfinished)
+            }
+            Target::Zip(zip) => {
+                *zip = None;
+                fs::remove_file(&self.unfinished)
+            }
+        };
+    }
+}
+
+impl Entry<'_> {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.bytes = self.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        self.blake3.update(bytes);
+        self.sha256.update(bytes);
+        let written = self.package.target().and_then(|target| target.write_all(bytes));
+        written.map_err(|error| BundleFault::Unwritable(error).at(&self.path))
+    }
+
+    pub(super) fn end(self) -> Result<Written> {
+        let ended = self.package.end_file();
+        ended.map_err(|error| BundleFault::Unwritable(error).at(&self.path))?;
+        let sha256 = super::hex(&self.sha256.finalize());
+        self.package.sums.insert(self.path, sha256.clone());
+        Ok(Written { bytes: self.bytes, blake3: super::digest(&self.blake3), sha256 })
+    }
+}
+
+pub(super) fn is_zip(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"))
+}
+
+fn synced(file: BufWriter<File>) -> io::Result<()> {
+    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+}

@@ -1,0 +1,74 @@
+//! The case's records, for programs and for people (FORMAT §13.2).
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    error::{BundleFault, Result},
+    names,
+};
+use crate::{AuditRecord, CaseId, DocumentId, OperationId, Timestamp, VersionId};
+
+/// A record, as far as auditors see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Line {
+    pub(super) seq: u64,
+    pub(super) time: Timestamp,
+    pub(super) kind: String,
+    pub(super) case: Option<CaseId>,
+    document: Option<DocumentId>,
+    version: Option<VersionId>,
+    pub(super) operation: OperationId,
+    actor: String,
+    purpose: String,
+    request: Option<String>,
+    topic: Option<String>,
+}
+
+impl Line {
+    pub(super) fn of(record: AuditRecord) -> Self {
+        Self {
+            seq: record.seq,
+            time: record.time,
+            kind: format!("{:?}", record.kind),
+            case: record.case,
+            document: record.document,
+            version: record.version,
+            operation: record.operation,
+            actor: record.actor,
+            purpose: record.purpose,
+            request: record.request,
+            topic: record.topic,
+        }
+    }
+
+    /// A line of English; what the application wrote is quoted and escaped.
+    fn text(&self) -> String {
+        let Self { seq, time, kind, actor, purpose, .. } = self;
+        let topic = self.topic.as_ref().map(|topic| format!(" ({topic})")).unwrap_or_default();
+        let document = self.document.map(|document| format!(" of document {document}")).unwrap_or_default();
+        format!("{time}  record {seq}: {kind}{topic}{document}, by {actor:?}, for {purpose:?}\n")
+    }
+}
+
+pub(super) fn jsonl(lines: &[Line]) -> String {
+    let line = |line| serde_json::to_string(line).expect("structs of texts are JSON") + "\n";
+    lines.iter().map(line).collect()
+}
+
+pub(super) fn text(lines: &[Line]) -> String {
+    lines.iter().map(Line::text).collect()
+}
+
+/// Reads lines that are written exactly as [`jsonl`] does, of one case and in order.
+pub(super) fn parse(text: &[u8], case: CaseId) -> Result<Vec<Line>> {
+    let malformed = |why| BundleFault::Malformed(why).at(names::LOG);
+    let lines: Result<Vec<Line>, _> =
+        serde_json::Deserializer::from_slice(text).into_iter::<Line>().collect();
+    let lines = lines.map_err(|_| malformed("a line is no record"))?;
+    let ascending = lines.is_sorted_by(|one, next| one.seq < next.seq && one.time <= next.time);
+    if !ascending || lines.iter().any(|line| line.case != Some(case)) || jsonl(&lines).as_bytes() != text {
+        return Err(malformed("these are not the records of one case, in order"));
+    }
+    Ok(lines)
+}

@@ -1,0 +1,170 @@
+//! A case that was handed over, in its recipient's hands.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, BufReader, BufWriter, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    error::{BundleFault, Result},
+    hand_over::HANDED_OVER,
+    manifest::{BundleManifest, BundledFile},
+    names,
+};
+use crate::{ContentDigest, DocumentId, Error, Opened, OpenedDocument, Scope, VersionId};
+
+/// Writes a case that was handed over by [`Desk::hand_over`](crate::intake::Desk::hand_over) to a new folder, in the order of its
+/// manifest; gives the manifest, which is written, too.
+///
+/// Everything is checked on the way: that what was delivered is what the manifest lists, no more and no less, each
+/// version by its digest and each file by its length and its BLAKE3 hash.
+///
+/// # Errors
+///
+/// [`BundleError`](super::BundleError), and then nothing is left of the folder.
+///
+/// # Examples
+///
+/// ```no_run
+/// # fn example(me: &docvault::Identity, sender: &docvault::Sender) -> Result<(), Box<dyn std::error::Error>> {
+/// let sealed = std::io::BufReader::new(std::fs::File::open("case.delivery")?);
+/// let manifest = docvault::intake::unpack_handed_over(me.open(sealed, sender)?, "case".as_ref())?;
+/// for requirement in &manifest.requirements {
+///     println!("{}: {:?}", requirement.requirement, requirement.standing);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub fn unpack_handed_over<R: Read>(opened: Opened<R>, folder: &Path) -> Result<BundleManifest> {
+    if folder.symlink_metadata().is_ok() {
+        return Err(BundleFault::Exists.at_path(folder));
+    }
+    fs::create_dir(folder).map_err(|error| BundleFault::Unwritable(error).at_path(folder))?;
+    let unpacked = unpack(opened, folder);
+    if unpacked.is_err() {
+        // That it failed is what there is to say.
+        let _ = fs::remove_dir_all(folder);
+    }
+    unpacked
+}
+
+/// A document as it came, in a file of its own.
+struct Arrived {
+    version: VersionId,
+    digest: ContentDigest,
+    path: PathBuf,
+}
+
+fn unpack<R: Read>(mut opened: Opened<R>, folder: &Path) -> Result<BundleManifest> {
+    let (vault, scope) = (opened.vault(), opened.grant().scope());
+    let (mut arrived, mut found) = (BTreeMap::new(), None);
+    while let Some(document) = opened.next_document().map_err(refused)? {
+        if document.name() == HANDED_OVER {
+            let json = document.content().map_err(refused)?;
+            found = Some(BundleManifest::parse(&json)?);
+        } else {
+            let (id, one) = receive(document, folder)?;
+            arrived.insert(id, one);
+        }
+    }
+    let manifest = found.ok_or_else(|| BundleFault::Missing.at(names::MANIFEST))?;
+    if manifest.vault != vault || scope != Scope::Case(manifest.case) {
+        return Err(BundleFault::Altered("the delivery").at(names::MANIFEST));
+    }
+    place(&manifest, &mut arrived, folder)?;
+    if let Some(document) = arrived.keys().next() {
+        return Err(BundleFault::Extra.at(document.to_string()));
+    }
+    fs::write(folder.join(names::MANIFEST), manifest.to_json())
+        .map_err(|error| BundleFault::Unwritable(error).at(names::MANIFEST))?;
+    Ok(manifest)
+}
+
+fn receive<R: Read>(document: OpenedDocument<'_, R>, folder: &Path) -> Result<(DocumentId, Arrived)> {
+    let (id, version, digest) = (document.id(), document.version(), document.digest());
+    let path = folder.join(format!("{id}.arrived"));
+    let unwritable = |error| BundleFault::Unwritable(error).at_path(&path);
+    let mut file = BufWriter::new(File::create_new(&path).map_err(unwritable)?);
+    document.copy_to(&mut file).map_err(refused)?;
+    file.flush().map_err(unwritable)?;
+    Ok((id, Arrived { version, digest, path }))
+}
+
+/// Takes every document that the manifest lists to its place.
+fn place(
+    manifest: &BundleManifest,
+    arrived: &mut BTreeMap<DocumentId, Arrived>,
+    folder: &Path,
+) -> Result<()> {
+    for (at, requirement, document) in manifest.documents() {
+        let whole = (document.document, document.version, document.digest);
+        let name = names::stored(at, &requirement.requirement);
+        let arrived = take(arrived, whole, &name)?;
+        cut(&arrived.path, &document.files, folder)?;
+        fs::remove_file(&arrived.path).map_err(|error| BundleFault::Unwritable(error).at(&name))?;
+    }
+    for other in &manifest.others {
+        let arrived = take(arrived, (other.document, other.version, other.digest), &other.path)?;
+        let to = folder.join(&other.path);
+        let placed = make_parent(&to).and_then(|()| fs::rename(&arrived.path, to));
+        placed.map_err(|error| BundleFault::Unwritable(error).at(&other.path))?;
+    }
+    Ok(())
+}
+
+fn take(
+    arrived: &mut BTreeMap<DocumentId, Arrived>,
+    (document, version, digest): (DocumentId, VersionId, ContentDigest),
+    name: &str,
+) -> Result<Arrived> {
+    let found = arrived.remove(&document).ok_or_else(|| BundleFault::Missing.at(name))?;
+    if (found.version, found.digest) == (version, digest) {
+        Ok(found)
+    } else {
+        Err(BundleFault::Altered("the manifest").at(name))
+    }
+}
+
+/// Cuts a version into its files.
+fn cut(whole: &Path, files: &[BundledFile], folder: &Path) -> Result<()> {
+    let mut whole =
+        BufReader::new(File::open(whole).map_err(|error| BundleFault::Unreadable(error).at_path(whole))?);
+    for file in files {
+        let written = write_file(&mut whole, file, folder);
+        let written = written.map_err(|error| BundleFault::Unwritable(error).at(&file.path))?;
+        if written != (file.bytes, file.blake3) {
+            return Err(BundleFault::Altered("the manifest").at(&file.path));
+        }
+    }
+    match whole.read(&mut [0]) {
+        Ok(0) => Ok(()),
+        _ => Err(BundleFault::Altered("the manifest").at(files.last().map_or("", |file| &file.path))),
+    }
+}
+
+fn write_file(whole: &mut impl Read, file: &BundledFile, folder: &Path) -> io::Result<(u64, ContentDigest)> {
+    let to = folder.join(&file.path);
+    make_parent(&to)?;
+    let mut target = BufWriter::new(File::create_new(to)?);
+    let (mut hasher, mut written, mut buffer) = (blake3::Hasher::new(), 0u64, vec![0; 64 * 1024]);
+    let mut source = whole.take(file.bytes);
+    loop {
+        let read = source.read(&mut buffer)?;
+        let Some(part) = buffer.get(..read).filter(|part| !part.is_empty()) else { break };
+        hasher.update(part);
+        target.write_all(part)?;
+        written = written.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+    }
+    target.flush()?;
+    Ok((written, super::digest(&hasher)))
+}
+
+fn make_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)
+}
+
+fn refused(error: Error) -> super::BundleError {
+    BundleFault::Vault(error).at("the delivery")
+}

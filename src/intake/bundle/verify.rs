@@ -1,0 +1,326 @@
+//! Verifying a bundle with no vault, no key and no network (FORMAT §13.4).
+
+use core::fmt;
+use std::{collections::BTreeMap, path::Path};
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    error::{BundleFault, Result},
+    evidence,
+    manifest::{BundleManifest, BundledFile},
+    names,
+    readme::readme,
+    records::{self, Line},
+    source::Source,
+};
+use crate::{
+    Checkpoint, ContentDigest, Cosignature, TrustPolicy, VerifiedReceipt,
+    intake::{Date, Language, Template},
+};
+
+/// A bundle that holds: what is in it, and what is proven of it.
+///
+/// Proven, by a log that the policy believes, are the documents' bytes and when they were stored; who handed in,
+/// approved and attested them, and how they came; and, if there is a completion, on what it rested. The rest of the manifest, names
+/// and media types of files, counts, reasons, when the bundle was made, is as its issuer says, and so are the
+/// records in `log.jsonl` for which there is no receipt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerifiedBundle {
+    /// What is in it.
+    pub manifest: BundleManifest,
+    /// What was asked for.
+    pub template: Template,
+    /// The head of the log that all its receipts are under; none if there is no receipt.
+    pub checkpoint: Option<Checkpoint>,
+    /// The witnesses that cosigned this head.
+    pub witnesses: Vec<Cosignature>,
+    /// Receipts.
+    pub receipts: usize,
+    /// Files of documents.
+    pub files: usize,
+    /// Bytes of these files.
+    pub bytes: u64,
+}
+
+/// Verifies a bundle that [`Desk::export_bundle`](crate::intake::Desk::export_bundle) wrote, a folder or a ZIP file, by
+/// a policy: that every file is there and no other, that each is what the manifest and `SHA256SUMS` say, and that
+/// the receipts prove what the manifest says of who did what. Nothing is unpacked, and no link is followed.
+///
+/// # Errors
+///
+/// [`BundleError`](super::BundleError): the first thing that is wrong, and where.
+///
+/// # Security
+///
+/// `policy` must be the verifier's own: the one in the bundle is its issuer's. A policy whose quorum is none
+/// believes what the issuer's log says without anybody having watched it.
+pub fn verify_bundle(path: impl AsRef<Path>, policy: &TrustPolicy) -> Result<VerifiedBundle> {
+    let mut bundle = Bundle::open(path.as_ref())?;
+    let manifest = BundleManifest::parse(&bundle.text(names::MANIFEST)?)?;
+    bundle.check_names(&manifest)?;
+    let template = bundle.template(&manifest)?;
+    check_manifest(&manifest, &template)?;
+    let (mut files, mut bytes) = (0usize, 0u64);
+    for (_, _, document) in manifest.documents() {
+        for file in &document.files {
+            bundle.check_file(file)?;
+            (files, bytes) = (files + 1, bytes.saturating_add(file.bytes));
+        }
+    }
+    let lines = bundle.check_words(&manifest, &template)?;
+    let proven = bundle.receipts(&manifest, policy)?;
+    check_proven(&manifest, &proven)?;
+    check_lines(&lines, &proven)?;
+    let head = proven.values().next();
+    Ok(VerifiedBundle {
+        checkpoint: head.map(|receipt| receipt.checkpoint.clone()),
+        witnesses: head.map(|receipt| receipt.witnesses.clone()).unwrap_or_default(),
+        receipts: proven.len(),
+        manifest,
+        template,
+        files,
+        bytes,
+    })
+}
+
+struct Bundle {
+    source: Source,
+    sums: BTreeMap<String, String>,
+}
+
+impl Bundle {
+    fn open(path: &Path) -> Result<Self> {
+        let mut source = Source::open(path)?;
+        let sums = parse_sums(&source.whole(names::SUMS, SUMS_CAP)?)
+            .ok_or_else(|| BundleFault::Malformed("it is not what `sha256sum` writes").at(names::SUMS))?;
+        Ok(Self { source, sums })
+    }
+
+    /// The files that are there, those that are listed, and those that the manifest makes necessary are the same.
+    fn check_names(&self, manifest: &BundleManifest) -> Result<()> {
+        let fixed =
+            [names::LOG, names::LOG_TEXT, names::MANIFEST, names::POLICY, names::README, names::TEMPLATE];
+        let mut expected: Vec<String> = fixed.into_iter().map(str::to_owned).collect();
+        expected.extend(evidence::receipts(manifest).into_iter().map(|(path, _)| path));
+        let documents = manifest.documents();
+        expected.extend(documents.flat_map(|(.., one)| one.files.iter().map(|file| file.path.clone())));
+        expected.sort();
+        if let Some(missing) = expected.iter().find(|name| !self.source.names.contains(*name)) {
+            return Err(BundleFault::Missing.at(missing));
+        }
+        let extra = |name: &&String| *name != names::SUMS && expected.binary_search(name).is_err();
+        if let Some(extra) = self.source.names.iter().find(extra) {
+            return Err(BundleFault::Extra.at(extra));
+        }
+        if self.sums.keys().ne(expected.iter()) {
+            return Err(BundleFault::Malformed("it does not list every file once").at(names::SUMS));
+        }
+        Ok(())
+    }
+
+    /// A file that is no document.
+    fn text(&mut self, name: &str) -> Result<Vec<u8>> {
+        let content = self.source.whole(name, TEXT_CAP)?;
+        self.check_sum(name, &super::hex(&crate::sha256(&[&content])))?;
+        Ok(content)
+    }
+
+    fn check_sum(&self, name: &str, found: &str) -> Result<()> {
+        match self.sums.get(name) {
+            Some(listed) if listed == found => Ok(()),
+            _ => Err(BundleFault::Altered(names::SUMS).at(name)),
+        }
+    }
+
+    fn check_file(&mut self, file: &BundledFile) -> Result<()> {
+        let (mut blake3, mut sha256, mut bytes) = (blake3::Hasher::new(), Sha256::default(), 0u64);
+        self.source.read(&file.path, &mut |piece| {
+            blake3.update(piece);
+            sha256.update(piece);
+            bytes = bytes.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+        })?;
+        let sha256 = super::hex(&sha256.finalize());
+        self.check_sum(&file.path, &sha256)?;
+        let found = (bytes, super::digest(&blake3), Some(sha256));
+        if found == (file.bytes, file.blake3, file.sha256.clone()) {
+            Ok(())
+        } else {
+            Err(BundleFault::Altered(names::MANIFEST).at(&file.path))
+        }
+    }
+
+    fn template(&mut self, manifest: &BundleManifest) -> Result<Template> {
+        let text = self.text(names::TEMPLATE)?;
+        let malformed = |why| BundleFault::Malformed(why).at(names::TEMPLATE);
+        let text = str::from_utf8(&text).map_err(|_| malformed("it is not UTF-8"))?;
+        let template =
+            Template::from_json(text).map_err(|error| BundleFault::Template(error).at(names::TEMPLATE))?;
+        if template.to_canonical_json() != text {
+            return Err(malformed("it is not in its canonical form"));
+        }
+        let told = &manifest.template;
+        let ours =
+            (&told.name, told.version, told.hash) == (template.name(), template.version(), template.hash());
+        if ours { Ok(template) } else { Err(BundleFault::Altered(names::MANIFEST).at(names::TEMPLATE)) }
+    }
+
+    /// Every receipt, verified; all are under one head of the log of the manifest's vault.
+    fn receipts(
+        &mut self,
+        manifest: &BundleManifest,
+        policy: &TrustPolicy,
+    ) -> Result<BTreeMap<String, VerifiedReceipt>> {
+        let mut proven: BTreeMap<String, VerifiedReceipt> = BTreeMap::new();
+        for (path, record) in evidence::receipts(manifest) {
+            let text = self.text(&path)?;
+            let receipt = evidence::verify(&text, policy, manifest.case, (&path, record))?;
+            let head = proven.values().next().map_or(&receipt.checkpoint, |first| &first.checkpoint);
+            let of_vault = receipt.checkpoint.origin().ends_with(&format!("/{}", manifest.vault));
+            if *head != receipt.checkpoint || !of_vault {
+                return Err(BundleFault::Claim.at(path));
+            }
+            proven.insert(path, receipt);
+        }
+        Ok(proven)
+    }
+
+    /// What is there for people says the same as what is verified; gives the records.
+    fn check_words(&mut self, manifest: &BundleManifest, template: &Template) -> Result<Vec<Line>> {
+        let lines = records::parse(&self.text(names::LOG)?, manifest.case)?;
+        let expected = [
+            (names::LOG_TEXT, records::text(&lines), names::LOG),
+            (names::README, readme(manifest, template), names::MANIFEST),
+        ];
+        for (name, text, by) in expected {
+            if self.text(name)? != text.as_bytes() {
+                return Err(BundleFault::Altered(by).at(name));
+            }
+        }
+        let policy = self.text(names::POLICY)?;
+        let policy = str::from_utf8(&policy)
+            .map_err(|_| BundleFault::Malformed("it is not UTF-8").at(names::POLICY))?;
+        TrustPolicy::parse(policy).map_err(|error| BundleFault::Policy(error).at(names::POLICY))?;
+        Ok(lines)
+    }
+}
+
+/// What follows from the manifest and its template alone.
+fn check_manifest(manifest: &BundleManifest, template: &Template) -> Result<()> {
+    let inconsistent =
+        |at: &str| BundleFault::Malformed("it contradicts itself").at(format!("{}: {at}", names::MANIFEST));
+    if !manifest.others.is_empty() || manifest.requirements.len() != template.requirements().len() {
+        return Err(inconsistent("requirements"));
+    }
+    let day = Date::at(manifest.at, template.utc_offset());
+    for (requirement, rule) in manifest.requirements.iter().zip(template.requirements()) {
+        let digest = requirement.document.as_ref().is_none_or(|document| {
+            let files = document.files.iter().map(|file| file.blake3);
+            ContentDigest::of_page_digests(files) == document.digest
+        });
+        if !digest || !evidence::is_consistent(requirement, rule, day) {
+            return Err(inconsistent(rule.key().as_str()));
+        }
+    }
+    if manifest.completion.as_ref().is_some_and(|one| !rests_on(&one.completion, manifest)) {
+        return Err(inconsistent("completion"));
+    }
+    Ok(())
+}
+
+/// Whether what a completion rests on is in the bundle: those versions, approved, in the template's order.
+fn rests_on(completion: &crate::intake::Completion, manifest: &BundleManifest) -> bool {
+    let mut documents = manifest.documents();
+    completion.template == manifest.template.hash
+        && completion.approved.iter().all(|approved| {
+            documents.any(|(_, requirement, document)| {
+                requirement.requirement == approved.requirement
+                    && (document.version, document.digest) == (approved.version, approved.digest)
+                    && evidence::was_approved(requirement)
+            })
+        })
+}
+
+/// What the receipts must prove.
+fn check_proven(manifest: &BundleManifest, proven: &BTreeMap<String, VerifiedReceipt>) -> Result<()> {
+    let check = |path: String, holds: &dyn Fn(&VerifiedReceipt) -> bool| match proven.get(&path) {
+        Some(receipt) if holds(receipt) => Ok(()),
+        _ => Err(BundleFault::Claim.at(path)),
+    };
+    for (at, requirement, document) in manifest.documents() {
+        let key = &requirement.requirement;
+        check(names::stored(at, key), &|receipt| evidence::proves_version(receipt, document))?;
+        for (number, stated) in requirement.statements.iter().enumerate() {
+            let path = names::statement(at, key, number, stated.says.statement);
+            check(path, &|receipt| evidence::proves_statement(receipt, stated, document, manifest))?;
+        }
+    }
+    let Some(stated) = &manifest.completion else { return Ok(()) };
+    check(names::COMPLETE.to_owned(), &|receipt| {
+        evidence::proves_claim(receipt, stated.completion.claim().as_bytes())
+    })
+}
+
+/// Every record that is proven is among the lines.
+fn check_lines(lines: &[Line], proven: &BTreeMap<String, VerifiedReceipt>) -> Result<()> {
+    let unlisted = proven.iter().find(|(_, receipt)| !lines.iter().any(|line| is_line_of(line, receipt)));
+    unlisted.map_or(Ok(()), |(path, _)| Err(BundleFault::Altered(names::LOG).at(path)))
+}
+
+fn is_line_of(line: &Line, receipt: &VerifiedReceipt) -> bool {
+    (line.seq, line.time, line.operation) == (receipt.record, receipt.time, receipt.operation)
+        && line.kind == format!("{:?}", receipt.kind)
+}
+
+/// The sums by name: ascending, as they are written here.
+fn parse_sums(text: &[u8]) -> Option<BTreeMap<String, String>> {
+    let text = str::from_utf8(text).ok()?;
+    let line = |line: &str| line.split_once("  ").map(|(sum, name)| (name.to_owned(), sum.to_owned()));
+    let sums: BTreeMap<String, String> = text.lines().map(line).collect::<Option<_>>()?;
+    let written: String = sums.iter().map(|(name, sum)| format!("{sum}  {name}\n")).collect();
+    (written == text).then_some(sums)
+}
+
+impl fmt::Display for VerifiedBundle {
+    /// A few lines of English. What the application wrote is quoted and escaped.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { manifest, template, .. } = self;
+        let title = template.title().get(Language::EN, template.language());
+        writeln!(f, "Case {}: {title:?}.", manifest.case)?;
+        match &manifest.completion {
+            None => writeln!(f, "It was not stated to be complete.")?,
+            Some(stated) => writeln!(
+                f,
+                "It was stated to be complete at {}, on {} approved documents: record {}.",
+                stated.completion.at,
+                stated.completion.approved.len(),
+                stated.record
+            )?,
+        }
+        writeln!(
+            f,
+            "{} files, {} bytes, {} receipts: all of them hold.",
+            self.files, self.bytes, self.receipts
+        )?;
+        if let Some(checkpoint) = &self.checkpoint {
+            writeln!(
+                f,
+                "The log {:?} has signed that it held {} records.",
+                checkpoint.origin(),
+                checkpoint.size()
+            )?;
+        }
+        if self.witnesses.is_empty() {
+            return writeln!(f, "No witness is asked for: others may have been shown another log.");
+        }
+        self.witnesses.iter().try_for_each(|Cosignature { witness, time, .. }| {
+            writeln!(f, "The witness {witness:?} has confirmed at {time} that it was shown the same log.")
+        })
+    }
+}
+
+/// Bytes of a file that is no document, at most.
+const TEXT_CAP: usize = 256 << 20;
+/// Bytes of the list of sums, at most.
+const SUMS_CAP: usize = 4 << 20;

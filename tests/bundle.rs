@@ -1,0 +1,24 @@
+//! Cases handed over: sealed for a recipient, and plain for an authority that has no vault and no key.
+#![cfg(all(feature = "intake", feature = "testing", feature = "fs"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    reason = "tests"
+)]
+
+mod common;
+
+#[path = "bundle/altered.rs"]
+mod altered;
+#[path = "bundle/handed_over.rs"]
+mod handed_over;
+#[path = "bundle/office.rs"]
+mod office;
+#[path = "bundle/paths.rs"]
+mod paths;
+#[path = "bundle/round_trip.rs"]
+mod round_trip;

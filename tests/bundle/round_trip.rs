@@ -1,0 +1,199 @@
+//! What is written is what verifies.
+
+use std::{fs, process::Command as Program};
+
+use docvault::{Kind, Receipt, RecordFilter, SystemEntropy, TrustPolicy, deposit::Inbox, intake::*};
+
+use crate::{
+    common::{
+        block_on,
+        intake::{DAY, carrier_key, seal},
+    },
+    office::*,
+};
+
+#[test]
+fn a_folder_and_a_zip_file_hold_the_same() {
+    block_on(async {
+        let office = Office::complete().await;
+        let (folder, manifest) = office.export("case").await;
+        let (zip, in_zip) = office.export("case.zip").await;
+        let (verified, of_zip) = (
+            verify_bundle(&folder, &office.intake.policy).unwrap(),
+            verify_bundle(&zip, &office.intake.policy).unwrap(),
+        );
+        assert_eq!((&verified.manifest, &of_zip.manifest), (&manifest, &in_zip));
+        assert_eq!(manifest.requirements, in_zip.requirements);
+        assert_eq!(manifest.completion, in_zip.completion);
+        assert!(manifest.completion.is_some());
+        // Stored, two approvals, one attestation, submitted; stored, submitted, approved; complete.
+        assert_eq!((verified.files, verified.receipts), (4, 9));
+        assert_eq!(verified.witnesses.len(), 0);
+
+        let written = files(&folder);
+        let sides = &manifest.requirements[0].document.as_ref().unwrap().files;
+        assert_eq!(sides[0].path, "documents/01-id/01-_INE_lado.jpg");
+        assert_eq!(sides[0].name, "../INE lado.jpg");
+        assert_eq!(written[&sides[1].path], photograph(2));
+        assert_eq!(written[&sides[2].path], br#"{"number":"IDMEX1234"}"#);
+        let id = &manifest.requirements[0].statements;
+        let said: Vec<_> = id.iter().map(|one| (one.says.statement, one.says.by.as_str())).collect();
+        use ClaimedKind::{Approved, Attested, Submitted};
+        assert_eq!(
+            said,
+            [(Submitted, "user:1"), (Approved, "user:2"), (Approved, "user:3"), (Attested, "user:3")]
+        );
+        let imported = &manifest.requirements[1];
+        assert!(matches!(imported.statements[0].says.origin, Some(Origin::External { .. })));
+        assert_eq!((imported.imports, imported.confidential), (1, true));
+        assert_eq!(manifest.requirements[2].standing, Standing::Missing);
+
+        let readme = String::from_utf8(written["README.txt"].clone()).unwrap();
+        assert!(readme.contains("Crédito") && readme.contains("1. Identificación: aprobado, 3 archivo(s)"));
+        assert!(readme.contains("1. Identification: approved, 3 file(s)"));
+        let text = String::from_utf8(written["log.txt"].clone()).unwrap();
+        assert!(text.contains("Stated (intake.approved)") && text.contains(r#"by "user:3", for "loans""#));
+        // The policy of the bundle is one, and a receipt stands alone.
+        let policy = TrustPolicy::parse(str::from_utf8(&written["policy.txt"]).unwrap()).unwrap();
+        let receipt = str::from_utf8(&written["receipts/01-id.stored.receipt"]).unwrap();
+        let proven = Receipt::parse(receipt).unwrap().verify(&policy).unwrap();
+        assert_eq!(proven.content, Some(manifest.requirements[0].document.as_ref().unwrap().digest));
+        assert!(verified.to_string().contains("on 2 approved documents"), "{verified}");
+    });
+}
+
+#[test]
+fn stock_tools_check_the_sums() {
+    block_on(async {
+        let office = Office::small().await;
+        let (folder, _) = office.export("case").await;
+        let Ok(checked) = Program::new("sha256sum").args(["-c", "SHA256SUMS"]).current_dir(&folder).output()
+        else {
+            return; // no such program here
+        };
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    });
+}
+
+#[test]
+fn exporting_is_on_record_and_asks_for_the_role() {
+    block_on(async {
+        let office = Office::complete().await;
+        let note = office.intake.vault.audit().checkpoint().await.unwrap();
+        let out = office.path("case");
+        let refused = office.executive.export_bundle(office.case, &note, &out).await.unwrap_err();
+        assert!(matches!(refused, IntakeError::Refused(Refusal::Confidential { .. })), "{refused}");
+        assert!(!out.exists());
+        let auditor = office.intake.vault.session("auditor:1").purpose("review").auditor().unwrap();
+        let reads = async || {
+            let records = auditor.records(&RecordFilter::all().case(office.case)).await.unwrap();
+            records.iter().filter(|record| record.kind == Kind::Read && record.actor == "user:2").count()
+        };
+        let before = reads().await;
+        office.export("case").await;
+        assert_eq!(reads().await, before + 2, "one for each document");
+
+        let again = office.reviewers[0].export_bundle(office.case, &note, &out).await.unwrap_err();
+        assert!(
+            matches!(again, IntakeError::Bundle(BundleError { what: BundleFault::Exists, .. })),
+            "{again}"
+        );
+        assert!(verify_bundle(&out, &office.intake.policy).is_ok(), "what was there is untouched");
+    });
+}
+
+#[test]
+fn a_note_that_is_too_old_leaves_nothing() {
+    block_on(async {
+        let office = Office::open(SMALL).await;
+        let note = office.intake.vault.audit().checkpoint().await.unwrap();
+        let new = NewSubmission::direct().file(NewFile::from_memory("note.txt", "text/plain", "A note."));
+        office.executive.submit(office.case, &key("note"), new).await.unwrap();
+        for out in [office.path("case"), office.path("case.zip")] {
+            let refused = office.executive.export_bundle(office.case, &note, &out).await.unwrap_err();
+            let IntakeError::Vault(refused) = refused else { panic!("{refused}") };
+            assert_eq!(refused.kind(), docvault::ErrorKind::Invalid);
+        }
+        assert_eq!(fs::read_dir(office.folder.path()).unwrap().count(), 0);
+    });
+}
+
+#[test]
+fn a_case_that_is_not_complete_verifies_as_that() {
+    block_on(async {
+        let office = Office::open(TEMPLATE).await;
+        let (empty, _) = office.export("empty").await;
+        let verified = verify_bundle(&empty, &office.intake.policy).unwrap();
+        assert_eq!((verified.receipts, verified.checkpoint), (0, None));
+
+        let new = NewSubmission::direct().file(NewFile::from_memory("a.pdf", "application/pdf", pdf(1)));
+        let statement = office.executive.submit(office.case, &key("statement"), new).await.unwrap();
+        let statement = statement.accepted().unwrap();
+        office.reviewers[0].act(office.case, statement.approve()).await.unwrap();
+        office.reviewers[0].act(office.case, statement.reject("of another bank")).await.unwrap();
+        let (rejected, manifest) = office.export("rejected.zip").await;
+        let entry = &manifest.requirements[1];
+        assert_eq!((entry.standing, entry.statements.len()), (Standing::Rejected, 1));
+        assert_eq!(entry.reason.as_deref(), Some("of another bank"));
+        let verified = verify_bundle(&rejected, &office.intake.policy).unwrap();
+        assert_eq!((verified.receipts, verified.manifest.completion), (2, None));
+
+        // Stored past intake, of two pages, of which no statement tells.
+        let session = office.intake.vault.session("user:9").purpose("repair").begin().unwrap();
+        let named = docvault::NewDocument::named("statement").media_type("application/pdf");
+        let mut upload = session.upload_version(statement.document, named, "a slip").await.unwrap();
+        upload.write(&pdf(7)).await.unwrap();
+        upload.next_page().await.unwrap();
+        upload.write(&pdf(8)).await.unwrap();
+        upload.finish().await.unwrap();
+        office.executive.case(office.case).await.unwrap();
+        let (slipped, manifest) = office.export("slipped").await;
+        let document = manifest.requirements[1].document.as_ref().unwrap();
+        assert_eq!(fs::read(slipped.join(&document.files[1].path)).unwrap(), pdf(8));
+        assert_eq!(manifest.requirements[1].statements[0].says.statement, ClaimedKind::NewerVersionSeen);
+        verify_bundle(&slipped, &office.intake.policy).unwrap();
+    });
+}
+
+#[test]
+fn what_came_by_a_link_is_proven_to_have_come_so() {
+    block_on(async {
+        let office = Office::open(TEMPLATE).await;
+        let (intake, desk) = (&office.intake, &office.executive);
+        let expires = intake.vault.now().saturating_add(DAY);
+        let new = NewRequest::new(carrier_key().public(), expires).requirement(key("id"));
+        let signed = desk.request(office.case, new.policy(intake.policy.to_string())).await.unwrap();
+        let carrier = intake.carrier();
+        carrier.publish(signed.descriptor.to_bytes()).await.unwrap();
+        let contents = [photograph(1), photograph(2)];
+        let client = intake.open(&signed);
+        let named = crate::common::intake::files(&contents);
+        let mut handed_in = client.begin(0, named, &SystemEntropy::default()).unwrap();
+        for place in handed_in.places() {
+            carrier.receive(seal(&mut handed_in, &contents, place)).await.unwrap();
+        }
+        let form = [("number".to_owned(), "IDMEX1".to_owned())].into();
+        carrier.finish(handed_in.finish(form, "").unwrap()).await.unwrap();
+        let request = signed.descriptor.request();
+        let secrets = desk.session().request_secrets(office.case, request).await.unwrap();
+        let inbox = Inbox::open(intake.kept.clone(), request, &intake.vault.sender(), secrets).await.unwrap();
+        let promise = inbox.promises().await.unwrap().remove(0);
+        desk.take_in(office.case, &inbox, &promise).await.unwrap().accepted().unwrap();
+
+        let (folder, manifest) = office.export("case").await;
+        verify_bundle(&folder, &intake.policy).unwrap();
+        assert!(manifest.requirements[0].statements[0].deposit.is_some());
+        // That it came by another deposit is refused.
+        let path = folder.join("manifest.json");
+        let json = fs::read_to_string(&path).unwrap();
+        let deposit = promise.deposit().to_string();
+        let other = format!("{}{}", &deposit[..31], if deposit.ends_with('0') { '1' } else { '0' });
+        let forged =
+            json.replace(&format!("\"deposit\": \"{deposit}\""), &format!("\"deposit\": \"{other}\""));
+        assert_ne!(forged, json);
+        fs::write(&path, forged).unwrap();
+        sum_again(&folder);
+        let refused = office.refused(&folder);
+        assert!(matches!(refused.what, BundleFault::Claim), "{refused}");
+    });
+}
