@@ -37,7 +37,7 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Denied`] if another vault made it or it is for another recipient; corrupt if it is
+    /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) if another vault made it or it is for another recipient; corrupt if it is
     /// not whole and authentic; storage if it cannot be read.
     ///
     /// # Security
