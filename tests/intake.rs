@@ -359,3 +359,15 @@ fn what_is_stored_is_what_was_inspected() {
         assert_eq!(office.standing("statement").await, None);
     });
 }
+
+/// A server spawns what it does: futures that list go to another thread, however deep they lie in others.
+#[test]
+fn what_lists_can_be_spawned() {
+    fn spawned<F: Future + Send + 'static>(_: F) {}
+    async fn handler(office: Office) {
+        let session = &office.intake.desk;
+        let _listed = (office.desk.cases(None).await, office.desk.history(office.case, None).await);
+        let _listed = (session.cases(None).await, session.documents(office.case, None).await);
+    }
+    block_on(async { spawned(handler(Office::open().await)) });
+}

@@ -110,7 +110,8 @@ impl Session {
         let from = start.map_or(RowKey::cases(), RowKey::case);
         let rows = self.page(&from, Browsed::Cases).await?;
         let next = rows.get(PAGE).map(|row| CaseId::from_bytes(row.key.child_id()));
-        let described = rows.iter().take(PAGE).map(|row| self.describe_case_row(row));
+        let described =
+            rows.into_iter().take(PAGE).map(|row| async move { self.describe_case_row(&row).await });
         let cases = stream::iter(described).buffered(AT_ONCE).try_collect().await?;
         Ok(CasePage { cases, next })
     }
@@ -138,9 +139,10 @@ impl Session {
         let from =
             start.filter(|start| start.case() == case).map_or(RowKey::documents(case), RowKey::document);
         let rows = self.page(&from, Browsed::Documents(case)).await?;
-        let id = |row: &Row| DocumentId::new(case, row.key.child_id());
-        let next = rows.get(PAGE).map(id);
-        let described = rows.iter().take(PAGE).map(|row| self.describe_row(id(row), row));
+        let next = rows.get(PAGE).map(|row| DocumentId::new(case, row.key.child_id()));
+        let described = rows.into_iter().take(PAGE).map(|row| async move {
+            self.describe_row(DocumentId::new(case, row.key.child_id()), &row).await
+        });
         let documents = stream::iter(described).buffered(AT_ONCE).try_collect().await?;
         Ok(DocumentPage { documents, next })
     }
@@ -168,10 +170,10 @@ impl Session {
         }
         self.browse(Browsed::Newest, u32::try_from(documents.len()).unwrap_or(u32::MAX)).await?;
         let state = self.vault.ledger().state();
-        let newest = documents.iter().map(|document| {
+        let newest = documents.iter().copied().map(|document| {
             let state = &state;
             async move {
-                let row = self.row(state, &RowKey::document(*document)).await?;
+                let row = self.row(state, &RowKey::document(document)).await?;
                 Ok::<_, Error>(row.as_ref().map(plan::version))
             }
         });
@@ -189,12 +191,12 @@ impl Session {
         self.browse(Browsed::Versions(document), u32::try_from(expected).unwrap_or(u32::MAX)).await?;
         let mut rows = self.all_rows(&self.vault.ledger().state(), RowKey::versions(document)).await?;
         rows.sort_by_key(|row| row.seq);
-        let versions = rows.iter().map(|row| async move {
-            let described = self.describe_row(document, row).await?;
-            let personal = self.vault.personal(document.case(), row).await?;
+        let versions = rows.into_iter().map(|row| async move {
+            let described = self.describe_row(document, &row).await?;
+            let personal = self.vault.personal(document.case(), &row).await?;
             let reason =
                 plan::reason(&personal).map_err(|_| Error::corrupt(format!("record {}", row.seq)))?;
-            Ok::<_, Error>(VersionInfo { described, previous: plan::previous_version(row), reason })
+            Ok::<_, Error>(VersionInfo { described, previous: plan::previous_version(&row), reason })
         });
         stream::iter(versions).buffered(AT_ONCE).try_collect().await
     }

@@ -231,7 +231,10 @@ impl Session {
         let from = start.map_or(RowKey::statements(case), |seq| RowKey::statement(case, seq));
         let rows = self.page(&from, Browsed::Statements(Some(case))).await?;
         let next = rows.get(super::browse::PAGE).map(|row| row.seq);
-        let read = rows.iter().take(super::browse::PAGE).map(|row| self.read_statement(case, row));
+        let read = rows
+            .into_iter()
+            .take(super::browse::PAGE)
+            .map(|row| async move { self.read_statement(case, &row).await });
         let statements = stream::iter(read).buffered(super::browse::AT_ONCE).try_collect().await?;
         Ok(StatementPage { statements, next })
     }
@@ -247,8 +250,8 @@ impl Session {
         let rows = self.page(&from, Browsed::Statements(None)).await?;
         let case_of = |row: &Row| CaseId::from_bytes(row.key.child_id());
         let next = rows.get(super::browse::PAGE).map(case_of);
-        let read = rows.iter().take(super::browse::PAGE).map(|row| async move {
-            match self.read_statement(case_of(row), row).await {
+        let read = rows.into_iter().take(super::browse::PAGE).map(|row| async move {
+            match self.read_statement(case_of(&row), &row).await {
                 Err(error) if error.kind() == ErrorKind::Erased => Ok(None),
                 read => read.map(Some),
             }
