@@ -208,7 +208,7 @@ export class OpenedRequest {
     }
     files.forEach((file, i) => {
       if (file.length > slot.fileBytes) throw invalid(`file ${i + 1} has ${file.length} bytes; at most ${slot.fileBytes} are taken`);
-      const taken = slot.mediaTypes.some((type) => type.toLowerCase() === file.mediaType.toLowerCase());
+      const taken = slot.mediaTypes.some((type) => takes(type.toLowerCase(), file.mediaType.toLowerCase()));
       if (slot.mediaTypes.length > 0 && !taken) {
         throw invalid(`file ${i + 1} is of another type than is taken: ${slot.mediaTypes.join(', ')}`);
       }
@@ -255,6 +255,9 @@ export class OpenedRequest {
     return { vault, request, carrierKey, answerWithin, digest: this.#digest, seed: this.#seed, journalKey };
   }
 }
+
+/** Whether a media type is the one that is taken, or, of `type/*`, any of that type. @param {string} taken @param {string} type */
+const takes = (taken, type) => (taken.endsWith('/*') ? type.startsWith(taken.slice(0, -1)) : type === taken);
 
 /** @param {string} what @param {string} text @param {number} cap */
 function within(what, text, cap) {

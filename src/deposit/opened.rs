@@ -199,13 +199,22 @@ fn check_file(slot: &Slot, file: &File, number: u32) -> Result<()> {
             file.len
         )));
     }
-    let same = |taken: &String| taken.eq_ignore_ascii_case(&file.media_type);
-    if !slot.media_types.is_empty() && !slot.media_types.iter().any(same) {
+    let taken = |taken: &String| takes(taken, &file.media_type);
+    if !slot.media_types.is_empty() && !slot.media_types.iter().any(taken) {
         let taken = slot.media_types.join(", ");
         return Err(Error::invalid(format!("file {number} is of another type than is taken: {taken}")));
     }
     within("a file's name", &file.name, crate::document::NAME_CAP)?;
     within("a media type", &file.media_type, super::manifest::MEDIA_TYPE_CAP)
+}
+
+/// Whether a media type is the one that is taken, or, of `type/*`, any of that type (FORMAT §11.1).
+fn takes(taken: &str, media_type: &str) -> bool {
+    let whole = || media_type.split_once('/').map(|(kind, _)| kind);
+    match taken.strip_suffix("/*") {
+        Some(kind) => whole().is_some_and(|found| found.eq_ignore_ascii_case(kind)),
+        None => taken.eq_ignore_ascii_case(media_type),
+    }
 }
 
 /// Refuses a form or a comment that a manifest cannot hold.
@@ -216,4 +225,26 @@ pub(super) fn check_form(form: &Attributes, comment: &str) -> Result<()> {
 
 fn locked(message: &str) -> Error {
     Error::new(ErrorKind::Locked, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_of_media_types_takes_each_of_them() {
+        for (taken, media_type) in
+            [("image/*", "image/jpeg"), ("IMAGE/*", "image/PNG"), ("image/jpeg", "image/JPEG")]
+        {
+            assert!(takes(taken, media_type), "{taken} {media_type}");
+        }
+        for (taken, media_type) in [
+            ("image/*", "application/pdf"),
+            ("image/*", "imagery/png"),
+            ("image/*", "image"),
+            ("image/jpeg", "image/png"),
+        ] {
+            assert!(!takes(taken, media_type), "{taken} {media_type}");
+        }
+    }
 }
