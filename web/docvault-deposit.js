@@ -9,7 +9,9 @@
 //     const manifest = deposit.finish({ rfc: '…' }, 'comment');
 //     const promise = deposit.checkPromise(await send(manifest), manifest);
 import { blake3 } from '@noble/hashes/blake3.js';
-import { Malformed, Reader, Writer, ascii, base64url, concat, equal, hex, parseBase64url } from './lib/bytes.js';
+import {
+  Malformed, Reader, Writer, ascii, base64url, concat, equal, hex, parseBase64url, parseHex,
+} from './lib/bytes.js';
 import {
   context, hpkeSeal, isPublicKey, open, pad, padme, passphraseKey, platformRandom, publicKey, seal, sealSame, sha256,
   sign, subkey, unpad, verifies,
@@ -500,4 +502,4 @@ const changed = (page) => new DepositError(
   'changed', `page ${page} is not the file that the deposit was begun with: begin another deposit for it`,
 );
 
-export { base64url };
+export { base64url, hex, parseHex };
