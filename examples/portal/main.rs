@@ -8,6 +8,7 @@
 //! portal carrier serve PLACE ADDRESS SENDER FINGERPRINT
 //! portal office serve PLACE ADDRESS CARRIER_PLACE CARRIER_KEY CARRIER_URL
 //! portal verify receipt RECEIPT REQUEST POLICY SENDER FINGERPRINT
+//! portal verify bundle BUNDLE POLICY
 //! ```
 //!
 //! The carrier holds no key of the vault: it serves the client's page, takes sealed parts in and promises. The
@@ -52,6 +53,7 @@ fn run(arguments: &[&str]) -> Outcome<()> {
             let sender = place::sender(Path::new(sender), fingerprint)?;
             verify::receipt(receipt, request, policy, &sender)
         }
+        ["verify", "bundle", bundle, policy] => verify::bundle(bundle, policy),
         _ => Err("usage: portal carrier|office|verify …; see the head of examples/portal/main.rs".into()),
     }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use docvault::{
     Sender, TrustPolicy,
     deposit::{DepositReceipt, Descriptor, Verdict},
+    intake::verify_bundle,
 };
 
 use crate::Outcome;
@@ -26,5 +27,20 @@ pub(crate) fn receipt(receipt: &str, request: &str, policy: &str, office: &Sende
         let digest: String = page.digest.iter().map(|byte| format!("{byte:02x}")).collect();
         println!("  file {}: {} bytes, BLAKE3 {digest}", number + 1, page.len);
     }
+    Ok(())
+}
+
+/// Verifies a case that the office handed over as a ZIP file, by a policy that did not come along with it.
+pub(crate) fn bundle(bundle: &str, policy: &str) -> Outcome<()> {
+    let policy = TrustPolicy::parse(&fs::read_to_string(policy)?)?;
+    let verified = verify_bundle(bundle, &policy)?;
+    let complete = if verified.manifest.completion.is_some() { "complete" } else { "not complete" };
+    println!(
+        "{}: {complete}, {} files of {} bytes, {} receipts",
+        verified.template.name(),
+        verified.files,
+        verified.bytes,
+        verified.receipts
+    );
     Ok(())
 }

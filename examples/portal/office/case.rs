@@ -60,6 +60,13 @@ fn head(visitor: &Visitor, file: &CaseFile, status: &Status, title: &str) -> Mar
         (progress(status.percent, lang.say("Avance del expediente", "Progress of the case")))
         @if let Some(time) = status.completed {
             p.done { (lang.say("Completo desde el ", "Complete since ")) (words::moment(time, offset)) }
+            p { a.button #bundle href=(visitor.path(&format!("/cases/{}/bundle", file.case()))) download {
+                (lang.say("Descargar el expediente (ZIP)", "Download the case file (ZIP)"))
+            } }
+            p.hint { (lang.say(
+                "Sin cifrar, con acuses que cualquiera puede comprobar; guárdelo como los originales.",
+                "In clear, with receipts that anybody can verify; keep it as you would the originals.",
+            )) }
         } @else {
             form.inline method="post" action=(visitor.link(&format!("/cases/{}/complete", file.case()))) {
                 button.primary disabled[!status.complete] { (lang.say("Declarar completo", "State that it is complete")) }

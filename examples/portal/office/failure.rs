@@ -50,6 +50,12 @@ impl From<docvault::Error> for Failure {
     }
 }
 
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Failed(Arc::new(error))
+    }
+}
+
 impl From<DepositReceiptError> for Failure {
     fn from(error: DepositReceiptError) -> Self {
         Self::Failed(Arc::new(error))

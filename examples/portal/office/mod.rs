@@ -1,5 +1,6 @@
 //! The office: holds the vault, listens on loopback alone, and shows nothing without a token.
 
+mod bundle;
 mod case;
 mod failure;
 mod file;
@@ -14,7 +15,7 @@ mod words;
 
 use std::{
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -63,6 +64,8 @@ struct Office {
     machine: Desk,
     templates: Vec<Template>,
     carrier: CarrierLink,
+    /// Where bundles lie, in clear, while they are sent.
+    exports: PathBuf,
     /// What clients hold their receipts against.
     policy: String,
     watched: Watched,
@@ -85,8 +88,9 @@ impl Office {
         let keys = vault.audit().log().await?.verifier_keys().await?;
         let log: String = keys.iter().map(|key| format!("log {key}\n")).collect();
         let policy = format!("{log}quorum none\n");
+        let exports = place.to_owned();
         let (watched, changes) = (Watched::default(), AtomicU64::new(0));
-        Ok(Self { vault, people, machine, templates, carrier, policy, watched, changes })
+        Ok(Self { vault, people, machine, templates, carrier, exports, policy, watched, changes })
     }
 
     /// Lets the pages that are open know that there is something new.
@@ -118,6 +122,7 @@ fn router() -> Outcome<Router<Shared>> {
         .route("/{token}/cases", post(list::open))
         .route(case, get(case::show))
         .route(&format!("{case}/complete"), post(case::complete))
+        .route(&format!("{case}/bundle"), get(bundle::send))
         .route(&format!("{case}/requests"), post(request::issue))
         .route(&format!("{case}/review/{{requirement}}"), get(review::show).post(review::decide))
         .route(&format!("{case}/files/{{requirement}}/{{number}}"), get(file::send))

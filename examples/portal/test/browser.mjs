@@ -1,6 +1,6 @@
 // Headless Chromium over a pipe, with the DevTools protocol (chromedevtools.github.io/devtools-protocol) and nothing else.
 import { spawn } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 
 export class Browser {
@@ -146,9 +146,21 @@ class Page {
     await writeFile(file, Buffer.from(data, 'base64'));
   }
 
+  /** What keeps people from using the page, as far as axe-core sees it (WCAG 2.2, A and AA). */
+  async barriers() {
+    await this.send('Runtime.evaluate', { expression: await readFile(AXE, 'utf8') });
+    return this.run(async () => {
+      const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+      const { violations } = await globalThis.axe.run(document, { runOnly: tags });
+      return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(' | ')}`);
+    });
+  }
+
   async pdf(html) {
     await this.run((html) => { document.body.innerHTML = html; }, html);
     const { data } = await this.send('Page.printToPDF', { printBackground: true });
     return Buffer.from(data, 'base64');
   }
 }
+
+const AXE = new URL('../../../web/node_modules/axe-core/axe.min.js', import.meta.url);

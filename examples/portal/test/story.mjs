@@ -28,23 +28,28 @@ const pages = [];
 const folders = [];
 const page = async (screen) => pages[pages.push(await browser.page(screen)) - 1];
 
-/** Both widths, from an element on, then back to the page's own. */
+/** Pictures of both widths, from an element on, and nothing in either that keeps people out; then back to the page's own width. */
 async function picture(page, name, own, from = 'body') {
   for (const [word, screen] of [['phone', PHONE], ['desk', DESK]]) {
     await page.screen(screen);
     await pause(150);
     await page.picture(resolve(pictures, `${name}-${word}.png`), from);
+    assert.deepEqual(await page.barriers(), [], `${name} at ${screen.width} pixels`);
   }
   await page.screen(own);
 }
 
+const end = async () => {
+  await browser.close();
+  await servers.stop();
+  await rm(place, { recursive: true, force: true });
+};
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => end().finally(() => process.exit(1)));
 try {
   await tell();
   said('all held');
 } finally {
-  await browser.close();
-  await servers.stop();
-  await rm(place, { recursive: true, force: true });
+  await end();
 }
 
 async function tell() {
@@ -75,12 +80,14 @@ async function tell() {
   await review(office, client);
   await office.list();
   await picture(office.page, 'office-list', DESK);
+  await office.at();
   await client.stands('payout_account', 'approved');
   await client.stands('official_id', 'approved');
   await picture(client.page, 'client-approved', PHONE);
   said('everything is approved, and the case is complete');
 
   await receipt(client);
+  await bundle(office);
   await picture(client.page, 'client-sees', PHONE, '.evidence');
   await inEnglish(client, link);
   folders.push(await contents(servers.carrierPlace));
@@ -172,17 +179,22 @@ async function opensSafely(office, key) {
   assert.match(got.headers['content-disposition'], /^attachment; filename\*=UTF-8''INE%20frente/);
 }
 
+/** Waits for a download; its name is its own once it is whole. */
+async function savedAs(name) {
+  for (let tries = 0; tries < 150; tries += 1) {
+    if (await readFile(`${saved}/${name}`).then((bytes) => bytes.length > 0, () => false)) return `${saved}/${name}`;
+    await pause(100);
+  }
+  throw new Error(`${name} was not saved`);
+}
+
 /** The receipt verifies with what the client saved and the office's fingerprint, and not if a byte is altered. */
 async function receipt(client) {
   const press = (what) => client.page.run((what) => document.querySelector(`[data-requirement="official_id"] [data-save="${what}"], .evidence [data-save="${what}"]`).click(), what);
   const names = { receipt: 'official_id.receipt', request: 'request.descriptor', policy: 'office.policy', office: 'office.sender' };
   for (const [what, name] of Object.entries(names)) {
     await press(what);
-    for (let tries = 0; ; tries += 1) {
-      if (await readFile(`${saved}/${name}`).then((bytes) => bytes.length > 0, () => false)) break;
-      assert.ok(tries < 50, `${name} was not saved`);
-      await pause(100);
-    }
+    await savedAs(name);
   }
   const { receipt, request, policy, office } = Object.fromEntries(Object.entries(names).map(([what, name]) => [what, `${saved}/${name}`]));
   const verify = (file) => ['verify', 'receipt', file, request, policy, office, servers.fingerprint];
@@ -193,6 +205,20 @@ async function receipt(client) {
   await writeFile(`${saved}/altered`, altered);
   assert.equal(spawnSync(portal, verify(`${saved}/altered`)).status, 1);
   said(`a receipt was saved and verified offline: ${proven.split('\n')[0]}`);
+}
+
+/** The whole case verifies by the policy that the client has, and not if a byte is altered. */
+async function bundle(office) {
+  await office.page.run(() => document.querySelector('#bundle').click());
+  const zip = await savedAs(`${office.path.split('/').pop()}.zip`);
+  const verify = (file) => ['verify', 'bundle', file, `${saved}/office.policy`];
+  const proven = execFileSync(portal, verify(zip), { encoding: 'utf8', env: {} });
+  assert.match(proven, /^personal_loan_mx: complete, 1\d files/);
+  const altered = await readFile(zip);
+  altered[altered.length >> 1] ^= 1;
+  await writeFile(`${saved}/altered.zip`, altered);
+  assert.equal(spawnSync(portal, verify(`${saved}/altered.zip`)).status, 1);
+  said(`the bundle was downloaded and verified: ${proven.trim()}`);
 }
 
 async function inEnglish(client, link) {
