@@ -11,6 +11,8 @@
 )]
 
 mod common;
+#[path = "common/intake.rs"]
+mod intake;
 
 #[path = "bundle/altered.rs"]
 mod altered;

@@ -10,7 +10,7 @@ use docvault::{CaseId, Identity, Recipient, intake::*};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::common::{self, intake::*};
+use crate::{common, intake::*};
 
 pub(crate) const TEMPLATE: &str = r#"
     format = 1

@@ -5,10 +5,8 @@ use std::{fs, process::Command as Program};
 use docvault::{Kind, Receipt, RecordFilter, SystemEntropy, TrustPolicy, deposit::Inbox, intake::*};
 
 use crate::{
-    common::{
-        block_on,
-        intake::{DAY, carrier_key, seal},
-    },
+    common::block_on,
+    intake::{DAY, carrier_key, seal},
     office::*,
 };
 
@@ -167,7 +165,7 @@ fn what_came_by_a_link_is_proven_to_have_come_so() {
         carrier.publish(signed.descriptor.to_bytes()).await.unwrap();
         let contents = [photograph(1), photograph(2)];
         let client = intake.open(&signed);
-        let named = crate::common::intake::files(&contents);
+        let named = crate::intake::files(&contents);
         let mut handed_in = client.begin(0, named, &SystemEntropy::default()).unwrap();
         for place in handed_in.places() {
             carrier.receive(seal(&mut handed_in, &contents, place)).await.unwrap();
