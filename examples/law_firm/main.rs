@@ -7,7 +7,7 @@ mod counsel;
 use std::error::Error;
 
 use docvault::{
-    Identity, Recipient, RecordFilter, Terms, Vault,
+    CaseId, Identity, Recipient, RecordFilter, Terms, Vault,
     intake::{Desk, NewFile, NewSubmission, Opening, Template},
     keys::LocalKey,
     storage::MemoryStorage,
@@ -103,13 +103,19 @@ async fn run() -> Result<(), Box<dyn Error>> {
         assert!(openers.grants.iter().all(|opener| opener.revoked.is_some()));
     }
 
+    tell(&vault, case).await?;
+    let verified = vault.audit().verify(&pin).await?;
+    println!("\n{} records verified from the pin: {:?}.", verified.checked, verified.freshness);
+    Ok(())
+}
+
+/// What an auditor reads about the case, which opens no document.
+async fn tell(vault: &Vault, case: CaseId) -> Result<(), Box<dyn Error>> {
     let auditor = vault.session("auditor:1").purpose("conflict check").auditor()?;
     println!("\nWhat the log says of the case:");
     for record in auditor.records(&RecordFilter::all().case(case)).await? {
         let topic = record.topic.map(|topic| format!(" ({topic})")).unwrap_or_default();
         println!("  {:>3}  {}  {}{topic} by {}", record.seq, record.time, record.kind.name(), record.actor);
     }
-    let verified = vault.audit().verify(&pin).await?;
-    println!("\n{} records verified from the pin: {:?}.", verified.checked, verified.freshness);
     Ok(())
 }

@@ -1,7 +1,5 @@
 //! The client's telephone: it has the link, the papers, and a journal of each deposit.
 
-use std::cell::RefCell;
-
 use bytes::Bytes;
 use docvault::{
     RequestId, SystemEntropy, TrustPolicy,
@@ -21,7 +19,7 @@ pub(crate) struct Client {
     pub(crate) request: OpenedRequest,
     today: Date,
     /// What stays on the telephone: a journal and the carrier's promise for each deposit.
-    kept: RefCell<Vec<(&'static str, Bytes, Promise)>>,
+    kept: Vec<(&'static str, Bytes, Promise)>,
 }
 
 impl Client {
@@ -34,10 +32,10 @@ impl Client {
         must(asked == papers::ASKED, "the link asks for what was meant")?;
         println!("   the telephone opens it and is asked for {}", asked.join(", "));
         let today = Date::at(now, bank.template.utc_offset());
-        Ok(Self { request, today, kept: RefCell::default() })
+        Ok(Self { request, today, kept: Vec::new() })
     }
 
-    pub(crate) async fn hand_in_everything(&self, connection: &mut Connection<'_>) -> Outcome<()> {
+    pub(crate) async fn hand_in_everything(&mut self, connection: &mut Connection<'_>) -> Outcome<()> {
         for envelope in papers::everything(self.today) {
             if envelope.requirement == "official_id" {
                 self.hand_in_over_a_bad_connection(connection, &envelope).await?;
@@ -48,14 +46,14 @@ impl Client {
         Ok(())
     }
 
-    pub(crate) async fn correct(&self, connection: &mut Connection<'_>) -> Outcome<()> {
+    pub(crate) async fn correct(&mut self, connection: &mut Connection<'_>) -> Outcome<()> {
         for envelope in papers::corrected(self.today) {
             self.hand_in(connection, &envelope).await?;
         }
         Ok(())
     }
 
-    async fn hand_in(&self, connection: &mut Connection<'_>, envelope: &Envelope) -> Outcome<()> {
+    async fn hand_in(&mut self, connection: &mut Connection<'_>, envelope: &Envelope) -> Outcome<()> {
         let mut deposit = self.begin(envelope)?;
         let journal = deposit.journal(&SystemEntropy::default())?;
         self.send(connection, &mut deposit, envelope, &journal).await?;
@@ -64,7 +62,7 @@ impl Client {
 
     /// After three parts nothing gets through; the telephone restarts, and has its journal and the photographs.
     async fn hand_in_over_a_bad_connection(
-        &self,
+        &mut self,
         connection: &mut Connection<'_>,
         envelope: &Envelope,
     ) -> Outcome<()> {
@@ -98,7 +96,7 @@ impl Client {
 
     /// Seals everything, sends what the carrier has not got, and keeps its promise.
     async fn send(
-        &self,
+        &mut self,
         connection: &mut Connection<'_>,
         deposit: &mut Depositor,
         envelope: &Envelope,
@@ -120,7 +118,7 @@ impl Client {
         let promise = connection.manifest(manifest.clone()).await?;
         let promise = deposit.check_promise(&promise, &manifest)?;
         println!("   {}: {} file(s), promised", envelope.requirement, envelope.papers.len());
-        self.kept.borrow_mut().push((envelope.requirement, journal.clone(), promise));
+        self.kept.push((envelope.requirement, journal.clone(), promise));
         Ok(())
     }
 
@@ -129,7 +127,7 @@ impl Client {
         let policy = TrustPolicy::parse(self.request.policy())?;
         let request = self.request.descriptor().request();
         let mut seen = Vec::new();
-        for (requirement, journal, promise) in &*self.kept.borrow() {
+        for (requirement, journal, promise) in &self.kept {
             let deposit = self.request.resume(journal)?;
             let held = bank.carrier.held(request, deposit.id()).await?;
             let answer = deposit.open_answer(held.answers.first().ok_or("no answer yet")?)?;
@@ -142,7 +140,7 @@ impl Client {
                 _ => seen.push(*requirement),
             }
         }
-        must(self.kept.borrow().len() == expected && seen == refused, "the answers say what happened")?;
+        must(self.kept.len() == expected && seen == refused, "the answers say what happened")?;
         println!("   the telephone verified {expected} receipts, {} of a refusal", seen.len());
         Ok(())
     }

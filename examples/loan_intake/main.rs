@@ -24,7 +24,7 @@ use futures_lite::future::block_on;
 
 use crate::{bank::Bank, client::Client, connection::Connection};
 
-pub(crate) type Outcome<T> = Result<T, Box<dyn Error>>;
+pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> Outcome<()> {
     block_on(story(std::env::args_os().nth(1).map(PathBuf::from)))
@@ -41,7 +41,7 @@ async fn story(kept: Option<PathBuf>) -> Outcome<()> {
 
     println!("1. The executive opens the case and sends a link");
     let case = open(&bank).await?;
-    let client = request(&bank, case).await?;
+    let mut client = request(&bank, case).await?;
 
     println!("\n2. The client hands in, from a telephone whose connection drops");
     client.hand_in_everything(&mut Connection::to(&bank.carrier)).await?;

@@ -91,6 +91,7 @@ fn walk(folder: &Path, prefix: &str, names: &mut BTreeSet<String>) -> Result<()>
 ///
 /// APPNOTE 4.3.16: signature u32 ‖ [8] ‖ size u32 ‖ offset u32 ‖ comment length u16, or, if these are all ones,
 /// the 64-bit ones of 4.3.14 and a locator of 20 bytes before it.
+#[allow(clippy::little_endian_bytes, reason = "the numbers of ZIP files are (4.4.1.1)")]
 fn directory(file: &mut File) -> io::Result<Option<u64>> {
     let len = file.seek(SeekFrom::End(0))?;
     let (Some(end), Some(end64)) = (len.checked_sub(22), len.checked_sub(22 + 20 + 56).or(Some(0))) else {
@@ -104,10 +105,11 @@ fn directory(file: &mut File) -> io::Result<Option<u64>> {
     };
     let (size, offset) = (u32::from_le_bytes([s0, s1, s2, s3]), u32::from_le_bytes([o0, o1, o2, o3]));
     let (end, size, offset) = if size == u32::MAX || offset == u32::MAX {
-        let mut fields = [[0; 8]; 2];
+        let (mut size, mut offset) = ([0; 8], [0; 8]);
         file.seek(SeekFrom::Start(end64.saturating_add(40)))?;
-        fields.iter_mut().try_for_each(|field| file.read_exact(field))?;
-        (end64, u64::from_le_bytes(fields[0]), u64::from_le_bytes(fields[1]))
+        file.read_exact(&mut size)?;
+        file.read_exact(&mut offset)?;
+        (end64, u64::from_le_bytes(size), u64::from_le_bytes(offset))
     } else {
         (end, size.into(), offset.into())
     };
