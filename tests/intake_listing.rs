@@ -1,13 +1,6 @@
 //! Many cases at a glance: what it costs the storage, however many there are.
 #![cfg(all(feature = "intake", feature = "testing"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::as_conversions,
-    clippy::cast_precision_loss,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod common;
 
@@ -143,30 +136,20 @@ async fn check(cases: u32) {
     assert!(last.0 <= 1000);
     for (files, counts) in &pages {
         let files = u64::try_from(*files).unwrap();
-        println!(
-            "{cases} cases: a page of {files}: {} reads, {:.2} a case; {} lists, {} creates",
-            counts.read,
-            counts.read as f64 / files as f64,
-            counts.list,
-            counts.create
-        );
+        println!("{cases} cases, a page of {files}: {counts:?}");
         assert!(counts.read <= READS_A_CASE * files + READS_A_PAGE, "{counts:?} for {files} cases");
-        assert!(counts.list <= 8, "{counts:?}");
+        assert_eq!(counts.list, 0, "an index tells what there is");
     }
 }
 
 #[test]
-fn two_thousand_cases() {
-    block_on(check(2_000));
-}
-
-#[test]
-#[ignore = "minutes: run it by name when the index or the listing changes"]
 fn ten_thousand_cases() {
     block_on(check(10_000));
 }
 
 /// Cases opened at once, so that commits are shared.
 const AT_ONCE: usize = 256;
-const READS_A_CASE: u64 = 100;
-const READS_A_PAGE: u64 = 1000;
+/// Its key and its newest statement.
+const READS_A_CASE: u64 = 2;
+/// Pages of the index, in which the documents of a case lie side by side; the template, once.
+const READS_A_PAGE: u64 = 128;

@@ -41,7 +41,7 @@ pub struct PastEvent {
 impl Desk {
     /// A page of all case files, from the one at `start` on; one record for all of them.
     ///
-    /// For each it reads one statement, and looks its documents up in the vault's index. A requirement whose
+    /// For each it reads the case's key and one statement, and looks its documents up in the vault's index. A requirement whose
     /// document was changed outside intake is shown as to be reviewed; [`Desk::case`] puts that on record.
     ///
     /// # Errors
