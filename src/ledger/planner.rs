@@ -50,10 +50,11 @@ impl<'a> Planner<'a> {
         }
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    /// Whether this many more records may follow in this commit.
+    pub(super) fn has_room_for(&self, count: usize) -> bool {
         // What follows new signing keys is signed by them (FORMAT §5.2).
         let ends = self.entries.last().is_some_and(|entry| entry.leaf.kind == Kind::SigningKeys);
-        ends || self.entries.len() + JOINT >= COUNT_CAP || self.bytes >= BATCH_BYTES
+        !ends && self.entries.len() + count <= COUNT_CAP && self.bytes < BATCH_BYTES
     }
 
     /// Plans `commands`, all of them or none; tells of the first's record.
@@ -65,16 +66,11 @@ impl<'a> Planner<'a> {
         let Some((first, others)) = commands.split_first() else {
             return Err(Error::invalid("there is nothing to commit"));
         };
-        // What is refused alone has changed nothing.
-        let before = (!others.is_empty()).then(|| (self.planned.clone(), self.previous, self.bytes));
-        let count = self.entries.len();
+        let before = self.entries.len();
         let committed = self.add_one(&**first).await?;
         for command in others {
             if let Err(refusal) = self.add_one(&**command).await {
-                if let Some((planned, previous, bytes)) = before {
-                    (self.planned, self.previous, self.bytes) = (planned, previous, bytes);
-                }
-                self.entries.truncate(count);
+                self.take_back(before);
                 return Err(refusal);
             }
         }
@@ -90,15 +86,28 @@ impl<'a> Planner<'a> {
         };
         let draft = command.plan(&view).await?;
         let entry = self.entry(draft)?;
+        Ok(self.push(entry))
+    }
+
+    fn push(&mut self, entry: Entry) -> Committed {
         let record = Hashed::new(entry.leaf.clone());
         for row in rows_of(&record, &self.commit_previous) {
             self.planned.insert(row.key, row);
         }
-        let committed = Committed { seq: record.leaf.seq, time: record.leaf.time };
         self.previous = record.hash;
         self.bytes += entry.body.len();
         self.entries.push(entry);
-        Ok(committed)
+        Committed { seq: record.leaf.seq, time: record.leaf.time }
+    }
+
+    /// Forgets what was planned behind the first `count` records: everything else follows from these.
+    fn take_back(&mut self, count: usize) {
+        let kept = core::mem::take(&mut self.entries).into_iter().take(count);
+        self.planned.clear();
+        (self.previous, self.bytes) = (self.commit_previous, 0);
+        for entry in kept {
+            self.push(entry);
+        }
     }
 
     /// The commit of everything added; none if nothing was.
@@ -161,7 +170,5 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Commands that are ever committed together, at most.
-const JOINT: usize = 2;
 /// Bytes of bodies in one commit: with 4,096 leaves and a tail's copies it stays below the cap.
 const BATCH_BYTES: usize = 1024 * 1024;

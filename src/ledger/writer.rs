@@ -295,7 +295,7 @@ impl Ledger {
         let mut planner = Planner::new(self, &state);
         let (mut kept, mut refused) = (Vec::new(), Vec::new());
         for ticket in &work.batch {
-            if planner.is_full() {
+            if !planner.has_room_for(ticket.commands.len()) {
                 break;
             }
             match planner.add(&ticket.commands).await {
