@@ -148,7 +148,7 @@ impl DocumentId {
 impl fmt::Display for DocumentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.case)?;
-        write_hex(f, &self.own)
+        Hex(&self.own).fmt(f)
     }
 }
 
@@ -241,7 +241,7 @@ impl GrantId {
 impl fmt::Display for GrantId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.scope.case())?;
-        write_hex(f, &self.scope.object())?;
+        Hex(&self.scope.object()).fmt(f)?;
         write!(f, "{}", self.operation)
     }
 }
@@ -296,10 +296,6 @@ impl fmt::Display for Hex<'_> {
         let digits: String = self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
         f.write_str(&digits)
     }
-}
-
-fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
 }
 
 /// The bytes of exactly `2 * N` lower-case hexadecimal digits.

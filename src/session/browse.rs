@@ -108,12 +108,9 @@ impl Session {
     /// Corrupt; the storage's. If the look cannot be put on record, nothing is released.
     pub async fn cases(&self, start: Option<CaseId>) -> Result<CasePage> {
         let from = start.map_or(RowKey::cases(), RowKey::case);
-        let rows = self.page(&from, Browsed::Cases).await?;
-        let next = rows.get(PAGE).map(|row| CaseId::from_bytes(row.key.child_id()));
-        let described =
-            rows.into_iter().take(PAGE).map(|row| async move { self.describe_case_row(&row).await });
-        let cases = stream::iter(described).buffered(AT_ONCE).try_collect().await?;
-        Ok(CasePage { cases, next })
+        let describe = |row: Row| async move { self.describe_case_row(&row).await };
+        let (cases, next) = self.page(&from, Browsed::Cases, describe).await?;
+        Ok(CasePage { cases, next: next.map(|row| CaseId::from_bytes(row.key.child_id())) })
     }
 
     /// A case's metadata.
@@ -138,13 +135,10 @@ impl Session {
         self.known_case_key(case).await?;
         let from =
             start.filter(|start| start.case() == case).map_or(RowKey::documents(case), RowKey::document);
-        let rows = self.page(&from, Browsed::Documents(case)).await?;
-        let next = rows.get(PAGE).map(|row| DocumentId::new(case, row.key.child_id()));
-        let described = rows.into_iter().take(PAGE).map(|row| async move {
-            self.describe_row(DocumentId::new(case, row.key.child_id()), &row).await
-        });
-        let documents = stream::iter(described).buffered(AT_ONCE).try_collect().await?;
-        Ok(DocumentPage { documents, next })
+        let id = move |row: &Row| DocumentId::new(case, row.key.child_id());
+        let describe = |row: Row| async move { self.describe_row(id(&row), &row).await };
+        let (documents, next) = self.page(&from, Browsed::Documents(case), describe).await?;
+        Ok(DocumentPage { documents, next: next.as_ref().map(id) })
     }
 
     /// The newest version's metadata.
@@ -201,13 +195,25 @@ impl Session {
         stream::iter(versions).buffered(AT_ONCE).try_collect().await
     }
 
-    /// Rows of one page and the first of the next, as of the record that puts the look in the log:
-    /// its commit brings this process up to date, so the lookup after it misses nothing before it. So
-    /// too for every other answer here: on record first, then looked up.
-    pub(super) async fn page(&self, from: &RowKey, what: Browsed) -> Result<Vec<Row>> {
+    /// What `read` makes of the rows of one page, and the first row of the next, as of the record that puts the
+    /// look in the log: its commit brings this process up to date, so the lookup after it misses nothing before
+    /// it. So too for every other answer here: on record first, then looked up.
+    pub(super) async fn page<T, F>(
+        &self,
+        from: &RowKey,
+        what: Browsed,
+        read: impl Fn(Row) -> F + Send,
+    ) -> Result<(Vec<T>, Option<Row>)>
+    where
+        T: Send,
+        F: Future<Output = Result<T>> + Send,
+    {
         let expected = self.vault.rows(&self.vault.ledger().state(), from, PAGE + 1).await?.len();
         self.browse(what, u32::try_from(expected.min(PAGE)).unwrap_or(u32::MAX)).await?;
-        self.vault.rows(&self.vault.ledger().state(), from, PAGE + 1).await
+        let mut rows = self.vault.rows(&self.vault.ledger().state(), from, PAGE + 1).await?;
+        let next = if rows.len() > PAGE { rows.pop() } else { None };
+        let items = stream::iter(rows.into_iter().map(read)).buffered(AT_ONCE).try_collect().await?;
+        Ok((items, next))
     }
 
     pub(super) async fn browse(&self, what: Browsed, items: u32) -> Result<u64> {
@@ -246,6 +252,6 @@ impl Session {
 }
 
 /// Items on a page of a listing.
-pub(super) const PAGE: usize = 1000;
+const PAGE: usize = 1000;
 /// Heads fetched at once.
-pub(super) const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 32;

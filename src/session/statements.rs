@@ -1,7 +1,5 @@
 //! Statements about a case: what an application puts on record, sealed like everything else.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
-
 use super::Session;
 use crate::{
     document::ContentDigest,
@@ -229,14 +227,9 @@ impl Session {
     pub async fn statements(&self, case: CaseId, start: Option<u64>) -> Result<StatementPage<u64>> {
         self.known_case_key(case).await?;
         let from = start.map_or(RowKey::statements(case), |seq| RowKey::statement(case, seq));
-        let rows = self.page(&from, Browsed::Statements(Some(case))).await?;
-        let next = rows.get(super::browse::PAGE).map(|row| row.seq);
-        let read = rows
-            .into_iter()
-            .take(super::browse::PAGE)
-            .map(|row| async move { self.read_statement(case, &row).await });
-        let statements = stream::iter(read).buffered(super::browse::AT_ONCE).try_collect().await?;
-        Ok(StatementPage { statements, next })
+        let read = |row: Row| async move { self.read_statement(case, &row).await };
+        let (statements, next) = self.page(&from, Browsed::Statements(Some(case)), read).await?;
+        Ok(StatementPage { statements, next: next.map(|row| row.seq) })
     }
 
     /// A page of the newest statements about all cases that have one, by case, from `start` on; those of erased
@@ -247,18 +240,16 @@ impl Session {
     /// As [`Session::cases`].
     pub async fn newest_statements(&self, start: Option<CaseId>) -> Result<StatementPage<CaseId>> {
         let from = start.map_or(RowKey::newest_statements(), RowKey::newest_statement);
-        let rows = self.page(&from, Browsed::Statements(None)).await?;
         let case_of = |row: &Row| CaseId::from_bytes(row.key.child_id());
-        let next = rows.get(super::browse::PAGE).map(case_of);
-        let read = rows.into_iter().take(super::browse::PAGE).map(|row| async move {
+        let read = |row: Row| async move {
             match self.read_statement(case_of(&row), &row).await {
                 Err(error) if error.kind() == ErrorKind::Erased => Ok(None),
                 read => read.map(Some),
             }
-        });
-        let read: Vec<Option<Statement>> =
-            stream::iter(read).buffered(super::browse::AT_ONCE).try_collect().await?;
-        Ok(StatementPage { statements: read.into_iter().flatten().collect(), next })
+        };
+        let (read, next) = self.page(&from, Browsed::Statements(None), read).await?;
+        let statements = read.into_iter().flatten().collect();
+        Ok(StatementPage { statements, next: next.as_ref().map(case_of) })
     }
 
     async fn read_statement(&self, case: CaseId, row: &Row) -> Result<Statement> {
