@@ -16,6 +16,7 @@
 //! | open a delivery without a vault | [`Identity::open`] |
 //! | put a statement on record | [`Session::make_statement`], [`Session::statements`] |
 //! | ask people without an account for documents | module `deposit`, behind feature `intake` |
+//! | run case files from a template to a complete bundle | module `intake`, behind feature `intake` |
 //! | erase | [`Session::erase_case`], [`Session::erasure`] |
 //! | verify | [`Audit::verify`] |
 //! | verify with no vault, network or key | [`LogReader`], [`Receipt::verify`], [`TrustPolicy`] |
@@ -28,9 +29,9 @@
 //! The stored format is `docs/FORMAT.md`, the reasons are `docs/DESIGN.md`, the threat model is
 //! `SECURITY.md`.
 //!
-//! Not here: servers, accounts, sending messages, inspecting content. No type of another crate but
-//! [`bytes::Bytes`] is part of the API, and, behind their features, the stores and pools that the
-//! backends `ObjectStorage` and `PostgresStorage` are made of.
+//! Not here: servers, accounts, sending messages, inspecting content beyond its first bytes. No type of
+//! another crate but [`bytes::Bytes`] is part of the API, and, behind their features, the stores and pools
+//! that the backends `ObjectStorage` and `PostgresStorage` are made of.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -80,7 +81,7 @@ pub use audit::Audit;
 pub use auditor::{Auditor, Changes};
 pub use crypto::chunked;
 #[cfg(feature = "intake")]
-pub(crate) use crypto::digest::sha256;
+pub(crate) use crypto::digest::{ContentHasher, HashedContent, sha256};
 #[cfg(feature = "intake")]
 pub use deposit::{DepositId, RequestId};
 pub use disclosure::{Disclosed, Disclosure};

@@ -38,7 +38,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// Modules that are public, and so for case files to use.
 const PUBLIC: &[&str] = &["deposit", "intake", "keys", "storage"];
-/// The one function that the crate keeps at its root, and that is no module.
+/// The one function that the crate keeps at its root, beside its hasher of contents, and that is no module.
 const SHA_256: &str = "sha256";
 
 /// Upward imports that stay, each for its reason.
@@ -140,6 +140,29 @@ fn case_files_stand_on_the_public_api_alone() {
         private.retain(|used| !PUBLIC.contains(&used.as_str()));
         assert_eq!(private, [""; 0], "{name} uses what is not public");
     }
+}
+
+/// What computes is chosen in one place.
+#[test]
+fn hashes_ciphers_and_signatures_are_named_by_cryptography_alone() {
+    let crates =
+        ["argon2::", "blake3::", "chacha20poly1305::", "ed25519_dalek::", "hkdf::", "ring::", "sha2::"];
+    // Names of test objects, spread by a hash.
+    let spread = "src/storage/testing/conformance/clauses.rs";
+    for (module, name, source) in all() {
+        let code = source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let named: Vec<_> = code.filter(|line| crates.iter().any(|used| names_crate(line, used))).collect();
+        let tests = name.ends_with("/vectors.rs") || name.ends_with("/tests.rs") || name == spread;
+        assert!(module == "crypto" || tests || named.is_empty(), "{name}: {named:?}");
+    }
+}
+
+/// Whether a path in this line begins with this crate.
+fn names_crate(line: &str, used: &str) -> bool {
+    line.match_indices(used).any(|(at, _)| {
+        !line[..at].ends_with(|before: char| before.is_alphanumeric() || matches!(before, '_' | ':'))
+    })
 }
 
 #[test]

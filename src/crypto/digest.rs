@@ -15,6 +15,54 @@ pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
+/// Hashes a content that comes in pieces, from its beginning.
+#[cfg(feature = "intake")]
+pub(crate) struct ContentHasher {
+    len: u64,
+    blake3: Hasher,
+    sha256: Option<Sha256>,
+}
+
+/// What a content comes to.
+#[cfg(feature = "intake")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HashedContent {
+    pub(crate) len: u64,
+    pub(crate) blake3: [u8; 32],
+    /// If it was asked for.
+    pub(crate) sha256: Option<[u8; 32]>,
+}
+
+#[cfg(feature = "intake")]
+impl ContentHasher {
+    pub(crate) fn new() -> Self {
+        Self { len: 0, blake3: Hasher::new(), sha256: None }
+    }
+
+    /// Its SHA-256, too.
+    pub(crate) fn with_sha256() -> Self {
+        Self { sha256: Some(Sha256::new()), ..Self::new() }
+    }
+
+    pub(crate) fn update(&mut self, piece: &[u8]) {
+        self.len = self.len.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+        self.blake3.update(piece);
+        if let Some(sha256) = &mut self.sha256 {
+            sha256.update(piece);
+        }
+    }
+
+    /// Bytes so far.
+    pub(crate) const fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub(crate) fn finish(self) -> HashedContent {
+        let sha256 = self.sha256.map(|sha256| sha256.finalize().into());
+        HashedContent { len: self.len, blake3: *self.blake3.finalize().as_bytes(), sha256 }
+    }
+}
+
 /// What one part of a page contributes to the page's BLAKE3 hash.
 ///
 /// A part starts at a multiple of the part size, a power of two of at least 1,024 bytes, so it is a

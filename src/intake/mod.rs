@@ -13,6 +13,7 @@
 mod bundle;
 mod case;
 mod desk;
+mod hex;
 mod template;
 
 #[cfg(feature = "fs")]

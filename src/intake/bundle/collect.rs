@@ -11,11 +11,10 @@ use super::{
     names,
 };
 use crate::{
-    CaseId, ContentDigest, Described, DocumentId, VersionId,
+    CaseId, ContentDigest, ContentHasher, Described, DocumentId, VersionId,
     intake::{
         CaseFile, Change, ClaimedKind, CurrentSubmission, Desk, Event, IntakeError, Key, Origin, Requirement,
-        Statement, Submission,
-        desk::{TOPICS, TRIES},
+        Submission, desk::TRIES,
     },
 };
 
@@ -72,12 +71,14 @@ impl Desk {
     async fn all_events(&self, case: CaseId) -> Result<Vec<Past>, IntakeError> {
         let (mut past, mut start) = (Vec::new(), None);
         loop {
-            let page = self.session().statements(case, start).await?;
-            for stated in page.statements.into_iter().filter(|stated| stated.topic.starts_with(TOPICS)) {
-                let event = Statement::parse(&stated.payload)?.event;
-                past.push(Past { seq: stated.made.seq, event, claim: stated.claim });
-            }
-            start = page.next;
+            let (page, next) = self.past(case, start).await?;
+            let of = |(stated, event): (crate::Statement, Event)| Past {
+                seq: stated.made.seq,
+                event,
+                claim: stated.claim,
+            };
+            past.extend(page.into_iter().map(of));
+            start = next;
             if start.is_none() {
                 past.reverse();
                 return Ok(past);
@@ -90,14 +91,12 @@ impl Desk {
         let mut reader = self.session().reader_of(described.document, described.version).await?;
         let (mut pages, lengths) = (Vec::new(), reader.pages());
         for range in lengths {
-            let (len, mut hasher, mut read) =
-                (range.end.saturating_sub(range.start), blake3::Hasher::new(), 0u64);
-            while read < len {
+            let (len, mut hasher) = (range.end.saturating_sub(range.start), ContentHasher::new());
+            while hasher.len() < len {
                 let Some(part) = reader.next().await? else { break };
-                read = read.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
                 hasher.update(&part);
             }
-            pages.push((len, super::digest(&hasher)));
+            pages.push((len, ContentDigest::from_bytes(hasher.finish().blake3)));
         }
         Ok(pages)
     }

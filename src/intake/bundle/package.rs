@@ -8,11 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sha2::{Digest, Sha256};
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
 use super::error::{BundleFault, Result};
-use crate::ContentDigest;
+use crate::{ContentDigest, ContentHasher};
 
 /// A bundle that is being written. Dropped before [`Package::finish`], nothing of it stays.
 pub(super) struct Package {
@@ -39,9 +38,7 @@ pub(super) struct Written {
 pub(super) struct Entry<'a> {
     package: &'a mut Package,
     path: String,
-    bytes: u64,
-    blake3: blake3::Hasher,
-    sha256: Sha256,
+    hasher: ContentHasher,
 }
 
 impl Package {
@@ -68,8 +65,7 @@ impl Package {
     /// Begins the next file.
     pub(super) fn file(&mut self, path: &str) -> Result<Entry<'_>> {
         self.begin(path).map_err(|error| BundleFault::Unwritable(error).at(path))?;
-        let (blake3, sha256) = (blake3::Hasher::new(), Sha256::default());
-        Ok(Entry { package: self, path: path.to_owned(), bytes: 0, blake3, sha256 })
+        Ok(Entry { package: self, path: path.to_owned(), hasher: ContentHasher::with_sha256() })
     }
 
     /// Writes a whole file.
@@ -152,9 +148,7 @@ impl Drop for Package {
 
 impl Entry<'_> {
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.bytes = self.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        self.blake3.update(bytes);
-        self.sha256.update(bytes);
+        self.hasher.update(bytes);
         let written = self.package.target().and_then(|target| target.write_all(bytes));
         written.map_err(|error| BundleFault::Unwritable(error).at(&self.path))
     }
@@ -162,9 +156,10 @@ impl Entry<'_> {
     pub(super) fn end(self) -> Result<Written> {
         let ended = self.package.end_file();
         ended.map_err(|error| BundleFault::Unwritable(error).at(&self.path))?;
-        let sha256 = super::hex(&self.sha256.finalize());
+        let hashed = self.hasher.finish();
+        let sha256 = hashed.sha256.map(|sha256| super::hex(&sha256)).unwrap_or_default();
         self.package.sums.insert(self.path, sha256.clone());
-        Ok(Written { bytes: self.bytes, blake3: super::digest(&self.blake3), sha256 })
+        Ok(Written { bytes: hashed.len, blake3: ContentDigest::from_bytes(hashed.blake3), sha256 })
     }
 }
 

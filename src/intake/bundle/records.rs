@@ -30,7 +30,7 @@ impl Line {
         Self {
             seq: record.seq,
             time: record.time,
-            kind: format!("{:?}", record.kind),
+            kind: record.kind.name().to_owned(),
             case: record.case,
             document: record.document,
             version: record.version,

@@ -13,7 +13,9 @@ use super::{
     manifest::{BundleManifest, BundledFile},
     names,
 };
-use crate::{ContentDigest, DocumentId, Error, Opened, OpenedDocument, Scope, VersionId};
+use crate::{
+    ContentDigest, ContentHasher, DocumentId, Error, HashedContent, Opened, OpenedDocument, Scope, VersionId,
+};
 
 /// Writes a case that was handed over by [`Desk::hand_over`](crate::intake::Desk::hand_over) to a new folder, in the order of its
 /// manifest; gives the manifest, which is written, too.
@@ -134,7 +136,7 @@ fn cut(whole: &Path, files: &[BundledFile], folder: &Path) -> Result<()> {
     for file in files {
         let written = write_file(&mut whole, file, folder);
         let written = written.map_err(|error| BundleFault::Unwritable(error).at(&file.path))?;
-        if written != (file.bytes, file.blake3) {
+        if (written.len, &written.blake3) != (file.bytes, file.blake3.as_bytes()) {
             return Err(BundleFault::Altered("the manifest").at(&file.path));
         }
     }
@@ -144,21 +146,20 @@ fn cut(whole: &Path, files: &[BundledFile], folder: &Path) -> Result<()> {
     }
 }
 
-fn write_file(whole: &mut impl Read, file: &BundledFile, folder: &Path) -> io::Result<(u64, ContentDigest)> {
+fn write_file(whole: &mut impl Read, file: &BundledFile, folder: &Path) -> io::Result<HashedContent> {
     let to = folder.join(&file.path);
     make_parent(&to)?;
     let mut target = BufWriter::new(File::create_new(to)?);
-    let (mut hasher, mut written, mut buffer) = (blake3::Hasher::new(), 0u64, vec![0; 64 * 1024]);
+    let (mut hasher, mut buffer) = (ContentHasher::new(), vec![0; 64 * 1024]);
     let mut source = whole.take(file.bytes);
     loop {
         let read = source.read(&mut buffer)?;
         let Some(part) = buffer.get(..read).filter(|part| !part.is_empty()) else { break };
         hasher.update(part);
         target.write_all(part)?;
-        written = written.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
     }
     target.flush()?;
-    Ok((written, super::digest(&hasher)))
+    Ok(hasher.finish())
 }
 
 fn make_parent(path: &Path) -> io::Result<()> {

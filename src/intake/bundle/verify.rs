@@ -3,8 +3,6 @@
 use core::fmt;
 use std::{collections::BTreeMap, path::Path};
 
-use sha2::{Digest, Sha256};
-
 use super::{
     error::{BundleFault, Result},
     evidence,
@@ -15,7 +13,7 @@ use super::{
     source::Source,
 };
 use crate::{
-    Checkpoint, ContentDigest, Cosignature, TrustPolicy, VerifiedReceipt,
+    Checkpoint, ContentDigest, ContentHasher, Cosignature, TrustPolicy, VerifiedReceipt,
     intake::{Date, Language, Template},
 };
 
@@ -135,16 +133,12 @@ impl Bundle {
     }
 
     fn check_file(&mut self, file: &BundledFile) -> Result<()> {
-        let (mut blake3, mut sha256, mut bytes) = (blake3::Hasher::new(), Sha256::default(), 0u64);
-        self.source.read(&file.path, &mut |piece| {
-            blake3.update(piece);
-            sha256.update(piece);
-            bytes = bytes.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
-        })?;
-        let sha256 = super::hex(&sha256.finalize());
-        self.check_sum(&file.path, &sha256)?;
-        let found = (bytes, super::digest(&blake3), Some(sha256));
-        if found == (file.bytes, file.blake3, file.sha256.clone()) {
+        let mut hasher = ContentHasher::with_sha256();
+        self.source.read(&file.path, &mut |piece| hasher.update(piece))?;
+        let found = hasher.finish();
+        let sha256 = found.sha256.map(|sha256| super::hex(&sha256));
+        self.check_sum(&file.path, sha256.as_deref().unwrap_or_default())?;
+        if (found.len, &found.blake3, sha256) == (file.bytes, file.blake3.as_bytes(), file.sha256.clone()) {
             Ok(())
         } else {
             Err(BundleFault::Altered(names::MANIFEST).at(&file.path))
@@ -270,7 +264,7 @@ fn check_lines(lines: &[Line], proven: &BTreeMap<String, VerifiedReceipt>) -> Re
 
 fn is_line_of(line: &Line, receipt: &VerifiedReceipt) -> bool {
     (line.seq, line.time, line.operation) == (receipt.record, receipt.time, receipt.operation)
-        && line.kind == format!("{:?}", receipt.kind)
+        && line.kind == receipt.kind.name()
 }
 
 /// The sums by name: ascending, as they are written here.

@@ -138,7 +138,7 @@ impl Completion {
             at: self.at,
             template: self.template,
             requirements: self.approved.len(),
-            approved: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            approved: crate::intake::hex::hex(&digest),
         };
         serde_json::to_string(&claim).expect("structs of texts are JSON")
     }

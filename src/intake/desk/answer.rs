@@ -4,7 +4,7 @@ use super::{Desk, IntakeError, Result};
 use crate::{
     CaseId, DepositId, SystemEntropy,
     deposit::{DepositReceipt, Inbox, Promise},
-    intake::{Change, Origin, Statement, Verdict},
+    intake::{Change, Origin, Verdict},
 };
 
 impl Desk {
@@ -43,10 +43,9 @@ impl Desk {
     async fn stated(&self, case: CaseId, deposit: DepositId) -> Result<(u64, Vec<u8>, bool)> {
         let mut start = None;
         loop {
-            let page = self.session.statements(case, start).await?;
-            for stated in page.statements {
-                let Ok(statement) = Statement::parse(&stated.payload) else { continue };
-                let (origin, keep) = match &statement.event.change {
+            let (past, next) = self.past(case, start).await?;
+            for (stated, event) in past {
+                let (origin, keep) = match &event.change {
                     Change::Submitted { submission, .. } => (&submission.origin, false),
                     Change::SetAside { origin, verdict, .. } => (origin, *verdict == Verdict::Quarantined),
                     _ => continue,
@@ -55,7 +54,7 @@ impl Desk {
                     return Ok((stated.made.seq, stated.claim, keep));
                 }
             }
-            start = page.next;
+            start = next;
             if start.is_none() {
                 return Err(IntakeError::ForeignDeposit(deposit));
             }

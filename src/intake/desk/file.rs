@@ -91,6 +91,11 @@ impl CaseFile {
         self.state.expiring(&self.template, now)
     }
 
+    /// A requirement's document, if anything was ever handed in for it.
+    pub(super) fn document_of(&self, requirement: &Key) -> Option<DocumentId> {
+        self.state.requirement(requirement.as_str())?.document
+    }
+
     /// Each requirement that rests on a document, with it and the version.
     pub(super) fn current(&self) -> Vec<(Key, DocumentId, VersionId)> {
         let requirements = self.template.requirements().iter();

@@ -2,7 +2,7 @@
 
 use super::{CaseFile, Desk, Result, TOPICS};
 use crate::{
-    CaseId, DocumentId, Timestamp,
+    CaseId, Timestamp,
     intake::{Event, Statement},
 };
 
@@ -66,32 +66,37 @@ impl Desk {
     ///
     /// As [`Desk::case`].
     pub async fn history(&self, case: CaseId, start: Option<u64>) -> Result<CaseHistory> {
+        let (past, next) = self.past(case, start).await?;
+        let event = |(stated, event): (crate::Statement, Event)| PastEvent {
+            seq: stated.made.seq,
+            time: stated.made.time,
+            event,
+        };
+        Ok(CaseHistory { events: past.into_iter().map(event).collect(), next })
+    }
+
+    /// A page of the statements of a case's events, the newest first, and where the next page begins.
+    pub(in crate::intake) async fn past(
+        &self,
+        case: CaseId,
+        start: Option<u64>,
+    ) -> Result<(Vec<(crate::Statement, Event)>, Option<u64>)> {
         let page = self.session.statements(case, start).await?;
-        let of_intake = page.statements.iter().filter(|stated| stated.topic.starts_with(TOPICS));
+        let of_intake = page.statements.into_iter().filter(|stated| stated.topic.starts_with(TOPICS));
         let past = of_intake.map(|stated| {
             let event = Statement::parse(&stated.payload)?.event;
-            Ok(PastEvent { seq: stated.made.seq, time: stated.made.time, event })
+            Ok((stated, event))
         });
-        Ok(CaseHistory { events: past.collect::<Result<_>>()?, next: page.next })
+        Ok((past.collect::<Result<_>>()?, page.next))
     }
 
     /// Applies, in memory, what taking note of changed documents would do.
     async fn show_overtaken(&self, files: &mut [CaseFile]) -> Result<()> {
-        let current: Vec<_> = (0..)
-            .zip(&*files)
-            .flat_map(|(at, file): (usize, _)| file.current().into_iter().map(move |current| (at, current)))
-            .collect();
-        let documents: Vec<DocumentId> = current.iter().map(|(_, (_, document, _))| *document).collect();
-        let newest = self.session.newest_versions(&documents).await?;
-        for ((at, (requirement, document, version)), newest) in current.into_iter().zip(newest) {
-            let Some(file) = files.get_mut(at).filter(|_| newest.is_some_and(|newest| newest != version))
-            else {
-                continue;
-            };
+        for (at, requirement, document) in self.overtaken_in(files).await? {
             let command = self.newer(requirement, document).await?;
-            let now = self.session.vault().now();
-            let event = file.state.decide(&file.template, command, now, &self.actor)?;
-            file.state.apply(&file.template, &event);
+            if let Some(file) = files.get_mut(at) {
+                file.state = self.decided(file, command)?.state;
+            }
         }
         Ok(())
     }

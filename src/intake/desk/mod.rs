@@ -26,7 +26,7 @@ pub use source::{Chunks, Content, NewFile};
 pub use submission::{AcceptedSubmission, NewSubmission, Submitted};
 
 use crate::{
-    CaseId, DocumentId, ErrorKind, NewCase, NewStatement, OperationId, Reader, Session,
+    CaseId, ContentDigest, DocumentId, ErrorKind, NewCase, NewStatement, OperationId, Reader, Session,
     intake::{
         Actor, CaseState, Command, Key, Opening, Refusal, Statement, StatementError, Template, TemplateHash,
     },
@@ -183,9 +183,9 @@ impl Desk {
         for _ in 0..TRIES {
             let file = self.load(case).await?;
             let Some(command) = self.overtaken(&file).await? else { return Ok(file) };
-            self.try_act(&file, command).await?;
+            self.put_on_record(&file, command, None).await?;
         }
-        Err(contended())
+        Err(IntakeError::Contended)
     }
 
     /// Does what `command` says, or says why not; gives the case after it.
@@ -201,13 +201,18 @@ impl Desk {
     ///
     /// It may have happened or not: [`Desk::case`] tells.
     pub async fn act(&self, case: CaseId, command: Command) -> Result<CaseFile> {
+        self.act_on(self.case(case).await?, command).await
+    }
+
+    /// [`Desk::act`] on a case that was just read.
+    async fn act_on(&self, mut file: CaseFile, command: Command) -> Result<CaseFile> {
         for _ in 0..TRIES {
-            let file = self.case(case).await?;
-            if let Some(after) = self.try_act(&file, command.clone()).await? {
+            if let Some(after) = self.put_on_record(&file, command.clone(), None).await? {
                 return Ok(after);
             }
+            file = self.case(file.case).await?;
         }
-        Err(contended())
+        Err(IntakeError::Contended)
     }
 
     /// Opens what was handed in for a requirement, the newest version, unless it is confidential and the actor no
@@ -224,23 +229,32 @@ impl Desk {
     pub async fn read(&self, case: CaseId, requirement: &Key) -> Result<Reader> {
         let file = self.case(case).await?;
         file.state.may_open(&file.template, requirement, &self.actor)?;
-        let document = file.state.requirement(requirement.as_str()).and_then(|state| state.document);
         let missing = || Refusal::NothingThere { requirement: requirement.clone() };
-        Ok(self.session.reader(document.ok_or_else(missing)?).await?)
+        Ok(self.session.reader(file.document_of(requirement).ok_or_else(missing)?).await?)
     }
 
-    /// Decides a command on `file` and puts it on record; none if the case has changed since.
-    async fn try_act(&self, file: &CaseFile, command: Command) -> Result<Option<CaseFile>> {
-        let event = file.state.decide(&file.template, command, self.session.vault().now(), &self.actor)?;
-        let statement = file.following(event);
-        let new = new_statement(&statement).follows(Some(file.newest));
-        match self.session.make_statement(file.case, new).await {
+    /// Decides a command on `file` and puts it on record; none if the case has changed since. `claim` is what is
+    /// claimed of it, if it is not what the event says itself.
+    async fn put_on_record(
+        &self,
+        file: &CaseFile,
+        command: Command,
+        claim: Option<Claimed>,
+    ) -> Result<Option<CaseFile>> {
+        let statement = self.decided(file, command)?;
+        match self.session.make_statement(file.case, stating(&statement, file, claim)).await {
             Err(error) if error.kind() == ErrorKind::Superseded => Ok(None),
             made => {
                 let made = made?;
                 Ok(Some(file.after(statement, made.id, made.seq)))
             }
         }
+    }
+
+    /// The statement of what `command` does to `file`.
+    fn decided(&self, file: &CaseFile, command: Command) -> Result<Statement, Refusal> {
+        let now = self.session.vault().now();
+        Ok(file.following(file.state.decide(&file.template, command, now, &self.actor)?))
     }
 
     /// The case as its newest statement of intake has it. An application may state other things about it.
@@ -296,17 +310,27 @@ impl Desk {
         templates.entry(template.hash()).or_insert_with(|| Arc::new(template)).clone()
     }
 
-    /// What takes note of a version that was stored outside intake, if there is one.
+    /// What takes note of the first version that was stored outside intake, if there is one.
     async fn overtaken(&self, file: &CaseFile) -> Result<Option<Command>> {
-        let current = file.current();
-        let documents: Vec<DocumentId> = current.iter().map(|(_, document, _)| *document).collect();
-        let newest = self.session.newest_versions(&documents).await?;
-        for ((requirement, document, version), newest) in current.into_iter().zip(newest) {
-            if newest.is_some_and(|newest| newest != version) {
-                return self.newer(requirement, document).await.map(Some);
-            }
+        match self.overtaken_in(core::slice::from_ref(file)).await?.into_iter().next() {
+            Some((_, requirement, document)) => self.newer(requirement, document).await.map(Some),
+            None => Ok(None),
         }
-        Ok(None)
+    }
+
+    /// The requirements, each by the number of its case, whose document has a newer version than was handed in.
+    async fn overtaken_in(&self, files: &[CaseFile]) -> Result<Vec<(usize, Key, DocumentId)>> {
+        let current: Vec<_> = (0..)
+            .zip(files)
+            .flat_map(|(at, file): (usize, _)| file.current().into_iter().map(move |current| (at, current)))
+            .collect();
+        let documents: Vec<DocumentId> = current.iter().map(|(_, (_, document, _))| *document).collect();
+        let newest = self.session.newest_versions(&documents).await?;
+        let overtaken =
+            current.into_iter().zip(newest).filter_map(|((at, (requirement, document, version)), newest)| {
+                newest.is_some_and(|newest| newest != version).then_some((at, requirement, document))
+            });
+        Ok(overtaken.collect())
     }
 
     async fn newer(&self, requirement: Key, document: DocumentId) -> Result<Command> {
@@ -315,14 +339,21 @@ impl Desk {
     }
 }
 
-/// The vault's statement of one of ours.
+/// A claim, and the digest of the content that it is about.
+type Claimed = (Vec<u8>, ContentDigest);
+
+/// The vault's statement of one of ours, behind which nothing may have been stated since `file` was read.
+fn stating(statement: &Statement, file: &CaseFile, claim: Option<Claimed>) -> NewStatement {
+    let new = new_statement(statement).follows(Some(file.newest));
+    match claim {
+        Some((claim, digest)) => new.claim(claim).content(digest),
+        None => new,
+    }
+}
+
 fn new_statement(statement: &Statement) -> NewStatement {
     let event = &statement.event;
     NewStatement::on(event.change.topic()).payload(statement.to_json()).claim(event.claim())
-}
-
-fn contended() -> IntakeError {
-    IntakeError::Contended
 }
 
 /// How often a decision is taken anew on what others have changed.

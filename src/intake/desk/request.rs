@@ -117,7 +117,7 @@ impl Desk {
             expires: new.expires,
             to: new.to,
         };
-        self.act(case, command).await?;
+        self.act_on(file, command).await?;
         Ok(signed)
     }
 }

@@ -1,18 +1,46 @@
 //! Handing in: inspected, stored as a version, and stated, the last two together or not at all.
 
 use super::{
-    CaseFile, Desk, IntakeError, Result, TRIES,
+    CaseFile, Claimed, Desk, IntakeError, Result, TRIES,
     inspect::{Examined, Inspection},
-    new_statement,
+    stating,
     submission::{AcceptedSubmission, NewSubmission, Submitted},
 };
 use crate::{
-    CaseId, ContentDigest, ErrorKind, NewDocument, NewStatement, SealedUpload, VersionId, deposit,
+    CaseId, ContentDigest, DocumentId, ErrorKind, NewDocument, SealedUpload, VersionId, deposit,
     intake::{Command, Key, Refusal, Requirement, Submission, Verdict},
 };
 
 /// What a statement about a deposit claims, by its verdict.
-pub(super) type Claims<'a> = &'a (dyn Fn(deposit::Verdict) -> Result<(Vec<u8>, ContentDigest)> + Send + Sync);
+pub(super) type Claims<'a> = &'a (dyn Fn(deposit::Verdict) -> Result<Claimed> + Send + Sync);
+
+/// What is handed in, looked at.
+struct HandedIn<'a> {
+    requirement: &'a Key,
+    said: &'a NewSubmission,
+    files: Vec<Examined>,
+    /// There if it is a deposit.
+    claims: Option<Claims<'a>>,
+}
+
+impl HandedIn<'_> {
+    /// The command that hands in this version, whose files have these lengths and digests.
+    fn submit(
+        &self,
+        document: DocumentId,
+        version: VersionId,
+        digest: ContentDigest,
+        pages: impl IntoIterator<Item = (u64, ContentDigest)>,
+    ) -> Command {
+        let mut new = Submission::new(document, version, digest, self.said.origin.clone());
+        for (examined, (bytes, digest)) in self.files.iter().zip(pages) {
+            new = new.file(examined.media_type(), bytes, digest);
+        }
+        new = new.form(self.said.form.clone());
+        (new.issued, new.valid_until) = (self.said.issued, self.said.valid_until);
+        Command::Submit { requirement: self.requirement.clone(), submission: new }
+    }
+}
 
 /// Why a submission is not taken in.
 struct Objection {
@@ -39,46 +67,36 @@ impl Desk {
         requirement: &Key,
         submission: NewSubmission,
     ) -> Result<Submitted> {
-        self.hand_in(case, requirement, &submission, None).await
+        self.hand_in(self.case(case).await?, requirement, &submission, None).await
     }
 
-    /// Hands in; if `claims` is there it is a deposit, whose refusal by the rules is on record, too.
+    /// Hands in for a case that was just read; if `claims` is there it is a deposit, whose refusal by the rules is
+    /// on record, too.
     pub(super) async fn hand_in(
         &self,
-        case: CaseId,
+        mut file: CaseFile,
         requirement: &Key,
-        submission: &NewSubmission,
+        said: &NewSubmission,
         claims: Option<Claims<'_>>,
     ) -> Result<Submitted> {
+        let template = file.template.clone();
+        let rule = template.requirement(requirement.as_str()).ok_or(Refusal::UnknownRequirement)?;
+        let mut files = Vec::with_capacity(said.files.len());
+        for new in &said.files {
+            files.push(Examined::of(new).await?);
+        }
+        let inspected = self.inspect(rule, &files).await?;
+        let handed_in = HandedIn { requirement, said, files, claims };
         for _ in 0..TRIES {
-            let file = self.case(case).await?;
-            let rule =
-                file.template().requirement(requirement.as_str()).ok_or(Refusal::UnknownRequirement)?;
-            let mut files = Vec::with_capacity(submission.files.len());
-            for new in &submission.files {
-                files.push(Examined::of(new).await?);
-            }
-            let inspected = self.inspect(rule, &files).await?;
-            let objection = match (inspected, self.expected(&file, rule, submission, &files)) {
-                (Some(objection), _) => Some(objection),
-                (None, Err(refusal)) if claims.is_some() && !refusal.is_about_the_request() => {
-                    let (verdict, reason) = (Verdict::Refused, refusal.to_string());
-                    Some(Objection { verdict, reason, code: "rules" })
-                }
-                (None, expected) => {
-                    expected?;
-                    None
-                }
-            };
-            let done = match objection {
-                Some(objection) => {
-                    self.set_aside(&file, rule, submission, &files, (objection, claims)).await?
-                }
-                None => self.take(file, requirement, submission, &files, claims).await?,
+            let ruled_out = if inspected.is_some() { None } else { self.ruled_out(&file, &handed_in)? };
+            let done = match inspected.as_ref().or(ruled_out.as_ref()) {
+                Some(objection) => self.set_aside(&file, &handed_in, objection).await?,
+                None => self.take(&mut file, &handed_in).await?,
             };
             if let Some(submitted) = done {
                 return Ok(submitted);
             }
+            file = self.case(file.case).await?;
         }
         Err(IntakeError::Contended)
     }
@@ -95,109 +113,75 @@ impl Desk {
         Ok(None)
     }
 
-    /// Decides before anything is stored, on content of which only the digest is not known.
-    fn expected(
-        &self,
-        file: &CaseFile,
-        rule: &Requirement,
-        submission: &NewSubmission,
-        files: &[Examined],
-    ) -> Result<(), Refusal> {
-        let known = file.state().requirement(rule.key().as_str()).and_then(|state| state.document);
-        let none = ContentDigest::of(b"");
-        let document = known.or_else(|| format!("{}{:032}", file.case(), 0).parse().ok());
-        let document = document.ok_or(Refusal::UnknownRequirement)?;
-        let version = VersionId::from_bytes([0; 16]);
-        let mut expected = Submission::new(document, version, none, submission.origin.clone());
-        for examined in files {
-            expected = expected.file(examined.media_type(), examined.bytes, none);
+    /// What the rules say before anything is stored: an objection to a deposit, or a refusal.
+    fn ruled_out(&self, file: &CaseFile, handed_in: &HandedIn<'_>) -> Result<Option<Objection>, Refusal> {
+        match self.expected(file, handed_in) {
+            Err(refusal) if handed_in.claims.is_some() && !refusal.is_about_the_request() => {
+                let (verdict, reason) = (Verdict::Refused, refusal.to_string());
+                Ok(Some(Objection { verdict, reason, code: "rules" }))
+            }
+            expected => expected.map(|()| None),
         }
-        let command = self.command(rule.key(), completed(expected, submission));
-        file.state().decide(file.template(), command, self.session.vault().now(), &self.actor).map(drop)
     }
 
-    fn command(&self, requirement: &Key, submission: Submission) -> Command {
-        Command::Submit { requirement: requirement.clone(), submission }
+    /// Decides on content of which only the digest is not known.
+    fn expected(&self, file: &CaseFile, handed_in: &HandedIn<'_>) -> Result<(), Refusal> {
+        let known = file.document_of(handed_in.requirement);
+        let document = known.or_else(|| format!("{}{:032}", file.case(), 0).parse().ok());
+        let document = document.ok_or(Refusal::UnknownRequirement)?;
+        let (version, none) = (VersionId::from_bytes([0; 16]), ContentDigest::of(b""));
+        let pages = handed_in.files.iter().map(|examined| (examined.bytes, none));
+        self.decided(file, handed_in.submit(document, version, none, pages)).map(drop)
     }
 
     /// Puts on record that something is not taken in; none if the case has changed since.
     async fn set_aside(
         &self,
         file: &CaseFile,
-        rule: &Requirement,
-        submission: &NewSubmission,
-        files: &[Examined],
-        (objection, claims): (Objection, Option<Claims<'_>>),
+        handed_in: &HandedIn<'_>,
+        objection: &Objection,
     ) -> Result<Option<Submitted>> {
+        let HandedIn { requirement, said, files, claims } = handed_in;
         let Objection { verdict, reason, code } = objection;
         let told = match verdict {
-            Verdict::Quarantined => deposit::Verdict::Quarantined(code.to_owned()),
-            Verdict::Refused => deposit::Verdict::Refused(code.to_owned()),
+            Verdict::Quarantined => deposit::Verdict::Quarantined((*code).to_owned()),
+            Verdict::Refused => deposit::Verdict::Refused((*code).to_owned()),
         };
         let claim = claims.map(|claims| claims(told)).transpose()?;
         let command = Command::SetAside {
-            requirement: rule.key().clone(),
-            verdict,
+            requirement: (*requirement).clone(),
+            verdict: *verdict,
             reason: reason.clone(),
             digest: claim.as_ref().map(|(_, digest)| *digest),
             bytes: files.iter().fold(0, |sum, examined| sum.saturating_add(examined.bytes)),
-            origin: submission.origin.clone(),
+            origin: said.origin.clone(),
         };
-        let event = file.state().decide(file.template(), command, self.session.vault().now(), &self.actor)?;
-        let statement = file.following(event);
-        let new = claiming(new_statement(&statement).follows(Some(file.newest)), claim);
-        match self.session.make_statement(file.case(), new).await {
-            Err(error) if error.kind() == ErrorKind::Superseded => Ok(None),
-            made => {
-                let made = made?;
-                Ok(Some(Submitted::SetAside {
-                    verdict,
-                    reason,
-                    file: file.after(statement, made.id, made.seq),
-                }))
-            }
-        }
+        let after = self.put_on_record(file, command, claim).await?;
+        let (verdict, reason) = (*verdict, reason.clone());
+        Ok(after.map(|file| Submitted::SetAside { verdict, reason, file }))
     }
 
     /// Stores and states; none if the requirement has got another document meanwhile.
-    async fn take(
-        &self,
-        mut file: CaseFile,
-        requirement: &Key,
-        submission: &NewSubmission,
-        files: &[Examined],
-        claims: Option<Claims<'_>>,
-    ) -> Result<Option<Submitted>> {
-        let sealed = self.store(&file, requirement, submission, files).await?;
-        let lengths = files.iter().zip(sealed.pages()).map(|(examined, page)| examined.bytes == page.len);
-        if let Some(changed) = lengths.into_iter().position(|same| !same) {
+    async fn take(&self, file: &mut CaseFile, handed_in: &HandedIn<'_>) -> Result<Option<Submitted>> {
+        let sealed = self.store(file, handed_in).await?;
+        let mut lengths = handed_in.files.iter().zip(sealed.pages());
+        if let Some(changed) = lengths.position(|(examined, page)| examined.bytes != page.len) {
             return Err(IntakeError::Changed(changed + 1));
         }
         let (document, version, digest) = (sealed.document(), sealed.version(), sealed.digest());
-        let claim = claims.map(|claims| claims(deposit::Verdict::Accepted)).transpose()?;
+        let claim = handed_in.claims.map(|claims| claims(deposit::Verdict::Accepted)).transpose()?;
         for _ in 0..TRIES {
-            let mut new = Submission::new(document, version, digest, submission.origin.clone());
-            for (examined, page) in files.iter().zip(sealed.pages()) {
-                new = new.file(examined.media_type(), page.len, page.digest);
-            }
-            let command = self.command(requirement, completed(new, submission));
-            let event = match file.state().decide(
-                file.template(),
-                command,
-                self.session.vault().now(),
-                &self.actor,
-            ) {
+            let pages = sealed.pages().iter().map(|page| (page.len, page.digest));
+            let statement = match self.decided(file, handed_in.submit(document, version, digest, pages)) {
                 Err(Refusal::OtherDocument { .. }) => return Ok(None),
                 decided => decided?,
             };
-            let statement = file.following(event);
-            let stating = claiming(new_statement(&statement).follows(Some(file.newest)), claim.clone());
-            match sealed.publish_stating(stating).await {
-                Err(error) if error.kind() == ErrorKind::Superseded => file = self.case(file.case()).await?,
+            match sealed.publish_stating(stating(&statement, file, claim.clone())).await {
+                Err(error) if error.kind() == ErrorKind::Superseded => *file = self.case(file.case()).await?,
                 published => {
                     let (stored, made) = published?;
                     let file = file.after(statement, made.id, made.seq);
-                    let (requirement, stored) = (requirement.clone(), stored.seq);
+                    let (requirement, stored) = (handed_in.requirement.clone(), stored.seq);
                     let accepted =
                         AcceptedSubmission { requirement, document, version, digest, stored, file };
                     return Ok(Some(Submitted::Accepted(accepted)));
@@ -208,15 +192,10 @@ impl Desk {
     }
 
     /// Writes the files and the form as the pages of a version that nothing shows yet.
-    async fn store(
-        &self,
-        file: &CaseFile,
-        requirement: &Key,
-        submission: &NewSubmission,
-        files: &[Examined],
-    ) -> Result<SealedUpload> {
+    async fn store(&self, file: &CaseFile, handed_in: &HandedIn<'_>) -> Result<SealedUpload> {
+        let HandedIn { requirement, said, files, .. } = handed_in;
         let described = described(requirement, files);
-        let document = file.state().requirement(requirement.as_str()).and_then(|state| state.document);
+        let document = file.document_of(requirement);
         let mut upload = match document {
             Some(document) => self.session.upload_version(document, described, "handed in anew").await?,
             None => self.session.upload(file.case(), described).await?,
@@ -230,22 +209,14 @@ impl Desk {
                 upload.write(&chunk).await?;
             }
         }
-        if !submission.form.is_empty() {
+        if !said.form.is_empty() {
             if !files.is_empty() {
                 upload.next_page().await?;
             }
-            upload.write(submission.form.to_page().as_bytes()).await?;
+            upload.write(said.form.to_page().as_bytes()).await?;
         }
         Ok(upload.seal().await?)
     }
-}
-
-/// What is said about a submission, added to what it is.
-fn completed(mut new: Submission, said: &NewSubmission) -> Submission {
-    new = new.form(said.form.clone());
-    new.issued = said.issued;
-    new.valid_until = said.valid_until;
-    new
 }
 
 /// A version is called by its requirement; what its files were called stands in its attributes, sealed like them.
@@ -259,11 +230,4 @@ fn described(requirement: &Key, files: &[Examined]) -> NewDocument {
     (1..).zip(files).fold(named, |named, (number, file): (usize, _)| {
         named.attribute(format!("name.{number}"), file.name.clone())
     })
-}
-
-fn claiming(statement: NewStatement, claim: Option<(Vec<u8>, ContentDigest)>) -> NewStatement {
-    match claim {
-        Some((claim, digest)) => statement.claim(claim).content(digest),
-        None => statement,
-    }
 }

@@ -24,23 +24,22 @@ impl Desk {
     pub async fn take_in(&self, case: CaseId, inbox: &Inbox, promise: &Promise) -> Result<Submitted> {
         let file = self.case(case).await?;
         let requirement = requirement_of(&file, promise)?;
-        let rule = file.template().requirement(requirement.as_str());
-        let rule = rule.ok_or(IntakeError::ForeignDeposit(promise.deposit()))?;
         let deposit = Arc::new(inbox.deposit(promise).await?);
-        let submission = submission(rule, &deposit)?;
+        let rule = file.template().requirement(requirement.as_str());
+        let submission = submission(rule.ok_or(IntakeError::ForeignDeposit(promise.deposit()))?, &deposit)?;
         let claims = |verdict| {
             let now = self.session.vault().now();
             let claim = deposit.claim(case, requirement.as_str(), verdict, now);
             Ok((claim.to_bytes()?, claim.content_digest()))
         };
-        let submitted = self.hand_in(case, &requirement, &submission, Some(&claims)).await?;
+        let submitted = self.hand_in(file, &requirement, &submission, Some(&claims)).await?;
         let remark = deposit.comment().trim();
         if remark.is_empty() || matches!(submitted, Submitted::SetAside { .. }) {
             return Ok(submitted);
         }
-        let (requirement, text) = (Some(requirement.clone()), remark.to_owned());
+        let (requirement, text) = (Some(requirement), remark.to_owned());
         let comment = Command::Comment { requirement, text, audience: Audience::Everyone };
-        match self.act(case, comment).await {
+        match self.act_on(submitted.file().clone(), comment).await {
             // A remark that cannot be kept keeps no document out.
             Ok(_) | Err(IntakeError::Refused(_)) => Ok(submitted),
             Err(error) => Err(error),

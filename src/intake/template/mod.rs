@@ -19,6 +19,7 @@ pub use field::{Choice, Field, FieldKind, Mask};
 pub use requirement::{Condition, FileRule, Necessity, Requirement, Rule};
 pub use words::{Attestation, Key, Language, MediaType, Text, WordError};
 
+use super::hex::{hex, unhex};
 use error::Fault;
 
 /// What a case needs: a named, versioned set of requirements.
@@ -240,7 +241,7 @@ impl TemplateHash {
 
 impl fmt::Display for TemplateHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex(&self.0))
     }
 }
 
@@ -254,12 +255,10 @@ impl FromStr for TemplateHash {
     type Err = WordError;
 
     fn from_str(text: &str) -> Result<Self, WordError> {
-        let byte = |i: usize| text.get(2 * i..2 * i + 2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        let bytes = core::array::from_fn(|i| byte(i).unwrap_or_default());
-        match Self(bytes) {
-            hash if hash.to_string() == text => Ok(hash),
-            _ => Err(WordError::new("not a template's hash: use 64 lower-case hexadecimal digits")),
-        }
+        let bytes = unhex(text).and_then(|bytes| bytes.try_into().ok());
+        bytes
+            .map(Self)
+            .ok_or_else(|| WordError::new("not a template's hash: use 64 lower-case hexadecimal digits"))
     }
 }
 
