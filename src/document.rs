@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    crypto::{digest, schedule},
+    crypto::{
+        digest::{self, Chaining, PartDigest},
+        schedule,
+    },
     error::{Error, Result},
     secret::SecretBytes,
     wire::{Malformed, Reader, Writer},
@@ -21,6 +24,7 @@ pub struct NewDocument {
     pub(crate) name: String,
     pub(crate) media_type: String,
     pub(crate) attributes: Attributes,
+    pub(crate) sha256: bool,
 }
 
 impl NewDocument {
@@ -31,6 +35,7 @@ impl NewDocument {
             name: name.into(),
             media_type: "application/octet-stream".into(),
             attributes: Attributes::new(),
+            sha256: false,
         }
     }
 
@@ -45,6 +50,14 @@ impl NewDocument {
     #[must_use]
     pub fn attribute(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.attributes.insert(name.into(), value.into());
+        self
+    }
+
+    /// Asks for the SHA-256 of each page beside its digest, as notaries and time-stampers expect; taken in the same
+    /// pass, on one core.
+    #[must_use]
+    pub fn with_sha256(mut self) -> Self {
+        self.sha256 = true;
         self
     }
 
@@ -64,6 +77,7 @@ impl NewDocument {
             name: r.text(NAME_CAP)?.to_owned(),
             media_type: r.text(MEDIA_TYPE_CAP)?.to_owned(),
             attributes: read_attributes(r)?,
+            sha256: false,
         })
     }
 }
@@ -161,7 +175,39 @@ pub(crate) enum Place {
 pub(crate) struct Page {
     pub(crate) len: u64,
     pub(crate) digest: [u8; 32],
+    /// If the writer was asked for it.
+    pub(crate) sha256: Option<[u8; 32]>,
     pub(crate) place: Place,
+    /// Of its parts, if they are two or more; zeros for padding alone.
+    pub(crate) chaining: Vec<Chaining>,
+}
+
+/// A page of a version, by its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct SealedPage {
+    /// Bytes of content.
+    pub len: u64,
+    /// The content's digest: its BLAKE3 hash.
+    pub digest: ContentDigest,
+    /// The SHA-256 of the content, if it was [asked for](NewDocument::with_sha256); hexadecimal where it is serialized.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "in_hex"))]
+    pub sha256: Option<[u8; 32]>,
+}
+
+impl SealedPage {
+    pub(crate) const fn of(page: &Page) -> Self {
+        Self { len: page.len, digest: page.content_digest(), sha256: page.sha256 }
+    }
+}
+
+#[cfg(feature = "serde")]
+fn in_hex<S: serde::Serializer>(sha256: &Option<[u8; 32]>, s: S) -> Result<S::Ok, S::Error> {
+    match sha256 {
+        Some(sha256) => s.collect_str(&crate::ids::Hex(sha256)),
+        None => s.serialize_none(),
+    }
 }
 
 impl Page {
@@ -191,6 +237,43 @@ impl Page {
     /// Padded bytes in part `index`.
     pub(crate) fn part_len(&self, index: u32) -> u64 {
         crate::padding::padme(self.len).saturating_sub(u64::from(index) * PART_LEN).min(PART_LEN)
+    }
+
+    /// Bytes of content in part `index`.
+    pub(crate) fn content_in(&self, index: u32) -> u64 {
+        self.len.saturating_sub(u64::from(index) * PART_LEN).min(PART_LEN)
+    }
+
+    /// Whether the content of part `index`, in pieces with these chaining values, belongs to the page's digest.
+    pub(crate) fn holds(&self, index: u32, pieces: &[Chaining]) -> bool {
+        match usize::try_from(index).ok().and_then(|index| self.chaining.get(index)) {
+            Some(chaining) => digest::joined(pieces) == *chaining,
+            None => index == 0 && self.chaining.is_empty() && digest::root(pieces) == self.digest,
+        }
+    }
+
+    /// Whether a part's digest, none if it is padding alone, is that of part `index`.
+    pub(crate) fn has(&self, index: u32, part: Option<PartDigest>) -> bool {
+        match usize::try_from(index).ok().and_then(|index| self.chaining.get(index)) {
+            Some(chaining) => part.map_or([0; 32], |part| *part.chaining()) == *chaining,
+            None => {
+                let only = part.map(|part| digest::page_digest(&[part]));
+                index == 0 && self.chaining.is_empty() && only == Some(self.digest)
+            }
+        }
+    }
+
+    /// Whether the chaining values are one for each of two parts or more, and come to the digest.
+    fn is_outlined(&self) -> bool {
+        let parts = usize::try_from(self.parts()).unwrap_or(usize::MAX);
+        if self.place == Place::Inline || parts == 1 {
+            return self.chaining.is_empty();
+        }
+        let content = usize::try_from(self.len.div_ceil(PART_LEN)).unwrap_or(usize::MAX);
+        let Some((content, padding)) = self.chaining.split_at_checked(content) else { return false };
+        self.chaining.len() == parts
+            && digest::root(content) == self.digest
+            && padding.iter().all(|chaining| *chaining == [0; 32])
     }
 }
 
@@ -245,6 +328,9 @@ pub(crate) fn write_pages(w: &mut Writer, pages: &[Page]) {
     w.u32(u32::try_from(pages.len()).unwrap_or(u32::MAX));
     for page in pages {
         w.u64(page.len).fixed(&page.digest);
+        w.optional(page.sha256.as_ref(), |w, sha256| {
+            w.fixed(sha256);
+        });
         let (code, runs) = match &page.place {
             Place::Inline => (0, [].as_slice()),
             Place::Parts(runs) => (1, runs.as_slice()),
@@ -252,6 +338,9 @@ pub(crate) fn write_pages(w: &mut Writer, pages: &[Page]) {
         w.u8(code).u32(u32::try_from(runs.len()).unwrap_or(u32::MAX));
         for run in runs {
             w.fixed(&run.attempt).u32(run.first).u32(run.parts);
+        }
+        for chaining in &page.chaining {
+            w.fixed(chaining);
         }
     }
 }
@@ -262,7 +351,28 @@ pub(crate) fn read_pages(r: &mut Reader<'_>) -> Result<Vec<Page>, Malformed> {
 }
 
 fn read_page(r: &mut Reader<'_>) -> Result<Page, Malformed> {
-    let (len, digest, code) = (r.u64()?, r.array()?, r.u8()?);
+    let (len, digest) = (r.u64()?, r.array()?);
+    let (sha256, code) = (r.optional(Reader::array)?, r.u8()?);
+    let (runs, parts) = read_runs(r)?;
+    let place = match code {
+        0 if runs.is_empty() && crate::padding::padme(len) <= crate::head::INLINE_CAP => Place::Inline,
+        1 => Place::Parts(runs),
+        _ => return Err(Malformed),
+    };
+    let mut page = Page { len, digest, sha256, place, chaining: Vec::new() };
+    if len > PAGE_LEN_CAP || (page.place != Place::Inline && page.parts() != parts) {
+        return Err(Malformed);
+    }
+    if parts > 1 {
+        let count = usize::try_from(parts).map_err(|_| Malformed)?;
+        let (chaining, _) = r.take(count.checked_mul(32).ok_or(Malformed)?)?.as_chunks::<32>();
+        page.chaining = chaining.to_vec();
+    }
+    if page.is_outlined() { Ok(page) } else { Err(Malformed) }
+}
+
+/// Runs that follow each other from part 0, and how many parts they have.
+fn read_runs(r: &mut Reader<'_>) -> Result<(Vec<Run>, u32), Malformed> {
     let count = r.count(RUNS_CAP)?;
     let mut runs = Vec::with_capacity(count);
     let mut next = 0u32;
@@ -274,17 +384,7 @@ fn read_page(r: &mut Reader<'_>) -> Result<Page, Malformed> {
         next = next.checked_add(run.parts).ok_or(Malformed)?;
         runs.push(run);
     }
-    let place = match code {
-        0 if runs.is_empty() && crate::padding::padme(len) <= crate::head::INLINE_CAP => Place::Inline,
-        1 => Place::Parts(runs),
-        _ => return Err(Malformed),
-    };
-    let page = Page { len, digest, place };
-    if len > PAGE_LEN_CAP || (page.place != Place::Inline && page.parts() != next) {
-        Err(Malformed)
-    } else {
-        Ok(page)
-    }
+    Ok((runs, next))
 }
 
 /// The sealed metadata of a case.
@@ -375,8 +475,9 @@ const ATTRIBUTES_CAP: usize = 64;
 const ATTRIBUTE_NAME_CAP: usize = 128;
 const ATTRIBUTE_VALUE_CAP: usize = 4096;
 const RUNS_CAP: usize = 1024;
-/// Bytes of a page, at most: so many that its parts are counted in 32 bits, padding included.
-pub(crate) const PAGE_LEN_CAP: u64 = 1 << 54;
+/// Bytes of content in a version, at most: so many that the chaining values of all parts fit in a head.
+pub(crate) const CONTENT_CAP: u64 = 128 << 30;
+const PAGE_LEN_CAP: u64 = CONTENT_CAP;
 const META_CAPACITY: usize = 4096;
 
 #[cfg(test)]
@@ -385,17 +486,54 @@ mod tests {
 
     fn meta() -> VersionMeta {
         let run = |attempt, first, parts| Run { attempt: [attempt; 16], first, parts };
-        let page = |len, place| Page { len, digest: [4; 32], place };
-        let pages = vec![
-            page(20 << 20, Place::Parts(vec![run(1, 0, 2), run(2, 2, 1)])),
-            page(0, Place::Parts(vec![run(2, 0, 1)])),
-        ];
+        let chaining = vec![[5; 32], [6; 32], [7; 32]];
+        let parts = Place::Parts(vec![run(1, 0, 2), run(2, 2, 1)]);
+        let digest = digest::root(&chaining);
+        let long = Page { len: 20 << 20, digest, sha256: Some([8; 32]), place: parts, chaining };
+        let parts = Place::Parts(vec![run(2, 0, 1)]);
+        let empty = Page { len: 0, digest: [4; 32], sha256: None, place: parts, chaining: Vec::new() };
+        let pages = vec![long, empty];
         VersionMeta {
             blind: [1; 32],
             document: NewDocument::named("INE.pdf").attribute("b", "2").attribute("a", "1"),
             content_digest: ContentDigest::of_pages(&pages),
             pages,
         }
+    }
+
+    #[test]
+    fn chaining_values_are_one_for_each_part_and_come_to_the_digest() {
+        let of = |chaining: Vec<Chaining>| {
+            let mut meta = meta();
+            meta.pages[0].chaining = chaining;
+            VersionMeta::parse(&meta.encode())
+        };
+        assert!(of(vec![[5; 32], [6; 32], [7; 32]]).is_ok());
+        for other in [
+            vec![],
+            vec![[5; 32], [6; 32]],
+            vec![[5; 32], [6; 32], [7; 32], [0; 32]],
+            vec![[6; 32], [5; 32], [7; 32]],
+            vec![[5; 32], [6; 32], [9; 32]],
+        ] {
+            assert_eq!(of(other), Err(Malformed));
+        }
+    }
+
+    #[test]
+    fn a_part_of_padding_alone_contributes_zeros() {
+        // The shortest page whose padding fills a part of its own.
+        let mut page = Page { len: (512 << 20) + 1, ..meta().pages.swap_remove(0) };
+        assert_eq!((page.parts(), page.len.div_ceil(PART_LEN), page.content_in(65)), (66, 65, 0));
+        page.chaining = vec![[5; 32]; 65];
+        page.digest = digest::root(&page.chaining);
+        assert!(!page.is_outlined(), "one is missing");
+        page.chaining.push([0; 32]);
+        assert!(page.is_outlined() && page.has(65, None) && page.holds(65, &[]));
+        let some = digest::part_digest(65 * PART_LEN, b"content");
+        assert!(!page.has(65, Some(some)) && !page.holds(65, &[*some.chaining()]) && !page.has(64, None));
+        page.chaining[65] = [5; 32];
+        assert!(!page.is_outlined(), "padding is content nowhere");
     }
 
     #[test]

@@ -85,7 +85,7 @@ pub(crate) use crypto::digest::{ContentHasher, HashedContent, sha256};
 #[cfg(feature = "intake")]
 pub use deposit::{DepositId, RequestId};
 pub use disclosure::{Disclosed, Disclosure};
-pub use document::{Attributes, ContentDigest, NewDocument};
+pub use document::{Attributes, ContentDigest, NewDocument, SealedPage};
 #[cfg(feature = "fs")]
 pub use env::ThreadSleeper;
 pub use env::{Clock, Entropy, EntropyError, NoSleep, Sleeper, SystemClock, SystemEntropy, Timestamp};
@@ -112,7 +112,7 @@ pub use session::{
     NewCase, NewStatement, OpenedRecord, Opener, Outcome, Personal, RevocationReport, Session,
     SessionBuilder, Statement, StatementPage, Stored, VersionInfo, WhoCanOpen,
 };
-pub use transfer::{Delivery, Opened, OpenedDocument, Reader, SealedPage, SealedUpload, Upload, UploadToken};
+pub use transfer::{Delivery, Opened, OpenedDocument, Reader, SealedUpload, Upload, UploadToken};
 pub use vault::{SlotId, SlotInfo, Vault, VaultOptions};
 pub use verification::{CheckedIndex, CheckedTiles, KeptCheckpoint, LogReader, VerifiedLog};
 #[cfg(feature = "fs")]

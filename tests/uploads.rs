@@ -1,6 +1,6 @@
 //! Uploads that are given up, go on twice, or are interrupted while they finish.
 #![cfg(feature = "testing")]
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions, reason = "tests")]
 
 mod common;
 
@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use common::{block_on, vault, vault_on};
 use docvault::{
-    ErrorKind, NewDocument, NoSleep, Vault, VaultOptions,
+    ErrorKind, NewDocument, NoSleep, UploadToken, Vault, VaultOptions,
     keys::LocalKey,
     storage::{
         MemoryStorage, Storage,
         testing::{CrashStorage, InFlight},
     },
 };
+use sha2::{Digest as _, Sha256};
 
 const BIG: usize = (8 << 20) + 100;
 
@@ -186,5 +187,40 @@ fn padding_of_a_closed_page_is_not_taken_for_content() {
             let stored = upload.finish().await.unwrap();
             assert_eq!(desk.retrieve(stored.document).await.unwrap(), content, "{len}");
         }
+    });
+}
+
+/// Asked for once, it is taken of every page, and by whoever goes on with the upload.
+#[test]
+fn sha256_is_taken_on_request_over_interruptions_too() {
+    let sha256 = |content: &[u8]| -> [u8; 32] { Sha256::digest(content).into() };
+    block_on(async {
+        let (vault, _kept) = vault().await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        let front: Vec<u8> = (0..2 * BIG).map(|i| u8::try_from(i % 251).unwrap() + 1).collect();
+        let mut first = desk.upload(case, NewDocument::named("deed").with_sha256()).await.unwrap();
+        let token = first.token().unwrap().to_bytes();
+        first.write(&front[..BIG + 5]).await.unwrap();
+        drop(first);
+        let token = UploadToken::from_bytes(&token).unwrap();
+        let mut second = desk.resume_upload(&token).await.unwrap();
+        let taken = usize::try_from(second.position()).unwrap();
+        assert_eq!(taken, 8 << 20);
+        second.write(&front[taken..]).await.unwrap();
+        second.next_page().await.unwrap();
+        second.write(b"back").await.unwrap();
+        let stored = second.finish().await.unwrap();
+        let pages = desk.describe(stored.document).await.unwrap().pages;
+        let found: Vec<_> = pages.iter().map(|page| (page.len, page.sha256)).collect();
+        assert_eq!(found, [(front.len() as u64, Some(sha256(&front))), (4, Some(sha256(b"back")))]);
+        // Small enough for its head, and not asked for.
+        let asked =
+            desk.store(case, NewDocument::named("note").with_sha256(), b"note".to_vec()).await.unwrap();
+        let plain = desk.store(case, NewDocument::named("note"), b"note".to_vec()).await.unwrap();
+        let of = async |document| desk.describe(document).await.unwrap().pages[0].sha256;
+        assert_eq!(of(asked.document).await, Some(sha256(b"note")));
+        assert_eq!(of(plain.document).await, None);
+        assert_eq!(asked.digest, plain.digest);
     });
 }

@@ -15,6 +15,20 @@ pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
+/// SHA-256 (FIPS 180-4) of what comes in pieces.
+#[derive(Clone, Default)]
+pub(crate) struct Sha256Hasher(Sha256);
+
+impl Sha256Hasher {
+    pub(crate) fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    pub(crate) fn finish(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+}
+
 /// Hashes a content that comes in pieces, from its beginning.
 #[cfg(feature = "intake")]
 pub(crate) struct ContentHasher {
@@ -63,15 +77,25 @@ impl ContentHasher {
     }
 }
 
-/// What one part of a page contributes to the page's BLAKE3 hash.
+/// What one part of a page, or a chunk of it, contributes to the page's BLAKE3 hash.
 ///
 /// A part starts at a multiple of the part size, a power of two of at least 1,024 bytes, so it is a
 /// subtree of BLAKE3's tree (BLAKE3 §2.1) and parts can be hashed in any order. The first part also
 /// keeps its hash as a root, in case it stays the only one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PartDigest {
-    chaining: [u8; 32],
+    chaining: Chaining,
     root: Option<[u8; 32]>,
+}
+
+/// A non-root chaining value (BLAKE3 §2.4).
+pub(crate) type Chaining = [u8; 32];
+
+impl PartDigest {
+    /// What it contributes where it is not alone.
+    pub(crate) const fn chaining(&self) -> &Chaining {
+        &self.chaining
+    }
 }
 
 /// Digests the part of a page that starts at byte `offset`.
@@ -88,7 +112,7 @@ pub(crate) fn part_digest(offset: u64, part: &[u8]) -> PartDigest {
 
 /// What a part contributes, from digests of its pieces in order, each of [`PIECE`] bytes but the last.
 pub(crate) fn of_pieces(offset: u64, pieces: &[PartDigest]) -> PartDigest {
-    PartDigest { chaining: chaining(pieces), root: (offset == 0).then(|| page_digest(pieces)) }
+    PartDigest { chaining: joined(&chaining_of(pieces)), root: (offset == 0).then(|| page_digest(pieces)) }
 }
 
 /// The BLAKE3 hash of a page in memory.
@@ -97,33 +121,41 @@ pub(crate) fn of_page(content: &[u8]) -> [u8; 32] {
     page_digest(&pieces::map(content, PIECE, |index, piece| part_digest(offset(index), piece)))
 }
 
-// BLAKE3 §2.1: the left subtree of a parent holds the largest power-of-two number of chunks that
-// leaves at least one byte for the right. All parts but the last are of one power-of-two size, so
-// the same rule holds over parts.
 /// The BLAKE3 hash of a page, from its parts in order; at least one.
 pub(crate) fn page_digest(parts: &[PartDigest]) -> [u8; 32] {
     match parts {
         [] => *blake3::hash(&[]).as_bytes(),
         [only] => only.root.unwrap_or(only.chaining),
-        _ => {
-            let (left, right) = parts.split_at(left_parts(parts.len()));
-            *merge_subtrees_root(&chaining(left), &chaining(right), Mode::Hash).as_bytes()
-        }
+        _ => root(&chaining_of(parts)),
     }
 }
 
-fn chaining(parts: &[PartDigest]) -> [u8; 32] {
+fn chaining_of(parts: &[PartDigest]) -> Vec<Chaining> {
+    parts.iter().map(|part| part.chaining).collect()
+}
+
+// BLAKE3 §2.1: the left subtree of a parent holds the largest power-of-two number of chunks that
+// leaves at least one byte for the right. All parts but the last are of one power-of-two size, so
+// the same rule holds over parts.
+/// The BLAKE3 hash of what has these chaining values, at least two, in order.
+pub(crate) fn root(parts: &[Chaining]) -> [u8; 32] {
+    let (left, right) = parts.split_at(left_parts(parts.len()));
+    *merge_subtrees_root(&joined(left), &joined(right), Mode::Hash).as_bytes()
+}
+
+/// The chaining value of what has these, in order.
+pub(crate) fn joined(parts: &[Chaining]) -> Chaining {
     match parts {
         [] => [0; 32],
-        [only] => only.chaining,
+        [only] => *only,
         _ => {
             let (left, right) = parts.split_at(left_parts(parts.len()));
-            merge_subtrees_non_root(&chaining(left), &chaining(right), Mode::Hash)
+            merge_subtrees_non_root(&joined(left), &joined(right), Mode::Hash)
         }
     }
 }
 
-/// The largest power of two smaller than `parts`, which is at least 2.
+/// The largest power of two smaller than `parts`, which is at least 2; 0 or 1 of fewer.
 const fn left_parts(parts: usize) -> usize {
     parts.next_power_of_two() / 2
 }

@@ -47,6 +47,7 @@ labels! {
     LOCAL_SLOT = "local slot";
     OUTER_BODY = "outer body";
     OUTER_BODY_KEY = "key of outer body";
+    OUTLINE = "outline";
     PAGES = "pages";
     PASSPHRASE_SLOT = "passphrase slot";
     RECIPIENT = "recipient";

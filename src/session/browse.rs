@@ -4,7 +4,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::Session;
 use crate::{
-    document::{Attributes, ContentDigest},
+    document::{Attributes, ContentDigest, SealedPage},
     env::Timestamp,
     error::{Error, ErrorKind, Result},
     ids::{CaseId, DocumentId, VersionId},
@@ -54,8 +54,8 @@ pub struct Described {
     pub attributes: Attributes,
     /// Bytes of content, over all pages.
     pub len: u64,
-    /// Pages.
-    pub pages: usize,
+    /// The pages, in order.
+    pub pages: Vec<SealedPage>,
     /// The content's digest.
     pub digest: ContentDigest,
     /// When it was stored.
@@ -240,7 +240,7 @@ impl Session {
             version: plan::version(row),
             ordinal: plan::ordinal(row),
             len: meta.len(),
-            pages: meta.pages.len(),
+            pages: meta.pages.iter().map(SealedPage::of).collect(),
             digest: meta.content_digest,
             name: meta.document.name,
             media_type: meta.document.media_type,

@@ -3,6 +3,7 @@
 mod delivery;
 mod opened;
 mod part;
+mod range;
 mod reader;
 mod sealed;
 mod source;
@@ -13,7 +14,7 @@ mod upload;
 pub use delivery::Delivery;
 pub use opened::{Opened, OpenedDocument};
 pub use reader::Reader;
-pub use sealed::{SealedPage, SealedUpload};
+pub use sealed::SealedUpload;
 pub use token::UploadToken;
 pub use upload::Upload;
 

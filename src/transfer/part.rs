@@ -6,10 +6,11 @@ use crate::{
     crypto::{
         chunked::{self, ChaCha20Poly1305, Draft, HkdfSha256, OpenError},
         digest::{self, PIECE, PartDigest},
+        schedule,
     },
     document::PART_LEN,
     env::{Entropy, EntropyError},
-    secret::Secret,
+    secret::{Secret, SecretBytes},
 };
 
 /// Which part, and what it is sealed under.
@@ -19,6 +20,8 @@ pub(super) struct Part<'a> {
     pub(super) attempt: [u8; 16],
     pub(super) page: u32,
     pub(super) index: u32,
+    /// It stays in its head, and has no outline.
+    pub(super) inline: bool,
 }
 
 impl Part<'_> {
@@ -35,8 +38,6 @@ impl Part<'_> {
 
     /// Seals what `draft` gathered, then `rest`, then zeros up to `padded` bytes.
     ///
-    /// The digest is of the content alone; none if there is only padding.
-    ///
     /// # Errors
     ///
     /// [`EntropyError`].
@@ -49,27 +50,65 @@ impl Part<'_> {
     ) -> Result<(Vec<u8>, Option<PartDigest>), EntropyError> {
         let content = draft.len().saturating_add(rest.len());
         let see = |index, chunk: &[u8]| self.digest(content, index, chunk);
-        let (sealed, digests) = draft.seal((self.key, &self.context()), rest, padded, entropy, see)?;
-        Ok((sealed, self.join(content, &digests)))
+        let (mut sealed, pieces) = draft.seal((self.key, &self.context()), rest, padded, entropy, see)?;
+        let outline = self.outline(&pieces, padded);
+        if !outline.is_empty() {
+            sealed.extend_from_slice(&chunked::seal(self.key, &self.outline_context(), &outline, entropy)?);
+        }
+        Ok((sealed, self.join(content, &pieces)))
     }
 
     /// Opens a part into `padded`, which must have its length; `content` bytes of it are no padding.
     ///
     /// # Errors
     ///
-    /// [`OpenError`], also if the padding is not zero; nothing may be released then.
+    /// [`OpenError`], also if the padding is not zero or the outline is another; nothing may be released then.
     pub(super) fn open(
         &self,
         sealed: &[u8],
         content: usize,
         padded: &mut [u8],
     ) -> Result<Option<PartDigest>, OpenError> {
+        let split = sealed.split_at_checked(chunked::sealed_capacity(padded.len()));
+        let (sealed, outline) = split.ok_or(OpenError)?;
         let see = |index, chunk: &[u8]| self.digest(content, index, chunk);
         let context = self.context();
         let key = (self.key.expose().as_slice(), context.as_slice());
-        let digests = chunked::open_into::<ChaCha20Poly1305, HkdfSha256, _>(key, sealed, padded, see)?;
+        let pieces = chunked::open_into::<ChaCha20Poly1305, HkdfSha256, _>(key, sealed, padded, see)?;
         let padding = padded.get(content..).ok_or(OpenError)?;
-        if padding.iter().any(|byte| *byte != 0) { Err(OpenError) } else { Ok(self.join(content, &digests)) }
+        if padding.iter().any(|byte| *byte != 0) {
+            return Err(OpenError);
+        }
+        self.check_outline(outline, &self.outline(&pieces, padded.len()))?;
+        Ok(self.join(content, &pieces))
+    }
+
+    fn check_outline(&self, sealed: &[u8], expected: &[u8]) -> Result<(), OpenError> {
+        let same = match expected {
+            [] => sealed.is_empty(),
+            expected => *self.open_outline(sealed)? == expected,
+        };
+        if same { Ok(()) } else { Err(OpenError) }
+    }
+
+    /// The chaining values of the part's pieces, padding included.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`].
+    pub(super) fn open_outline(&self, sealed: &[u8]) -> Result<SecretBytes, OpenError> {
+        chunked::open(self.key, &self.outline_context(), sealed)
+    }
+
+    /// What the outline of these pieces holds; nothing if there is none.
+    fn outline(&self, pieces: &[Option<PartDigest>], padded: usize) -> Vec<u8> {
+        let outlined = if self.inline { 0 } else { outlined(padded) };
+        let pieces = pieces.iter().take(outlined);
+        pieces.flat_map(|piece| piece.map_or([0; 32], |piece| *piece.chaining())).collect()
+    }
+
+    fn outline_context(&self) -> [u8; 32] {
+        schedule::context(schedule::OUTLINE, &[&self.context()])
     }
 
     /// Digests what is content in a chunk of the part.
@@ -87,6 +126,12 @@ impl Part<'_> {
         let digests: Vec<PartDigest> = digests.iter().flatten().copied().collect();
         Some(digest::of_pieces(self.offset(), &digests))
     }
+}
+
+/// Pieces in the outline of a part of `padded` bytes; none if it has but one.
+pub(super) const fn outlined(padded: usize) -> usize {
+    let pieces = padded.div_ceil(PIECE);
+    if pieces < 2 { 0 } else { pieces }
 }
 
 /// A range of a buffer, cut to it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::token::Target;
 use crate::{
-    document::{ContentDigest, VersionMeta},
+    document::{ContentDigest, SealedPage, VersionMeta},
     error::Result,
     ids::{CaseId, DocumentId, VersionId},
     ledger::Command,
@@ -27,16 +27,6 @@ pub struct SealedUpload {
     len: u64,
 }
 
-/// A page of a version, by its content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SealedPage {
-    /// Bytes of content.
-    pub len: u64,
-    /// The content's digest: its BLAKE3 hash.
-    pub digest: ContentDigest,
-}
-
 impl fmt::Debug for SealedUpload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SealedUpload").field("version", &self.version()).finish_non_exhaustive()
@@ -45,8 +35,7 @@ impl fmt::Debug for SealedUpload {
 
 impl SealedUpload {
     pub(super) fn new(session: Session, target: Target, meta: &VersionMeta, effect: Hash) -> Self {
-        let page = |page: &crate::document::Page| SealedPage { len: page.len, digest: page.content_digest() };
-        let pages = meta.pages.iter().map(page).collect();
+        let pages = meta.pages.iter().map(SealedPage::of).collect();
         Self { session, target, effect, pages, digest: meta.content_digest, len: meta.len() }
     }
 

@@ -7,13 +7,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::future::try_join;
+use futures_util::future::try_join3;
 
-use super::part::{Part, within};
+use super::{
+    part::{Part, within},
+    range::{PartRangeOpener, outline_range, stored_len},
+};
 use crate::{
     crypto::{
-        chunked::{self, OpenError, PREFIX_LEN, RangeOpener},
-        digest::PartDigest,
+        chunked::{self, OpenError, PREFIX_U64},
         pieces,
     },
     document::{PART_LEN, Page, Place},
@@ -33,7 +35,7 @@ pub(crate) struct ContentSource {
     head: VersionHead,
     context: [u8; 32],
     /// What opens ranges of the parts that ranges were read of.
-    openers: Mutex<BTreeMap<(usize, u32), Arc<RangeOpener>>>,
+    openers: Mutex<BTreeMap<(usize, u32), Arc<PartRangeOpener>>>,
 }
 
 impl core::fmt::Debug for ContentSource {
@@ -71,13 +73,13 @@ impl ContentSource {
             return self.inline();
         }
         let (attempt, name) = self.part_name(page, part)?;
-        let expected = chunked::sealed_len(described.part_len(part));
+        let expected = stored_len(described.part_len(part));
         let sealed = self.vault.ledger().storage().read(&name, None).await?;
         let sealed = sealed.filter(|sealed| u64::try_from(sealed.len()).ok() == expected);
         Ok((attempt, sealed.ok_or_else(|| Error::corrupt(format!("object {name}")))?))
     }
 
-    /// Opens a part into `padded`, which must have its length, and gives its digest.
+    /// Opens a part into `padded`, which must have its length; all of it belongs to the page's digest.
     ///
     /// # Errors
     ///
@@ -87,10 +89,12 @@ impl ContentSource {
         (page, index): (usize, u32),
         (attempt, sealed): &SealedPart,
         padded: &mut [u8],
-    ) -> Result<Option<PartDigest>> {
-        let content = content_len(self.page(page)?, index).map_err(|OpenError| self.corrupt())?;
+    ) -> Result<()> {
+        let described = self.page(page)?;
+        let content = content_len(described, index).map_err(|OpenError| self.corrupt())?;
         let part = self.part((page, index), *attempt);
-        part.open(sealed, content, padded).map_err(|OpenError| self.corrupt())
+        let digest = part.open(sealed, content, padded).map_err(|OpenError| self.corrupt())?;
+        if described.has(index, digest) { Ok(()) } else { Err(self.corrupt()) }
     }
 
     /// Bytes of content, across pages and parts; `range` must lie within.
@@ -124,46 +128,43 @@ impl ContentSource {
             let within = within(whole.len(), &range).ok_or_else(|| self.corrupt())?;
             return Ok(super::reader::release(whole).slice(within));
         }
-        let (attempt, name) = self.part_name(page, index)?;
-        let corrupt = |OpenError| Error::corrupt(format!("object {name}"));
-        let (opener, sealed) = self.fetch_range((page, index), attempt, &name, &range).await?;
-        let (opened, within) = opener.open_chunks(&range, &sealed).map_err(corrupt)?;
+        let (opener, sealed) = self.fetch_range((page, index), &range).await?;
+        let opened = opener.open(self.page(page)?, &range, &sealed);
+        let (opened, within) = opened.map_err(|OpenError| self.corrupt())?;
         Ok(super::reader::release(opened).slice(within))
     }
 
     /// The sealed chunks that hold `range`, and what opens them: one round trip, the first time too.
     async fn fetch_range(
         &self,
-        (page, index): (usize, u32),
-        attempt: [u8; 16],
-        name: &ObjectKey,
+        at: (usize, u32),
         range: &Range<u64>,
-    ) -> Result<(Arc<RangeOpener>, Bytes)> {
+    ) -> Result<(Arc<PartRangeOpener>, Bytes)> {
+        let (attempt, name) = self.part_name(at.0, at.1)?;
         let corrupt = || Error::corrupt(format!("object {name}"));
-        let len = self.page(page)?.part_len(index);
-        let storage = self.vault.ledger().storage();
+        let (storage, name) = (self.vault.ledger().storage(), &name);
         let read = |range| async move { storage.read(name, Some(range)).await?.ok_or_else(corrupt) };
+        let len = self.page(at.0)?.part_len(at.1);
         let chunks = read(chunked::sealed_range(len, range));
-        if let Some(opener) = self.known_opener((page, index)) {
+        if let Some(opener) = self.known_opener(at) {
             return Ok((opener, chunks.await?));
         }
-        let prefix_range = 0..u64::try_from(PREFIX_LEN).unwrap_or(u64::MAX);
-        let (prefix, sealed) = try_join(read(prefix_range), chunks).await?;
-        let prefix = prefix.first_chunk::<PREFIX_LEN>().ok_or_else(corrupt)?;
-        let context = self.part((page, index), attempt).context();
-        let sealed_len = chunked::sealed_len(len).ok_or_else(corrupt)?;
-        let opener = RangeOpener::new(self.head.key.key.expose(), &context, prefix, sealed_len);
+        let outline = outline_range(len).ok_or_else(corrupt)?;
+        let outline = async { if outline.is_empty() { Ok(Bytes::new()) } else { read(outline).await } };
+        let (prefix, outline, sealed) = try_join3(read(0..PREFIX_U64), outline, chunks).await?;
+        let part = self.part(at, attempt);
+        let opener = PartRangeOpener::new(&part, self.page(at.0)?, &prefix, &outline);
         let opener = Arc::new(opener.map_err(|OpenError| corrupt())?);
-        self.keep_opener((page, index), Arc::clone(&opener));
+        self.keep_opener(at, Arc::clone(&opener));
         Ok((opener, sealed))
     }
 
-    fn known_opener(&self, at: (usize, u32)) -> Option<Arc<RangeOpener>> {
+    fn known_opener(&self, at: (usize, u32)) -> Option<Arc<PartRangeOpener>> {
         // No panic can leave the map half changed.
         self.openers.lock().unwrap_or_else(PoisonError::into_inner).get(&at).cloned()
     }
 
-    fn keep_opener(&self, at: (usize, u32), opener: Arc<RangeOpener>) {
+    fn keep_opener(&self, at: (usize, u32), opener: Arc<PartRangeOpener>) {
         let mut openers = self.openers.lock().unwrap_or_else(PoisonError::into_inner);
         if openers.len() >= OPENERS {
             openers.clear();
@@ -187,8 +188,9 @@ impl ContentSource {
     }
 
     fn part(&self, (page, index): (usize, u32), attempt: [u8; 16]) -> Part<'_> {
+        let inline = self.pages().get(page).is_some_and(|page| page.place == Place::Inline);
         let page = u32::try_from(page).unwrap_or(u32::MAX);
-        Part { key: &self.head.key.key, content_context: &self.context, attempt, page, index }
+        Part { key: &self.head.key.key, content_context: &self.context, attempt, page, index, inline }
     }
 
     fn part_name(&self, page: usize, part: u32) -> Result<([u8; 16], ObjectKey)> {
@@ -222,8 +224,7 @@ impl ContentSource {
 
 /// Bytes of a part that are no padding.
 pub(super) fn content_len(page: &Page, part: u32) -> Result<usize, OpenError> {
-    let len = page.len.saturating_sub(u64::from(part) * PART_LEN).min(PART_LEN);
-    usize::try_from(len).map_err(|_| OpenError)
+    usize::try_from(page.content_in(part)).map_err(|_| OpenError)
 }
 
 /// The parts of a page, which starts at `page_start`, that may hold bytes of `range`.
@@ -232,5 +233,5 @@ fn parts_of(page: &Page, page_start: u64, range: &Range<u64>) -> Range<u32> {
     index(range.start)..page.parts().min(index(range.end).saturating_add(1))
 }
 
-/// Openers kept, some 200 bytes each.
-const OPENERS: usize = 1024;
+/// Openers kept, some 16 KiB each.
+const OPENERS: usize = 256;

@@ -84,6 +84,7 @@ impl UploadToken {
         w.optional(reason.as_deref(), |w, reason| {
             w.text(reason);
         });
+        w.u8(u8::from(described.sha256));
         crate::document::write_pages(&mut w, pages);
         let context = head.bind(schedule::UPLOAD_TOKEN, &key.id, &[]);
         Ok(Self {
@@ -168,8 +169,9 @@ impl UploadToken {
 
 fn read_draft(padded: &[u8]) -> Result<(NewDocument, Option<String>, Vec<Page>), Malformed> {
     let mut r = Reader::new(padding::unpad(padded)?);
-    let described = NewDocument::read(&mut r)?;
+    let mut described = NewDocument::read(&mut r)?;
     let reason = r.optional(|r| r.text(REASON_CAP).map(str::to_owned))?;
+    described.sha256 = r.optional(|_| Ok(()))?.is_some();
     let pages = crate::document::read_pages(&mut r)?;
     r.finish()?;
     Ok((described, reason, pages))

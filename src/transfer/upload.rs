@@ -13,9 +13,9 @@ use super::{
 use crate::{
     crypto::{
         chunked::Draft,
-        digest::{self, PartDigest},
+        digest::{self, PartDigest, Sha256Hasher},
     },
-    document::{ContentDigest, PAGE_LEN_CAP, PAGES_CAP, PART_LEN, Page, Place, Run, VersionMeta},
+    document::{CONTENT_CAP, ContentDigest, NewDocument, PAGES_CAP, PART_LEN, Page, Place, Run, VersionMeta},
     env::random,
     error::{Error, Result},
     head::INLINE_CAP,
@@ -65,10 +65,16 @@ struct OpenPage {
     len: u64,
     runs: Vec<Run>,
     digests: Vec<PartDigest>,
+    /// If it was asked for.
+    sha256: Option<Sha256Hasher>,
     draft: Draft,
 }
 
 impl OpenPage {
+    fn of(document: &NewDocument) -> Self {
+        Self { sha256: document.sha256.then(Sha256Hasher::default), ..Self::default() }
+    }
+
     fn parts(&self) -> u32 {
         self.runs.last().map_or(0, |run| run.first.saturating_add(run.parts))
     }
@@ -80,6 +86,18 @@ impl OpenPage {
             None => self.runs.push(Run { attempt, first: self.parts(), parts: 1 }),
         }
     }
+
+    /// The page as it stands; it is inline if no part of it was stored.
+    fn close(self) -> Page {
+        let (parts, digest) = (self.parts(), digest::page_digest(&self.digests));
+        let mut chaining = Vec::new();
+        if parts > 1 {
+            chaining.extend(self.digests.iter().map(|part| *part.chaining()));
+            chaining.resize(usize::try_from(parts).unwrap_or(usize::MAX), [0; 32]);
+        }
+        let place = if self.runs.is_empty() { Place::Inline } else { Place::Parts(self.runs) };
+        Page { len: self.len, digest, sha256: self.sha256.map(Sha256Hasher::finish), place, chaining }
+    }
 }
 
 impl Upload {
@@ -88,9 +106,9 @@ impl Upload {
         let content_context = target.key.content_context(&target.head);
         Ok(Self {
             session,
+            page: OpenPage::of(&target.described),
             target,
             pages: Vec::new(),
-            page: OpenPage::default(),
             content_context,
             attempt,
             storing: VecDeque::new(),
@@ -139,7 +157,7 @@ impl Upload {
         while !bytes.is_empty() {
             let room = PART_USIZE.saturating_sub(self.page.draft.len());
             let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
-            self.count(now.len())?;
+            self.count(now)?;
             if now.len() == room {
                 self.store_part(now, PART_USIZE).await?;
             } else {
@@ -229,12 +247,19 @@ impl Upload {
         Ok(())
     }
 
-    fn count(&mut self, bytes: usize) -> Result<()> {
-        let len = u64::try_from(bytes).ok().and_then(|len| self.page.len.checked_add(len));
+    fn count(&mut self, bytes: &[u8]) -> Result<()> {
+        let len = u64::try_from(bytes.len()).ok().and_then(|len| self.page.len.checked_add(len));
         self.page.len = len
-            .filter(|len| *len <= PAGE_LEN_CAP)
-            .ok_or_else(|| Error::invalid("a page has at most 16 PiB"))?;
+            .filter(|len| self.finished_len().saturating_add(*len) <= CONTENT_CAP)
+            .ok_or_else(|| Error::invalid("a version has at most 128 GiB"))?;
+        if let Some(sha256) = &mut self.page.sha256 {
+            sha256.update(bytes);
+        }
         Ok(())
+    }
+
+    fn finished_len(&self) -> u64 {
+        self.pages.iter().fold(0, |sum, page| sum.saturating_add(page.len))
     }
 
     /// Keeps bytes that do not complete a part.
@@ -259,7 +284,7 @@ impl Upload {
         if !self.page.draft.holds(padded) {
             self.page.draft.move_to(core::mem::take(&mut self.spare), padded);
         }
-        let sealed = self.seal_part((page, index), rest, padded)?;
+        let sealed = self.seal_part((page, index), rest, padded, false)?;
         self.page.sealed_by(self.attempt);
         self.settle(STORING - 1).await?;
         let (vault, head) = (self.session.vault().clone(), &self.target.head);
@@ -270,11 +295,18 @@ impl Upload {
         Ok(())
     }
 
-    fn seal_part(&mut self, (page, index): (u32, u32), rest: &[u8], padded: usize) -> Result<Bytes> {
+    fn seal_part(
+        &mut self,
+        (page, index): (u32, u32),
+        rest: &[u8],
+        padded: usize,
+        inline: bool,
+    ) -> Result<Bytes> {
         let (key, content_context, attempt) = (&self.target.key.key, &self.content_context, self.attempt);
-        let part = Part { key, content_context, attempt, page, index };
+        let part = Part { key, content_context, attempt, page, index, inline };
         let draft = core::mem::take(&mut self.page.draft);
-        let (mut sealed, digest) = part.seal(draft, rest, padded, self.session.vault().ledger().entropy())?;
+        let entropy = self.session.vault().ledger().entropy();
+        let (mut sealed, digest) = part.seal(draft, rest, padded, entropy)?;
         self.page.digests.extend(digest);
         if padded < PART_USIZE {
             // A storage in memory would keep what the buffer is too long.
@@ -311,9 +343,8 @@ impl Upload {
         self.broken = true;
         self.settle(0).await?;
         self.broken = false;
-        let page = core::mem::take(&mut self.page);
-        let digest = digest::page_digest(&page.digests);
-        self.pages.push(Page { len: page.len, digest, place: Place::Parts(page.runs) });
+        let page = core::mem::replace(&mut self.page, OpenPage::of(&self.target.described));
+        self.pages.push(page.close());
         Ok(())
     }
 
@@ -323,9 +354,9 @@ impl Upload {
         if !self.pages.is_empty() || self.page.parts() > 0 || padded > INLINE_CAP {
             return Ok(None);
         }
-        let sealed = self.seal_part((0, 0), &[], usize::try_from(padded).unwrap_or(PART_USIZE))?;
-        let digest = digest::page_digest(&self.page.digests);
-        self.pages.push(Page { len: self.page.len, digest, place: Place::Inline });
+        let padded = usize::try_from(padded).unwrap_or(PART_USIZE);
+        let sealed = self.seal_part((0, 0), &[], padded, true)?;
+        self.pages.push(core::mem::take(&mut self.page).close());
         Ok(Some(sealed))
     }
 

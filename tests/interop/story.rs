@@ -20,6 +20,7 @@ use docvault::{
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use sha2::Digest as _;
 use tempfile::TempDir;
 
 const MIB: usize = 1 << 20;
@@ -72,7 +73,8 @@ fn version(stored: &Stored, ordinal: u32, new: &Doc, pages: &[(&[u8], u8)]) -> V
         .iter()
         .map(|(page, runs)| {
             json!({"length": page.len(), "digest": ContentDigest::of(page).to_string(),
-                   "storage": u8::from(*runs > 0), "runs": runs})
+                   "storage": u8::from(*runs > 0), "runs": runs,
+                   "sha256": new.sha256.then(|| hex(&sha2::Sha256::digest(page)))})
         })
         .collect();
     json!({"id": stored.version.to_string(), "ordinal": ordinal, "name": new.name, "media_type": new.media_type,
@@ -85,15 +87,17 @@ struct Doc {
     name: &'static str,
     media_type: &'static str,
     attributes: &'static [(&'static str, &'static str)],
+    sha256: bool,
 }
 
 impl Doc {
     const fn named(name: &'static str) -> Self {
-        Self { name, media_type: "application/pdf", attributes: &[] }
+        Self { name, media_type: "application/pdf", attributes: &[], sha256: false }
     }
 
     fn described(&self) -> NewDocument {
         let new = NewDocument::named(self.name).media_type(self.media_type);
+        let new = if self.sha256 { new.with_sha256() } else { new };
         self.attributes.iter().fold(new, |new, (name, value)| new.attribute(*name, *value))
     }
 }
@@ -168,6 +172,7 @@ impl Story {
     /// Two pages; the first is interrupted behind two parts of 8 MiB and goes on as another attempt.
     async fn resumed(&mut self, case: CaseId) {
         let (front, back, doc) = (content(20_000_000, 1), content(300_000, 2), Doc::named("escritura.pdf"));
+        let doc = Doc { sha256: true, ..doc };
         let mut upload = self.desk.upload(case, doc.described()).await.unwrap();
         let token = upload.token().unwrap().to_bytes();
         upload.write(&front[..17 * MIB]).await.unwrap();
@@ -299,8 +304,12 @@ impl Story {
         let second = story.case("Cerrado").await;
         let third = story.case("").await;
         story.store(first, Doc::named("vacío"), b"", 0).await;
-        let card =
-            Doc { name: "INE.jpg", media_type: "image/jpeg", attributes: &[("a", "1"), ("lado", "frente")] };
+        let card = Doc {
+            name: "INE.jpg",
+            media_type: "image/jpeg",
+            attributes: &[("a", "1"), ("lado", "frente")],
+            sha256: false,
+        };
         let small = story.store(first, card, b"an identity card", 0).await;
         story.state(first, ContentDigest::of(b"an identity card")).await;
         story.store(first, Doc::named("inline, just"), &content(256 << 10, 6), 0).await;

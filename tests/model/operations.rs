@@ -327,7 +327,10 @@ impl Pair {
         let described = desk.describe(document).await.unwrap();
         let newest = self.model.newest(document).unwrap();
         assert_eq!((&described.name, described.version), (&newest.name, newest.id), "{operation:?}");
-        assert_eq!((described.len, described.pages), (newest.content().len() as u64, newest.pages.len()));
+        assert_eq!(
+            (described.len, described.pages.len()),
+            (newest.content().len() as u64, newest.pages.len())
+        );
         assert_eq!(described.ordinal as usize, self.model.documents[&document].len());
     }
 

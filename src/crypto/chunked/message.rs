@@ -38,12 +38,14 @@ impl Draft {
         sealed_capacity(content) <= self.buffer.len()
     }
 
-    /// Moves to `spare`, or to memory of its own if that is too short, with room for `content` bytes.
+    /// Moves to `spare`, or to memory of its own if that is too short, with room for `content` bytes,
+    /// and as capacity for a 256th of them to be appended once sealed.
     ///
     /// What `spare` held does not matter.
     pub(crate) fn move_to(&mut self, spare: Vec<u8>, content: usize) {
         let len = sealed_capacity(content).max(self.buffer.len());
-        let mut buffer = if spare.capacity() < len { pieces::memory(len) } else { spare };
+        let room = len.saturating_add(len / 256);
+        let mut buffer = if spare.capacity() < room { pieces::memory(room) } else { spare };
         buffer.resize(len, 0);
         let used = self.buffer.get(..position(self.filled)).unwrap_or(&self.buffer);
         buffer.get_mut(..used.len()).unwrap_or_default().copy_from_slice(used);

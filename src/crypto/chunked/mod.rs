@@ -152,4 +152,4 @@ pub(crate) const fn sealed_capacity(plain: usize) -> usize {
 
 const CHUNK_U64: u64 = 16 * 1024;
 const TAG_U64: u64 = 16;
-const PREFIX_U64: u64 = 56;
+pub(crate) const PREFIX_U64: u64 = 56;

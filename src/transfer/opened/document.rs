@@ -7,7 +7,7 @@ use super::{
     framed::{read_bytes_into, unreadable},
 };
 use crate::{
-    crypto::chunked::{self, OpenError},
+    crypto::chunked::OpenError,
     document::{Attributes, ContentDigest, Place, VersionMeta},
     error::Result,
     head::{HeadId, HeadKey},
@@ -95,13 +95,7 @@ impl<R: Read> OpenedDocument<'_, R> {
     ///
     /// # Errors
     ///
-    /// Corrupt, from then on for ever. At the end of each page its digest is compared.
-    ///
-    /// # Security
-    ///
-    /// What came before the end of its page is authentic under the version's key, which everyone holds
-    /// to whom the version was delivered. That it is the content that the vault signed for is certain
-    /// once its page has ended: [`OpenedDocument::content`] gives nothing sooner.
+    /// Corrupt, from then on for ever. Every part belongs to the content digest that the vault signed for.
     pub fn next_part(&mut self) -> Result<Option<Vec<u8>>> {
         let mut content = SecretBytes::default();
         Ok(self.part_into(&mut content)?.then(|| core::mem::take(&mut *content)))
@@ -156,12 +150,10 @@ impl<R: Read> OpenedDocument<'_, R> {
         }
         .ok_or_else(malformed)?;
         let page = u32::try_from(page).map_err(|_| malformed())?;
-        let part = Part { key: &self.key.key, content_context: &self.context, attempt, page, index };
+        let inline = described.place == Place::Inline;
+        let part = Part { key: &self.key.key, content_context: &self.context, attempt, page, index, inline };
         let len = content_len(described, index).map_err(|OpenError| malformed())?;
         let padded = usize::try_from(described.part_len(index)).map_err(|_| malformed())?;
-        if chunked::sealed_len(described.part_len(index)) != u64::try_from(sealed.len()).ok() {
-            return Err(malformed());
-        }
         if content.capacity() < padded {
             // Growing would leave an unwiped copy behind.
             *content = SecretBytes::new(vec![0; padded]);
@@ -169,10 +161,13 @@ impl<R: Read> OpenedDocument<'_, R> {
         content.resize(padded, 0);
         let digest = part.open(sealed, len, content).map_err(|OpenError| malformed())?;
         content.truncate(len);
-        self.walk.step(&self.meta.pages, digest).map_err(|OpenError| malformed())?;
+        if !described.has(index, digest) {
+            return Err(malformed());
+        }
+        self.walk.step(&self.meta.pages);
         *reading = self.walk.at(&self.meta.pages).is_some();
         Ok(true)
     }
 }
 
-const PART_CAP: u32 = 8 * 1024 * 1024 + 513 * 16 + 56;
+const PART_CAP: u32 = 8 * 1024 * 1024 + 513 * 16 + 56 + 16 * 1024 + 2 * 16 + 56;

@@ -2,7 +2,7 @@
 
 use super::{PART_USIZE, Upload};
 use crate::{
-    crypto::digest::PartDigest,
+    crypto::digest::{PartDigest, Sha256Hasher},
     document::PART_LEN,
     error::Result,
     secret::SecretBytes,
@@ -29,12 +29,18 @@ impl Upload {
     /// ends in zeros: what may be padding is sent again.
     async fn recover(&mut self) -> Result<()> {
         let (mut found, mut content) = (Vec::new(), SecretBytes::new(vec![0; PART_USIZE]));
-        while let Some(part) = self.stored_part(found.len(), &mut content).await? {
+        let mut sha256 = self.page.sha256.clone();
+        while let Some(mut part) = self.stored_part(found.len(), &mut content).await? {
+            if let Some(sha256) = &mut sha256 {
+                sha256.update(&content);
+            }
+            part.sha256.clone_from(&sha256);
             found.push(part);
         }
         while found.pop_if(|part| part.ends_in_zero).is_some() {}
-        for StoredPart { attempt, digest, .. } in found {
+        for StoredPart { attempt, digest, sha256, .. } in found {
             self.page.digests.push(digest);
+            self.page.sha256 = sha256;
             self.page.sealed_by(attempt);
             self.page.len += PART_LEN;
         }
@@ -52,9 +58,10 @@ impl Upload {
             let Some((_, attempt)) = layout::attempt_of_part(&name) else { continue };
             let Some(sealed) = storage.read(&name, None).await? else { continue };
             let (key, content_context) = (&self.target.key.key, &self.content_context);
-            let stored = Part { key, content_context, attempt, page, index: part };
+            let stored = Part { key, content_context, attempt, page, index: part, inline: false };
             if let Ok(Some(digest)) = stored.open(&sealed, PART_USIZE, content) {
-                return Ok(Some(StoredPart { attempt, digest, ends_in_zero: content.last() == Some(&0) }));
+                let ends_in_zero = content.last() == Some(&0);
+                return Ok(Some(StoredPart { attempt, digest, sha256: None, ends_in_zero }));
             }
         }
         Ok(None)
@@ -65,6 +72,8 @@ impl Upload {
 struct StoredPart {
     attempt: [u8; 16],
     digest: PartDigest,
+    /// Of the page up to its end, if it was asked for.
+    sha256: Option<Sha256Hasher>,
     ends_in_zero: bool,
 }
 

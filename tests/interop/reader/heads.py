@@ -10,13 +10,14 @@ from . import wire
 from .hpke import PUBLIC_KEY, SEALED_KEY
 from .log import ZERO16, ZERO32, Leaf
 from .names import Folder, head_name, part_name
+from .outline import PIECE, check_outline, check_parts
 from .seal import SEAL_HEADER, TAG, WRAP, context, open_sealed, sha256, unwrap
 from .wire import FORMAT, SUITE, Reader, ascending, padme, parse, require, u8, u32, unpad
 
 CASE, VERSION, GRANT = 1, 2, 3
 INLINE, PARTS = 0, 1
 PADME = 1
-CAP_SEALED_PART = SEAL_HEADER + wire.PART + 513 * TAG
+CAP_SEALED_PART = 2 * SEAL_HEADER + wire.PART + 513 * TAG + 512 * 32 + 2 * TAG
 CAP_SEALED_INLINE = 16 + SEAL_HEADER + wire.CAP_INLINE + 17 * TAG
 
 Attributes = list[tuple[str, str]]
@@ -74,8 +75,10 @@ class Run:
 class Page:
     length: int
     digest: bytes
+    sha256: bytes | None
     storage: int
     runs: list[Run]
+    chaining: list[bytes]
 
 
 @dataclass(frozen=True)
@@ -148,8 +151,14 @@ def parse_pages(r: Reader) -> list[Page]:
 
 
 def parse_page(r: Reader) -> Page:
-    page = Page(r.u64(), r.take(32), r.choice(INLINE, PARTS), r.items(2**32 - 1, lambda: parse_run(r)))
+    length, digest = r.u64(), r.take(32)
+    require(length <= wire.CAP_CONTENT, f"{r.what}: too long")
+    page = Page(length, digest, r.optional(lambda: r.take(32)), r.choice(INLINE, PARTS),
+                r.items(2**32 - 1, lambda: parse_run(r)), [])
     check_runs(page, r.what)
+    if page.storage == PARTS and parts_of(length) > 1:
+        page.chaining.extend(r.take(32) for _ in range(parts_of(length)))
+        check_parts(page.chaining, length, digest, r.what)
     return page
 
 
@@ -218,12 +227,13 @@ def open_version(ids: Ids, key: bytes, meta: VersionMeta, fetch: Fetch) -> list[
 def open_page(ids: Ids, key: bytes, page: Page, number: int, fetch: Fetch) -> bytes:
     """The content of a page: its parts in order, padding checked, compared with its digest."""
     what = f"version {ids.operation.hex()}, page {number}"
-    padded = b"".join(open_part(ids, key, number, part, attempt, fetch(number, part, attempt), what)
+    padded = b"".join(open_part(ids, key, page, number, part, attempt, fetch(number, part, attempt), what)
                       for part, attempt in attempts(page))
     require(len(padded) == padme(page.length), f"{what}: not its padding class")
     require(not any(padded[page.length :]), f"{what}: padding is not zero")
     content = padded[: page.length]
     require(blake3(content).digest() == page.digest, f"{what}: not what its digest says")
+    require(page.sha256 in (None, sha256(content)), f"{what}: not what its SHA-256 says")
     return content
 
 
@@ -233,10 +243,24 @@ def attempts(page: Page) -> list[tuple[int, bytes | None]]:
     return [(part, run.attempt) for run in page.runs for part in range(run.first, run.first + run.parts)]
 
 
-def open_part(ids: Ids, key: bytes, page: int, part: int, attempt: bytes | None, stored: bytes, what: str) -> bytes:
-    if attempt is None:
+def open_part(ids: Ids, key: bytes, page: Page, number: int, part: int, attempt: bytes | None, stored: bytes, what: str) -> bytes:
+    inline = attempt is None
+    if inline:
         attempt, stored = stored[:16], stored[16:]
-    return open_sealed(key, ids.content_context() + attempt + u32(page) + u32(part), stored, f"{what}, part {part}")
+    what, place = f"{what}, part {part}", ids.content_context() + attempt + u32(number) + u32(part)
+    length = min(padme(page.length) - part * wire.PART, wire.PART)
+    pieces = 0 if inline else -(-length // PIECE)
+    end = SEAL_HEADER + length + (length // PIECE + 1) * TAG
+    padded = open_sealed(key, place, stored[:end], what)
+    if pieces < 2:
+        require(len(stored) == end, f"{what}: something follows")
+        return padded
+    outline = open_sealed(key, context("outline", place), stored[end:], f"{what}, outline")
+    require(len(outline) == 32 * pieces, f"{what}: an outline of another length")
+    content = padded[: max(0, page.length - part * wire.PART)]
+    check_outline(outline, part, content, page.chaining[part] if page.chaining else None, page.digest, what)
+    return padded
+
 
 
 def from_folder(folder: Folder, ids: Ids, inline: bytes) -> Fetch:

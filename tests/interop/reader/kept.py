@@ -121,4 +121,5 @@ def open_token(token: bytes, vault: bytes, case_key: bytes) -> Upload:
 def parse_draft(r: Reader, ids: heads.Ids, key: bytes) -> Upload:
     name, media_type, attributes = r.text(wire.CAP_NAME), r.text(wire.CAP_MEDIA_TYPE), heads.parse_attributes(r)
     reason = r.optional(lambda: r.text(wire.CAP_REASON))
+    r.choice(0, 1)
     return Upload(ids, key, name, media_type, attributes, reason, heads.parse_pages(r))

@@ -164,7 +164,8 @@ def content_json(meta: VersionMeta, pages: list[bytes]) -> Json:
 
 
 def pages_json(kept: list[heads.Page], opened: list[bytes]) -> list[Json]:
-    return [{"length": len(content), "digest": blake3(content).hexdigest(), "storage": page.storage, "runs": len(page.runs)}
+    return [{"length": len(content), "digest": blake3(content).hexdigest(), "storage": page.storage, "runs": len(page.runs),
+             "sha256": page.sha256 and page.sha256.hex()}
             for page, content in zip(kept, opened)]
 
 
