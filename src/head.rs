@@ -177,6 +177,8 @@ pub(crate) struct ParsedHead {
     pub(crate) meta: Bytes,
     pub(crate) inline: Bytes,
     pub(crate) digest: Hash,
+    /// What it was parsed from.
+    pub(crate) stored: Bytes,
 }
 
 /// A start of a head is too short to hold its metadata: this many bytes are needed.
@@ -203,7 +205,7 @@ impl ParsedHead {
         if inline.len() > INLINE_SEALED_CAP {
             return Err(Malformed);
         }
-        Ok(Ok(Self { id, key_id, wrapped, meta, inline, digest }))
+        Ok(Ok(Self { id, key_id, wrapped, meta, inline, digest, stored: bytes.clone() }))
     }
 
     /// The bytes that [`ParsedHead::parse`] takes.
@@ -225,6 +227,11 @@ impl ParsedHead {
         let meta = key.open_meta(&self.id, &self.meta)?;
         Ok((key, meta))
     }
+}
+
+/// Length of a head up to its inline content.
+pub(crate) const fn inline_start(sealed_meta: usize) -> usize {
+    PREFIX_LEN + sealed_meta
 }
 
 /// What a record says of a head (FORMAT §7.3).

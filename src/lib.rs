@@ -23,6 +23,8 @@
 //! | watch a log from outside | [`Witness`], and `examples/witness.rs` |
 //! | see who did what | [`SessionBuilder::auditor`], [`Auditor::records`], [`Auditor::changes_since`], [`Session::open_record`] |
 //! | show somebody one record | [`Auditor::disclose`], [`Disclosure::open`] |
+//! | see that everything is there, clean up, repair | [`Vault::check`], [`Session::collect_garbage`], [`Vault::repair_tiles`] |
+//! | back up or move a vault | [`Vault::copy_to`] |
 //! | anchor, export, deep-check | [`Session::keep_checkpoint`], [`Session::export_records`], [`LogReader`] |
 //! | bring a backend | [`storage::Storage`], and the conformance suite behind feature `testing` |
 //!
@@ -38,6 +40,8 @@
 mod anchor;
 mod audit;
 mod auditor;
+mod check;
+mod copy;
 mod crypto;
 #[cfg(feature = "intake")]
 pub mod deposit;
@@ -79,6 +83,10 @@ mod witness;
 pub use anchor::{AnchorError, TimeAnchor};
 pub use audit::Audit;
 pub use auditor::{Auditor, Changes};
+pub use check::{
+    Check, CheckCounts, CheckCursor, CheckDepth, CheckProgress, CheckReport, Finding, RepairedTiles, Standing,
+};
+pub use copy::CopyReport;
 pub use crypto::chunked;
 #[cfg(feature = "intake")]
 pub(crate) use crypto::digest::{ContentHasher, HashedContent, sha256};

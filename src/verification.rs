@@ -18,6 +18,7 @@ pub use tiles::CheckedTiles;
 
 pub(crate) use checkpoints::{check, checkpoints};
 pub(crate) use receipts::prove;
+pub(crate) use tiles::{TileFault, compare as compare_tiles};
 
 use crate::{
     error::{Error, ErrorKind, Result},

@@ -32,7 +32,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("the log in use", &["ledger"]),
     ("commands", &["plan"]),
     ("verification and exports", &["export", "verification"]),
-    ("the vault", &["audit", "auditor", "session", "transfer", "vault"]),
+    ("the vault", &["audit", "auditor", "check", "copy", "session", "transfer", "vault"]),
     ("case files", &["intake"]),
 ];
 

@@ -146,6 +146,8 @@ pub(crate) struct Commit {
     pub(crate) leaves: Vec<Hashed>,
     bodies: Vec<Bytes>,
     signature: [u8; SIGNATURE_LEN],
+    /// What it was parsed from.
+    pub(crate) stored: Bytes,
 }
 
 impl Commit {
@@ -178,7 +180,7 @@ impl Commit {
         let last = leaves.last().ok_or(Malformed)?.hash;
         let bodies_hash = sha256(&[section]);
         let statement = Statement { vault, first, count, previous, root, last, bodies: bodies_hash, nonce };
-        let commit = Self { statement, recent, leaves, bodies, signature };
+        let commit = Self { statement, recent, leaves, bodies, signature, stored: bytes.clone() };
         commit.check_chain()?;
         Ok(commit)
     }

@@ -118,6 +118,12 @@ pub(crate) fn bundle(number: u64) -> ObjectKey {
     ObjectKey::from_layout(format!("{TILES}entries/{number:016x}-0100"))
 }
 
+/// The number in an entry bundle's name.
+pub(crate) fn bundle_of(key: &ObjectKey) -> Option<u64> {
+    let number = key.as_str().strip_prefix(TILES)?.strip_prefix("entries/")?.strip_suffix("-0100")?;
+    u64::from_str_radix(number, 16).ok().filter(|_| number.len() == 16)
+}
+
 /// A kept checkpoint of a tree of `size`, named by its SHA-256.
 pub(crate) fn checkpoint(size: u64, digest: &[u8; 32]) -> ObjectKey {
     ObjectKey::from_layout(format!("{CHECKPOINTS}{:016x}-{}", !size, Hex(digest)))

@@ -1,5 +1,6 @@
 //! Content on its way in and out: uploads, readers, deliveries.
 
+mod checked;
 mod delivery;
 mod opened;
 mod part;
@@ -18,6 +19,7 @@ pub use sealed::SealedUpload;
 pub use token::UploadToken;
 pub use upload::Upload;
 
+pub(crate) use checked::{PartVisitor, find_parts, open_parts, part_names};
 pub(crate) use delivery::Parcel;
 #[cfg(any(test, fuzzing))]
 pub(crate) use delivery::{Envelope, Manifest as DeliveryManifest};

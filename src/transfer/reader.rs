@@ -37,7 +37,7 @@ impl Walk {
 }
 
 /// The part after one.
-fn following(pages: &[Page], (page, part): (usize, u32)) -> (usize, u32) {
+pub(super) fn following(pages: &[Page], (page, part): (usize, u32)) -> (usize, u32) {
     let next = part.saturating_add(1);
     let more = pages.get(page).is_some_and(|page| next < page.parts());
     if more { (page, next) } else { (page.saturating_add(1), 0) }

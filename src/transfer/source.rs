@@ -178,11 +178,15 @@ impl ContentSource {
         Ok(SecretBytes::new(pieces::memory(len)))
     }
 
+    pub(super) fn storage(&self) -> &dyn crate::storage::Storage {
+        self.vault.ledger().storage()
+    }
+
     pub(super) fn page(&self, page: usize) -> Result<&Page> {
         self.pages().get(page).ok_or_else(|| self.corrupt())
     }
 
-    fn inline(&self) -> Result<SealedPart> {
+    pub(super) fn inline(&self) -> Result<SealedPart> {
         let (attempt, sealed) = self.head.inline.split_first_chunk::<16>().ok_or_else(|| self.corrupt())?;
         Ok((*attempt, self.head.inline.slice_ref(sealed)))
     }
@@ -193,7 +197,7 @@ impl ContentSource {
         Part { key: &self.head.key.key, content_context: &self.context, attempt, page, index, inline }
     }
 
-    fn part_name(&self, page: usize, part: u32) -> Result<([u8; 16], ObjectKey)> {
+    pub(super) fn part_name(&self, page: usize, part: u32) -> Result<([u8; 16], ObjectKey)> {
         let attempt = self.page(page)?.attempt(part).ok_or_else(|| self.corrupt())?;
         let index = layout::part_index(u32::try_from(page).unwrap_or(u32::MAX), part);
         let head = &self.head.id;

@@ -23,7 +23,7 @@ use crate::{
     log::row::RowKey,
     policy,
     secret::Secret,
-    storage::layout,
+    storage::{ObjectKey, layout},
     wire::{Malformed, Reader, Writer},
 };
 
@@ -80,6 +80,13 @@ impl CaseKeys {
             cached.keys.remove(&oldest);
         }
     }
+}
+
+/// A wrap of a case's key as stored.
+pub(crate) struct StoredWrap {
+    pub(crate) name: ObjectKey,
+    pub(crate) object: Bytes,
+    pub(crate) opens: bool,
 }
 
 impl Vault {
@@ -185,6 +192,24 @@ impl Vault {
             }
         }
         Ok(None)
+    }
+
+    /// The stored wraps of a case's key under epochs of `keyring`, newest first, each with whether it opens;
+    /// none if the storage shows none.
+    ///
+    /// # Errors
+    ///
+    /// The storage's.
+    pub(crate) async fn wraps(&self, case: CaseId, keyring: &LoadedKeyring) -> Result<Vec<StoredWrap>> {
+        let mut found = Vec::new();
+        for (epoch, epoch_key) in keyring.keys.epochs() {
+            let name = layout::case_key(case, epoch);
+            if let Some(object) = self.ledger().storage().read(&name, None).await? {
+                let opens = open(self.id(), case, epoch, epoch_key, &object).is_ok();
+                found.push(StoredWrap { name, object, opens });
+            }
+        }
+        Ok(found)
     }
 
     /// Wraps a case's key under the current epoch too, if it is not yet.

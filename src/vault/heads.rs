@@ -68,17 +68,36 @@ impl Vault {
         extent: Extent,
     ) -> Result<VersionHead> {
         let id = self.head_id(document.case(), *document.own(), row.operation, HeadType::Version);
-        let (parsed, key, bytes) = self.open_head(id, extent).await?;
-        let meta = VersionMeta::parse(&bytes).map_err(|Malformed| missing(id))?;
-        check_effect(&parsed, &meta.blind, meta.content_digest.as_bytes(), row)?;
-        Ok(VersionHead {
-            id,
-            key,
-            meta,
-            sealed_meta: parsed.meta,
-            digest: parsed.digest,
-            inline: parsed.inline,
-        })
+        version_of(self.open_head(id, extent).await?, &row.effect)
+    }
+
+    /// Opens a head of any type, and checks that it is the one whose record has this effect commitment.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::version_head`].
+    pub(crate) async fn checked_head(
+        &self,
+        id: HeadId,
+        effect: &Hash,
+        extent: Extent,
+    ) -> Result<CheckedHead> {
+        let opened = self.open_head(id, extent).await?;
+        let (stored, meta) = (opened.0.stored.clone(), &opened.2);
+        let version = match id.of {
+            HeadType::Case => {
+                let meta = CaseMeta::parse(meta).map_err(|Malformed| missing(id))?;
+                check_effect(&opened.0, &meta.blind, &[0; 32], effect)?;
+                None
+            }
+            HeadType::Grant => {
+                let meta = GrantMeta::parse(meta).map_err(|Malformed| missing(id))?;
+                check_effect(&opened.0, &meta.blind, &[0; 32], effect)?;
+                None
+            }
+            HeadType::Version => Some(version_of(opened, effect)?),
+        };
+        Ok(CheckedHead { stored, version })
     }
 
     /// Opens the metadata of the case that `row` is about.
@@ -90,7 +109,7 @@ impl Vault {
         let id = self.head_id(case, [0; 16], plan::case_head(row), HeadType::Case);
         let (parsed, _, bytes) = self.open_head(id, Extent::Start).await?;
         let meta = CaseMeta::parse(&bytes).map_err(|Malformed| missing(id))?;
-        check_effect(&parsed, &meta.blind, &[0; 32], row)?;
+        check_effect(&parsed, &meta.blind, &[0; 32], &row.effect)?;
         Ok(meta)
     }
 
@@ -104,7 +123,7 @@ impl Vault {
         let id = self.head_id(scope.case(), scope.object(), grant.operation(), HeadType::Grant);
         let (parsed, _, bytes) = self.open_head(id, Extent::Start).await?;
         let meta = GrantMeta::parse(&bytes).map_err(|Malformed| missing(id))?;
-        check_effect(&parsed, &meta.blind, &[0; 32], row)?;
+        check_effect(&parsed, &meta.blind, &[0; 32], &row.effect)?;
         Ok(GrantHead { id, meta })
     }
 
@@ -183,8 +202,25 @@ pub(crate) struct NewHead<'a> {
     pub(crate) content_digest: &'a [u8; 32],
 }
 
-fn check_effect(head: &ParsedHead, blind: &[u8; 32], content: &[u8; 32], row: &Row) -> Result<()> {
-    if head::effect(blind, &head.digest, content) == row.effect { Ok(()) } else { Err(missing(head.id)) }
+/// A head as stored, and the version it describes if it is a version's.
+pub(crate) struct CheckedHead {
+    pub(crate) stored: Bytes,
+    pub(crate) version: Option<VersionHead>,
+}
+
+fn version_of(
+    (parsed, key, bytes): (ParsedHead, HeadKey, SecretBytes),
+    effect: &Hash,
+) -> Result<VersionHead> {
+    let id = parsed.id;
+    let meta = VersionMeta::parse(&bytes).map_err(|Malformed| missing(id))?;
+    check_effect(&parsed, &meta.blind, meta.content_digest.as_bytes(), effect)?;
+    let ParsedHead { meta: sealed_meta, digest, inline, .. } = parsed;
+    Ok(VersionHead { id, key, meta, sealed_meta, digest, inline })
+}
+
+fn check_effect(head: &ParsedHead, blind: &[u8; 32], content: &[u8; 32], effect: &Hash) -> Result<()> {
+    if head::effect(blind, &head.digest, content) == *effect { Ok(()) } else { Err(missing(head.id)) }
 }
 
 fn missing(id: HeadId) -> Error {

@@ -1,14 +1,15 @@
 //! The tiles and bundles that folds wrote, recomputed from the log (FORMAT §6.4).
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use super::{Progress, walk_all};
 use crate::{
     error::{Error, Result},
-    ledger::{Pages, State, Visitor, get},
+    ledger::{Pages, State, Visitor},
     log::{
         commit::Commit,
-        tile::{BUNDLE_LEN, TileId},
+        tile::TileId,
         tiling::{Piece, Place, Tiling},
     },
     storage::{ObjectKey, Storage, layout},
@@ -33,10 +34,40 @@ pub struct CheckedTiles {
 ///
 /// Corrupt at the first fault, in the log or in a bundle or tile, naming the object.
 pub(super) async fn check(pages: &Pages, state: &State, progress: Progress<'_>) -> Result<CheckedTiles> {
+    compare(pages, state, progress, &mut Refuse).await
+}
+
+/// Told of each bundle or tile that is not what the log gives.
+#[async_trait]
+pub(crate) trait TileFault: Send {
+    /// `found` is what the storage has under that name, if anything; `expected` what it must have.
+    async fn differs(&mut self, key: ObjectKey, found: Option<Bytes>, expected: Bytes) -> Result<()>;
+}
+
+struct Refuse;
+
+#[async_trait]
+impl TileFault for Refuse {
+    async fn differs(&mut self, key: ObjectKey, _: Option<Bytes>, _: Bytes) -> Result<()> {
+        Err(Error::corrupt(format!("object {key}")))
+    }
+}
+
+/// [`check`], with the faults in bundles and tiles told to `faults`.
+///
+/// # Errors
+///
+/// Corrupt at the first fault in the log; what `faults` says.
+pub(crate) async fn compare(
+    pages: &Pages,
+    state: &State,
+    progress: Progress<'_>,
+    faults: &mut dyn TileFault,
+) -> Result<CheckedTiles> {
     let (records, of) = (state.manifest.covered(), state.head.size);
     let checked = CheckedTiles { records, ..CheckedTiles::default() };
     let mut visitor =
-        Comparison { storage: &**pages.storage(), tiling: Tiling::default(), checked, progress, of };
+        Comparison { storage: &**pages.storage(), tiling: Tiling::default(), checked, progress, of, faults };
     walk_all(pages, state, &mut visitor).await?;
     let partial = visitor.tiling.partial();
     visitor.compare(partial).await?;
@@ -53,6 +84,7 @@ struct Comparison<'a> {
     checked: CheckedTiles,
     progress: Progress<'a>,
     of: u64,
+    faults: &'a mut dyn TileFault,
 }
 
 #[async_trait]
@@ -73,8 +105,9 @@ impl Comparison<'_> {
     async fn compare(&mut self, pieces: Vec<Piece>) -> Result<()> {
         for piece in pieces {
             let key = object(&piece.place);
-            if get(self.storage, &key, BUNDLE_LEN).await? != piece.bytes {
-                return Err(Error::corrupt(format!("object {key}")));
+            let found = self.storage.read(&key, None).await?;
+            if found.as_ref() != Some(&piece.bytes) {
+                self.faults.differs(key, found, piece.bytes).await?;
             }
             match piece.place {
                 Place::Bundle { .. } => self.checked.bundles += 1,

@@ -1,0 +1,138 @@
+//! What the storage shows: names that no record stands behind.
+
+use super::{
+    cursor::Position,
+    report::{Standing, Tally},
+};
+use crate::{
+    error::Result,
+    ids::{CaseId, OperationId},
+    ledger::State,
+    log::{
+        leaf::Kind,
+        row::{Row, RowKey},
+        tile::{FULL, TileId, complete},
+    },
+    plan,
+    storage::{ObjectKey, layout},
+    vault::Vault,
+};
+
+/// Classifies a page of names behind `after`.
+pub(super) async fn page(vault: &Vault, after: Option<&ObjectKey>, tally: &mut Tally) -> Result<Position> {
+    let keys = vault.ledger().storage().list("", after, LISTED).await?;
+    // After the listing, so that whatever stands behind what was listed is known.
+    let state = vault.ledger().sync().await?;
+    let epochs = vault.current_keyring().await?.keys.epochs().map(|(epoch, _)| epoch).collect();
+    let mut names = Names { vault, state: &state, epochs, case: None, operation: None };
+    for key in &keys {
+        tally.counts.listed += 1;
+        if key.as_str().starts_with(DEPOSITS) {
+            tally.counts.deposits += 1;
+        } else if let Some(standing) = names.standing(key).await? {
+            tally.find(key.clone(), standing);
+        }
+    }
+    Ok(match keys.last() {
+        Some(last) if keys.len() == LISTED => Position::Objects(Some(last.clone())),
+        _ => Position::Done,
+    })
+}
+
+/// Looks names up, each case and operation once for all names that follow each other.
+struct Names<'a> {
+    vault: &'a Vault,
+    state: &'a State,
+    epochs: Vec<u32>,
+    case: Option<(CaseId, Option<Kind>)>,
+    operation: Option<(OperationId, Option<Standing>)>,
+}
+
+impl Names<'_> {
+    /// How an object stands, if it is not one that the log names.
+    async fn standing(&mut self, key: &ObjectKey) -> Result<Option<Standing>> {
+        let name = key.as_str();
+        let prefix = name.find('/').and_then(|end| name.get(..=end)).unwrap_or(name);
+        match prefix {
+            layout::LOG => Ok(layout::first_of_commit(key).is_none().then_some(Standing::Foreign)),
+            layout::TILES => Ok(self.tile(key)),
+            layout::CASE_KEYS => self.case_key(key).await,
+            layout::HEADS | layout::PARTS => self.of_operation(key).await,
+            // Judged with what the log names by hash.
+            layout::INDEX | layout::KEYRINGS | layout::CHECKPOINTS => Ok(None),
+            PROBES => Ok(Some(Standing::Unused)),
+            _ => Ok(Some(Standing::Foreign)),
+        }
+    }
+
+    async fn case(&mut self, case: CaseId) -> Result<Option<Kind>> {
+        if let Some((_, kind)) = self.case.filter(|(known, _)| *known == case) {
+            return Ok(kind);
+        }
+        let kind = self.vault.row(self.state, &RowKey::case(case)).await?.map(|row| row.kind);
+        self.case = Some((case, kind));
+        Ok(kind)
+    }
+
+    async fn case_key(&mut self, key: &ObjectKey) -> Result<Option<Standing>> {
+        let epoch = key.as_str().rsplit('/').next().and_then(|epoch| u32::from_str_radix(epoch, 16).ok());
+        let (Some(case), Some(epoch)) = (layout::case_of(key), epoch) else {
+            return Ok(Some(Standing::Foreign));
+        };
+        Ok(match self.case(case).await? {
+            None => Some(Standing::Unknown),
+            Some(Kind::CaseErased) => Some(Standing::Erased),
+            Some(_) => (!self.epochs.contains(&epoch)).then_some(Standing::Unused),
+        })
+    }
+
+    async fn of_operation(&mut self, key: &ObjectKey) -> Result<Option<Standing>> {
+        let Some((case, operation)) = layout::operation_of(key) else { return Ok(Some(Standing::Foreign)) };
+        if self.case(case).await? == Some(Kind::CaseErased) {
+            return Ok(Some(Standing::Erased));
+        }
+        if let Some((_, standing)) = self.operation.filter(|(known, _)| *known == operation) {
+            return Ok(standing);
+        }
+        let row = self.vault.row(self.state, &RowKey::operation(operation)).await?;
+        let standing = self.standing_of(operation, row.as_ref());
+        self.operation = Some((operation, standing));
+        Ok(standing)
+    }
+
+    fn standing_of(&self, operation: OperationId, row: Option<&Row>) -> Option<Standing> {
+        match row {
+            None => Some(Standing::Unknown),
+            Some(row) if row.kind == Kind::UploadAnnounced => {
+                let expired = self.vault.ledger().now() >= plan::expiry(row);
+                Some(if expired { Standing::Collectable } else { Standing::Unfinished })
+            }
+            // A Condemned row that the operation did not itself write is about the operation.
+            Some(row) if row.kind == Kind::Condemned && row.operation != operation => {
+                Some(Standing::Collectable)
+            }
+            Some(_) => None,
+        }
+    }
+
+    fn tile(&self, key: &ObjectKey) -> Option<Standing> {
+        let covered = self.state.manifest.covered();
+        if let Some(number) = layout::bundle_of(key) {
+            let end = number.saturating_add(1).saturating_mul(u64::from(FULL));
+            return (end > covered).then_some(Standing::Unfinished);
+        }
+        let Some((level, number, width)) = layout::tile_of(key) else { return Some(Standing::Foreign) };
+        let end = (TileId { level, number, width }).end();
+        let newest = TileId::end_of(complete(covered, level), level);
+        match end.cmp(&newest) {
+            core::cmp::Ordering::Greater => Some(Standing::Unfinished),
+            core::cmp::Ordering::Less if width < FULL => Some(Standing::Collectable),
+            _ => None,
+        }
+    }
+}
+
+/// What a carrier of deposits keeps (FORMAT §11.3).
+const DEPOSITS: &str = "deposit/";
+const PROBES: &str = "probe/";
+const LISTED: usize = 1000;

@@ -1,0 +1,236 @@
+//! The other storage: how far it is, and what is done to it.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::CopyReport;
+use crate::crypto::sign::VerifyingKey;
+use crate::{
+    error::{Error, ErrorKind, Result},
+    ids::{CaseId, VaultId},
+    ledger::{self, Head, Signatures, State, Verified, Visitor, walk},
+    log::{
+        commit::{COMMIT_CAP, Commit},
+        leaf::Kind,
+        row::RowKey,
+        signing::LogKey,
+    },
+    storage::{ObjectKey, Storage, layout},
+    vault::Vault,
+};
+
+/// Where the copy goes.
+pub(super) struct Destination<'a> {
+    pub(super) vault: &'a Vault,
+    pub(super) storage: &'a dyn Storage,
+}
+
+/// How far the destination is.
+pub(super) struct Landed {
+    /// It has every commit up to here.
+    pub(super) reached: Verified,
+    /// Its newest commit's end: beyond `reached` if a copy was interrupted.
+    top: Option<Commit>,
+}
+
+impl Destination<'_> {
+    /// Stores an object unless it is there already; whether it was written is not told.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt if something else has the name; the storage's.
+    pub(super) async fn put(&self, key: &ObjectKey, bytes: Bytes) -> Result<()> {
+        match ledger::put(self.storage, self.vault.ledger().sleeper(), key, bytes).await {
+            Err(error) if error.kind() == ErrorKind::Corrupt => Err(Error::new(
+                ErrorKind::Corrupt,
+                format!("the destination holds something else under {key}: delete it there, then copy again"),
+            )),
+            done => done,
+        }
+    }
+
+    /// Whether the destination shows an object of that name.
+    pub(super) async fn has(&self, key: &ObjectKey) -> Result<bool> {
+        Ok(self.storage.read(key, Some(0..1)).await?.is_some())
+    }
+
+    /// How far the destination is. Commits are filled in oldest first, below at most two that landed before
+    /// them, so its newest four tell.
+    ///
+    /// # Errors
+    ///
+    /// Invalid for another vault; forked if a commit is not this log's; corrupt.
+    pub(super) async fn landed(&self, state: &State) -> Result<Landed> {
+        let (_, statement) = ledger::claimed(self.vault.ledger().storage()).await?;
+        let first = LogKey::first(statement.commit);
+        let mut newest = Vec::new();
+        for name in self.storage.list(layout::LOG, None, NEWEST).await? {
+            newest.push(self.commit(&name).await?);
+        }
+        let follows = |at: usize| match (newest.get(at), newest.get(at + 1)) {
+            (Some(commit), _) if commit.first() == 0 => true,
+            (Some(commit), Some(before)) => {
+                before.leaves.last().is_some_and(|last| last.hash == *commit.previous())
+            }
+            _ => false,
+        };
+        let end = if follows(0) && follows(1) {
+            0
+        } else if follows(1) {
+            1
+        } else if newest.first().is_some_and(|top| top.first() == 0) {
+            0
+        } else {
+            2
+        };
+        let reached = match newest.get(end) {
+            None => Verified::genesis(first),
+            Some(commit) => {
+                let last = commit.leaves.last().ok_or_else(|| Error::corrupt(commit.name()))?;
+                let key = self.log_key(state, first, commit.epoch()).await?.after(&last.leaf);
+                Verified::trusted(last.leaf.seq.saturating_add(1), last.hash, key)
+            }
+        };
+        Ok(Landed { reached, top: newest.into_iter().next() })
+    }
+
+    /// A commit of the destination, if it is this log's.
+    async fn commit(&self, name: &ObjectKey) -> Result<Commit> {
+        let bytes = ledger::get(self.storage, name, COMMIT_CAP).await?;
+        let own = self.vault.id();
+        if bytes.get(8..24).is_some_and(|vault| vault != own.as_bytes()) {
+            return Err(another(own));
+        }
+        if self.vault.ledger().storage().read(name, None).await?.as_ref() != Some(&bytes) {
+            return Err(Error::new(
+                ErrorKind::Forked,
+                "the destination holds records that this vault does not: it was written to, or this is an older copy",
+            ));
+        }
+        Commit::parse(own, &bytes).map_err(|_| Error::corrupt(format!("commit {name}")))
+    }
+
+    async fn log_key(&self, state: &State, first: LogKey, epoch: u32) -> Result<LogKey> {
+        if epoch <= 1 {
+            return Ok(first);
+        }
+        let fault = || Error::corrupt(format!("the record of signing epoch {epoch}"));
+        let row = self.vault.row(state, &RowKey::signing_keys(epoch)).await?.ok_or_else(fault)?;
+        let key = VerifyingKey::from_bytes(&row.auxiliary).map_err(|_| fault())?;
+        Ok(LogKey { epoch, key })
+    }
+
+    /// Brings what an interrupted copy has left to its end: the commits below the newest ones, or the
+    /// deletions that the newest one asks for.
+    pub(super) async fn complete(
+        &self,
+        landed: Landed,
+        report: &mut CopyReport,
+        progress: &mut (dyn FnMut(&CopyReport) + Send),
+    ) -> Result<Verified> {
+        let Landed { reached, top } = landed;
+        let Some(top) = top else { return Ok(reached) };
+        let last = top.leaves.last().ok_or_else(|| Error::corrupt(top.name()))?;
+        let head = Head { size: last.leaf.seq.saturating_add(1), hash: last.hash, time: last.leaf.time };
+        if head.size > reached.head.size {
+            return self.fill(reached, head, report, progress).await;
+        }
+        self.erase(&top, report).await?;
+        Ok(reached)
+    }
+
+    /// Writes every commit up to `to`, oldest first; what an erasure deletes goes before its commit is there.
+    pub(super) async fn fill(
+        &self,
+        from: Verified,
+        to: Head,
+        report: &mut CopyReport,
+        progress: &mut (dyn FnMut(&CopyReport) + Send),
+    ) -> Result<Verified> {
+        let source = self.vault.ledger().storage();
+        let mut fill = Fill { destination: self, report, progress };
+        walk(source, self.vault.id(), from, to, Signatures::Each, &mut fill).await
+    }
+
+    async fn erase(&self, commit: &Commit, report: &mut CopyReport) -> Result<()> {
+        for record in commit.leaves.iter().filter(|record| record.leaf.kind == Kind::CaseErased) {
+            report.erased_cases += 1;
+            self.delete_case(record.leaf.case, report).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete_case(&self, case: CaseId, report: &mut CopyReport) -> Result<()> {
+        for prefix in [layout::CASE_KEYS, layout::HEADS, layout::PARTS] {
+            self.delete(&layout::of_case(prefix, case), |_| true, report).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes everything under `prefix` that is superfluous.
+    pub(super) async fn delete(
+        &self,
+        prefix: &str,
+        superfluous: impl Fn(&ObjectKey) -> bool + Send,
+        report: &mut CopyReport,
+    ) -> Result<()> {
+        let mut after: Option<ObjectKey> = None;
+        loop {
+            let keys = self.storage.list(prefix, after.as_ref(), LISTED).await?;
+            for key in &keys {
+                if superfluous(key) {
+                    self.storage.delete(key).await?;
+                    report.deleted += 1;
+                }
+            }
+            match keys.last() {
+                Some(last) if keys.len() == LISTED => after = Some(last.clone()),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Deletes keyrings that the log names no longer; before them, the wraps under epochs that only they
+    /// hold. So a superseded keyring says that there may still be such wraps.
+    pub(super) async fn drop_epochs(&self, state: &State, report: &mut CopyReport) -> Result<()> {
+        let named = layout::keyring(&state.keyring());
+        let keyrings = self.storage.list(layout::KEYRINGS, None, LISTED).await?;
+        if keyrings.iter().all(|keyring| *keyring == named) {
+            return Ok(());
+        }
+        let keyring = self.vault.current_keyring().await?;
+        if keyring.digest != state.keyring() {
+            return Err(Error::corrupt("the keyring"));
+        }
+        let held = |key: &ObjectKey| {
+            keyring.keys.epochs().any(|(epoch, _)| key.as_str().ends_with(&format!("/{epoch:08x}")))
+        };
+        self.delete(layout::CASE_KEYS, |key| !held(key), report).await?;
+        self.delete(layout::KEYRINGS, |key| *key != named, report).await
+    }
+}
+
+struct Fill<'a> {
+    destination: &'a Destination<'a>,
+    report: &'a mut CopyReport,
+    progress: &'a mut (dyn FnMut(&CopyReport) + Send),
+}
+
+#[async_trait]
+impl Visitor for Fill<'_> {
+    async fn visit(&mut self, commit: &Commit) -> Result<()> {
+        self.destination.erase(commit, self.report).await?;
+        self.destination.put(&commit.name(), commit.stored.clone()).await?;
+        self.report.records += u64::try_from(commit.leaves.len()).unwrap_or(u64::MAX);
+        (self.progress)(self.report);
+        Ok(())
+    }
+}
+
+fn another(own: VaultId) -> Error {
+    Error::invalid(format!("the destination holds another vault than {own}: choose an empty place"))
+}
+
+/// Commits that tell how far a destination is.
+const NEWEST: usize = 4;
+const LISTED: usize = 1000;

@@ -1,0 +1,183 @@
+//! Copying a vault to another storage: a backup that goes on where the last one ended, or a move.
+
+mod derived;
+mod destination;
+mod records;
+
+use std::sync::Arc;
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    ledger::{self, Signatures, State, walk},
+    pin::Pin,
+    storage::Storage,
+    vault::Vault,
+};
+use destination::Destination;
+use records::Records;
+
+/// What a copy has done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CopyReport {
+    /// Records that the destination had before, without a gap.
+    pub from: u64,
+    /// The head that the destination has now: it opens the copy, as every older pin of the vault does.
+    pub pin: Pin,
+    /// Records whose commits were written.
+    pub records: u64,
+    /// Heads of cases, versions and grants written.
+    pub heads: u64,
+    /// Heads that the destination had already.
+    pub present: u64,
+    /// Parts of content written, each opened before.
+    pub parts: u64,
+    /// Bytes of parts written.
+    pub bytes: u64,
+    /// Wraps of cases' keys written, each opened before.
+    pub keys: u64,
+    /// Keyrings, kept checkpoints and index objects written, each with the hash that the log names.
+    pub named: u64,
+    /// Entry bundles and hash tiles written.
+    pub tiles: u64,
+    /// Bundles and tiles that are missing or false in the source, and were left out.
+    pub tiles_left_out: u64,
+    /// Erasures of cases that were carried out in the destination.
+    pub erased_cases: u64,
+    /// Objects deleted in the destination: of erased cases, and superseded.
+    pub deleted: u64,
+}
+
+impl CopyReport {
+    fn new(from: u64, pin: Pin) -> Self {
+        Self {
+            from,
+            pin,
+            records: 0,
+            heads: 0,
+            present: 0,
+            parts: 0,
+            bytes: 0,
+            keys: 0,
+            named: 0,
+            tiles: 0,
+            tiles_left_out: 0,
+            erased_cases: 0,
+            deleted: 0,
+        }
+    }
+}
+
+impl Vault {
+    /// Makes `destination` a copy of this vault as it is now: everything if it is empty, what is new if it
+    /// holds an older copy, what is left if an earlier copy was interrupted. Erasures are carried, too.
+    ///
+    /// Every object is verified before it is written, and is never overwritten. While it runs, and wherever it
+    /// is interrupted, the destination opens as it was before, and from its first new commit on as it will be:
+    /// the log's middle may then be missing until the copy is finished. The vault may be written to meanwhile;
+    /// what comes after the call has looked at the log is left to the next one.
+    ///
+    /// # Errors
+    ///
+    /// Invalid if the destination holds another vault; [`ErrorKind::Forked`] if it holds records that this one
+    /// does not: it was written to, or is newer; corrupt if something here is missing or false, naming the object,
+    /// or if the destination holds something else under a name; [`ErrorKind::Unsupported`] if the destination
+    /// does not honour create-if-absent; either storage's.
+    ///
+    /// # Security
+    ///
+    /// The copy is for one of both to be written to, ever: two histories under one pin are a fork, which the
+    /// next [`Vault::copy_to`], and every pin from after it, tells. Deleting from a copy is worth what deleting
+    /// from its storage is; a copy that is not brought up to date keeps what was erased since, until the epoch
+    /// is rotated ([`Session::rotate_epoch`](crate::Session::rotate_epoch)).
+    ///
+    /// # Cancellation
+    ///
+    /// As for an error: call it again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # use std::sync::Arc;
+    /// # use docvault::{NewDocument, Vault, keys::LocalKey, storage::MemoryStorage};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("vault.key");
+    /// # let vault = Vault::create(MemoryStorage::default(), LocalKey::create(&path)?).await?;
+    /// # let desk = vault.session("user:1").purpose("intake").begin()?;
+    /// # let case = desk.create_case("c").await?;
+    /// # let stored = desk.store(case, NewDocument::named("x"), b"content".to_vec()).await?;
+    /// let backup = Arc::new(MemoryStorage::default());
+    /// let report = vault.copy_to(backup.clone()).await?;
+    /// let copy = Vault::open(backup, LocalKey::open(&path)?, &report.pin).await?;
+    /// let desk = copy.session("user:1").purpose("restore").begin()?;
+    /// assert_eq!(desk.retrieve(stored.document).await?, b"content".as_slice());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn copy_to(&self, destination: impl Storage) -> Result<CopyReport> {
+        self.copy_with_progress(Arc::new(destination), &mut |_| {}).await
+    }
+
+    /// [`Vault::copy_to`], telling after each commit what was done so far.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::copy_to`].
+    ///
+    /// # Cancellation
+    ///
+    /// Likewise.
+    pub async fn copy_with_progress(
+        &self,
+        destination: Arc<dyn Storage>,
+        progress: &mut (dyn FnMut(&CopyReport) + Send),
+    ) -> Result<CopyReport> {
+        ledger::prove(&*destination, self.ledger().entropy()).await?;
+        for _ in 0..RETRIES {
+            let state = self.ledger().sync().await?;
+            match self.copy_state(&state, &*destination, progress).await {
+                // Something was erased, superseded or rotated away since the state was read.
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Erased)
+                        && self.ledger().sync().await?.head.size > state.head.size => {}
+                done => return done,
+            }
+        }
+        Err(Error::new(ErrorKind::Contended, "what was copied kept changing; the copy can go on: try again"))
+    }
+
+    async fn copy_state(
+        &self,
+        state: &State,
+        destination: &dyn Storage,
+        progress: &mut (dyn FnMut(&CopyReport) + Send),
+    ) -> Result<CopyReport> {
+        let destination = Destination { vault: self, storage: destination };
+        let landed = destination.landed(state).await?;
+        let mut report = CopyReport::new(landed.reached.head.size, state.pin());
+        let reached = destination.complete(landed, &mut report, progress).await?;
+        if reached.head.size < state.head.size {
+            let from = reached.head.size;
+            let keyring = self.current_keyring().await?;
+            if keyring.digest != state.keyring() {
+                return Err(Error::corrupt("the keyring"));
+            }
+            let (source, vault) = (self.ledger().storage(), self.id());
+            let mut records = Records::new(&destination, state, &keyring, &mut report, progress);
+            walk(source, vault, reached.clone(), state.head, Signatures::Each, &mut records).await?;
+            let landing = records.finish(from > 0).await?;
+            derived::index(&destination, state, &mut report).await?;
+            derived::tiles(&destination, state, from, &mut report).await?;
+            for (key, bytes) in landing.into_iter().flatten() {
+                destination.put(&key, bytes).await?;
+            }
+            destination.fill(reached, state.head, &mut report, progress).await?;
+            derived::sweep(&destination, state, &mut report).await?;
+        }
+        destination.drop_epochs(state, &mut report).await?;
+        Ok(report)
+    }
+}
+
+const RETRIES: u32 = 8;

@@ -1,0 +1,225 @@
+//! What records name: heads, parts, keys, kept checkpoints. Each is opened, or hashed, before it is written.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::{CopyReport, destination::Destination};
+use crate::{
+    crypto::digest::sha256,
+    error::{Error, ErrorKind, Result},
+    head::HeadType,
+    ids::CaseId,
+    ledger::{State, Visitor, is_anchor},
+    log::{
+        Hash,
+        commit::Commit,
+        leaf::{Kind, Leaf},
+        row::RowKey,
+    },
+    storage::{ObjectKey, layout},
+    transfer::{ContentSource, PartVisitor, open_parts},
+    vault::{Extent, LoadedKeyring},
+};
+
+/// A commit as stored.
+type Named = (ObjectKey, Bytes);
+
+/// Copies what the records of a walk name, some of them at once.
+pub(super) struct Records<'a> {
+    destination: &'a Destination<'a>,
+    state: &'a State,
+    keyring: &'a LoadedKeyring,
+    report: &'a mut CopyReport,
+    progress: &'a mut (dyn FnMut(&CopyReport) + Send),
+    pending: Vec<Leaf>,
+    rewrapped: bool,
+    anchor: Option<Named>,
+    last: Option<Named>,
+}
+
+impl<'a> Records<'a> {
+    pub(super) fn new(
+        destination: &'a Destination<'a>,
+        state: &'a State,
+        keyring: &'a LoadedKeyring,
+        report: &'a mut CopyReport,
+        progress: &'a mut (dyn FnMut(&CopyReport) + Send),
+    ) -> Self {
+        let (pending, rewrapped) = (Vec::new(), false);
+        Self { destination, state, keyring, report, progress, pending, rewrapped, anchor: None, last: None }
+    }
+
+    /// Copies what is left, the keyring, and, if `older` cases may be wrapped anew, their wraps. Gives the
+    /// commits by which the new head opens: its anchor, if it has one of its own, and the newest.
+    pub(super) async fn finish(mut self, older: bool) -> Result<[Option<Named>; 2]> {
+        self.flush().await?;
+        let digest = self.keyring.digest;
+        let copied = copy_named(self.destination, layout::keyring(&digest), &digest).await?;
+        self.report.named += u64::from(copied);
+        if older && self.rewrapped {
+            for case in self.destination.vault.all_cases().await? {
+                let done = copy_keys(self.destination, self.keyring, case).await;
+                self.report.keys +=
+                    unless_erased(self.destination, self.state, case, done).await?.unwrap_or(0);
+            }
+        }
+        let anchor = self.anchor.filter(|anchor| Some(anchor) != self.last.as_ref());
+        Ok([anchor, self.last])
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        let (destination, state, keyring) = (self.destination, self.state, self.keyring);
+        let copies = core::mem::take(&mut self.pending).into_iter().map(|leaf| async move {
+            let done = copy(destination, keyring, &leaf).await;
+            unless_erased(destination, state, leaf.case, done).await
+        });
+        let copied: Vec<Option<Copied>> = stream::iter(copies).buffered(AT_ONCE).try_collect().await?;
+        for copied in copied.into_iter().flatten() {
+            self.report.heads += copied.heads;
+            self.report.present += copied.present;
+            self.report.parts += copied.parts;
+            self.report.bytes += copied.bytes;
+            self.report.keys += copied.keys;
+            self.report.named += copied.named;
+        }
+        (self.progress)(self.report);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Visitor for Records<'_> {
+    async fn visit(&mut self, commit: &Commit) -> Result<()> {
+        let end = commit.leaves.last().map_or(0, |last| last.leaf.seq.saturating_add(1));
+        let named = (commit.name(), commit.stored.clone());
+        if is_anchor(commit.first(), end) {
+            self.anchor = Some(named.clone());
+        }
+        self.last = Some(named);
+        for record in &commit.leaves {
+            match record.leaf.kind {
+                Kind::CaseOpened | Kind::Stored | Kind::Granted | Kind::Checkpointed => {
+                    self.pending.push(record.leaf.clone());
+                }
+                Kind::Keyring => self.rewrapped = true,
+                _ => {}
+            }
+        }
+        if self.pending.len() >= PENDING { self.flush().await } else { Ok(()) }
+    }
+}
+
+#[derive(Default)]
+struct Copied {
+    heads: u64,
+    present: u64,
+    parts: u64,
+    bytes: u64,
+    keys: u64,
+    named: u64,
+}
+
+/// Copies what one record names. A version's parts come before its head, a case's keys before its: where the
+/// head is, they are.
+async fn copy(destination: &Destination<'_>, keyring: &LoadedKeyring, leaf: &Leaf) -> Result<Copied> {
+    let mut copied = Copied::default();
+    let of = match leaf.kind {
+        Kind::CaseOpened => HeadType::Case,
+        Kind::Stored => HeadType::Version,
+        Kind::Granted => HeadType::Grant,
+        _ => {
+            let size = u64::from_be_bytes(leaf.auxiliary.first_chunk().copied().unwrap_or_default());
+            let key = layout::checkpoint(size, &leaf.effect);
+            copied.named += u64::from(copy_named(destination, key, &leaf.effect).await?);
+            return Ok(copied);
+        }
+    };
+    let name = layout::head(leaf.case, leaf.operation);
+    let vault = destination.vault;
+    vault.case_stands(leaf.case).await?;
+    if destination.has(&name).await? {
+        copied.present += 1;
+        return Ok(copied);
+    }
+    let id = vault.head_id(leaf.case, leaf.object, leaf.operation, of);
+    let head = vault.checked_head(id, &leaf.effect, Extent::Whole).await?;
+    if of == HeadType::Case {
+        copied.keys += copy_keys(destination, keyring, leaf.case).await?;
+    }
+    if let Some(version) = head.version {
+        let source = ContentSource::new(vault.clone(), version);
+        open_parts(&source, &mut Parts { destination, copied: &mut copied }).await?;
+    }
+    destination.put(&name, head.stored).await?;
+    copied.heads += 1;
+    Ok(copied)
+}
+
+struct Parts<'a> {
+    destination: &'a Destination<'a>,
+    copied: &'a mut Copied,
+}
+
+#[async_trait]
+impl PartVisitor for Parts<'_> {
+    async fn sound(&mut self, name: Option<ObjectKey>, sealed: Bytes) -> Result<()> {
+        let Some(name) = name else { return Ok(()) };
+        self.copied.parts += 1;
+        self.copied.bytes += u64::try_from(sealed.len()).unwrap_or(u64::MAX);
+        self.destination.put(&name, sealed).await
+    }
+
+    async fn faulty(&mut self, object: ObjectKey, _: bool) -> Result<()> {
+        Err(Error::corrupt(format!("object {object}")))
+    }
+}
+
+/// Copies the wraps of a case's key under the keyring's epochs, each opened before; gives how many.
+async fn copy_keys(destination: &Destination<'_>, keyring: &LoadedKeyring, case: CaseId) -> Result<u64> {
+    let wraps = destination.vault.wraps(case, keyring).await?;
+    if wraps.is_empty() || wraps.iter().any(|wrap| !wrap.opens) {
+        let error = Error::corrupt(format!("the key of case {case}"));
+        return Err(destination.vault.unless_erased(case, error).await);
+    }
+    let mut copied = 0;
+    for wrap in wraps {
+        if !destination.has(&wrap.name).await? {
+            destination.put(&wrap.name, wrap.object).await?;
+            copied += 1;
+        }
+    }
+    Ok(copied)
+}
+
+/// Copies an object that has this SHA-256; false if the destination has it.
+pub(super) async fn copy_named(destination: &Destination<'_>, key: ObjectKey, hash: &Hash) -> Result<bool> {
+    if destination.has(&key).await? {
+        return Ok(false);
+    }
+    let found = destination.vault.ledger().storage().read(&key, None).await?;
+    let bytes = found.filter(|bytes| sha256(&[bytes]) == *hash);
+    destination.put(&key, bytes.ok_or_else(|| Error::corrupt(format!("object {key}")))?).await?;
+    Ok(true)
+}
+
+/// None if the case is erased in the very state that is copied; if it was erased since, a newer one has to be.
+async fn unless_erased<T>(
+    destination: &Destination<'_>,
+    state: &State,
+    case: CaseId,
+    copied: Result<T>,
+) -> Result<Option<T>> {
+    match copied {
+        Err(error) if error.kind() == ErrorKind::Erased => {
+            let row = destination.vault.row(state, &RowKey::case(case)).await?;
+            if row.is_some_and(|row| row.kind == Kind::CaseErased) { Ok(None) } else { Err(error) }
+        }
+        copied => copied.map(Some),
+    }
+}
+
+/// Records gathered before what they name is copied.
+const PENDING: usize = 64;
+/// Of these, copied at once: 128 MiB of parts at most.
+const AT_ONCE: usize = 4;
