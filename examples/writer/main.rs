@@ -17,7 +17,7 @@ use std::{
 };
 
 use docvault::{
-    CaseId, ErrorKind, Freshness, NewDocument, Outcome, Pin, Session, Vault,
+    CaseId, Described, ErrorKind, Freshness, NewDocument, Outcome, Pin, Session, Vault,
     keys::LocalKey,
     storage::{StorageError, StorageErrorKind},
 };
@@ -64,7 +64,7 @@ async fn write(place: &str, files: &Files, name: &str, count: usize) -> Result<(
     let vault = patiently(async || open(place, files).await).await?;
     let desk = vault.session("writer").purpose("several processes").begin()?;
     let case = patiently(async || case(&desk, name).await).await?;
-    let there = patiently(async || documents(&desk, case).await).await?;
+    let there = patiently(async || names(&desk, case).await).await?;
     for number in 0..count {
         let document = format!("{name}/{number}");
         if !there.contains(&document) {
@@ -80,7 +80,7 @@ async fn patiently<T>(attempt: impl AsyncFn() -> Result<T>) -> Result<T> {
     let began = Instant::now();
     loop {
         match attempt().await {
-            Err(error) if began.elapsed() < PATIENCE && may_pass(&*error) => pause(),
+            Err(error) if began.elapsed() < patience() && may_pass(&*error) => pause(),
             done => return done,
         }
     }
@@ -103,13 +103,18 @@ async fn case(desk: &Session, name: &str) -> Result<CaseId> {
     }
 }
 
-async fn documents(desk: &Session, case: CaseId) -> Result<Vec<String>> {
-    let (mut names, mut start) = (Vec::new(), None);
+async fn names(desk: &Session, case: CaseId) -> Result<Vec<String>> {
+    Ok(documents(desk, case).await?.into_iter().map(|document| document.name).collect())
+}
+
+/// All of a case, page after page.
+async fn documents(desk: &Session, case: CaseId) -> Result<Vec<Described>> {
+    let (mut found, mut start) = (Vec::new(), None);
     loop {
         let page = desk.documents(case, start).await?;
-        names.extend(page.documents.into_iter().map(|document| document.name));
+        found.extend(page.documents);
         match page.next {
-            None => return Ok(names),
+            None => return Ok(found),
             next => start = next,
         }
     }
@@ -126,7 +131,7 @@ async fn store(desk: &Session, case: CaseId, name: &str) -> Result<()> {
             if matches!(outcome(desk, operation, began).await?, Outcome::Committed { .. }) {
                 return Ok(());
             }
-        } else if began.elapsed() > PATIENCE
+        } else if began.elapsed() > patience()
             || !matches!(error.kind(), ErrorKind::Storage | ErrorKind::Contended)
         {
             return Err(error.into());
@@ -138,11 +143,17 @@ async fn store(desk: &Session, case: CaseId, name: &str) -> Result<()> {
 async fn outcome(desk: &Session, operation: docvault::OperationId, began: Instant) -> Result<Outcome> {
     loop {
         match desk.outcome(operation).await {
-            Err(error) if began.elapsed() > PATIENCE => return Err(error.into()),
+            Err(error) if began.elapsed() > patience() => return Err(error.into()),
             Err(_) => pause(),
             Ok(outcome) => return Ok(outcome),
         }
     }
+}
+
+/// Two minutes, or `WRITER_PATIENCE` seconds.
+fn patience() -> Duration {
+    let seconds = std::env::var("WRITER_PATIENCE").ok().and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(120))
 }
 
 fn pause() {
@@ -158,7 +169,7 @@ async fn check(place: &str, files: &Files, acknowledged: &[&str]) -> Result<()> 
     let desk = vault.session("checker").purpose("several processes").begin()?;
     let (mut names, mut total) = (BTreeSet::new(), 0);
     for case in desk.cases(None).await?.cases {
-        for document in desk.documents(case.id, None).await?.documents {
+        for document in documents(&desk, case.id).await? {
             if desk.retrieve(document.document).await? != document.name.as_bytes() {
                 return Err(format!("{} has other content", document.name).into());
             }
@@ -180,4 +191,3 @@ async fn check(place: &str, files: &Files, acknowledged: &[&str]) -> Result<()> 
 }
 
 const USAGE: &str = "usage: writer PLACE STEM [create | NAME COUNT | check FILES…]";
-const PATIENCE: Duration = Duration::from_secs(120);
