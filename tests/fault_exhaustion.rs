@@ -357,8 +357,8 @@ async fn crash(place: &Place, start: &Boundary, call: usize) {
 
 /// Whether the case of this number is run: all, or one in so many, by a hash so that no kind is left out.
 fn chosen(case: usize) -> bool {
-    let drawn = blake3::hash(&case.to_le_bytes());
-    let drawn = u64::from_le_bytes(drawn.as_bytes()[..8].try_into().unwrap());
+    let drawn = blake3::hash(&case.to_be_bytes());
+    let drawn = u64::from_be_bytes(drawn.as_bytes()[..8].try_into().unwrap());
     std::env::var("DOCVAULT_FAULTS").is_ok_and(|which| which == "all") || drawn.is_multiple_of(SAMPLE)
 }
 

@@ -5,11 +5,12 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::{
-    reader::{Walk, following},
-    source::ContentSource,
+    range::stored_len,
+    reader::following,
+    source::{ContentSource, SealedPart},
 };
 use crate::{
-    crypto::chunked::{self, OpenError},
+    crypto::chunked,
     document::Place,
     error::{Error, Result},
     head,
@@ -25,7 +26,7 @@ pub(crate) trait PartVisitor: Send {
     async fn faulty(&mut self, object: ObjectKey, missing: bool) -> Result<()>;
 }
 
-/// Reads and opens every part, and compares each page's digest. What was opened is wiped.
+/// Reads and opens every part, and compares its digest. What was opened is wiped.
 ///
 /// # Errors
 ///
@@ -33,33 +34,13 @@ pub(crate) trait PartVisitor: Send {
 pub(crate) async fn open_parts(source: &ContentSource, visitor: &mut dyn PartVisitor) -> Result<()> {
     let reads = parts(source).map(|at| async move { Ok::<_, Error>((at, stored(source, at).await?)) });
     let mut reads = stream::iter(reads).buffered(AHEAD);
-    let mut walk = Walk::default();
-    let mut broken = None;
     while let Some(read) = reads.next().await {
-        let (at, (name, sealed)) = read?;
-        let object = name.clone().unwrap_or_else(|| head_of(source));
-        let digest = match sealed {
-            None => {
-                visitor.faulty(object, true).await?;
-                Err(OpenError)
-            }
-            Some((attempt, sealed)) => match open(source, at, (attempt, sealed.clone())) {
-                Ok(digest) => {
-                    visitor.sound(name, sealed).await?;
-                    Ok(digest)
-                }
-                Err(_) => {
-                    visitor.faulty(object, false).await?;
-                    Err(OpenError)
-                }
-            },
-        };
-        if digest.is_err() {
-            broken = Some(at.0);
-        }
-        // A page with a part that does not open has no digest to compare.
-        if walk.step(source.pages(), digest.ok().flatten()).is_err() && broken != Some(at.0) {
-            visitor.faulty(head_of(source), false).await?;
+        let (at, (name, stored)) = read?;
+        let object = || name.clone().unwrap_or_else(|| head_of(source));
+        match stored {
+            None => visitor.faulty(object(), true).await?,
+            Some(stored) if open(source, at, &stored).is_ok() => visitor.sound(name, stored.1).await?,
+            Some(_) => visitor.faulty(object(), false).await?,
         }
     }
     Ok(())
@@ -71,7 +52,7 @@ pub(crate) async fn open_parts(source: &ContentSource, visitor: &mut dyn PartVis
 ///
 /// As [`open_parts`].
 pub(crate) async fn find_parts(source: &ContentSource, visitor: &mut dyn PartVisitor) -> Result<()> {
-    let probes = parts(source).map(|at| async move { Ok::<_, Error>(probe(source, at).await?) });
+    let probes = parts(source).map(|at| probe(source, at));
     let mut probes = stream::iter(probes).buffered(PROBED);
     while let Some(probed) = probes.next().await {
         match probed? {
@@ -94,7 +75,7 @@ fn parts(source: &ContentSource) -> impl Iterator<Item = (usize, u32)> {
     core::iter::successors((!pages.is_empty()).then_some((0, 0)), next)
 }
 
-type Stored = (Option<ObjectKey>, Option<([u8; 16], Bytes)>);
+type Stored = (Option<ObjectKey>, Option<SealedPart>);
 
 async fn stored(source: &ContentSource, (page, part): (usize, u32)) -> Result<Stored> {
     if source.page(page)?.place == Place::Inline {
@@ -107,24 +88,19 @@ async fn stored(source: &ContentSource, (page, part): (usize, u32)) -> Result<St
     Ok((Some(name), sealed.map(|sealed| (attempt, sealed))))
 }
 
-fn open(
-    source: &ContentSource,
-    at: (usize, u32),
-    sealed: ([u8; 16], Bytes),
-) -> Result<Option<crate::crypto::digest::PartDigest>> {
-    let expected = chunked::sealed_len(source.page(at.0)?.part_len(at.1));
-    if u64::try_from(sealed.1.len()).ok() != expected {
-        return Err(source.corrupt());
-    }
+fn open(source: &ContentSource, at: (usize, u32), stored: &SealedPart) -> Result<()> {
     let mut padded = source.buffer(at.0, at.1)?;
-    source.open_part(at, &sealed, &mut padded)
+    source.open_part(at, stored, &mut padded)
 }
 
 /// The object of a part, and whether it is there with its length.
 async fn probe(source: &ContentSource, (page, part): (usize, u32)) -> Result<(ObjectKey, Option<bool>)> {
     let described = source.page(page)?;
-    let sealed = chunked::sealed_len(described.part_len(part)).ok_or_else(|| source.corrupt())?;
-    let (name, len) = if described.place == Place::Inline {
+    let padded = described.part_len(part);
+    let inline = described.place == Place::Inline;
+    let sealed = if inline { chunked::sealed_len(padded) } else { stored_len(padded) };
+    let sealed = sealed.ok_or_else(|| source.corrupt())?;
+    let (name, len) = if inline {
         let start = head::inline_start(source.head().sealed_meta.len()) + 16;
         (head_of(source), sealed.saturating_add(u64::try_from(start).unwrap_or(u64::MAX)))
     } else {
