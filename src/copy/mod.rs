@@ -109,7 +109,7 @@ impl Vault {
     /// # let stored = desk.store(case, NewDocument::named("x"), b"content".to_vec()).await?;
     /// let backup = Arc::new(MemoryStorage::default());
     /// let report = vault.copy_to(backup.clone()).await?;
-    /// let copy = Vault::open(backup, LocalKey::open(&path)?, &report.pin).await?;
+    /// let copy = Vault::open(backup, LocalKey::load(&path)?, &report.pin).await?;
     /// let desk = copy.session("user:1").purpose("restore").begin()?;
     /// assert_eq!(desk.retrieve(stored.document).await?, b"content".as_slice());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
