@@ -108,7 +108,7 @@ async fn names(desk: &Session, case: CaseId) -> Result<Vec<String>> {
 }
 
 /// All of a case, page after page.
-async fn documents(desk: &Session, case: CaseId) -> Result<Vec<Described>> {
+async fn documents(desk: &Session, case: CaseId) -> docvault::Result<Vec<Described>> {
     let (mut found, mut start) = (Vec::new(), None);
     loop {
         let page = desk.documents(case, start).await?;
