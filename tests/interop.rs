@@ -146,7 +146,7 @@ fn a_reader_written_from_the_format_finds_everything() {
     // 18 bundles, as many tiles of level 0, and one of level 1.
     let index = ["covered", "tables", "tiles"].map(|field| &found["index"][field]);
     assert_eq!(index, [4608, 2, 37]);
-    let pages = json!([{"length": 700, "digest": ContentDigest::of(&content(700, 5)).to_string(), "storage": 1, "runs": 1}]);
+    let pages = json!([{"length": 700, "digest": ContentDigest::of(&content(700, 5)).to_string(), "storage": 1, "runs": 1, "sha256": null}]);
     assert_eq!((text(&found["upload"]["name"]), &found["upload"]["pages"]), ("pendiente", &pages));
     assert_eq!(read(&Story::whole(&paths, ["--passphrase", "passphrase"])), found);
     refused(&["vault", &paths["vault"], "--key", &paths["old.key"]], "the root was rotated");

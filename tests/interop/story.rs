@@ -189,11 +189,12 @@ impl Story {
     /// An upload that nobody finishes: garbage once it has expired.
     async fn abandon(&mut self, case: CaseId) {
         let mut upload = self.desk.upload(case, NewDocument::named("abandoned")).await.unwrap();
-        upload.write(&content(9 * MIB, 3)).await.unwrap();
+        // With the third part on its way the first is stored; dropping may stop the others.
+        upload.write(&content(25 * MIB, 3)).await.unwrap();
         drop(upload);
         self.clock.advance(Duration::from_secs(8 * 24 * 3600));
         let report = self.desk.collect_garbage().await.unwrap();
-        assert_eq!((report.condemned, report.objects_deleted), (1, 1));
+        assert!(report.condemned == 1 && report.objects_deleted >= 1, "{report:?}");
     }
 
     async fn grant(&mut self, scope: impl Into<docvault::Scope>, to: &Identity, terms: Terms) -> GrantId {
