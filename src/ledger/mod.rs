@@ -7,6 +7,7 @@ mod forgery;
 mod lookup;
 mod objects;
 mod open;
+mod pace;
 mod planner;
 mod probe;
 mod queue;

@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
+use futures_util::future::join;
 
 use super::{
     lookup::{Pages, View},
@@ -91,10 +92,15 @@ pub(crate) async fn load(trusted: &Trusted, pages: &Pages) -> Result<Option<Stat
     let storage = &**pages.storage();
     let Some(newest) = storage.list(layout::LOG, None, 1).await?.into_iter().next() else { return Ok(None) };
     let mut commit = required(storage, trusted.vault, &newest).await?;
-    while let Some(next) = following(storage, trusted.vault, &commit).await? {
-        commit = next;
-    }
-    let mut state = unverified(trusted, pages, commit.clone()).await?;
+    // A listing may lag, so the commit's own successor is asked for; mostly there is none, and the rest is read
+    // meanwhile.
+    let mut state = loop {
+        let next = following(storage, trusted.vault, &commit);
+        match join(next, unverified(trusted, pages, commit.clone())).await {
+            (Ok(None), state) => break state?,
+            (next, _) => commit = next?.unwrap_or(commit),
+        }
+    };
     state.log_key = authentic(trusted, pages, &state, &commit).await?;
     Ok(Some(state))
 }

@@ -1,16 +1,14 @@
 //! Committing: group commit, the ambiguity rule, takeover (FORMAT §5.3, DESIGN "How a commit happens").
 
 use core::fmt;
-use std::{
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{
     future::{Either, join, select},
     lock::{Mutex, MutexGuard},
+    stream::{self, StreamExt, TryStreamExt},
 };
 
 use super::{
@@ -19,6 +17,7 @@ use super::{
     lookup::Pages,
     objects::{TRIES, backoff},
     open::{next_commit, verified},
+    pace::{Pace, Wait},
     planner::Planner,
     probe,
     queue::{Queue, Ticket},
@@ -34,7 +33,7 @@ use crate::{
         manifest::FOLD,
     },
     secret::Secret,
-    storage::{Creation, ObjectKey, Storage},
+    storage::{Creation, ObjectKey, Storage, layout},
 };
 
 /// Gives the key that signs what follows a state, which its keyring holds.
@@ -68,6 +67,7 @@ pub(crate) struct Ledger {
     audit: Secret<32>,
     process: [u8; 12],
     state: RwLock<Arc<State>>,
+    pace: std::sync::Mutex<Pace>,
     queue: Queue,
     proof: Mutex<Proof>,
     /// Held by whoever commits. What is under way stays in here when its driver is dropped.
@@ -126,6 +126,7 @@ impl Ledger {
             audit,
             process,
             state: RwLock::new(Arc::new(state)),
+            pace: std::sync::Mutex::default(),
             queue: Queue::default(),
             proof: Mutex::default(),
             work: Mutex::default(),
@@ -241,6 +242,12 @@ impl Ledger {
                 }
                 // Tried once: a fold that fails must not keep its leader here.
                 fold &= !due;
+                if let Err(error) = self.take_turn().await {
+                    return fail(work, &error);
+                }
+                // What came meanwhile goes along.
+                let room = COUNT_CAP.saturating_sub(work.batch.len());
+                work.batch.extend(self.queue.drain(room));
                 if let Err(error) = self.prepare(work, due).await {
                     return fail(work, &error);
                 }
@@ -267,6 +274,26 @@ impl Ledger {
                 }
             }
         }
+    }
+
+    /// Waits while it is others' turn, which spares races that would be lost.
+    async fn take_turn(&self) -> Result<()> {
+        loop {
+            let [drawn] = random(&*self.entropy)?;
+            let wait = self.pace().wait(self.now(), drawn);
+            match wait {
+                Wait::No => return Ok(()),
+                Wait::Quiet(left) => self.sleeper.sleep(left).await,
+                Wait::Turn(moment) => {
+                    self.sleeper.sleep(moment).await;
+                    self.catch_up().await?;
+                }
+            }
+        }
+    }
+
+    fn pace(&self) -> std::sync::MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Plans the batch on the present state, with the fold that is due, and seals it into an attempt.
@@ -355,7 +382,10 @@ impl Ledger {
         let Sealed { key, bytes, .. } = &attempt.sealed;
         for round in 0..TRIES {
             let was_doubtful = core::mem::replace(&mut attempt.doubtful, true);
-            match self.storage().create(key, bytes.clone()).await {
+            let began = self.now();
+            let created = self.storage().create(key, bytes.clone()).await;
+            self.pace().created(self.now().saturating_since(began));
+            match created {
                 Ok(Creation::Created) => return Settled::Won,
                 Ok(_) => {}
                 Err(error) if !was_doubtful => {
@@ -376,9 +406,11 @@ impl Ledger {
     /// Takes the attempt's records into the state and answers its tickets.
     fn won(&self, work: &mut Work) {
         let Some(attempt) = work.attempt.take() else { return };
+        let before = self.state().head.time;
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         Arc::make_mut(&mut state).append(&attempt.sealed.records);
         drop(state);
+        self.pace().won(before, self.state().head.time);
         for (ticket, committed) in attempt.tickets {
             ticket.answer(Ok(committed));
         }
@@ -398,18 +430,50 @@ impl Ledger {
         let state = self.state();
         let commit = verified(state.vault, &state.log_key, &attempt.sealed.key, winner)?;
         self.apply(&commit)?;
-        // What others commit meanwhile is caught up with afterwards, or waiting would itself lose the next race.
-        if work.losses > 1 {
-            self.sleeper.sleep(self.jitter(work.losses)?).await;
+        let [drawn] = random(&*self.entropy)?;
+        self.pace().lost(work.losses, drawn);
+        let slow = self.pace().slow(work.losses, self.now());
+        let Some(until) = slow else { return self.catch_up().await };
+        // Nothing that is read before the quiet time is of use, nor is a second look.
+        self.sleeper.sleep(until).await;
+        self.leap().await?;
+        self.pace().aim();
+        self.load_manifest().await
+    }
+
+    /// Applies the commits that a listing shows, read at once. A listing is a hint: it may end early.
+    async fn leap(&self) -> Result<()> {
+        let (size, storage) = (self.state().head.size, self.storage());
+        let names = storage.list(layout::LOG, None, LEAP).await?.into_iter().rev();
+        let newer = names.filter(|name| layout::first_of_commit(name).is_some_and(|first| first >= size));
+        let reads = newer.map(|name| async move { storage.read(&name, None).await.map(|read| (name, read)) });
+        let mut reads = stream::iter(reads).buffered(AHEAD);
+        while let Some((name, read)) = reads.try_next().await? {
+            let state = self.state();
+            let Some(bytes) = read.filter(|_| name == layout::commit(state.head.size, &state.head.hash))
+            else {
+                return Ok(());
+            };
+            self.apply(&verified(state.vault, &state.log_key, &name, &bytes)?)?;
         }
-        self.catch_up().await
+        Ok(())
     }
 
     /// Applies every commit that follows the state. Of the manifests on the way the newest must be there:
     /// one before it may have been superseded, and deleted, while this process slept.
     async fn catch_up(&self) -> Result<()> {
-        let (mut tried, mut loaded) = (None, Ok(()));
-        loop {
+        let (mut tried, mut loaded, mut leaps) = (None, Ok(()), 0u32);
+        for step in 1u32.. {
+            if step.is_multiple_of(STEPS) {
+                let from = self.state().head;
+                self.leap().await?;
+                leaps += u32::from(self.state().head != from);
+            }
+            // Over a slow link others commit faster than they can be followed; what was there at the beginning
+            // has been read.
+            if leaps == LEAPS {
+                break;
+            }
             let state = self.state();
             if state.unloaded() != tried {
                 tried = state.unloaded();
@@ -418,9 +482,10 @@ impl Ledger {
             let head = state.head;
             match next_commit(self.storage(), state.vault, &state.log_key, head.size, &head.hash).await? {
                 Some(commit) => self.apply(&commit)?,
-                None => return loaded,
+                None => break,
             }
         }
+        loaded
     }
 
     fn apply(&self, commit: &Commit) -> Result<()> {
@@ -430,6 +495,8 @@ impl Ledger {
         if !ordered || next.frontier.root() != *commit.root() {
             return Err(Error::corrupt(format!("commit {}", commit.name())));
         }
+        let before = self.state().head.time;
+        self.pace().met(before, next.head.time);
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         Ok(())
     }
@@ -445,11 +512,6 @@ impl Ledger {
 
     pub(crate) fn operation(&self) -> Result<OperationId> {
         Ok(OperationId::from_bytes(random(&*self.entropy)?))
-    }
-
-    fn jitter(&self, losses: u32) -> Result<Duration> {
-        let [byte] = random::<1>(&*self.entropy)?;
-        Ok(backoff(losses).mul_f64(f64::from(byte) / 256.0))
     }
 }
 
@@ -482,3 +544,10 @@ fn leave_unknown(work: &mut Work) {
 const LOSSES: u32 = 16;
 /// Records without a fold before nothing more is committed.
 const TAIL_CAP: u64 = 512;
+/// Commits that are followed one by one before a listing is asked for more.
+const STEPS: u32 = 3;
+/// Commits listed at once, and read at once.
+const LEAP: usize = 1000;
+/// Listings after which others' newest commits are left to the next time.
+const LEAPS: u32 = 4;
+const AHEAD: usize = 32;
