@@ -1,7 +1,7 @@
 //! The testing kit's wrappers do what they say.
 #![cfg(feature = "testing")]
 
-use std::sync::Arc;
+use std::{future::Future, pin::pin, sync::Arc, task::Context, time::Duration};
 
 use bytes::Bytes;
 use docvault::storage::{
@@ -77,6 +77,73 @@ fn what_is_late_loses_to_what_came_before_it() {
         storage.create(&key("a"), bytes("early")).await.expect("answers");
         storage.land().await.expect("lands");
         assert_eq!(inner.read(&key("a"), None).await.expect("readable"), Some(bytes("early")));
+    });
+}
+
+#[test]
+fn what_is_slow_takes_as_many_polls_both_ways_as_milliseconds() {
+    let (inner, storage) = faulty(Fault::Slow(Duration::from_millis(3)));
+    let (key, mut context) = (key("a"), Context::from_waker(std::task::Waker::noop()));
+    let mut create = pin!(storage.create(&key, bytes("1")));
+    for there in [false, false, false, true, true, true] {
+        assert!(create.as_mut().poll(&mut context).is_pending());
+        assert_eq!(block_on(holds(&inner, "a")), there);
+    }
+    assert!(create.as_mut().poll(&mut context).is_ready());
+    assert_eq!(storage.faults(), [(0, Fault::Slow(Duration::from_millis(3)))]);
+}
+
+#[test]
+fn a_create_dropped_on_its_way_lands_on_command() {
+    let (inner, storage) = faulty(Fault::Slow(Duration::from_millis(1)));
+    let waker = std::task::Waker::noop();
+    let (key, mut context) = (key("a"), Context::from_waker(waker));
+    assert!(pin!(storage.create(&key, bytes("1"))).as_mut().poll(&mut context).is_pending());
+    assert!(!block_on(holds(&inner, "a")));
+    block_on(storage.land()).expect("lands");
+    assert!(block_on(holds(&inner, "a")));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_latencies() {
+    let polls = |seed| -> Vec<usize> {
+        let storage = FaultyStorage::scripted(Arc::new(MemoryStorage::new()), [])
+            .with_latency(seed, Duration::from_millis(9));
+        let count = |_| {
+            let (key, mut polls) = (key("a"), 1);
+            let mut read = pin!(storage.read(&key, None));
+            while read.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending() {
+                polls += 1;
+            }
+            polls
+        };
+        (0..50).map(count).collect()
+    };
+    assert_eq!(polls(1), polls(1));
+    assert_ne!(polls(1), polls(2));
+    assert!(polls(1).iter().all(|polls| *polls <= 19) && polls(1).iter().max() > Some(&9));
+}
+
+#[test]
+fn lies_change_no_object() {
+    block_on(async {
+        let objects = Arc::new(MemoryStorage::new());
+        let (honest, lying) = (EvilStorage::over(objects.clone()), EvilStorage::over(objects));
+        for name in ["a", "b", "c"] {
+            honest.create(&key(name), bytes("1")).await.expect("creates");
+        }
+        lying.show(&key("a"), bytes("other"));
+        lying.hide(&key("b"));
+        lying.list_twice(&key("c"));
+        assert_eq!(lying.read(&key("a"), Some(1..3)).await.expect("reads"), Some(bytes("th")));
+        assert!(!holds(&lying, "b").await);
+        assert_eq!(lying.create(&key("b"), bytes("2")).await.expect("answers"), Creation::Exists);
+        assert_eq!(lying.list("", None, 9).await.expect("lists"), [key("a"), key("c"), key("c")]);
+        assert_eq!(lying.list("", None, 2).await.expect("lists"), [key("a"), key("c")]);
+        assert_eq!(honest.list("", None, 9).await.expect("lists"), [key("a"), key("b"), key("c")]);
+        lying.repent();
+        assert_eq!(lying.read(&key("a"), None).await.expect("reads"), Some(bytes("1")));
+        assert_eq!(lying.list("", None, 9).await.expect("lists"), [key("a"), key("b"), key("c")]);
     });
 }
 

@@ -92,7 +92,7 @@ fn page(
 }
 
 /// What a [`Storage::read`] of an object with these bytes answers.
-fn slice(bytes: &Bytes, range: Option<Range<u64>>) -> Bytes {
+pub(super) fn slice(bytes: &Bytes, range: Option<Range<u64>>) -> Bytes {
     let Some(range) = range else { return bytes.clone() };
     let offset = |at| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
     let end = offset(range.end);
