@@ -1,0 +1,181 @@
+//! The end of a run: faults and lies are over, what was late has landed, and somebody looks at everything.
+
+use std::collections::BTreeMap;
+
+use docvault::{ErrorKind, Freshness, Session, Vault};
+use futures_lite::future::block_on;
+
+use super::{
+    judge::{Found, Register, Storages},
+    prefab::{Known, tag_of},
+    storage::all,
+    world::World,
+};
+
+type Verdict<T = ()> = Result<T, String>;
+
+/// The verdict on all that was asked and answered, by what is there now.
+pub fn judge(world: &World) -> Verdict {
+    block_on(async {
+        for view in world.views.borrow().iter() {
+            view.evil.repent();
+            view.calm.store(true, std::sync::atomic::Ordering::SeqCst);
+            view.faulty.land().await.map_err(|error| error.to_string())?;
+        }
+        world.say(|| "the end".into());
+        let vault = match world.storages {
+            Storages::Restored => {
+                world.survivor.borrow().clone().ok_or("nobody opened the restored storage")?
+            }
+            _ => {
+                every_pin_opens(world).await?;
+                one_chain(world).await?;
+                told("opening from the first pin", world.plain(&world.prefab.genesis).await)?
+            }
+        };
+        let found = look(world, &vault).await?;
+        verified(world, &vault).await?;
+        world.history.borrow().judge(&found, world.storages, world.owed_from.get())
+    })
+}
+
+fn told<T>(what: &str, answer: Result<T, docvault::Error>) -> Verdict<T> {
+    answer.map_err(|error| format!("IN THE END: {what}: {error}"))
+}
+
+/// Whoever kept a pin can open with it.
+async fn every_pin_opens(world: &World) -> Verdict {
+    for pin in world.all_pins() {
+        let pin = told("a kept pin", pin.parse())?;
+        let vault = told("opening with a kept pin", world.plain(&pin).await)?;
+        if vault.pin().size() < pin.size() || vault.freshness() != Freshness::FreshByPin {
+            return Err(format!("STALE: opened at {} with a pin of {}", vault.pin().size(), pin.size()));
+        }
+    }
+    Ok(())
+}
+
+/// The commits, one behind the other, are all that is under `log/` (FORMAT §5.3).
+async fn one_chain(world: &World) -> Verdict {
+    let mut runs = BTreeMap::new();
+    for (key, bytes) in all(&world.objects, "log/").await {
+        let first = u64::from_be_bytes(bytes[24..32].try_into().expect("a commit"));
+        let count = u32::from_be_bytes(bytes[32..36].try_into().expect("a commit"));
+        if let Some((_, other)) = runs.insert(first, (u64::from(count), key.clone())) {
+            return Err(format!("TWO CHAINS: {key} and {other}"));
+        }
+    }
+    let mut next = 0;
+    for (first, (count, key)) in runs {
+        if first != next {
+            return Err(format!("TWO CHAINS: {key} is at {first}, and the records before it end at {next}"));
+        }
+        next += count;
+    }
+    Ok(())
+}
+
+async fn verified(world: &World, vault: &Vault) -> Verdict {
+    let (audit, pin) = (vault.audit(), vault.pin());
+    let verified = told("verifying", audit.verify_from_genesis().await)?;
+    if verified.head.size() < pin.size() {
+        return Err(format!("STALE: verified up to {} of {}", verified.head.size(), pin.size()));
+    }
+    let by_pin = told("verifying by a pin", audit.verify(&world.prefab.pin).await)?;
+    if by_pin.freshness != Freshness::FreshByPin {
+        return Err(format!("FRESHNESS: {:?} by a pin of this very log", by_pin.freshness));
+    }
+    Ok(())
+}
+
+/// Everything there is, read whole.
+async fn look(world: &World, vault: &Vault) -> Verdict<Found> {
+    let desk = told("a session", vault.session("end").purpose("p").begin())?;
+    let mut found = Found::default();
+    let known = world.known(world.owed_from.get());
+    let page = told("cases", desk.cases(None).await)?;
+    let mut cases = known.cases.clone();
+    for case in page.cases {
+        if case.erased {
+            found.erased.insert(case.id);
+            continue;
+        }
+        let tag = case.title.parse().map_err(|_| format!("WRONG: a case is called {}", case.title))?;
+        if !world.prefab.case_tags.contains(&tag) {
+            found.cases.insert(tag);
+        }
+        if !cases.contains(&case.id) {
+            cases.push(case.id);
+        }
+    }
+    for case in cases {
+        match desk.documents(case, None).await {
+            Ok(page) => {
+                for document in page.documents {
+                    let list = versions(world, &desk, document.document).await?;
+                    found.lists.insert(Register::Document(document.document), list);
+                }
+                found.lists.insert(Register::Statements(case), statements(&desk, case).await?);
+            }
+            Err(error) if error.kind() == ErrorKind::Erased => {
+                found.erased.insert(case);
+            }
+            Err(error) => return Err(format!("IN THE END: documents of case {case}: {error}")),
+        }
+    }
+    grants(&desk, &known, &mut found).await?;
+    let changes = told("the log", desk.auditor().changes_since(world.prefab.pin.size()).await)?;
+    world.count_by("records", changes.records.len() as u64);
+    for record in changes.records {
+        if record.kind == docvault::Kind::Index {
+            world.count("fold");
+        }
+        found.records.insert(record.seq, record.operation);
+    }
+    Ok(found)
+}
+
+/// The tags of a document's versions. What was stored in this run is read whole, and so is the newest.
+async fn versions(world: &World, desk: &Session, document: docvault::DocumentId) -> Verdict<Vec<u64>> {
+    let mut tags = Vec::new();
+    let versions = told("history", desk.history(document).await)?;
+    let before = world.prefab.lists.get(&Register::Document(document)).map_or(0, Vec::len);
+    for (at, version) in versions.iter().enumerate() {
+        let named: u64 =
+            version.described.name.parse().map_err(|_| format!("WRONG: a version of {document}"))?;
+        if at >= before || at + 1 == versions.len() {
+            let mut reader = told("a version", desk.reader_of(document, version.described.version).await)?;
+            let mut bytes = Vec::new();
+            while let Some(part) = told("content", reader.next().await)? {
+                bytes.extend(part);
+            }
+            if tag_of(&bytes) != Some(named) {
+                return Err(format!(
+                    "HALF DONE: version {named} of {document} has {} other bytes",
+                    bytes.len()
+                ));
+            }
+        }
+        tags.push(named);
+    }
+    Ok(tags)
+}
+
+async fn statements(desk: &Session, case: docvault::CaseId) -> Verdict<Vec<u64>> {
+    let page = told("statements", desk.statements(case, None).await)?;
+    let tags = page.statements.iter().rev().map(|statement| statement.payload.first_chunk());
+    tags.map(|tag| tag.map(|tag| u64::from_be_bytes(*tag)).ok_or_else(|| "WRONG: a statement".into()))
+        .collect()
+}
+
+async fn grants(desk: &Session, known: &Known, found: &mut Found) -> Verdict {
+    for grant in &known.grants {
+        match desk.deliver(*grant).await {
+            Ok(_) => found.grants.insert(*grant, false),
+            Err(error) if error.kind() == ErrorKind::Denied => found.grants.insert(*grant, true),
+            Err(error) if error.kind() == ErrorKind::Erased => None,
+            Err(error) => return Err(format!("IN THE END: grant {grant}: {error}")),
+        };
+    }
+    Ok(())
+}

@@ -1,0 +1,440 @@
+//! The reference model, and the judge: what was asked and answered, when, and whether one vault that did one
+//! thing after the other could have answered so.
+//!
+//! A *register* is a document, or the statements about a case: a list of values that grows. The order of what
+//! was written is the one that is read at the end; everything else has to agree with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use docvault::{CaseId, DocumentId, ErrorKind, GrantId, OperationId};
+
+/// Counts what happens: no two events are at once.
+pub type Tick = u64;
+
+/// What every value that is written carries, and nothing else does.
+pub type Tag = u64;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Register {
+    Document(DocumentId),
+    Statements(CaseId),
+}
+
+impl Register {
+    pub fn case(self) -> CaseId {
+        match self {
+            Self::Document(document) => document.case(),
+            Self::Statements(case) => case,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    CreateCase(Tag),
+    /// A new document, whose name is known once it is stored.
+    Store(CaseId, Tag),
+    Write(Register, Tag),
+    /// The newest value, once it is read: none if nothing was ever written.
+    Read(Register, Option<Tag>),
+    /// That an upload begins, or goes on.
+    Announce(CaseId, Tag),
+    Close(CaseId),
+    Erase(CaseId),
+    Grant(CaseId),
+    Deliver(GrantId),
+    Revoke(GrantId),
+    Collect,
+    Housekeeping,
+}
+
+impl What {
+    pub fn tag(self) -> Option<Tag> {
+        match self {
+            Self::CreateCase(tag) | Self::Store(_, tag) | Self::Write(_, tag) => Some(tag),
+            _ => None,
+        }
+    }
+
+    fn case(self) -> Option<CaseId> {
+        match self {
+            Self::Store(case, _)
+            | Self::Announce(case, _)
+            | Self::Close(case)
+            | Self::Erase(case)
+            | Self::Grant(case) => Some(case),
+            Self::Write(register, _) | Self::Read(register, _) => Some(register.case()),
+            Self::Deliver(grant) | Self::Revoke(grant) => Some(grant.scope().case()),
+            Self::CreateCase(_) | Self::Collect | Self::Housekeeping => None,
+        }
+    }
+}
+
+/// How an operation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It happened, as the record of that number if its caller was told.
+    Done(Option<u64>),
+    /// It was refused or failed, and did not happen.
+    Refused(ErrorKind),
+    /// It may have happened: its caller died, gave up, or was told so.
+    Unknown,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    pub process: usize,
+    pub what: What,
+    pub begun: Tick,
+    pub ended: Option<Tick>,
+    pub end: End,
+}
+
+/// How much the storage is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storages {
+    /// It keeps the contract: refusals must be right, too.
+    Honest,
+    /// It lies: errors are allowed, wrong answers never.
+    Evil,
+    /// It was put back to a backup under running processes: who comes after is owed everything, who was there
+    /// before nothing.
+    Restored,
+}
+
+#[derive(Debug, Default)]
+pub struct History {
+    tick: Tick,
+    pub entries: Vec<Entry>,
+    /// What was written before the run, oldest first.
+    before: BTreeMap<Register, Vec<Tag>>,
+}
+
+/// What is there in the end.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub lists: BTreeMap<Register, Vec<Tag>>,
+    pub cases: BTreeSet<Tag>,
+    pub erased: BTreeSet<CaseId>,
+    /// Grants and whether they are revoked.
+    pub grants: BTreeMap<GrantId, bool>,
+    /// Operations by the number of their record.
+    pub records: BTreeMap<u64, OperationId>,
+}
+
+type Verdict = Result<(), String>;
+
+impl History {
+    pub fn after(before: BTreeMap<Register, Vec<Tag>>) -> Self {
+        Self { before, ..Self::default() }
+    }
+
+    fn tick(&mut self) -> Tick {
+        self.tick += 1;
+        self.tick
+    }
+
+    pub fn begin(&mut self, process: usize, what: What) -> usize {
+        let begun = self.tick();
+        self.entries.push(Entry { process, what, begun, ended: None, end: End::Unknown });
+        self.entries.len() - 1
+    }
+
+    pub fn end(&mut self, at: usize, end: End) {
+        let ended = self.tick();
+        let entry = &mut self.entries[at];
+        (entry.ended, entry.end) = (Some(ended), end);
+    }
+
+    /// The verdict on a run, by who was owed something: everyone, or in a restored storage those from process
+    /// `from` on.
+    pub fn judge(&self, found: &Found, storages: Storages, from: usize) -> Verdict {
+        let entries: Vec<&Entry> = self.entries.iter().filter(|entry| entry.process >= from).collect();
+        let judge = Judge { before: &self.before, entries, found, storages };
+        judge.writes()?;
+        judge.lists()?;
+        judge.reads()?;
+        judge.one_order()?;
+        judge.what_ended_stays_ended()?;
+        judge.refusals()
+    }
+}
+
+struct Judge<'a> {
+    before: &'a BTreeMap<Register, Vec<Tag>>,
+    entries: Vec<&'a Entry>,
+    found: &'a Found,
+    storages: Storages,
+}
+
+/// When a value can have been written: begun first, and told first.
+#[derive(Debug, Clone, Copy)]
+struct Written {
+    begun: Tick,
+    told: Tick,
+    seq: Option<u64>,
+}
+
+impl Entry {
+    fn done(&self) -> bool {
+        matches!(self.end, End::Done(_))
+    }
+
+    /// Told before `other` began.
+    fn precedes(&self, other: &Self) -> bool {
+        self.ended.is_some_and(|ended| ended < other.begun)
+    }
+}
+
+impl Judge<'_> {
+    /// Acknowledged is there; refused is not; nothing comes from nowhere.
+    fn writes(&self) -> Verdict {
+        let there: BTreeSet<Tag> =
+            self.found.lists.values().flatten().chain(&self.found.cases).copied().collect();
+        for entry in &self.entries {
+            let Some(tag) = entry.what.tag() else { continue };
+            let erased = entry.what.case().is_some_and(|case| self.found.erased.contains(&case));
+            if entry.done() && !there.contains(&tag) && !erased {
+                return Err(format!("LOST: acknowledged and not there: {entry:?}"));
+            }
+            if there.contains(&tag) && self.written(tag).is_none() {
+                return Err(format!("HALF DONE: refused and there all the same: {entry:?}"));
+            }
+        }
+        if let Some(tag) = self.found.cases.iter().find(|tag| self.written(**tag).is_none()) {
+            return Err(format!("FROM NOWHERE: case {tag}"));
+        }
+        Ok(())
+    }
+
+    /// The times of a value's writes that may have taken effect; an upload that is gone on with has several.
+    fn written(&self, tag: Tag) -> Option<Written> {
+        let of_tag = self.entries.iter().filter(|entry| entry.what.tag() == Some(tag));
+        let may = of_tag.filter(|entry| !matches!(entry.end, End::Refused(_)));
+        let all: Vec<_> = may.collect();
+        let begun = all.iter().map(|entry| entry.begun).min()?;
+        let told = all.iter().filter(|entry| entry.done()).filter_map(|entry| entry.ended).min();
+        let seq = all.iter().find_map(|entry| match entry.end {
+            End::Done(seq) => seq,
+            _ => None,
+        });
+        Some(Written { begun, told: told.unwrap_or(Tick::MAX), seq })
+    }
+
+    /// Each register holds what it held, then each value once, in an order that nobody's clock contradicts.
+    fn lists(&self) -> Verdict {
+        for (register, list) in &self.found.lists {
+            let before = self.before.get(register).map_or(&[][..], Vec::as_slice);
+            let Some(fresh) = list.strip_prefix(before) else {
+                return Err(format!("LOST: {register:?} held {before:?} and holds {list:?}"));
+            };
+            if list.iter().collect::<BTreeSet<_>>().len() != list.len() {
+                return Err(format!("TWICE: {register:?} holds {list:?}"));
+            }
+            self.list(*register, fresh)?;
+        }
+        for (register, before) in self.before {
+            let gone = self.found.erased.contains(&register.case()) || before.is_empty();
+            if !gone && !self.found.lists.contains_key(register) {
+                return Err(format!("LOST: {register:?}, which held {before:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&self, register: Register, fresh: &[Tag]) -> Verdict {
+        let (mut latest, mut seq) = (0, None);
+        for tag in fresh {
+            let belongs = |entry: &&&Entry| match entry.what {
+                What::Store(case, of) => {
+                    of == *tag && matches!(register, Register::Document(_)) && case == register.case()
+                }
+                What::Write(into, of) => of == *tag && into == register,
+                _ => false,
+            };
+            let written = self.written(*tag).filter(|_| self.entries.iter().any(|entry| belongs(&entry)));
+            let Some(written) = written else {
+                return Err(format!("FROM NOWHERE: {tag} in {register:?}"));
+            };
+            if written.told < latest || written.seq.is_some_and(|own| seq.is_some_and(|seq| own <= seq)) {
+                return Err(format!("ORDER: {tag} stands too late in {register:?}: {fresh:?}"));
+            }
+            latest = latest.max(written.begun);
+            seq = written.seq.or(seq);
+        }
+        Ok(())
+    }
+
+    /// Every read is of the newest value at some instant between its question and its answer.
+    fn reads(&self) -> Verdict {
+        let mut seen: BTreeMap<Register, Vec<(&Entry, usize)>> = BTreeMap::new();
+        for entry in self.entries.iter().filter(|entry| entry.done()) {
+            let What::Read(register, tag) = entry.what else { continue };
+            let Some(list) = self.list_of(register) else { continue };
+            // Values are counted from 1; 0 is before the first.
+            let at = match tag {
+                None => Some(0),
+                Some(tag) => list.iter().position(|of| *of == tag).map(|at| at + 1),
+            };
+            let Some(at) = at else {
+                return Err(format!(
+                    "GONE: a value was read that is not there any more: {entry:?}, {list:?}"
+                ));
+            };
+            if let Some(newer) = list[at..].iter().find(|tag| self.told_before(**tag, entry)) {
+                return Err(format!(
+                    "STALE: {newer} was told before this read, and not seen by it: {entry:?}"
+                ));
+            }
+            let early = tag.and_then(|tag| self.written(tag));
+            if early.is_some_and(|written| entry.ended.is_some_and(|ended| written.begun > ended)) {
+                return Err(format!("FROM NOWHERE: read before it was written: {entry:?}"));
+            }
+            seen.entry(register).or_default().push((entry, at));
+        }
+        for reads in seen.values() {
+            let back = |(one, at): &(&Entry, usize)| {
+                reads.iter().find(|(other, before)| other.precedes(one) && before > at)
+            };
+            if let Some((read, (newer, _))) = reads.iter().find_map(|read| Some((read.0, back(read)?))) {
+                return Err(format!("BACK: {read:?} after {newer:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn list_of(&self, register: Register) -> Option<&[Tag]> {
+        match self.found.lists.get(&register) {
+            Some(list) => Some(list),
+            None if self.found.erased.contains(&register.case()) => None,
+            None => Some(&[]),
+        }
+    }
+
+    fn told_before(&self, tag: Tag, read: &Entry) -> bool {
+        self.written(tag).is_some_and(|written| written.told < read.begun)
+    }
+
+    /// Records are numbered as their operations happened, each number once.
+    fn one_order(&self) -> Verdict {
+        let numbered = self.entries.iter().filter_map(|entry| match entry.end {
+            End::Done(Some(seq)) => Some((seq, *entry)),
+            _ => None,
+        });
+        let numbered: Vec<(u64, &Entry)> = numbered.collect();
+        let numbers: BTreeSet<u64> = numbered.iter().map(|(seq, _)| *seq).collect();
+        if numbers.len() != numbered.len() {
+            return Err(format!("TWO CHAINS: two operations were told the same number: {numbered:?}"));
+        }
+        if let Some(seq) = numbers.iter().find(|seq| !self.found.records.contains_key(seq)) {
+            return Err(format!("TWO CHAINS: record {seq} is not in the log"));
+        }
+        for (seq, entry) in &numbered {
+            if let Some((other, early)) =
+                numbered.iter().find(|(other, early)| early.precedes(entry) && other > seq)
+            {
+                return Err(format!("ORDER: {entry:?} is record {seq}, {early:?} before it {other}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is closed takes nothing, what is erased shows nothing, what is revoked delivers nothing.
+    fn what_ended_stays_ended(&self) -> Verdict {
+        let done: Vec<&&Entry> = self.entries.iter().filter(|entry| entry.done()).collect();
+        for end in &done {
+            let over = |entry: &&&&Entry| match (end.what, entry.what) {
+                (
+                    What::Close(case),
+                    What::Store(..) | What::Write(..) | What::Announce(..) | What::Grant(_),
+                ) => entry.what.case() == Some(case),
+                (What::Erase(case), _) => entry.what.case() == Some(case),
+                (What::Revoke(grant), What::Deliver(of) | What::Revoke(of)) => of == grant,
+                _ => false,
+            };
+            if let Some(entry) = done.iter().filter(over).find(|entry| end.precedes(entry)) {
+                return Err(format!("OVER: {entry:?} after {end:?}"));
+            }
+            match end.what {
+                What::Erase(case) if !self.found.erased.contains(&case) => {
+                    return Err(format!("LOST: an erasure: {end:?}"));
+                }
+                What::Revoke(grant) if self.found.grants.get(&grant) == Some(&false) => {
+                    return Err(format!("LOST: a revocation: {end:?}"));
+                }
+                _ => {}
+            }
+        }
+        let asked = |case: &CaseId| self.may_have_happened(Tick::MAX, |what| what == What::Erase(*case));
+        if let Some(case) = self.found.erased.iter().find(|case| !asked(case)) {
+            return Err(format!("FROM NOWHERE: nobody erased case {case}"));
+        }
+        let revoked =
+            |grant: &GrantId| self.may_have_happened(Tick::MAX, |what| what == What::Revoke(*grant));
+        match self.found.grants.iter().find(|(grant, over)| **over && !revoked(grant)) {
+            Some((grant, _)) => Err(format!("FROM NOWHERE: nobody revoked grant {grant}")),
+            None => Ok(()),
+        }
+    }
+
+    fn may_have_happened(&self, before: Tick, which: impl Fn(What) -> bool) -> bool {
+        let may = |entry: &&&Entry| entry.begun < before && !matches!(entry.end, End::Refused(_));
+        self.entries.iter().filter(may).any(|entry| which(entry.what))
+    }
+
+    /// A refusal has a reason.
+    fn refusals(&self) -> Verdict {
+        for entry in &self.entries {
+            let End::Refused(kind) = entry.end else { continue };
+            let right = match self.storages {
+                Storages::Evil => true,
+                Storages::Honest => self.is_right(entry, kind),
+                Storages::Restored => kind != ErrorKind::Corrupt,
+            };
+            if !right {
+                return Err(format!("WRONG REFUSAL: {entry:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_right(&self, entry: &Entry, kind: ErrorKind) -> bool {
+        let until = entry.ended.unwrap_or(Tick::MAX);
+        let happened = |which: &dyn Fn(What) -> bool| self.may_have_happened(until, which);
+        let closed = || entry.what.case().is_some_and(|case| happened(&|what| what == What::Close(case)));
+        match kind {
+            ErrorKind::Storage | ErrorKind::Contended => true,
+            ErrorKind::Erased => {
+                entry.what.case().is_some_and(|case| happened(&|what| what == What::Erase(case)))
+            }
+            ErrorKind::Superseded => match entry.what {
+                What::Write(register, own) => {
+                    happened(&|what| matches!(what, What::Write(into, tag) if into == register && tag != own))
+                }
+                _ => false,
+            },
+            ErrorKind::Denied => match entry.what {
+                What::Deliver(grant) | What::Revoke(grant) => happened(&|what| what == What::Revoke(grant)),
+                // Not closed yet: nobody's closing is known to have stood before.
+                What::Erase(case) => !self
+                    .entries
+                    .iter()
+                    .any(|close| close.what == What::Close(case) && close.done() && close.precedes(entry)),
+                What::Close(_) => closed(),
+                What::Store(_, tag) | What::Write(_, tag) | What::Announce(_, tag) => {
+                    closed() || self.given_up(entry, tag)
+                }
+                _ => closed(),
+            },
+            _ => false,
+        }
+    }
+
+    /// Whether the upload of this value can have been collected, or finished by another run.
+    fn given_up(&self, entry: &Entry, tag: Tag) -> bool {
+        let until = entry.ended.unwrap_or(Tick::MAX);
+        let others = self.entries.iter().filter(|other| other.what.tag() == Some(tag) && other.begun < until);
+        others.count() > 1
+            || self.entries.iter().any(|other| other.what == What::Collect && other.begun < until)
+    }
+}

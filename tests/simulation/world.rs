@@ -1,0 +1,373 @@
+//! One run: a storage, processes that begin, die and come back, and the end that is judged.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use docvault::{
+    ErrorKind, Freshness, NoSleep, Pin, Vault, VaultOptions,
+    storage::{
+        MemoryStorage,
+        testing::{EvilStorage, Fault, FaultyStorage},
+    },
+};
+
+use super::{
+    chance::{Chance, Seeded},
+    client::Client,
+    end,
+    executor::{self, Hands, Spawner, Time},
+    judge::{End, History, Storages, Tag, What},
+    malice,
+    prefab::{Kept, Known, Prefab, RootKey},
+    storage::{Trace, View, restore},
+};
+
+/// What a run came to, by name.
+pub type Counts = BTreeMap<String, u64>;
+
+pub struct World {
+    pub storages: Storages,
+    pub time: Time,
+    pub spawner: Spawner,
+    pub objects: Arc<MemoryStorage>,
+    pub prefab: Rc<Prefab>,
+    pub trace: Arc<Trace>,
+    pub views: RefCell<Vec<Arc<View>>>,
+    pub history: RefCell<History>,
+    pub chance: RefCell<Chance>,
+    /// Processes from this one on are owed answers.
+    pub owed_from: Cell<usize>,
+    /// The vault of the first process after a restored backup.
+    pub survivor: RefCell<Option<Vault>>,
+    seed: u64,
+    known: RefCell<[Known; 2]>,
+    pins: RefCell<Vec<Kept>>,
+    counts: RefCell<Counts>,
+    violation: RefCell<Option<String>>,
+    tags: Cell<Tag>,
+    processes: Cell<usize>,
+}
+
+/// How a run went.
+pub struct Run {
+    pub counts: Counts,
+    pub digest: u64,
+    pub trace: Vec<String>,
+    pub verdict: Result<(), String>,
+}
+
+/// A run of a seed; told in full if asked.
+pub fn run(seed: u64, prefabs: &[Rc<Prefab>], told: bool) -> Run {
+    let mut chance = Chance::new(seed, 0);
+    let storages = match chance.below(10) {
+        0..=5 => Storages::Honest,
+        6..=8 => Storages::Evil,
+        _ => Storages::Restored,
+    };
+    // Liars need something to lie about: an older table.
+    let young = if storages == Storages::Evil { 2 } else { 0 };
+    let prefab = prefabs[young + chance.index(prefabs.len() - young)].clone();
+    let world = Rc::new(World::new(seed, storages, prefab, told, chance));
+    world.clone().begin(prefabs);
+    let ran = executor::run(&world.spawner, &world.time, Chance::new(seed, 1));
+    let verdict = ran.map(|polls| world.count_by("polls", polls)).and_then(|()| end::judge(&world));
+    let verdict = world.violation.take().map_or(verdict, Err);
+    for view in world.views.borrow().iter() {
+        for (_, fault) in view.faulty.faults() {
+            world.count(name_of(fault));
+        }
+        world.count_by("storage calls", view.faulty.calls() as u64);
+    }
+    Run { counts: world.counts.take(), digest: world.trace.digest(), trace: world.trace.lines(), verdict }
+}
+
+fn name_of(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Error => "fault: error before",
+        Fault::Applied => "fault: applied, then error",
+        Fault::Late(_) => "fault: late",
+        Fault::FalseExists => "fault: conflict, nothing written",
+        Fault::Slow(_) => "fault: slow",
+        Fault::StaleList => "fault: stale list",
+        Fault::StaleRead => "fault: stale read",
+        _ => "fault: another",
+    }
+}
+
+impl World {
+    fn new(seed: u64, storages: Storages, prefab: Rc<Prefab>, told: bool, chance: Chance) -> Self {
+        let history = History::after(prefab.lists.clone());
+        Self {
+            storages,
+            time: Time::default(),
+            spawner: Spawner::default(),
+            objects: Arc::new(prefab.objects.snapshot()),
+            trace: Arc::new(Trace::new(told)),
+            views: RefCell::default(),
+            history: RefCell::new(history),
+            chance: RefCell::new(chance),
+            owed_from: Cell::new(0),
+            survivor: RefCell::default(),
+            seed,
+            known: RefCell::new([prefab.known.clone(), prefab.known.clone()]),
+            pins: RefCell::default(),
+            counts: RefCell::default(),
+            violation: RefCell::default(),
+            tags: Cell::new(prefab.next_tag),
+            processes: Cell::new(0),
+            prefab,
+        }
+    }
+
+    pub fn draw(&self, bound: u64) -> u64 {
+        self.chance.borrow_mut().below(bound)
+    }
+
+    fn begin(self: Rc<Self>, prefabs: &[Rc<Prefab>]) {
+        self.count(&format!("runs, {:?}", self.storages));
+        for _ in 0..2 + self.draw(2) {
+            let kept = Kept(Arc::new(Mutex::new(self.prefab.pin.clone())));
+            self.clone().start(kept, 0);
+        }
+        match self.storages {
+            Storages::Honest => {}
+            Storages::Evil => {
+                let older = prefabs.iter().take_while(|older| older.pin.size() < self.prefab.pin.size());
+                self.spawner.spawn(OPERATOR, malice::lie(self.clone(), older.cloned().collect()));
+            }
+            Storages::Restored => self.spawner.spawn(OPERATOR, self.clone().put_back()),
+        }
+    }
+
+    /// A backup is put back under running processes, and another one begins with it.
+    async fn put_back(self: Rc<Self>) {
+        let when = self.draw(300);
+        self.time.sleep(when).await;
+        self.count("storage restored");
+        self.say(|| "the storage is put back to a backup".into());
+        restore(&self.objects, &self.prefab.objects).await;
+        let process = self.clone().start(Kept(Arc::new(Mutex::new(self.prefab.pin.clone()))), 0);
+        self.owed_from.set(process);
+    }
+
+    /// Begins a process that opens the vault with this pin; gives its number.
+    pub fn start(self: Rc<Self>, kept: Kept, died: u64) -> usize {
+        let process = self.processes.get();
+        self.processes.set(process + 1);
+        self.pins.borrow_mut().push(kept.clone());
+        let view = Arc::new(self.view(process));
+        self.views.borrow_mut().push(view.clone());
+        self.spawner.spawn(process, self.clone().live(process, view.clone(), kept.clone()));
+        if died < 2 && self.storages != Storages::Restored && self.draw(2) == 0 {
+            let world = self.clone();
+            self.spawner.spawn(OPERATOR, world.crash(process, view.clone(), kept, died + 1));
+        }
+        let (world, lands) = (self.clone(), self.draw(600));
+        self.spawner.spawn(OPERATOR, async move {
+            world.time.sleep(lands).await;
+            let _ = view.faulty.land().await;
+        });
+        process
+    }
+
+    fn view(&self, process: usize) -> View {
+        let mut chance = Chance::new(self.seed, 100 + process as u64);
+        let evil = Arc::new(EvilStorage::over(self.objects.clone()));
+        let one_in = 15 + chance.below(60);
+        let faulty = match self.storages {
+            Storages::Evil => FaultyStorage::scripted(evil.clone(), any_faults(&mut chance, one_in)),
+            _ if chance.one_in(6) => FaultyStorage::scripted(evil.clone(), []),
+            _ => FaultyStorage::seeded(evil.clone(), chance.next(), one_in),
+        };
+        let slow = chance.one_in(4);
+        let longest = if slow { 30 + chance.below(150) } else { 1 + chance.below(8) };
+        let faulty = faulty
+            .with_latency(chance.next(), Duration::from_millis(longest))
+            .sleeping(Arc::new(self.time.clone()));
+        View { process, faulty, evil, calm: AtomicBool::new(false), trace: self.trace.clone() }
+    }
+
+    async fn live(self: Rc<Self>, process: usize, view: Arc<View>, kept: Kept) {
+        let survivor = self.storages == Storages::Restored && process == self.owed_from.get() && process > 0;
+        view.calm.store(survivor, Ordering::SeqCst);
+        let Some(vault) = self.open(process, view.clone(), kept).await else { return };
+        view.calm.store(false, Ordering::SeqCst);
+        if survivor {
+            *self.survivor.borrow_mut() = Some(vault.clone());
+        }
+        let mut chance = Chance::new(self.seed, 200 + process as u64);
+        for _ in 0..1 + chance.below(2) {
+            let desk = vault.session(format!("process-{process}")).purpose("p").begin().unwrap();
+            let chance = Chance::new(chance.next(), 0);
+            let client = Client { world: self.clone(), process, vault: vault.clone(), desk, chance };
+            self.spawner.spawn(process, client.live());
+        }
+    }
+
+    async fn open(&self, process: usize, view: Arc<View>, kept: Kept) -> Option<Vault> {
+        let mut chance = Chance::new(self.seed, 300 + process as u64);
+        let pin = kept.pin();
+        for _ in 0..4 {
+            let root = RootKey { number: 1, entropy: Seeded::new(Chance::new(chance.next(), 0)) };
+            let ahead = BIRTH + chance.below(120_000);
+            let options = VaultOptions::default()
+                .clock(Hands { time: self.time.clone(), ahead })
+                .entropy(Seeded::new(Chance::new(chance.next(), 0)))
+                .sleeper(self.time.clone());
+            let options = if process.is_multiple_of(2) { options.pin_store(kept.clone()) } else { options };
+            match Vault::open_with(view.clone(), Arc::new(root), &pin, options).await {
+                Ok(vault) => {
+                    self.say(|| {
+                        format!("{process} opens at {} with a pin of {}", vault.pin().size(), pin.size())
+                    });
+                    self.count("opened");
+                    self.fresh(&vault.freshness(), vault.pin().size() >= pin.size());
+                    return Some(vault);
+                }
+                Err(error) => {
+                    self.say(|| format!("{process} does not open: {error}"));
+                    self.count("not opened");
+                    let owed = self.storages == Storages::Honest;
+                    self.expect(&format!("opening: {error}"), !owed || error.kind() == ErrorKind::Storage);
+                }
+            }
+            self.time.sleep(1 + chance.below(100)).await;
+        }
+        None
+    }
+
+    /// Ends a process wherever it is, and begins another with the pin that it kept.
+    async fn crash(self: Rc<Self>, process: usize, view: Arc<View>, kept: Kept, died: u64) {
+        let when = self.draw(500);
+        self.time.sleep(when).await;
+        self.say(|| format!("{process} dies"));
+        self.count("crash");
+        self.spawner.kill(process);
+        if self.draw(3) == 0 {
+            self.count("crash: requests arrive at once");
+            let _ = view.faulty.land().await;
+        }
+        let pause = self.draw(150);
+        self.time.sleep(pause).await;
+        self.start(kept, died);
+    }
+
+    pub fn count(&self, what: &str) {
+        self.count_by(what, 1);
+    }
+
+    pub fn count_by(&self, what: &str, by: u64) {
+        *self.counts.borrow_mut().entry(what.to_owned()).or_default() += by;
+    }
+
+    pub fn say(&self, text: impl FnOnce() -> String) {
+        self.trace.note(0u8, || format!("{:>6} {}", self.time.now(), text()));
+    }
+
+    /// Notes a violation that needs no history.
+    pub fn expect(&self, what: &str, holds: bool) {
+        if !holds {
+            self.violation.borrow_mut().get_or_insert_with(|| format!("WRONG: {what}"));
+        }
+    }
+
+    pub fn fresh(&self, freshness: &Freshness, long_enough: bool) {
+        self.expect(
+            &format!("fresh by its pin, not {freshness:?}"),
+            *freshness == Freshness::FreshByPin && long_enough,
+        );
+    }
+
+    pub fn tag(&self) -> Tag {
+        self.tags.replace(self.tags.get() + 1)
+    }
+
+    /// What the processes before a restored backup, or those after it, have been told.
+    pub fn known(&self, process: usize) -> Known {
+        self.known.borrow()[self.era(process)].clone()
+    }
+
+    pub fn learn(&self, process: usize, what: impl FnOnce(&mut Known)) {
+        what(&mut self.known.borrow_mut()[self.era(process)]);
+    }
+
+    fn era(&self, process: usize) -> usize {
+        usize::from(self.owed_from.get() > 0 && process >= self.owed_from.get())
+    }
+
+    pub fn pin(&self, process: usize) -> Pin {
+        self.pins.borrow()[process].pin()
+    }
+
+    pub fn next_entry(&self) -> usize {
+        self.history.borrow().entries.len()
+    }
+
+    pub fn begin_entry(&self, process: usize, what: What) -> usize {
+        self.history.borrow_mut().begin(process, what)
+    }
+
+    pub fn saw(&self, at: usize, what: What) {
+        self.history.borrow_mut().entries[at].what = what;
+    }
+
+    pub fn end(&self, at: usize, name: &str, end: End) {
+        self.history.borrow_mut().end(at, end);
+        let how = match end {
+            End::Done(_) => "done",
+            End::Refused(_) => "refused",
+            End::Unknown => "unknown",
+        };
+        self.count(&format!("{name}: {how}"));
+        self.trace.note((at, format!("{end:?}")), || {
+            let what = self.history.borrow().entries[at];
+            format!("{:>6} {} [{at}] {name}: {end:?} {:?}", self.time.now(), what.process, what.what)
+        });
+    }
+
+    pub fn begin_named(&self, process: usize, name: &str, what: What) -> usize {
+        let at = self.begin_entry(process, what);
+        self.trace.note((at, process, name), || format!("{:>6} {process} [{at}] {name}?", self.time.now()));
+        at
+    }
+
+    /// A vault on the storage as it is, without faults, lies and latency.
+    pub async fn plain(&self, pin: &Pin) -> Result<Vault, docvault::Error> {
+        let entropy = |stream| Seeded::new(Chance::new(self.seed, stream));
+        let options = VaultOptions::default()
+            .clock(Hands { time: self.time.clone(), ahead: BIRTH + 120_000 })
+            .entropy(entropy(3))
+            .sleeper(NoSleep::default());
+        let root = RootKey { number: 1, entropy: entropy(4) };
+        Vault::open_with(self.objects.clone(), Arc::new(root), pin, options).await
+    }
+
+    pub fn all_pins(&self) -> BTreeSet<String> {
+        self.pins.borrow().iter().map(|kept| kept.pin().to_string()).collect()
+    }
+}
+
+/// Faults of every kind, those included that the contract does not allow.
+fn any_faults(chance: &mut Chance, one_in: u64) -> Vec<(usize, Fault)> {
+    let kinds: Vec<Fault> = Fault::ALLOWED.into_iter().chain([Fault::StaleRead; 5]).collect();
+    let mut faults = Vec::new();
+    let mut call = 0;
+    while call < 1500 {
+        call += 1 + chance.below(2 * one_in) as usize;
+        faults.extend(chance.pick(&kinds).map(|fault| (call, fault)));
+    }
+    faults
+}
+
+/// When the runs begin, in ms since 1970.
+pub const BIRTH: u64 = 1_700_000_000_000;
+/// Tasks that are no process's.
+const OPERATOR: usize = usize::MAX;
