@@ -75,8 +75,9 @@ fn no_seed_finds_a_violation() {
             println!("{}", run.trace.join("\n"));
         }
         if let Err(violation) = run.verdict {
-            let told = judged(seed, &prefabs, true);
-            println!("{}", told.trace.join("\n"));
+            if !told {
+                println!("{}", judged(seed, &prefabs, true).trace.join("\n"));
+            }
             panic!("DOCVAULT_SEED={seed} finds a violation: {violation}");
         }
         for (what, count) in run.counts {

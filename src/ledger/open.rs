@@ -88,15 +88,35 @@ fn claim(bytes: &Bytes) -> Result<(VaultId, Statement), Malformed> {
 /// Corrupt if anything on the way is not what a writer of this vault signed; rolled back or forked if
 /// the log does not begin with what is trusted.
 pub(crate) async fn load(trusted: &Trusted, pages: &Pages) -> Result<Option<State>> {
-    let storage = &**pages.storage();
+    let mut tried = None;
+    loop {
+        let Some(commit) = newest(trusted.vault, &**pages.storage()).await? else { return Ok(None) };
+        let name = commit.name();
+        match loaded(trusted, pages, commit).await {
+            // What this commit's state rests on may have been superseded, and deleted, while it was read: if the
+            // log has gone on, its new end tells.
+            Err(error) if error.kind() == ErrorKind::Corrupt && tried.as_ref() != Some(&name) => {
+                tried = Some(name);
+            }
+            loaded => return loaded.map(Some),
+        }
+    }
+}
+
+/// The last commit: the newest that is listed, or one that follows it.
+async fn newest(vault: VaultId, storage: &dyn Storage) -> Result<Option<Commit>> {
     let Some(newest) = storage.list(layout::LOG, None, 1).await?.into_iter().next() else { return Ok(None) };
-    let mut commit = required(storage, trusted.vault, &newest).await?;
-    while let Some(next) = following(storage, trusted.vault, &commit).await? {
+    let mut commit = required(storage, vault, &newest).await?;
+    while let Some(next) = following(storage, vault, &commit).await? {
         commit = next;
     }
-    let mut state = unverified(trusted, pages, commit.clone()).await?;
-    state.log_key = authentic(trusted, pages, &state, &commit).await?;
-    Ok(Some(state))
+    Ok(Some(commit))
+}
+
+async fn loaded(trusted: &Trusted, pages: &Pages, last: Commit) -> Result<State> {
+    let mut state = unverified(trusted, pages, last.clone()).await?;
+    state.log_key = authentic(trusted, pages, &state, &last).await?;
+    Ok(state)
 }
 
 /// The state that the log ends in if `commit`, its last one, is authentic.

@@ -159,14 +159,14 @@ impl Client {
                     let old = slots.first().expect("a keyring has a slot").id;
                     desk.rotate_root(old, &root).await
                 };
-                let what = What::Housekeeping;
+                let what = What::ChangeKeyring;
                 self.attempt(name, what, rotate, |_| None).await;
             }
             "rotate_epoch" => {
-                self.attempt(name, What::Housekeeping, desk.rotate_epoch(), |_| None).await;
+                self.attempt(name, What::ChangeKeyring, desk.rotate_epoch(), |_| None).await;
             }
             "rotate_signing_keys" => {
-                self.attempt(name, What::Housekeeping, desk.rotate_signing_keys(), |()| None).await;
+                self.attempt(name, What::ChangeKeyring, desk.rotate_signing_keys(), |()| None).await;
             }
             "collect_garbage" => {
                 let report = self.attempt(name, What::Collect, desk.collect_garbage(), |_| None).await;
@@ -179,7 +179,7 @@ impl Client {
             "verify" => self.verify().await,
             _ => {
                 let vault = self.vault.clone();
-                self.attempt("sync", What::Housekeeping, vault.sync(), |_| None).await;
+                self.attempt("sync", What::Look, vault.sync(), |_| None).await;
             }
         }
     }
@@ -211,6 +211,10 @@ impl Client {
         };
         let end = match &told {
             Ok(done) => End::Done(seq(done)),
+            // The record comes first, and then the storage may fail.
+            Err(error) if error.kind() == ErrorKind::Storage && matches!(what, What::Erase(_)) => {
+                End::Unknown
+            }
             Err(error) => self.ended(error.kind()).await,
         };
         if let Err(error) = &told {
@@ -410,7 +414,7 @@ impl Client {
             world.fresh(&verified.freshness, verified.head.size() >= pin.size());
             Ok(())
         };
-        self.attempt("verify", What::Housekeeping, verify, |()| None).await;
+        self.attempt("verify", What::Look, verify, |()| None).await;
     }
 }
 

@@ -45,7 +45,8 @@ pub enum What {
     Deliver(GrantId),
     Revoke(GrantId),
     Collect,
-    Housekeeping,
+    ChangeKeyring,
+    Look,
 }
 
 impl What {
@@ -65,7 +66,7 @@ impl What {
             | Self::Grant(case) => Some(case),
             Self::Write(register, _) | Self::Read(register, _) => Some(register.case()),
             Self::Deliver(grant) | Self::Revoke(grant) => Some(grant.scope().case()),
-            Self::CreateCase(_) | Self::Collect | Self::Housekeeping => None,
+            Self::CreateCase(_) | Self::Collect | Self::ChangeKeyring | Self::Look => None,
         }
     }
 }
@@ -149,8 +150,8 @@ impl History {
     /// The verdict on a run, by who was owed something: everyone, or in a restored storage those from process
     /// `from` on.
     pub fn judge(&self, found: &Found, storages: Storages, from: usize) -> Verdict {
-        let entries: Vec<&Entry> = self.entries.iter().filter(|entry| entry.process >= from).collect();
-        let judge = Judge { before: &self.before, entries, found, storages };
+        let owed = self.entries.iter().filter(|entry| entry.process >= from).collect();
+        let judge = Judge { before: &self.before, all: &self.entries, entries: owed, found, storages };
         judge.writes()?;
         judge.lists()?;
         judge.reads()?;
@@ -162,6 +163,9 @@ impl History {
 
 struct Judge<'a> {
     before: &'a BTreeMap<Register, Vec<Tag>>,
+    /// By whomever: a value that is there may be anybody's.
+    all: &'a [Entry],
+    /// By those who are owed something.
     entries: Vec<&'a Entry>,
     found: &'a Found,
     storages: Storages,
@@ -209,7 +213,7 @@ impl Judge<'_> {
 
     /// The times of a value's writes that may have taken effect; an upload that is gone on with has several.
     fn written(&self, tag: Tag) -> Option<Written> {
-        let of_tag = self.entries.iter().filter(|entry| entry.what.tag() == Some(tag));
+        let of_tag = self.all.iter().filter(|entry| entry.what.tag() == Some(tag));
         let may = of_tag.filter(|entry| !matches!(entry.end, End::Refused(_)));
         let all: Vec<_> = may.collect();
         let begun = all.iter().map(|entry| entry.begun).min()?;
@@ -245,14 +249,14 @@ impl Judge<'_> {
     fn list(&self, register: Register, fresh: &[Tag]) -> Verdict {
         let (mut latest, mut seq) = (0, None);
         for tag in fresh {
-            let belongs = |entry: &&&Entry| match entry.what {
+            let belongs = |entry: &&Entry| match entry.what {
                 What::Store(case, of) => {
                     of == *tag && matches!(register, Register::Document(_)) && case == register.case()
                 }
                 What::Write(into, of) => of == *tag && into == register,
                 _ => false,
             };
-            let written = self.written(*tag).filter(|_| self.entries.iter().any(|entry| belongs(&entry)));
+            let written = self.written(*tag).filter(|_| self.all.iter().any(|entry| belongs(&entry)));
             let Some(written) = written else {
                 return Err(format!("FROM NOWHERE: {tag} in {register:?}"));
             };
@@ -378,8 +382,8 @@ impl Judge<'_> {
     }
 
     fn may_have_happened(&self, before: Tick, which: impl Fn(What) -> bool) -> bool {
-        let may = |entry: &&&Entry| entry.begun < before && !matches!(entry.end, End::Refused(_));
-        self.entries.iter().filter(may).any(|entry| which(entry.what))
+        let may = |entry: &&Entry| entry.begun < before && !matches!(entry.end, End::Refused(_));
+        self.all.iter().filter(may).any(|entry| which(entry.what))
     }
 
     /// A refusal has a reason.
@@ -404,6 +408,11 @@ impl Judge<'_> {
         let closed = || entry.what.case().is_some_and(|case| happened(&|what| what == What::Close(case)));
         match kind {
             ErrorKind::Storage | ErrorKind::Contended => true,
+            // The keyring that the change was made from is not the newest any more.
+            ErrorKind::Denied | ErrorKind::NotFound if entry.what == What::ChangeKeyring => self
+                .all
+                .iter()
+                .any(|other| other.what == entry.what && other.begun < until && other.begun != entry.begun),
             ErrorKind::Erased => {
                 entry.what.case().is_some_and(|case| happened(&|what| what == What::Erase(case)))
             }
@@ -433,8 +442,7 @@ impl Judge<'_> {
     /// Whether the upload of this value can have been collected, or finished by another run.
     fn given_up(&self, entry: &Entry, tag: Tag) -> bool {
         let until = entry.ended.unwrap_or(Tick::MAX);
-        let others = self.entries.iter().filter(|other| other.what.tag() == Some(tag) && other.begun < until);
-        others.count() > 1
-            || self.entries.iter().any(|other| other.what == What::Collect && other.begun < until)
+        let before = || self.entries.iter().filter(|other| other.begun < until && other.begun != entry.begun);
+        before().any(|other| other.what == What::Collect || other.what.tag() == Some(tag))
     }
 }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use docvault::{
-    ErrorKind, Freshness, NoSleep, Pin, Vault, VaultOptions,
+    ErrorKind, Freshness, NoSleep, OperationId, Pin, Vault, VaultOptions,
     storage::{
         MemoryStorage,
         testing::{EvilStorage, Fault, FaultyStorage},
@@ -133,6 +133,9 @@ impl World {
 
     fn begin(self: Rc<Self>, prefabs: &[Rc<Prefab>]) {
         self.count(&format!("runs, {:?}", self.storages));
+        if self.storages == Storages::Restored {
+            futures_lite::future::block_on(self.go_ahead_of_the_backup());
+        }
         for _ in 0..2 + self.draw(2) {
             let kept = Kept(Arc::new(Mutex::new(self.prefab.pin.clone())));
             self.clone().start(kept, 0);
@@ -147,6 +150,15 @@ impl World {
         }
     }
 
+    /// So that whoever has opened the vault knows a record that the backup does not have.
+    async fn go_ahead_of_the_backup(&self) {
+        let vault = self.plain(&self.prefab.pin, 10).await.expect("an honest storage");
+        let desk = vault.session("ahead").purpose("p").begin().expect("an actor");
+        for _ in 0..1 + self.draw(3) {
+            desk.outcome(OperationId::from_bytes([7; 16])).await.expect("an honest storage");
+        }
+    }
+
     /// A backup is put back under running processes, and another one begins with it.
     async fn put_back(self: Rc<Self>) {
         let when = self.draw(300);
@@ -154,17 +166,20 @@ impl World {
         self.count("storage restored");
         self.say(|| "the storage is put back to a backup".into());
         restore(&self.objects, &self.prefab.objects).await;
-        let process = self.clone().start(Kept(Arc::new(Mutex::new(self.prefab.pin.clone()))), 0);
+        let kept = Kept(Arc::new(Mutex::new(self.prefab.pin.clone())));
+        let (process, view) = self.enter(&kept);
         self.owed_from.set(process);
+        // It opens at once: a listing in which others have already gone on in the old history names their newest.
+        view.calm.store(true, Ordering::SeqCst);
+        let Some(vault) = self.open(process, view.clone(), kept).await else { return };
+        view.calm.store(false, Ordering::SeqCst);
+        *self.survivor.borrow_mut() = Some(vault.clone());
+        self.employ(process, &vault);
     }
 
-    /// Begins a process that opens the vault with this pin; gives its number.
-    pub fn start(self: Rc<Self>, kept: Kept, died: u64) -> usize {
-        let process = self.processes.get();
-        self.processes.set(process + 1);
-        self.pins.borrow_mut().push(kept.clone());
-        let view = Arc::new(self.view(process));
-        self.views.borrow_mut().push(view.clone());
+    /// Begins a process that opens the vault with this pin.
+    fn start(self: Rc<Self>, kept: Kept, died: u64) {
+        let (process, view) = self.enter(&kept);
         self.spawner.spawn(process, self.clone().live(process, view.clone(), kept.clone()));
         if died < 2 && self.storages != Storages::Restored && self.draw(2) == 0 {
             let world = self.clone();
@@ -175,7 +190,16 @@ impl World {
             world.time.sleep(lands).await;
             let _ = view.faulty.land().await;
         });
-        process
+    }
+
+    /// A number and a view for one process more.
+    fn enter(&self, kept: &Kept) -> (usize, Arc<View>) {
+        let process = self.processes.get();
+        self.processes.set(process + 1);
+        self.pins.borrow_mut().push(kept.clone());
+        let view = Arc::new(self.view(process));
+        self.views.borrow_mut().push(view.clone());
+        (process, view)
     }
 
     fn view(&self, process: usize) -> View {
@@ -196,16 +220,16 @@ impl World {
     }
 
     async fn live(self: Rc<Self>, process: usize, view: Arc<View>, kept: Kept) {
-        let survivor = self.storages == Storages::Restored && process == self.owed_from.get() && process > 0;
-        view.calm.store(survivor, Ordering::SeqCst);
-        let Some(vault) = self.open(process, view.clone(), kept).await else { return };
-        view.calm.store(false, Ordering::SeqCst);
-        if survivor {
-            *self.survivor.borrow_mut() = Some(vault.clone());
+        if let Some(vault) = self.open(process, view, kept).await {
+            self.employ(process, &vault);
         }
+    }
+
+    /// One or two tasks that share the process's vault.
+    fn employ(self: &Rc<Self>, process: usize, vault: &Vault) {
         let mut chance = Chance::new(self.seed, 200 + process as u64);
         for _ in 0..1 + chance.below(2) {
-            let desk = vault.session(format!("process-{process}")).purpose("p").begin().unwrap();
+            let desk = vault.session(format!("process-{process}")).purpose("p").begin().expect("an actor");
             let chance = Chance::new(chance.next(), 0);
             let client = Client { world: self.clone(), process, vault: vault.clone(), desk, chance };
             self.spawner.spawn(process, client.live());
@@ -340,13 +364,13 @@ impl World {
     }
 
     /// A vault on the storage as it is, without faults, lies and latency.
-    pub async fn plain(&self, pin: &Pin) -> Result<Vault, docvault::Error> {
+    pub async fn plain(&self, pin: &Pin, stream: u64) -> Result<Vault, docvault::Error> {
         let entropy = |stream| Seeded::new(Chance::new(self.seed, stream));
         let options = VaultOptions::default()
             .clock(Hands { time: self.time.clone(), ahead: BIRTH + 120_000 })
-            .entropy(entropy(3))
+            .entropy(entropy(stream))
             .sleeper(NoSleep::default());
-        let root = RootKey { number: 1, entropy: entropy(4) };
+        let root = RootKey { number: 1, entropy: entropy(stream + 1) };
         Vault::open_with(self.objects.clone(), Arc::new(root), pin, options).await
     }
 
