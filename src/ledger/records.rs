@@ -81,12 +81,16 @@ impl Ledger {
         Ok(false)
     }
 
-    /// The commit that holds record `seq`, as far as the listing tells.
+    /// The commit that holds record `seq`: the one that the listing tells, or, for a listing may lag, one that
+    /// follows it.
     async fn commit_holding(&self, state: &State, seq: u64) -> Result<Commit> {
         // Numbers in names are inverted: what is listed behind this begins at `seq` or before.
         let after = layout::commit(seq.saturating_add(1), &[0xff; 32]);
         let name = self.storage().list(layout::LOG, Some(&after), 1).await?.into_iter().next();
-        let commit = self.parsed(state, &name.ok_or_else(|| unknown(seq))?).await?;
+        let mut commit = self.parsed(state, &name.ok_or_else(|| unknown(seq))?).await?;
+        while end_of(&commit)? <= seq {
+            commit = self.following(state, &commit).await?;
+        }
         if commit.first() <= seq && seq < end_of(&commit)? { Ok(commit) } else { Err(unknown(seq)) }
     }
 

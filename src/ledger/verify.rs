@@ -35,6 +35,25 @@ impl Verified {
         Self { head, log_key, frontier: Some(Frontier::default()) }
     }
 
+    /// Goes on to the head after `commit`, if it follows.
+    fn follow(&mut self, commit: &Commit) -> Result<()> {
+        let fault = || Error::corrupt(format!("commit {}", commit.name()));
+        let (first, last) = commit.leaves.first().zip(commit.leaves.last()).ok_or_else(fault)?;
+        let (size, hash) = (self.head.size, self.head.hash);
+        if commit.first() != size || *commit.previous() != hash || first.leaf.time < self.head.time {
+            return Err(fault());
+        }
+        if let Some(frontier) = &mut self.frontier {
+            commit.leaves.iter().for_each(|record| frontier.push(record.hash));
+            if frontier.root() != *commit.root() {
+                return Err(fault());
+            }
+        }
+        self.head = Head { size: last.leaf.seq.saturating_add(1), hash: last.hash, time: last.leaf.time };
+        self.log_key = self.log_key.after(&last.leaf);
+        Ok(())
+    }
+
     /// A head that is trusted already.
     pub(crate) fn trusted(size: u64, hash: [u8; 32], log_key: LogKey) -> Self {
         Self { head: Head { size, hash, time: Timestamp::default() }, log_key, frontier: None }
@@ -96,10 +115,11 @@ async fn walk_once(
     signatures: Signatures,
     visitor: &mut dyn Visitor,
 ) -> Result<Verified> {
-    let mut at = from;
-    for window in windows(storage, at.head.size, to.size).await? {
+    let mut walk = Walk { storage, vault, at: from, to, signatures, visitor };
+    for window in windows(storage, walk.at.head.size, to.size).await? {
+        let from = walk.at.head.size;
         let wanted = |name: &ObjectKey| {
-            layout::first_of_commit(name).is_some_and(|first| (at.head.size..to.size).contains(&first))
+            layout::first_of_commit(name).is_some_and(|first| (from..to.size).contains(&first))
         };
         let names: Vec<_> = page_of(storage, &window).await?.into_iter().rev().filter(wanted).collect();
         let reads = names.into_iter().map(|name| read(storage, name));
@@ -107,46 +127,58 @@ async fn walk_once(
         while let Some(found) = reads.next().await {
             let (name, bytes) = found?;
             let commit = parsed(vault, &name, &bytes)?;
-            let signer = at.log_key;
-            at = step(at, &commit)?;
-            let ends = at.head.size == to.size || at.log_key.epoch != signer.epoch;
-            let checked = if ends || signatures == Signatures::Each {
-                commit.verify(&signer)
-            } else {
-                commit.check_epoch(signer.epoch)
-            };
-            checked.map_err(|Malformed| Error::corrupt(format!("commit {name}")))?;
-            visitor.visit(&commit).await?;
+            walk.by_name(commit.first()).await?;
+            walk.take(&commit).await?;
         }
     }
-    if (at.head.size, at.head.hash) == (to.size, to.hash) {
-        return Ok(at);
+    walk.by_name(to.size).await?;
+    let arrived = (walk.at.head.size, walk.at.head.hash) == (to.size, to.hash);
+    if arrived { Ok(walk.at) } else { Err(missing(walk.at.head.size)) }
+}
+
+struct Walk<'a> {
+    storage: &'a dyn Storage,
+    vault: VaultId,
+    at: Verified,
+    to: Head,
+    signatures: Signatures,
+    visitor: &'a mut dyn Visitor,
+}
+
+impl Walk<'_> {
+    /// Goes on to record `until` without a listing, which may lag: by the one name that can follow.
+    async fn by_name(&mut self, until: u64) -> Result<()> {
+        while self.at.head.size < until {
+            let name = layout::commit(self.at.head.size, &self.at.head.hash);
+            let found = self.storage.read(&name, None).await?.filter(|bytes| bytes.len() <= COMMIT_CAP);
+            let bytes = found.ok_or_else(|| missing(self.at.head.size))?;
+            let commit = parsed(self.vault, &name, &bytes)?;
+            self.take(&commit).await?;
+        }
+        Ok(())
     }
-    Err(Error::corrupt(format!("the commit after record {}", at.head.size)))
+
+    async fn take(&mut self, commit: &Commit) -> Result<()> {
+        let signer = self.at.log_key;
+        self.at.follow(commit)?;
+        let ends = self.at.head.size == self.to.size || self.at.log_key.epoch != signer.epoch;
+        let checked = if ends || self.signatures == Signatures::Each {
+            commit.verify(&signer)
+        } else {
+            commit.check_epoch(signer.epoch)
+        };
+        checked.map_err(|Malformed| Error::corrupt(format!("commit {}", commit.name())))?;
+        self.visitor.visit(commit).await
+    }
+}
+
+fn missing(after: u64) -> Error {
+    Error::corrupt(format!("the commit after record {after}"))
 }
 
 async fn read(storage: &dyn Storage, name: ObjectKey) -> Result<(ObjectKey, Bytes)> {
     let bytes = super::get(storage, &name, COMMIT_CAP).await?;
     Ok((name, bytes))
-}
-
-/// The head after `commit`, if it follows.
-fn step(at: Verified, commit: &Commit) -> Result<Verified> {
-    let fault = || Error::corrupt(format!("commit {}", commit.name()));
-    let (first, last) = commit.leaves.first().zip(commit.leaves.last()).ok_or_else(fault)?;
-    if commit.first() != at.head.size || *commit.previous() != at.head.hash || first.leaf.time < at.head.time
-    {
-        return Err(fault());
-    }
-    let mut frontier = at.frontier;
-    if let Some(frontier) = &mut frontier {
-        commit.leaves.iter().for_each(|record| frontier.push(record.hash));
-        if frontier.root() != *commit.root() {
-            return Err(fault());
-        }
-    }
-    let head = Head { size: last.leaf.seq.saturating_add(1), hash: last.hash, time: last.leaf.time };
-    Ok(Verified { head, log_key: at.log_key.after(&last.leaf), frontier })
 }
 
 /// A page of the log's listing: the key after which it begins.

@@ -433,7 +433,8 @@ impl Judge<'_> {
                 What::Store(_, tag) | What::Write(_, tag) | What::Announce(_, tag) => {
                     closed() || self.given_up(entry, tag)
                 }
-                _ => closed(),
+                // Its head was garbage for as long as the operation took.
+                _ => closed() || happened(&|what| what == What::Collect),
             },
             _ => false,
         }
