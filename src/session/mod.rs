@@ -248,24 +248,46 @@ impl Session {
 }
 
 impl Vault {
+    /// The newest row about `key` in `state`, or in the one that has superseded it.
     pub(crate) async fn row(&self, state: &State, key: &RowKey) -> Result<Option<Row>> {
-        self.with_view(state).row(key).await
+        let mut found = self.with_view(state).row(key).await;
+        let mut looked = state.manifest.covered();
+        while let Some(newer) = self.superseding(looked, &found).await? {
+            looked = newer.manifest.covered();
+            found = self.with_view(&newer).row(key).await;
+        }
+        found
     }
 
     /// The newest row about `key`; what others committed is looked for before the answer is none.
     pub(crate) async fn fresh_row(&self, key: &RowKey) -> Result<Option<Row>> {
         match self.row(&self.ledger().state(), key).await {
             Ok(None) => {}
-            // The index that this process knew may have been superseded, and deleted.
-            Err(error) if error.kind() == ErrorKind::Corrupt => {}
             known => return known,
         }
         let state = self.ledger().sync().await?;
         self.row(&state, key).await
     }
 
+    /// Up to `limit` rows from `start` on in `state`, or in the one that has superseded it.
     pub(crate) async fn rows(&self, state: &State, start: &RowKey, limit: usize) -> Result<Vec<Row>> {
-        self.with_view(state).children(start, limit).await
+        let mut found = self.with_view(state).children(start, limit).await;
+        let mut looked = state.manifest.covered();
+        while let Some(newer) = self.superseding(looked, &found).await? {
+            looked = newer.manifest.covered();
+            found = self.with_view(&newer).children(start, limit).await;
+        }
+        found
+    }
+
+    /// The present state, if what was missed is an index that a newer one has superseded: it may have been deleted
+    /// while this process looked it through.
+    async fn superseding<T>(&self, looked: u64, found: &Result<T>) -> Result<Option<Arc<State>>> {
+        if found.as_ref().err().is_none_or(|error| error.kind() != ErrorKind::Corrupt) {
+            return Ok(None);
+        }
+        let newer = self.ledger().sync().await?;
+        Ok((newer.manifest.covered() > looked).then_some(newer))
     }
 
     fn with_view<'a>(&'a self, state: &'a State) -> View<'a> {

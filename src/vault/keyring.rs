@@ -10,7 +10,6 @@ use crate::{
     ids::CaseId,
     keyring::{EPOCH_CAP, Keyring, LABEL_CAP, SLOT_CAP, kind_from_code},
     keys::{KeyWrap, SlotKind},
-    ledger::View,
     log::{leaf::Kind, row::RowKey},
     plan::{ChangeKeyring, KeyringChange, Origin},
     storage::layout,
@@ -230,13 +229,10 @@ impl Vault {
     /// Every case the log knows, those that were erased left out.
     pub(crate) async fn all_cases(&self) -> Result<Vec<CaseId>> {
         let state = self.ledger().state();
-        let planned = std::collections::BTreeMap::new();
-        let view =
-            View { state: &state, planned: &planned, pages: self.ledger().pages(), now: self.ledger().now() };
         let mut cases = Vec::new();
         let mut start = RowKey::cases();
         loop {
-            let rows = view.children(&start, PAGE).await?;
+            let rows = self.rows(&state, &start, PAGE).await?;
             let standing = rows.iter().filter(|row| row.kind != Kind::CaseErased);
             cases.extend(standing.map(|row| CaseId::from_bytes(row.key.child_id())));
             match rows.last() {

@@ -207,7 +207,13 @@ impl World {
         let evil = Arc::new(EvilStorage::over(self.objects.clone()));
         let one_in = 15 + chance.below(60);
         let faulty = match self.storages {
-            Storages::Evil => FaultyStorage::scripted(evil.clone(), any_faults(&mut chance, one_in)),
+            Storages::Evil => {
+                let kinds: Vec<Fault> = Fault::ALLOWED.into_iter().chain([Fault::StaleRead; 5]).collect();
+                FaultyStorage::scripted(evil.clone(), script(&mut chance, &kinds, one_in))
+            }
+            _ if chance.one_in(3) => {
+                FaultyStorage::scripted(evil.clone(), script(&mut chance, &Fault::ALLOWED, one_in))
+            }
             _ if chance.one_in(6) => FaultyStorage::scripted(evil.clone(), []),
             _ => FaultyStorage::seeded(evil.clone(), chance.next(), one_in),
         };
@@ -379,15 +385,17 @@ impl World {
     }
 }
 
-/// Faults of every kind, those included that the contract does not allow.
-fn any_faults(chance: &mut Chance, one_in: u64) -> Vec<(usize, Fault)> {
-    let kinds: Vec<Fault> = Fault::ALLOWED.into_iter().chain([Fault::StaleRead; 5]).collect();
-    let mut faults = Vec::new();
-    let mut call = 0;
+/// Faults of these kinds now and then, and, mostly, an outage: some calls in a row that fail or are late.
+fn script(chance: &mut Chance, kinds: &[Fault], one_in: u64) -> BTreeMap<usize, Fault> {
+    let (mut faults, mut call) = (BTreeMap::new(), 0);
     while call < 1500 {
         call += 1 + chance.below(2 * one_in) as usize;
-        faults.extend(chance.pick(&kinds).map(|fault| (call, fault)));
+        faults.extend(chance.pick(kinds).map(|fault| (call, fault)));
     }
+    let outage = if chance.one_in(4) { 0 } else { 10 + chance.index(30) };
+    let begins = 20 + chance.index(60);
+    let failing = [Fault::Error, Fault::Error, Fault::Late(usize::MAX)];
+    faults.extend((begins..begins + outage).filter_map(|call| Some((call, chance.pick(&failing)?))));
     faults
 }
 
