@@ -160,7 +160,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Not found; denied if it was revoked before; the storage's.
+    /// Not found; denied if it was revoked before; the storage's, also after the record stands, when it fails before the
+    /// report is complete: then the grant is revoked, and [`Session::who_can_open`] says so.
     ///
     /// # Cancellation
     ///

@@ -212,10 +212,16 @@ impl Client {
         let end = match &told {
             Ok(done) => End::Done(seq(done)),
             // The record comes first, and then the storage may fail.
-            Err(error) if error.kind() == ErrorKind::Storage && matches!(what, What::Erase(_)) => {
+            Err(error)
+                if error.kind() == ErrorKind::Storage && matches!(what, What::Erase(_) | What::Revoke(_)) =>
+            {
                 End::Unknown
             }
-            Err(error) => self.ended(error.kind()).await,
+            Err(error) => match (self.ended(error.kind()).await, what) {
+                // The same operation may have finished meanwhile, by another run of it.
+                (End::Done(_), What::Announce(..)) => End::Done(None),
+                (end, _) => end,
+            },
         };
         if let Err(error) = &told {
             self.world.say(|| format!("  {}: {error}", self.process));
@@ -367,7 +373,7 @@ impl Client {
         match self.chance.below(6) {
             0 => {}
             1 => {
-                self.attempt("abort", What::Collect, upload.abort(), |()| None).await;
+                self.attempt("abort", What::GiveUp(case, tag), upload.abort(), |()| None).await;
             }
             _ => self.finish(upload, &begun).await,
         }

@@ -39,6 +39,7 @@ pub enum What {
     Read(Register, Option<Tag>),
     /// That an upload begins, or goes on.
     Announce(CaseId, Tag),
+    GiveUp(CaseId, Tag),
     Close(CaseId),
     Erase(CaseId),
     Grant(CaseId),
@@ -61,6 +62,7 @@ impl What {
         match self {
             Self::Store(case, _)
             | Self::Announce(case, _)
+            | Self::GiveUp(case, _)
             | Self::Close(case)
             | Self::Erase(case)
             | Self::Grant(case) => Some(case),
@@ -327,7 +329,12 @@ impl Judge<'_> {
         });
         let numbered: Vec<(u64, &Entry)> = numbered.collect();
         let numbers: BTreeSet<u64> = numbered.iter().map(|(seq, _)| *seq).collect();
-        if numbers.len() != numbered.len() {
+        // Several runs of one upload are one operation.
+        let own: BTreeSet<(u64, Option<Tag>, Tick)> = numbered
+            .iter()
+            .map(|(seq, entry)| (*seq, entry.what.tag(), entry.what.tag().map_or(entry.begun, |_| 0)))
+            .collect();
+        if numbers.len() != own.len() {
             return Err(format!("TWO CHAINS: two operations were told the same number: {numbered:?}"));
         }
         if let Some(seq) = numbers.iter().find(|seq| !self.found.records.contains_key(seq)) {
@@ -430,7 +437,7 @@ impl Judge<'_> {
                     .iter()
                     .any(|close| close.what == What::Close(case) && close.done() && close.precedes(entry)),
                 What::Close(_) => closed(),
-                What::Store(_, tag) | What::Write(_, tag) | What::Announce(_, tag) => {
+                What::Store(_, tag) | What::Write(_, tag) | What::Announce(_, tag) | What::GiveUp(_, tag) => {
                     closed() || self.given_up(entry, tag)
                 }
                 // Its head was garbage for as long as the operation took.
@@ -444,6 +451,8 @@ impl Judge<'_> {
     fn given_up(&self, entry: &Entry, tag: Tag) -> bool {
         let until = entry.ended.unwrap_or(Tick::MAX);
         let before = || self.entries.iter().filter(|other| other.begun < until && other.begun != entry.begun);
-        before().any(|other| other.what == What::Collect || other.what.tag() == Some(tag))
+        before().any(|other| {
+            matches!(other.what, What::Collect | What::GiveUp(..)) || other.what.tag() == Some(tag)
+        })
     }
 }
