@@ -348,7 +348,10 @@ impl Ledger {
     fn won(&self, work: &mut Work) {
         let Some(attempt) = work.attempt.take() else { return };
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::make_mut(&mut state).append(&attempt.sealed.records);
+        // A sync may have met them in the log before it was known whose they are.
+        if attempt.sealed.first() == Some(state.head.size) {
+            Arc::make_mut(&mut state).append(&attempt.sealed.records);
+        }
         drop(state);
         for (ticket, committed) in attempt.tickets {
             ticket.answer(Ok(committed));
@@ -367,8 +370,10 @@ impl Ledger {
             return Err(Error::new(ErrorKind::Contended, reason));
         }
         let state = self.state();
-        let commit = verified(state.vault, &state.log_key, &attempt.sealed.key, winner)?;
-        self.apply(&commit)?;
+        // A sync may have met the winner before.
+        if attempt.sealed.first() == Some(state.head.size) {
+            self.apply(&verified(state.vault, &state.log_key, &attempt.sealed.key, winner)?)?;
+        }
         // What others commit meanwhile is caught up with afterwards, or waiting would itself lose the next race.
         if work.losses > 1 {
             self.sleeper.sleep(self.jitter(work.losses)?).await;

@@ -44,6 +44,13 @@ pub(crate) struct Sealed {
     pub(crate) records: Vec<Hashed>,
 }
 
+impl Sealed {
+    /// The number of its first record.
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.records.first().map(|record| record.leaf.seq)
+    }
+}
+
 impl Draft<'_> {
     /// Encodes and signs.
     ///

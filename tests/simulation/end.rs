@@ -22,7 +22,7 @@ pub fn judge(world: &World) -> Verdict {
             view.calm.store(true, std::sync::atomic::Ordering::SeqCst);
             view.faulty.land().await.map_err(|error| error.to_string())?;
         }
-        world.say(|| "the end".into());
+        world.say(|| format!("the end; the prefab: {}", world.prefab.pin));
         let vault = match world.storages {
             Storages::Restored => {
                 world.survivor.borrow().clone().ok_or("nobody opened the restored storage")?
@@ -50,7 +50,7 @@ fn told<T>(what: &str, answer: Result<T, docvault::Error>) -> Verdict<T> {
 async fn every_pin_opens(world: &World) -> Verdict {
     for pin in world.all_pins() {
         let pin = told("a kept pin", pin.parse())?;
-        let vault = told("opening with a kept pin", world.plain(&pin, 30).await)?;
+        let vault = told(&format!("opening with {pin}"), world.plain(&pin, 30).await)?;
         if vault.pin().size() < pin.size() || vault.freshness() != Freshness::FreshByPin {
             return Err(format!("STALE: opened at {} with a pin of {}", vault.pin().size(), pin.size()));
         }

@@ -1,0 +1,188 @@
+//! What a process meets because others go on beside it, or because the storage lags: found by the simulation, each
+//! reduced to one story.
+#![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use common::{block_on, vault_on};
+use docvault::{
+    DocumentId, ErrorKind, NewDocument, NewStatement, NoSleep, OperationId, Outcome, Pin, RecordFilter,
+    Session, Vault, VaultOptions,
+    keys::LocalKey,
+    storage::{
+        Creation, MemoryStorage, ObjectKey, Storage, StorageError,
+        testing::{Fault, FaultyStorage},
+    },
+};
+use tempfile::TempDir;
+
+async fn open(storage: Arc<dyn Storage>, folder: &TempDir, pin: &Pin) -> Vault {
+    let key = LocalKey::load(folder.path().join("key")).unwrap();
+    let options = VaultOptions::default().sleeper(NoSleep::default());
+    Vault::open_with(storage, Arc::new(key), pin, options).await.unwrap()
+}
+
+fn desk(vault: &Vault) -> Session {
+    vault.session("a").purpose("p").begin().unwrap()
+}
+
+/// Makes the log longer.
+async fn grow(vault: &Vault, size: u64) {
+    while vault.pin().size() < size {
+        desk(vault).outcome(OperationId::from_bytes([7; 16])).await.unwrap();
+    }
+}
+
+async fn with_a_document(vault: &Vault) -> DocumentId {
+    let case = desk(vault).create_case("c").await.unwrap();
+    desk(vault).store(case, NewDocument::named("x"), b"x".to_vec()).await.unwrap().document
+}
+
+/// Told that it is unknown, a process learns from a sync, and not from its own create, that its commit landed. Taken
+/// into the state a second time, its records would spoil every commit after it, for everyone.
+#[test]
+fn a_commit_that_a_sync_meets_is_taken_into_the_state_once() {
+    block_on(async {
+        let objects = Arc::new(MemoryStorage::new());
+        let (founder, folder) = vault_on(objects.clone()).await;
+        let case = with_a_document(&founder).await.case();
+        let said = || NewStatement::on("t").payload(b"said".to_vec());
+
+        let calls_before = {
+            let plain = Arc::new(FaultyStorage::scripted(Arc::new(objects.snapshot()), []));
+            let vault = open(plain.clone(), &folder, &founder.pin()).await;
+            desk(&vault).make_statement(case, said()).await.unwrap();
+            plain.calls()
+        };
+        // Six tries of a create and a read each, and as many for the sync; the first lands when the sync looks on.
+        let never = (1..12).map(|try_| (calls_before + 2 * try_, Fault::Late(usize::MAX)));
+        let faults = never.chain([(calls_before, Fault::Late(24))]);
+        let lagging = Arc::new(FaultyStorage::scripted(objects.clone(), faults));
+        let vault = open(lagging.clone(), &folder, &founder.pin()).await;
+        desk(&vault).make_statement(case, said()).await.unwrap();
+        let unknown = desk(&vault).make_statement(case, said()).await.unwrap_err();
+        let ErrorKind::OutcomeUnknown(operation) = unknown.kind() else { unreachable!("{unknown}") };
+        let before = vault.pin().size();
+        assert_eq!(vault.sync().await.unwrap().size(), before + 1, "the sync met it");
+        assert_eq!(lagging.calls(), calls_before + 26, "by its read after the last try");
+        assert!(matches!(
+            desk(&vault).outcome(operation).await.unwrap(),
+            Outcome::Committed { seq, .. } if seq == before
+        ));
+        desk(&vault).make_statement(case, said()).await.unwrap();
+
+        let again = open(objects, &folder, &founder.pin()).await;
+        assert_eq!(again.pin(), vault.pin());
+        again.audit().verify_from_genesis().await.unwrap();
+        assert_eq!(desk(&again).statements(case, None).await.unwrap().statements.len(), 3);
+    });
+}
+
+/// The storage as it was, until something under a prefix is read: from then on as it is.
+#[derive(Debug)]
+struct Meanwhile {
+    before: MemoryStorage,
+    after: MemoryStorage,
+    prefix: &'static str,
+    passed: AtomicBool,
+}
+
+impl Meanwhile {
+    fn objects(&self) -> &MemoryStorage {
+        if self.passed.load(Ordering::SeqCst) { &self.after } else { &self.before }
+    }
+}
+
+#[async_trait]
+impl Storage for Meanwhile {
+    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+        self.objects().create(key, bytes).await
+    }
+
+    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
+        self.passed.fetch_or(key.as_str().starts_with(self.prefix), Ordering::SeqCst);
+        self.objects().read(key, range).await
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        self.objects().delete(key).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StorageError> {
+        self.objects().list(prefix, after, limit).await
+    }
+}
+
+#[test]
+fn a_fold_and_a_collection_while_a_vault_is_opened_are_no_corruption() {
+    block_on(async {
+        let objects = Arc::new(MemoryStorage::new());
+        let (vault, folder) = vault_on(objects.clone()).await;
+        let document = with_a_document(&vault).await;
+        let pin = vault.pin();
+        grow(&vault, 300).await;
+        let before = objects.snapshot();
+        grow(&vault, 520).await;
+        assert!(desk(&vault).collect_garbage().await.unwrap().index_deleted > 0);
+        let (after, passed) = (objects.snapshot(), AtomicBool::new(false));
+        let meanwhile = Arc::new(Meanwhile { before, after, prefix: "index/", passed });
+        let opened = open(meanwhile, &folder, &pin).await;
+        assert_eq!(opened.pin().size(), vault.pin().size());
+        assert_eq!(desk(&opened).retrieve(document).await.unwrap(), b"x".as_slice());
+    });
+}
+
+#[test]
+fn a_listing_is_looked_up_anew_if_its_index_was_superseded_and_deleted() {
+    block_on(async {
+        let objects = Arc::new(MemoryStorage::new());
+        let (vault, folder) = vault_on(objects.clone()).await;
+        let document = with_a_document(&vault).await;
+        grow(&vault, 300).await;
+        let others = [(); 2].map(|()| open(objects.clone(), &folder, &vault.pin()));
+        let [first, second] = others;
+        let (first, second) = (first.await, second.await);
+        grow(&vault, 520).await;
+        assert!(desk(&vault).collect_garbage().await.unwrap().index_deleted > 0);
+        assert_eq!(desk(&first).history(document).await.unwrap().len(), 1);
+        assert_eq!(desk(&second).documents(document.case(), None).await.unwrap().documents.len(), 1);
+        assert_eq!(desk(&first).rotate_epoch().await.unwrap(), 1);
+    });
+}
+
+/// Listings are hints: what they leave out is found by name.
+#[test]
+fn a_listing_that_lags_is_no_corruption() {
+    block_on(async {
+        let objects = Arc::new(MemoryStorage::new());
+        let (founder, folder) = vault_on(objects.clone()).await;
+        let lagging =
+            Arc::new(FaultyStorage::scripted(objects, (0..2000).map(|call| (call, Fault::StaleList))));
+        let vault = open(lagging.clone(), &folder, &founder.pin()).await;
+        with_a_document(&vault).await;
+        grow(&vault, 12).await;
+        assert!(lagging.fired() > 0);
+        let verified = vault.audit().verify_from_genesis().await.unwrap();
+        assert_eq!(verified.checked, 12);
+        vault.audit().verify(&founder.pin()).await.unwrap();
+        let auditor = vault.session("auditor").purpose("p").auditor().unwrap();
+        assert_eq!(auditor.records(&RecordFilter::all()).await.unwrap().len(), 13);
+        assert_eq!(auditor.changes_since(7).await.unwrap().records.first().unwrap().seq, 7);
+    });
+}
