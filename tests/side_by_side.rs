@@ -156,7 +156,8 @@ fn a_listing_is_looked_up_anew_if_its_index_was_superseded_and_deleted() {
         let document = with_a_document(&vault).await;
         grow(&vault, 300).await;
         let pin = vault.pin();
-        let (first, second) = (open(objects.clone(), &folder, &pin).await, open(objects, &folder, &pin).await);
+        let (first, second) =
+            (open(objects.clone(), &folder, &pin).await, open(objects, &folder, &pin).await);
         grow(&vault, 520).await;
         assert!(desk(&vault).collect_garbage().await.unwrap().index_deleted > 0);
         assert_eq!(desk(&first).history(document).await.unwrap().len(), 1);
