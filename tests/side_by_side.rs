@@ -1,7 +1,7 @@
 //! What a process meets because others go on beside it, or because the storage lags: found by the simulation, each
 //! reduced to one story.
 #![cfg(feature = "testing")]
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::unreachable, reason = "tests")]
 
 mod common;
 

@@ -137,12 +137,15 @@ impl Vault {
 
     /// `error`, or that `case` was erased, if something is missing for that reason.
     pub(crate) async fn unless_erased(&self, case: CaseId, error: Error) -> Error {
-        if error.kind() != ErrorKind::Corrupt || self.ledger().sync().await.is_err() {
+        if error.kind() != ErrorKind::Corrupt {
             return error;
         }
+        let synced = self.ledger().sync().await;
         match self.case_stands(case).await {
             Err(erased) if erased.kind() == ErrorKind::Erased => erased,
-            _ => error,
+            // Whether it was erased could not be found out, and so neither that it is corrupt.
+            Err(failure) if failure.kind() == ErrorKind::Storage => failure,
+            _ => synced.err().filter(|failure| failure.kind() == ErrorKind::Storage).unwrap_or(error),
         }
     }
 

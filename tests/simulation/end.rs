@@ -17,7 +17,8 @@ type Verdict<T = ()> = Result<T, String>;
 /// The verdict on all that was asked and answered, by what is there now.
 pub fn judge(world: &World) -> Verdict {
     block_on(async {
-        for view in world.views.borrow().iter() {
+        let views = world.views.borrow().clone();
+        for view in views {
             view.evil.repent();
             view.calm.store(true, std::sync::atomic::Ordering::SeqCst);
             view.faulty.land().await.map_err(|error| error.to_string())?;
