@@ -321,7 +321,11 @@ impl Tail {
         }
         let name = layout::commit(seq, &previous);
         let older = storage.list(layout::LOG, Some(&name), 1).await?;
-        let commit = required(storage, vault, older.first().ok_or_else(fault)?).await?;
+        let mut commit = required(storage, vault, older.first().ok_or_else(fault)?).await?;
+        // A listing may lag: what it leaves out follows what it tells.
+        while commit.leaves.last().is_some_and(|last| last.leaf.seq.saturating_add(1) < seq) {
+            commit = following(storage, vault, &commit).await?.ok_or_else(fault)?;
+        }
         let before: Vec<Hashed> = commit.leaves.into_iter().filter(|record| record.leaf.seq < seq).collect();
         if before.last().is_none_or(|last| last.hash != previous) {
             return Err(fault());

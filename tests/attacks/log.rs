@@ -70,23 +70,24 @@ fn omitted_version_detected() {
         let vault = world.open_at(evil, &before).await.unwrap();
         let verified = vault.audit().verify(&after).await.unwrap();
         assert_eq!(verified.freshness, Freshness::RolledBack { seen: after.size(), got: before.size() });
-        // Any other commit hidden, from reads or from listings: the full check names it.
+        // Any other commit hidden: the full check names it. Left out of listings alone, it hides nothing: listings
+        // may lag, and the name that must follow is read.
         world.grow_to(40).await;
+        let size = world.vault.pin().size();
         for (name, _) in commits(&*world.storage).await.into_iter().skip(1) {
-            for unlisted in [false, true] {
-                let evil = world.evil();
-                if unlisted {
-                    evil.unlist(&name);
-                } else {
-                    evil.delete(&name).await.unwrap();
-                }
-                let checked = match world.open(evil).await {
-                    Ok(vault) => vault.audit().verify_from_genesis().await.map(drop),
-                    Err(error) => Err(error),
-                };
-                let kind = checked.unwrap_err().kind();
-                assert!(matches!(kind, ErrorKind::Corrupt | ErrorKind::RolledBack), "{name}");
-            }
+            let evil = world.evil();
+            evil.delete(&name).await.unwrap();
+            let checked = match world.open(evil).await {
+                Ok(vault) => vault.audit().verify_from_genesis().await.map(drop),
+                Err(error) => Err(error),
+            };
+            let kind = checked.unwrap_err().kind();
+            assert!(matches!(kind, ErrorKind::Corrupt | ErrorKind::RolledBack), "{name}");
+
+            let evil = world.evil();
+            evil.unlist(&name);
+            let vault = world.open(evil).await.unwrap();
+            assert_eq!(vault.audit().verify_from_genesis().await.unwrap().checked, size, "{name}");
         }
     });
 }
