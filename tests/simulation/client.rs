@@ -219,7 +219,7 @@ impl Client {
             }
             Err(error) => match (self.ended(error.kind()).await, what) {
                 // The same operation may have finished meanwhile, by another run of it.
-                (End::Done(_), What::Announce(..)) => End::Done(None),
+                (End::Done(_), What::Announce(..) | What::GiveUp(..) | What::Collect) => End::Done(None),
                 (end, _) => end,
             },
         };
