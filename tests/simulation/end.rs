@@ -1,46 +1,53 @@
 //! The end of a run: faults and lies are over, what was late has landed, and somebody looks at everything.
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::atomic::Ordering};
 
 use docvault::{ErrorKind, Freshness, Session, Vault};
-use futures_lite::future::block_on;
 
 use super::{
+    chance::Chance,
+    executor,
     judge::{Found, Register, Storages},
     prefab::{Known, tag_of},
     storage::all,
-    world::World,
+    world::{OPERATOR, World},
 };
 
 type Verdict<T = ()> = Result<T, String>;
 
 /// The verdict on all that was asked and answered, by what is there now.
-pub fn judge(world: &World) -> Verdict {
-    block_on(async {
-        let views = world.views.borrow().clone();
-        for view in views {
-            view.evil.repent();
-            view.calm.store(true, std::sync::atomic::Ordering::SeqCst);
-            view.faulty.land().await.map_err(|error| error.to_string())?;
+pub fn judge(world: &Rc<World>) -> Verdict {
+    let verdict: Rc<RefCell<Option<Verdict>>> = Rc::default();
+    let (place, here) = (verdict.clone(), world.clone());
+    // In virtual time like everything else: who has survived a restored backup may have to wait.
+    world.spawner.spawn(OPERATOR, async move { *place.borrow_mut() = Some(judged(&here).await) });
+    executor::run(&world.spawner, &world.time, Chance::new(0, 0))?;
+    verdict.take().unwrap_or_else(|| Err("there was no verdict".into()))
+}
+
+async fn judged(world: &World) -> Verdict {
+    let views = world.views.borrow().clone();
+    for view in views {
+        view.evil.repent();
+        view.calm.store(true, Ordering::SeqCst);
+        view.faulty.land().await.map_err(|error| error.to_string())?;
+    }
+    world.say(|| format!("the end; the run began at {}", world.prefab.pin));
+    let survivor = world.survivor.borrow().clone();
+    let vault = match world.storages {
+        Storages::Restored => survivor.ok_or("nobody opened the restored storage")?,
+        _ => {
+            every_pin_opens(world).await?;
+            one_chain(world).await?;
+            told("opening from the first pin", world.plain(&world.prefab.genesis, 20).await)?
         }
-        world.say(|| format!("the end; the prefab: {}", world.prefab.pin));
-        let vault = match world.storages {
-            Storages::Restored => {
-                world.survivor.borrow().clone().ok_or("nobody opened the restored storage")?
-            }
-            _ => {
-                every_pin_opens(world).await?;
-                one_chain(world).await?;
-                told("opening from the first pin", world.plain(&world.prefab.genesis, 20).await)?
-            }
-        };
-        let found = look(world, &vault).await?;
-        if world.storages != Storages::Restored {
-            // Where a backup was put back, what others wrote since stays among the commits, and verifying says so.
-            verified(world, &vault).await?;
-        }
-        world.history.borrow().judge(&found, world.storages, world.owed_from.get())
-    })
+    };
+    let found = look(world, &vault).await?;
+    if world.storages != Storages::Restored {
+        // Where a backup was put back, what others wrote since stays among the commits, and verifying says so.
+        verified(world, &vault).await?;
+    }
+    world.history.borrow().judge(&found, world.storages, world.owed_from.get())
 }
 
 fn told<T>(what: &str, answer: Result<T, docvault::Error>) -> Verdict<T> {

@@ -402,4 +402,4 @@ fn script(chance: &mut Chance, kinds: &[Fault], one_in: u64) -> BTreeMap<usize, 
 /// When the runs begin, in ms since 1970.
 pub const BIRTH: u64 = 1_700_000_000_000;
 /// Tasks that are no process's.
-const OPERATOR: usize = usize::MAX;
+pub const OPERATOR: usize = usize::MAX;
