@@ -94,12 +94,12 @@ fn whatever_is_missing_or_altered_is_named() {
         let storage = Arc::new(MemoryStorage::default());
         let (vault, desk, folder) = full(storage.clone()).await;
         desk.collect_garbage().await.unwrap();
-        let pin = vault.pin();
+        let (pin, newest) = (vault.pin(), keys(&*storage, "log/").await.swap_remove(0));
         let mut kinds = BTreeSet::new();
         for key in keys(&*storage, "").await {
             let kind = key.as_str().split('/').next().unwrap().to_owned();
-            // One commit of every fifty, and everything else.
-            if kind == "log" && !key.as_str().ends_with(['0', '7', 'f']) {
+            // The newest commit, some of the others, and everything else.
+            if kind == "log" && key != newest && !key.as_str().ends_with(['0', '7', 'f']) {
                 continue;
             }
             let sound = storage.read(&key, None).await.unwrap().unwrap();
@@ -135,6 +135,11 @@ async fn name_of_fault(
     let root = LocalKey::load(folder.path().join("key")).unwrap();
     let opened = match Vault::open(storage.clone(), root, pin).await {
         Ok(opened) => opened,
+        // Without the newest commit it is an older copy, and the pin says so before anything is checked.
+        Err(error) if error.kind() == ErrorKind::RolledBack => {
+            let newest = storage.list("log/", None, 1).await.unwrap().swap_remove(0);
+            return standing == Standing::Missing && *key < newest;
+        }
         // What opening needs: a process that has it open can still check.
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Corrupt, "{key}: {error}");
