@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     lookup::{Pages, View},
-    state::{State, index_of, is_anchor},
+    state::{Head, State, index_of, is_anchor},
     tiles::Tree,
     verify::{Signatures, Verified, walk},
 };
@@ -262,24 +262,34 @@ pub(super) fn parsed(vault: VaultId, name: &ObjectKey, bytes: &Bytes) -> Result<
     commit.ok_or_else(|| Error::corrupt(format!("commit {name}")))
 }
 
-async fn required(storage: &dyn Storage, vault: VaultId, name: &ObjectKey) -> Result<Commit> {
+/// The commit of that name.
+pub(super) async fn required(storage: &dyn Storage, vault: VaultId, name: &ObjectKey) -> Result<Commit> {
     let bytes = super::objects::get(storage, name, COMMIT_CAP).await?;
     parsed(vault, name, &bytes)
 }
 
-async fn following(storage: &dyn Storage, vault: VaultId, commit: &Commit) -> Result<Option<Commit>> {
+/// The commit after this one, if there is one.
+pub(super) async fn following(
+    storage: &dyn Storage,
+    vault: VaultId,
+    commit: &Commit,
+) -> Result<Option<Commit>> {
     let Some(last) = commit.leaves.last() else { return Ok(None) };
-    let name = layout::commit(last.leaf.seq.saturating_add(1), &last.hash);
+    next(storage, vault, &Head::after(last)).await
+}
+
+/// The commit after a head, if there is one: no listing is asked, for only one name can follow.
+pub(super) async fn next(storage: &dyn Storage, vault: VaultId, head: &Head) -> Result<Option<Commit>> {
+    let name = layout::commit(head.size, &head.hash);
     let Some(bytes) = storage.read(&name, None).await? else { return Ok(None) };
     let next = parsed(vault, &name, &bytes)?;
     // The name holds half of the hash; the whole of it makes the one follow the other.
-    if *next.previous() == last.hash { Ok(Some(next)) } else { Err(Error::corrupt(format!("commit {name}"))) }
+    if *next.previous() == head.hash { Ok(Some(next)) } else { Err(Error::corrupt(format!("commit {name}"))) }
 }
 
 /// The first record of the newest anchor, as far as the newest commit tells.
 fn anchor_of(commit: &Commit) -> u64 {
-    let end = commit.leaves.last().map_or(0, |last| last.leaf.seq.saturating_add(1));
-    let copied = commit.recent.first().filter(|_| !is_anchor(commit.first(), end));
+    let copied = commit.recent.first().filter(|_| !is_anchor(commit.first(), commit.end()));
     copied.map_or(commit.first(), |oldest| oldest.leaf.seq)
 }
 
@@ -323,7 +333,7 @@ impl Tail {
         let older = storage.list(layout::LOG, Some(&name), 1).await?;
         let mut commit = required(storage, vault, older.first().ok_or_else(fault)?).await?;
         // A listing may lag: what it leaves out follows what it tells.
-        while commit.leaves.last().is_some_and(|last| last.leaf.seq.saturating_add(1) < seq) {
+        while commit.end() < seq {
             commit = following(storage, vault, &commit).await?.ok_or_else(fault)?;
         }
         let before: Vec<Hashed> = commit.leaves.into_iter().filter(|record| record.leaf.seq < seq).collect();

@@ -2,16 +2,15 @@
 
 use core::ops::Range;
 
-use super::{lookup::View, objects, state::State, writer::Ledger};
+use super::{lookup::View, open, state::State, writer::Ledger};
 use crate::{
     error::{Error, Result},
     log::{
-        commit::{COMMIT_CAP, Commit, Hashed},
+        commit::{Commit, Hashed},
         leaf::Kind,
         row::{Row, RowKey},
     },
-    storage::{ObjectKey, layout},
-    wire::Malformed,
+    storage::layout,
 };
 
 /// Sees one record and its sealed body.
@@ -40,7 +39,7 @@ impl Ledger {
                     visit(record, commit.body(position).ok_or_else(|| unknown(record.leaf.seq))?)?;
                 }
             }
-            if end_of(&commit)? >= range.end {
+            if commit.end() >= range.end {
                 return self.authenticate(state, commit).await;
             }
             commit = self.following(state, &commit).await?;
@@ -87,30 +86,18 @@ impl Ledger {
         // Numbers in names are inverted: what is listed behind this begins at `seq` or before.
         let after = layout::commit(seq.saturating_add(1), &[0xff; 32]);
         let name = self.storage().list(layout::LOG, Some(&after), 1).await?.into_iter().next();
-        let mut commit = self.parsed(state, &name.ok_or_else(|| unknown(seq))?).await?;
-        while end_of(&commit)? <= seq {
+        let storage = self.storage();
+        let mut commit = open::required(storage, state.vault, &name.ok_or_else(|| unknown(seq))?).await?;
+        while commit.end() <= seq {
             commit = self.following(state, &commit).await?;
         }
-        if commit.first() <= seq && seq < end_of(&commit)? { Ok(commit) } else { Err(unknown(seq)) }
+        if commit.first() <= seq { Ok(commit) } else { Err(unknown(seq)) }
     }
 
     async fn following(&self, state: &State, commit: &Commit) -> Result<Commit> {
-        let last = commit.leaves.last().ok_or_else(|| unknown(commit.first()))?;
-        let next = self.parsed(state, &layout::commit(end_of(commit)?, &last.hash)).await?;
-        if *next.previous() == last.hash { Ok(next) } else { Err(unknown(end_of(commit)?)) }
+        let next = open::following(self.storage(), state.vault, commit).await?;
+        next.ok_or_else(|| unknown(commit.end()))
     }
-
-    /// A commit of that name, authentic by nothing yet but its own chain and its bodies' commitments.
-    async fn parsed(&self, state: &State, name: &ObjectKey) -> Result<Commit> {
-        let bytes = objects::get(self.storage(), name, COMMIT_CAP).await?;
-        let commit = Commit::parse(state.vault, &bytes).ok().filter(|commit| commit.name() == *name);
-        commit.ok_or(Malformed).map_err(|Malformed| Error::corrupt(format!("commit {name}")))
-    }
-}
-
-fn end_of(commit: &Commit) -> Result<u64> {
-    let last = commit.leaves.last().ok_or_else(|| unknown(commit.first()))?;
-    Ok(last.leaf.seq.saturating_add(1))
 }
 
 fn unknown(seq: u64) -> Error {

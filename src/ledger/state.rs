@@ -30,6 +30,13 @@ pub(crate) struct Head {
     pub(crate) time: Timestamp,
 }
 
+impl Head {
+    /// The head of a log that ends with `record`.
+    pub(crate) fn after(record: &Hashed) -> Self {
+        Self { size: record.leaf.seq.saturating_add(1), hash: record.hash, time: record.leaf.time }
+    }
+}
+
 /// A record of the tail.
 #[derive(Debug, Clone)]
 pub(crate) struct TailRecord {
@@ -88,8 +95,8 @@ impl State {
     ) -> Result<Self, Malformed> {
         let mut state = Self { manifest, anchor, ..Self::empty(vault, log_key) };
         state.frontier = state.manifest.frontier.clone();
-        let last = &tail.last().ok_or(Malformed)?;
-        state.head = Head { size: last.leaf.seq.saturating_add(1), hash: last.hash, time: last.leaf.time };
+        let last = tail.last().ok_or(Malformed)?;
+        state.head = Head::after(last);
         let covered = state.manifest.covered();
         let mut commit_previous = None;
         for record in tail {
@@ -115,8 +122,7 @@ impl State {
         let (start, commit_previous) = (first.leaf.seq, first.leaf.previous);
         for record in records {
             self.frontier.push(record.hash);
-            self.head =
-                Head { size: record.leaf.seq.saturating_add(1), hash: record.hash, time: record.leaf.time };
+            self.head = Head::after(record);
             if record.leaf.kind == Kind::Index {
                 self.unloaded = Some(index_of(&record.leaf));
             }

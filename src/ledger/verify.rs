@@ -4,7 +4,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use super::{open::parsed, state::Head};
+use super::{
+    open::{self, parsed},
+    state::Head,
+};
 use crate::{
     env::Timestamp,
     error::{Error, ErrorKind, Result},
@@ -49,7 +52,7 @@ impl Verified {
                 return Err(fault());
             }
         }
-        self.head = Head { size: last.leaf.seq.saturating_add(1), hash: last.hash, time: last.leaf.time };
+        self.head = Head::after(last);
         self.log_key = self.log_key.after(&last.leaf);
         Ok(())
     }
@@ -149,10 +152,8 @@ impl Walk<'_> {
     /// Goes on to record `until` without a listing, which may lag: by the one name that can follow.
     async fn by_name(&mut self, until: u64) -> Result<()> {
         while self.at.head.size < until {
-            let name = layout::commit(self.at.head.size, &self.at.head.hash);
-            let found = self.storage.read(&name, None).await?.filter(|bytes| bytes.len() <= COMMIT_CAP);
-            let bytes = found.ok_or_else(|| missing(self.at.head.size))?;
-            let commit = parsed(self.vault, &name, &bytes)?;
+            let found = open::next(self.storage, self.vault, &self.at.head).await?;
+            let commit = found.ok_or_else(|| missing(self.at.head.size))?;
             self.take(&commit).await?;
         }
         Ok(())

@@ -235,6 +235,11 @@ impl Commit {
         self.statement.first
     }
 
+    /// One beyond the number of its last record.
+    pub(crate) fn end(&self) -> u64 {
+        self.leaves.last().map_or(0, |last| last.leaf.seq.saturating_add(1))
+    }
+
     /// The leaf hash of the record before the first.
     pub(crate) fn previous(&self) -> &Hash {
         &self.statement.previous

@@ -126,8 +126,7 @@ impl Visitor for Pass<'_> {
                 self.keep(at, &row);
             }
         }
-        let end = commit.leaves.last().map_or(0, |last| last.leaf.seq.saturating_add(1));
-        (self.progress)(end, self.state.head.size);
+        (self.progress)(commit.end(), self.state.head.size);
         Ok(())
     }
 }

@@ -95,8 +95,7 @@ impl Visitor for Comparison<'_> {
             self.tiling.push(record, &mut pieces);
         }
         self.compare(pieces).await?;
-        let end = commit.leaves.last().map_or(0, |last| last.leaf.seq.saturating_add(1));
-        (self.progress)(end, self.of);
+        (self.progress)(commit.end(), self.of);
         Ok(())
     }
 }
