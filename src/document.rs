@@ -246,20 +246,25 @@ impl Page {
 
     /// Whether the content of part `index`, in pieces with these chaining values, belongs to the page's digest.
     pub(crate) fn holds(&self, index: u32, pieces: &[Chaining]) -> bool {
-        match usize::try_from(index).ok().and_then(|index| self.chaining.get(index)) {
-            Some(chaining) => digest::joined(pieces) == *chaining,
-            None => index == 0 && self.chaining.is_empty() && digest::root(pieces) == self.digest,
-        }
+        self.is_part(index, || digest::joined(pieces), || Some(digest::root(pieces)))
     }
 
     /// Whether a part's digest, none if it is padding alone, is that of part `index`.
     pub(crate) fn has(&self, index: u32, part: Option<PartDigest>) -> bool {
+        let root = || part.map(|part| digest::page_digest(&[part]));
+        self.is_part(index, || digest::contribution(part), root)
+    }
+
+    /// Whether part `index` contributes this to the page's digest, or, as the only one, is all of it.
+    fn is_part(
+        &self,
+        index: u32,
+        chaining: impl FnOnce() -> Chaining,
+        root: impl FnOnce() -> Option<[u8; 32]>,
+    ) -> bool {
         match usize::try_from(index).ok().and_then(|index| self.chaining.get(index)) {
-            Some(chaining) => part.map_or([0; 32], |part| *part.chaining()) == *chaining,
-            None => {
-                let only = part.map(|part| digest::page_digest(&[part]));
-                index == 0 && self.chaining.is_empty() && only == Some(self.digest)
-            }
+            Some(expected) => chaining() == *expected,
+            None => index == 0 && self.chaining.is_empty() && root() == Some(self.digest),
         }
     }
 
@@ -273,7 +278,7 @@ impl Page {
         let Some((content, padding)) = self.chaining.split_at_checked(content) else { return false };
         self.chaining.len() == parts
             && digest::root(content) == self.digest
-            && padding.iter().all(|chaining| *chaining == [0; 32])
+            && padding.iter().all(|chaining| *chaining == digest::PADDING)
     }
 }
 
@@ -320,8 +325,13 @@ impl VersionMeta {
 
     /// Bytes of content over all pages.
     pub(crate) fn len(&self) -> u64 {
-        self.pages.iter().fold(0, |sum, page| sum.saturating_add(page.len))
+        content_len(&self.pages)
     }
+}
+
+/// Bytes of content over these pages.
+pub(crate) fn content_len(pages: &[Page]) -> u64 {
+    pages.iter().fold(0, |sum, page| sum.saturating_add(page.len))
 }
 
 pub(crate) fn write_pages(w: &mut Writer, pages: &[Page]) {
@@ -360,7 +370,7 @@ fn read_page(r: &mut Reader<'_>) -> Result<Page, Malformed> {
         _ => return Err(Malformed),
     };
     let mut page = Page { len, digest, sha256, place, chaining: Vec::new() };
-    if len > PAGE_LEN_CAP || (page.place != Place::Inline && page.parts() != parts) {
+    if len > CONTENT_CAP || (page.place != Place::Inline && page.parts() != parts) {
         return Err(Malformed);
     }
     if parts > 1 {
@@ -477,7 +487,6 @@ const ATTRIBUTE_VALUE_CAP: usize = 4096;
 const RUNS_CAP: usize = 1024;
 /// Bytes of content in a version, at most: so many that the chaining values of all parts fit in a head.
 pub(crate) const CONTENT_CAP: u64 = 128 << 30;
-const PAGE_LEN_CAP: u64 = CONTENT_CAP;
 const META_CAPACITY: usize = 4096;
 
 #[cfg(test)]
@@ -531,7 +540,11 @@ mod tests {
         page.chaining.push([0; 32]);
         assert!(page.is_outlined() && page.has(65, None) && page.holds(65, &[]));
         let some = digest::part_digest(65 * PART_LEN, b"content");
-        assert!(!page.has(65, Some(some)) && !page.holds(65, &[*some.chaining()]) && !page.has(64, None));
+        assert!(
+            !page.has(65, Some(some))
+                && !page.holds(65, &[digest::contribution(Some(some))])
+                && !page.has(64, None)
+        );
         page.chaining[65] = [5; 32];
         assert!(!page.is_outlined(), "padding is content nowhere");
     }

@@ -91,12 +91,16 @@ pub(crate) struct PartDigest {
 /// A non-root chaining value (BLAKE3 §2.4).
 pub(crate) type Chaining = [u8; 32];
 
-impl PartDigest {
-    /// What it contributes where it is not alone.
-    pub(crate) const fn chaining(&self) -> &Chaining {
-        &self.chaining
+/// What a part or a chunk of it contributes where it is not alone; zeros if it is padding alone.
+pub(crate) const fn contribution(part: Option<PartDigest>) -> Chaining {
+    match part {
+        Some(part) => part.chaining,
+        None => PADDING,
     }
 }
+
+/// What padding contributes.
+pub(crate) const PADDING: Chaining = [0; 32];
 
 /// Digests the part of a page that starts at byte `offset`.
 pub(crate) fn part_digest(offset: u64, part: &[u8]) -> PartDigest {
@@ -146,7 +150,7 @@ pub(crate) fn root(parts: &[Chaining]) -> [u8; 32] {
 /// The chaining value of what has these, in order.
 pub(crate) fn joined(parts: &[Chaining]) -> Chaining {
     match parts {
-        [] => [0; 32],
+        [] => PADDING,
         [only] => *only,
         _ => {
             let (left, right) = parts.split_at(left_parts(parts.len()));
@@ -162,7 +166,7 @@ const fn left_parts(parts: usize) -> usize {
 
 /// Bytes hashed at once: enough for the widest vector unit, few enough to stay in the cache.
 pub(crate) const PIECE: usize = 16 * 1024;
-const PIECE_U64: u64 = 16 * 1024;
+pub(crate) const PIECE_U64: u64 = 16 * 1024;
 
 #[cfg(test)]
 mod tests {

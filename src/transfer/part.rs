@@ -104,7 +104,7 @@ impl Part<'_> {
     fn outline(&self, pieces: &[Option<PartDigest>], padded: usize) -> Vec<u8> {
         let outlined = if self.inline { 0 } else { outlined(padded) };
         let pieces = pieces.iter().take(outlined);
-        pieces.flat_map(|piece| piece.map_or([0; 32], |piece| *piece.chaining())).collect()
+        pieces.flat_map(|piece| digest::contribution(*piece)).collect()
     }
 
     fn outline_context(&self) -> [u8; 32] {

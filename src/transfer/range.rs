@@ -6,7 +6,7 @@ use super::part::{Part, outlined};
 use crate::{
     crypto::{
         chunked::{self, OpenError, PREFIX_LEN, RangeOpener},
-        digest::{self, Chaining, PIECE, PartDigest},
+        digest::{self, Chaining, PADDING, PIECE, PIECE_U64, PartDigest},
     },
     document::{PART_LEN, Page},
     secret::SecretBytes,
@@ -67,7 +67,7 @@ impl PartRangeOpener {
 
     fn holds(&self, page: &Page, piece: u64, digest: PartDigest) -> bool {
         match usize::try_from(piece).ok().and_then(|piece| self.outline.get(piece)) {
-            Some(chaining) => digest.chaining() == chaining,
+            Some(chaining) => digest::contribution(Some(digest)) == *chaining,
             None => self.outline.is_empty() && page.has(self.index, Some(digest)),
         }
     }
@@ -84,7 +84,7 @@ fn open_outline(
     let (chaining, rest) = opened.as_chunks::<32>();
     let content = usize::try_from(page.content_in(part.index).div_ceil(PIECE_U64)).map_err(|_| OpenError)?;
     let (content, padding) = chaining.split_at_checked(content).ok_or(OpenError)?;
-    let whole = chaining.len() == pieces && rest.is_empty() && padding.iter().all(|value| *value == [0; 32]);
+    let whole = chaining.len() == pieces && rest.is_empty() && padding.iter().all(|value| *value == PADDING);
     if whole && page.holds(part.index, content) { Ok(content.to_vec()) } else { Err(OpenError) }
 }
 
@@ -100,5 +100,3 @@ pub(super) fn stored_len(padded: u64) -> Option<u64> {
     let outline = if pieces == 0 { 0 } else { chunked::sealed_len(pieces * 32)? };
     chunked::sealed_len(padded)?.checked_add(outline)
 }
-
-const PIECE_U64: u64 = 16 * 1024;

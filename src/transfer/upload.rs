@@ -15,7 +15,10 @@ use crate::{
         chunked::Draft,
         digest::{self, PartDigest, Sha256Hasher},
     },
-    document::{CONTENT_CAP, ContentDigest, NewDocument, PAGES_CAP, PART_LEN, Page, Place, Run, VersionMeta},
+    document::{
+        CONTENT_CAP, ContentDigest, NewDocument, PAGES_CAP, PART_LEN, Page, Place, Run, VersionMeta,
+        content_len,
+    },
     env::random,
     error::{Error, Result},
     head::INLINE_CAP,
@@ -92,8 +95,8 @@ impl OpenPage {
         let (parts, digest) = (self.parts(), digest::page_digest(&self.digests));
         let mut chaining = Vec::new();
         if parts > 1 {
-            chaining.extend(self.digests.iter().map(|part| *part.chaining()));
-            chaining.resize(usize::try_from(parts).unwrap_or(usize::MAX), [0; 32]);
+            chaining.extend(self.digests.iter().map(|part| digest::contribution(Some(*part))));
+            chaining.resize(usize::try_from(parts).unwrap_or(usize::MAX), digest::PADDING);
         }
         let place = if self.runs.is_empty() { Place::Inline } else { Place::Parts(self.runs) };
         Page { len: self.len, digest, sha256: self.sha256.map(Sha256Hasher::finish), place, chaining }
@@ -157,7 +160,10 @@ impl Upload {
         while !bytes.is_empty() {
             let room = PART_USIZE.saturating_sub(self.page.draft.len());
             let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
-            self.count(now)?;
+            self.count(now.len())?;
+            if let Some(sha256) = &mut self.page.sha256 {
+                sha256.update(now);
+            }
             if now.len() == room {
                 self.store_part(now, PART_USIZE).await?;
             } else {
@@ -247,19 +253,12 @@ impl Upload {
         Ok(())
     }
 
-    fn count(&mut self, bytes: &[u8]) -> Result<()> {
-        let len = u64::try_from(bytes.len()).ok().and_then(|len| self.page.len.checked_add(len));
+    fn count(&mut self, bytes: usize) -> Result<()> {
+        let len = u64::try_from(bytes).ok().and_then(|len| self.page.len.checked_add(len));
         self.page.len = len
-            .filter(|len| self.finished_len().saturating_add(*len) <= CONTENT_CAP)
+            .filter(|len| content_len(&self.pages).saturating_add(*len) <= CONTENT_CAP)
             .ok_or_else(|| Error::invalid("a version has at most 128 GiB"))?;
-        if let Some(sha256) = &mut self.page.sha256 {
-            sha256.update(bytes);
-        }
         Ok(())
-    }
-
-    fn finished_len(&self) -> u64 {
-        self.pages.iter().fold(0, |sum, page| sum.saturating_add(page.len))
     }
 
     /// Keeps bytes that do not complete a part.

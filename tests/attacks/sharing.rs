@@ -98,6 +98,12 @@ fn chaining_values(part: u32, plaintext: &[u8]) -> Vec<u8> {
     plaintext.chunks(16_384).enumerate().flat_map(value).collect()
 }
 
+/// The attempt in a part's name.
+fn attempt_of(name: &docvault::storage::ObjectKey) -> Vec<u8> {
+    let hex = name.as_str().rsplit('-').next().unwrap();
+    (0..16).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()).collect()
+}
+
 /// A part with an outline of its own, as whoever holds the version's key can make it.
 fn forged_part(world: &World, apart: &TakenApart, attempt: &[u8], part: u32, plaintext: &[u8]) -> Vec<u8> {
     let outline = chaining_values(part, plaintext);
@@ -168,10 +174,7 @@ fn one_version_one_plaintext() {
         let prefix = format!("part/{}/{}/", world.case, stored.version);
         let evil = world.evil();
         let (name, sealed) = objects(&*evil, &prefix).await.pop_first().unwrap();
-        let attempt: Vec<u8> = {
-            let hex = name.as_str().rsplit('-').next().unwrap();
-            (0..16).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()).collect()
-        };
+        let attempt = attempt_of(&name);
         let forged = forged_part(&world, &apart, &attempt, 0, &vec![2; 8 << 20]);
         assert_eq!(forged.len(), sealed.len());
         evil.substitute(&name, forged.clone().into());
@@ -210,9 +213,7 @@ fn one_range_one_plaintext() {
         let evil = world.evil();
         let parts = objects(&*evil, &format!("part/{}/{}/", world.case, stored.version)).await;
         let (name, sealed) = parts.first_key_value().unwrap();
-        let hex = name.as_str().rsplit('-').next().unwrap();
-        let attempt: Vec<u8> =
-            (0..16).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()).collect();
+        let attempt = attempt_of(name);
         // One byte of the part's third chunk is another.
         let mut other = vec![1; 8 << 20];
         other[40_000] = 2;

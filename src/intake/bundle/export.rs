@@ -81,7 +81,7 @@ impl Desk {
             }
             file.sha256 = Some(written.sha256);
         }
-        // The last page's digest is compared at its end.
+        // What is left is padding, which is checked like the rest.
         while reader.next().await?.is_some() {}
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::{PART_USIZE, Upload};
 use crate::{
-    crypto::digest::{PartDigest, Sha256Hasher},
+    crypto::digest::PartDigest,
     document::PART_LEN,
     error::Result,
     secret::SecretBytes,
@@ -30,15 +30,14 @@ impl Upload {
     async fn recover(&mut self) -> Result<()> {
         let (mut found, mut content) = (Vec::new(), SecretBytes::new(vec![0; PART_USIZE]));
         let mut sha256 = self.page.sha256.clone();
-        while let Some(mut part) = self.stored_part(found.len(), &mut content).await? {
+        while let Some(part) = self.stored_part(found.len(), &mut content).await? {
             if let Some(sha256) = &mut sha256 {
                 sha256.update(&content);
             }
-            part.sha256.clone_from(&sha256);
-            found.push(part);
+            found.push((part, sha256.clone()));
         }
-        while found.pop_if(|part| part.ends_in_zero).is_some() {}
-        for StoredPart { attempt, digest, sha256, .. } in found {
+        while found.pop_if(|(part, _)| part.ends_in_zero).is_some() {}
+        for (StoredPart { attempt, digest, .. }, sha256) in found {
             self.page.digests.push(digest);
             self.page.sha256 = sha256;
             self.page.sealed_by(attempt);
@@ -60,8 +59,7 @@ impl Upload {
             let (key, content_context) = (&self.target.key.key, &self.content_context);
             let stored = Part { key, content_context, attempt, page, index: part, inline: false };
             if let Ok(Some(digest)) = stored.open(&sealed, PART_USIZE, content) {
-                let ends_in_zero = content.last() == Some(&0);
-                return Ok(Some(StoredPart { attempt, digest, sha256: None, ends_in_zero }));
+                return Ok(Some(StoredPart { attempt, digest, ends_in_zero: content.last() == Some(&0) }));
             }
         }
         Ok(None)
@@ -72,8 +70,6 @@ impl Upload {
 struct StoredPart {
     attempt: [u8; 16],
     digest: PartDigest,
-    /// Of the page up to its end, if it was asked for.
-    sha256: Option<Sha256Hasher>,
     ends_in_zero: bool,
 }
 
