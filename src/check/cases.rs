@@ -19,7 +19,7 @@ use crate::{
         row::{Row, RowKey},
     },
     plan,
-    storage::{ObjectKey, layout},
+    storage::{Listing, ObjectKey, layout},
     transfer::{ContentSource, PartVisitor, find_parts, open_parts, part_names},
     vault::{Extent, Vault, VersionHead},
 };
@@ -103,15 +103,10 @@ async fn check_document(
 ) -> Result<Tally> {
     let mut tally = Tally::default();
     tally.counts.documents += 1;
-    let mut start = RowKey::versions(document);
-    loop {
-        let rows = vault.rows(state, &start, PAGE).await?;
+    let mut versions = vault.row_pages(state, RowKey::versions(document));
+    while let Some(rows) = versions.next().await? {
         for row in &rows {
             check_version(vault, depth, document, row, &mut tally).await?;
-        }
-        match rows.last() {
-            Some(last) if rows.len() == PAGE => start = last.key.after(),
-            _ => break,
         }
     }
     check_grants(vault, state, document.into(), &mut tally).await?;
@@ -174,26 +169,21 @@ async fn unused_parts(
         return Ok(());
     }
     let prefix = layout::of_operation(layout::PARTS, case, operation);
-    let mut after: Option<ObjectKey> = None;
-    loop {
-        let keys = vault.ledger().storage().list(&prefix, after.as_ref(), LISTED).await?;
-        for key in &keys {
-            while used.next_if(|used| used < key).is_some() {}
-            if used.next_if_eq(key).is_none() {
-                tally.find(key.clone(), Standing::Unused);
+    let mut listing = Listing::new(vault.ledger().storage(), &prefix);
+    while let Some(keys) = listing.next().await? {
+        for key in keys {
+            while used.next_if(|used| *used < key).is_some() {}
+            if used.next_if_eq(&key).is_none() {
+                tally.find(key, Standing::Unused);
             }
         }
-        match keys.last() {
-            Some(last) if keys.len() == LISTED => after = Some(last.clone()),
-            _ => return Ok(()),
-        }
     }
+    Ok(())
 }
 
 async fn check_grants(vault: &Vault, state: &State, scope: Scope, tally: &mut Tally) -> Result<()> {
-    let mut start = RowKey::grants(scope);
-    loop {
-        let rows = vault.rows(state, &start, PAGE).await?;
+    let mut grants = vault.row_pages(state, RowKey::grants(scope));
+    while let Some(rows) = grants.next().await? {
         for row in &rows {
             let operation = OperationId::from_bytes(row.key.child_id());
             let id = vault.head_id(scope.case(), scope.object(), operation, HeadType::Grant);
@@ -201,11 +191,8 @@ async fn check_grants(vault: &Vault, state: &State, scope: Scope, tally: &mut Ta
                 tally.counts.grants += 1;
             }
         }
-        match rows.last() {
-            Some(last) if rows.len() == PAGE => start = last.key.after(),
-            _ => return Ok(()),
-        }
     }
+    Ok(())
 }
 
 /// A head that opens and is the one on record, with the version in it if it is a version's; or a finding.
@@ -263,5 +250,3 @@ fn unless_erased<T>(found: Result<T>) -> Result<Option<T>> {
 const DOCUMENTS: usize = 16;
 /// Of these, checked at once where contents are not.
 const AT_ONCE: usize = 8;
-const PAGE: usize = 256;
-const LISTED: usize = 1000;

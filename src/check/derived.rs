@@ -14,7 +14,7 @@ use crate::{
     error::Result,
     ledger::State,
     log::{Hash, page::Page, row::RowKey},
-    storage::{ObjectKey, layout},
+    storage::{Listing, ObjectKey, layout},
     vault::Vault,
     verification::{self, TileFault},
 };
@@ -51,7 +51,7 @@ impl TileFault for Faults {
 
 /// Reads every page of the newest index, past any cache; then what else has the name of one.
 pub(super) async fn index(vault: &Vault, state: &State, tally: &mut Tally) -> Result<()> {
-    let (manifest, storage) = (&state.manifest, vault.ledger().storage());
+    let manifest = &state.manifest;
     let mut reached = BTreeSet::new();
     if manifest.covered() > 0 {
         let (covered, digest) = (manifest.covered(), manifest.digest());
@@ -66,21 +66,18 @@ pub(super) async fn index(vault: &Vault, state: &State, tally: &mut Tally) -> Re
             }
         }
     }
-    let mut after: Option<ObjectKey> = None;
-    loop {
-        let keys = storage.list(layout::INDEX, after.as_ref(), LISTED).await?;
-        for key in keys.iter().filter(|key| !reached.contains(*key)) {
-            match layout::fold_of_index(key) {
-                Some(fold) if fold <= manifest.covered() => tally.find(key.clone(), Standing::Collectable),
-                Some(_) => tally.find(key.clone(), Standing::Unfinished),
-                None => tally.find(key.clone(), Standing::Foreign),
-            }
-        }
-        match keys.last() {
-            Some(last) if keys.len() == LISTED => after = Some(last.clone()),
-            _ => return Ok(()),
+    let mut listing = Listing::new(vault.ledger().storage(), layout::INDEX);
+    while let Some(keys) = listing.next().await? {
+        for key in keys.into_iter().filter(|key| !reached.contains(key)) {
+            let standing = match layout::fold_of_index(&key) {
+                Some(fold) if fold <= manifest.covered() => Standing::Collectable,
+                Some(_) => Standing::Unfinished,
+                None => Standing::Foreign,
+            };
+            tally.find(key, standing);
         }
     }
+    Ok(())
 }
 
 /// An index object, if it has the hash in its name.
@@ -91,17 +88,24 @@ async fn authentic(
     tally: &mut Tally,
     reached: &mut BTreeSet<ObjectKey>,
 ) -> Result<Option<Bytes>> {
-    let key = layout::index(fold, hash);
-    reached.insert(key.clone());
-    let found = vault.ledger().storage().read(&key, None).await?;
-    match found.filter(|bytes| sha256(&[bytes]) == *hash) {
-        Some(bytes) => {
-            tally.counts.index += 1;
-            Ok(Some(bytes))
-        }
-        None => {
-            let missing = vault.ledger().storage().read(&key, Some(0..1)).await?.is_none();
-            tally.fault(key, missing);
+    let found = hashed(vault, layout::index(fold, hash), hash, tally, reached).await?;
+    tally.counts.index += u64::from(found.is_some());
+    Ok(found)
+}
+
+/// An object that has this SHA-256, or a finding.
+async fn hashed(
+    vault: &Vault,
+    key: ObjectKey,
+    hash: &Hash,
+    tally: &mut Tally,
+    expected: &mut BTreeSet<ObjectKey>,
+) -> Result<Option<Bytes>> {
+    expected.insert(key.clone());
+    match vault.ledger().storage().read(&key, None).await? {
+        Some(bytes) if sha256(&[&bytes]) == *hash => Ok(Some(bytes)),
+        found => {
+            tally.fault(key, found.is_none());
             Ok(None)
         }
     }
@@ -111,29 +115,19 @@ async fn authentic(
 pub(super) async fn named(vault: &Vault, state: &State, tally: &mut Tally) -> Result<()> {
     let mut expected = BTreeSet::new();
     check_named(vault, layout::keyring(&state.keyring()), &state.keyring(), tally, &mut expected).await?;
-    let mut start = RowKey::checkpoints();
-    loop {
-        let rows = vault.rows(state, &start, PAGE).await?;
+    let mut checkpoints = vault.row_pages(state, RowKey::checkpoints());
+    while let Some(rows) = checkpoints.next().await? {
         for row in &rows {
             let size = u64::from_be_bytes(row.auxiliary.first_chunk().copied().unwrap_or_default());
             let key = layout::checkpoint(size, &row.effect);
             check_named(vault, key, &row.effect, tally, &mut expected).await?;
         }
-        match rows.last() {
-            Some(last) if rows.len() == PAGE => start = last.key.after(),
-            _ => break,
-        }
     }
     for prefix in [layout::KEYRINGS, layout::CHECKPOINTS] {
-        let mut after: Option<ObjectKey> = None;
-        loop {
-            let keys = vault.ledger().storage().list(prefix, after.as_ref(), LISTED).await?;
-            for key in keys.iter().filter(|key| !expected.contains(*key)) {
-                tally.find(key.clone(), Standing::Unused);
-            }
-            match keys.last() {
-                Some(last) if keys.len() == LISTED => after = Some(last.clone()),
-                _ => break,
+        let mut listing = Listing::new(vault.ledger().storage(), prefix);
+        while let Some(keys) = listing.next().await? {
+            for key in keys.into_iter().filter(|key| !expected.contains(key)) {
+                tally.find(key, Standing::Unused);
             }
         }
     }
@@ -147,13 +141,7 @@ async fn check_named(
     tally: &mut Tally,
     expected: &mut BTreeSet<ObjectKey>,
 ) -> Result<()> {
-    match vault.ledger().storage().read(&key, None).await? {
-        Some(bytes) if sha256(&[&bytes]) == *hash => tally.counts.named += 1,
-        found => tally.fault(key.clone(), found.is_none()),
-    }
-    expected.insert(key);
+    let found = hashed(vault, key, hash, tally, expected).await?;
+    tally.counts.named += u64::from(found.is_some());
     Ok(())
 }
-
-const LISTED: usize = 1000;
-const PAGE: usize = 100;

@@ -10,10 +10,10 @@ use crate::{
     ledger::State,
     log::{
         leaf::Kind,
-        row::{Row, RowKey},
+        row::RowKey,
         tile::{FULL, TileId, complete},
     },
-    plan,
+    plan::Fate,
     storage::{ObjectKey, layout},
     vault::Vault,
 };
@@ -60,7 +60,7 @@ impl Names<'_> {
             layout::HEADS | layout::PARTS => self.of_operation(key).await,
             // Judged with what the log names by hash.
             layout::INDEX | layout::KEYRINGS | layout::CHECKPOINTS => Ok(None),
-            PROBES => Ok(Some(Standing::Unused)),
+            layout::PROBES => Ok(Some(Standing::Unused)),
             _ => Ok(Some(Standing::Foreign)),
         }
     }
@@ -95,24 +95,14 @@ impl Names<'_> {
             return Ok(standing);
         }
         let row = self.vault.row(self.state, &RowKey::operation(operation)).await?;
-        let standing = self.standing_of(operation, row.as_ref());
+        let standing = match Fate::of(operation, row.as_ref(), self.vault.ledger().now()) {
+            Fate::Keep => None,
+            Fate::Announce => Some(Standing::Unknown),
+            Fate::Wait => Some(Standing::Unfinished),
+            Fate::Condemn | Fate::Delete => Some(Standing::Collectable),
+        };
         self.operation = Some((operation, standing));
         Ok(standing)
-    }
-
-    fn standing_of(&self, operation: OperationId, row: Option<&Row>) -> Option<Standing> {
-        match row {
-            None => Some(Standing::Unknown),
-            Some(row) if row.kind == Kind::UploadAnnounced => {
-                let expired = self.vault.ledger().now() >= plan::expiry(row);
-                Some(if expired { Standing::Collectable } else { Standing::Unfinished })
-            }
-            // A Condemned row that the operation did not itself write is about the operation.
-            Some(row) if row.kind == Kind::Condemned && row.operation != operation => {
-                Some(Standing::Collectable)
-            }
-            Some(_) => None,
-        }
     }
 
     fn tile(&self, key: &ObjectKey) -> Option<Standing> {
@@ -121,18 +111,14 @@ impl Names<'_> {
             let end = number.saturating_add(1).saturating_mul(u64::from(FULL));
             return (end > covered).then_some(Standing::Unfinished);
         }
-        let Some((level, number, width)) = layout::tile_of(key) else { return Some(Standing::Foreign) };
-        let end = (TileId { level, number, width }).end();
-        let newest = TileId::end_of(complete(covered, level), level);
-        match end.cmp(&newest) {
-            core::cmp::Ordering::Greater => Some(Standing::Unfinished),
-            core::cmp::Ordering::Less if width < FULL => Some(Standing::Collectable),
-            _ => None,
+        let Some(tile) = layout::tile_of(key).map(TileId::named) else { return Some(Standing::Foreign) };
+        if tile.end() > TileId::end_of(complete(covered, tile.level), tile.level) {
+            return Some(Standing::Unfinished);
         }
+        tile.is_superseded(covered).then_some(Standing::Collectable)
     }
 }
 
 /// What a carrier of deposits keeps (FORMAT §11.3).
 const DEPOSITS: &str = "deposit/";
-const PROBES: &str = "probe/";
 const LISTED: usize = 1000;

@@ -17,7 +17,7 @@ use crate::{
         proof,
         tile::{FULL, TILE_WIDTH, Tile, TileId, complete, parse_bundle},
     },
-    storage::{ObjectKey, layout},
+    storage::{Listing, ObjectKey, layout},
 };
 
 /// Copies the newest index: pages by their hash, those of a table before the manifest.
@@ -65,15 +65,11 @@ async fn authentic(destination: &Destination<'_>, key: &ObjectKey, hash: &Hash) 
 }
 
 async fn listed(destination: &Destination<'_>) -> Result<BTreeSet<ObjectKey>> {
-    let mut all = BTreeSet::new();
-    loop {
-        let keys = destination.storage.list(layout::INDEX, all.last(), LISTED).await?;
-        let more = keys.len() == LISTED;
+    let (mut all, mut listing) = (BTreeSet::new(), Listing::new(destination.storage, layout::INDEX));
+    while let Some(keys) = listing.next().await? {
         all.extend(keys);
-        if !more {
-            return Ok(all);
-        }
     }
+    Ok(all)
 }
 
 /// Copies the bundles and tiles of the records from `from` on, each once it is shown to be under the frontier
@@ -195,10 +191,7 @@ pub(super) async fn sweep(
     };
     destination.delete(layout::INDEX, superseded, report).await?;
     let partial = |key: &ObjectKey| {
-        layout::tile_of(key).is_some_and(|(level, number, width)| {
-            let newest = TileId::end_of(complete(covered, level), level);
-            width < FULL && (TileId { level, number, width }).end() < newest
-        })
+        layout::tile_of(key).map(TileId::named).is_some_and(|tile| tile.is_superseded(covered))
     };
     for level in (1u8..).take_while(|level| complete(covered, *level) > 0) {
         destination.delete(&layout::tiles_of(level), partial, report).await?;
@@ -208,4 +201,3 @@ pub(super) async fn sweep(
 
 /// Records that a fold may be behind the log.
 const LAG: u64 = 1024;
-const LISTED: usize = 1000;

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::CopyReport;
-use crate::crypto::sign::VerifyingKey;
 use crate::{
+    crypto::sign::VerifyingKey,
     error::{Error, ErrorKind, Result},
     ids::{CaseId, VaultId},
     ledger::{self, Head, Signatures, State, Verified, Visitor, walk},
@@ -15,7 +15,7 @@ use crate::{
         row::RowKey,
         signing::LogKey,
     },
-    storage::{ObjectKey, Storage, layout},
+    storage::{ObjectKey, Storage, delete_where, layout},
     vault::Vault,
 };
 
@@ -68,20 +68,17 @@ impl Destination<'_> {
             newest.push(self.commit(&name).await?);
         }
         let follows = |at: usize| match (newest.get(at), newest.get(at + 1)) {
+            (None, _) => true,
             (Some(commit), _) if commit.first() == 0 => true,
             (Some(commit), Some(before)) => {
                 before.leaves.last().is_some_and(|last| last.hash == *commit.previous())
             }
-            _ => false,
+            (Some(_), None) => false,
         };
-        let end = if follows(0) && follows(1) {
-            0
-        } else if follows(1) {
-            1
-        } else if newest.first().is_some_and(|top| top.first() == 0) {
-            0
-        } else {
-            2
+        let end = match (follows(0), follows(1)) {
+            (true, true) => 0,
+            (false, true) => 1,
+            (_, false) => 2,
         };
         let reached = match newest.get(end) {
             None => Verified::genesis(first),
@@ -131,7 +128,7 @@ impl Destination<'_> {
         let Landed { reached, top } = landed;
         let Some(top) = top else { return Ok(reached) };
         let last = top.leaves.last().ok_or_else(|| Error::corrupt(top.name()))?;
-        let head = Head { size: last.leaf.seq.saturating_add(1), hash: last.hash, time: last.leaf.time };
+        let head = Head::after(last);
         if head.size > reached.head.size {
             return self.fill(reached, head, report, progress).await;
         }
@@ -161,7 +158,7 @@ impl Destination<'_> {
     }
 
     async fn delete_case(&self, case: CaseId, report: &mut CopyReport) -> Result<()> {
-        for prefix in [layout::CASE_KEYS, layout::HEADS, layout::PARTS] {
+        for prefix in layout::OF_A_CASE {
             self.delete(&layout::of_case(prefix, case), |_| true, report).await?;
         }
         Ok(())
@@ -171,23 +168,11 @@ impl Destination<'_> {
     pub(super) async fn delete(
         &self,
         prefix: &str,
-        superfluous: impl Fn(&ObjectKey) -> bool + Send,
+        superfluous: impl Fn(&ObjectKey) -> bool + Send + Sync,
         report: &mut CopyReport,
     ) -> Result<()> {
-        let mut after: Option<ObjectKey> = None;
-        loop {
-            let keys = self.storage.list(prefix, after.as_ref(), LISTED).await?;
-            for key in &keys {
-                if superfluous(key) {
-                    self.storage.delete(key).await?;
-                    report.deleted += 1;
-                }
-            }
-            match keys.last() {
-                Some(last) if keys.len() == LISTED => after = Some(last.clone()),
-                _ => return Ok(()),
-            }
-        }
+        report.deleted += delete_where(self.storage, prefix, superfluous).await?;
+        Ok(())
     }
 
     /// Deletes keyrings that the log names no longer; before them, the wraps under epochs that only they

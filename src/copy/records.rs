@@ -91,9 +91,8 @@ impl<'a> Records<'a> {
 #[async_trait]
 impl Visitor for Records<'_> {
     async fn visit(&mut self, commit: &Commit) -> Result<()> {
-        let end = commit.leaves.last().map_or(0, |last| last.leaf.seq.saturating_add(1));
         let named = (commit.name(), commit.stored.clone());
-        if is_anchor(commit.first(), end) {
+        if is_anchor(commit.first(), commit.end()) {
             self.anchor = Some(named.clone());
         }
         self.last = Some(named);

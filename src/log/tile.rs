@@ -33,6 +33,16 @@ impl TileId {
         (offset + count <= usize::from(id.width)).then_some((id, offset..offset + count))
     }
 
+    /// The tile of this level, number and width.
+    pub(crate) const fn named((level, number, width): (u8, u64, u16)) -> Self {
+        Self { level, number, width }
+    }
+
+    /// Whether it is partial, and a fold of `covered` leaves has one of its level that goes further.
+    pub(crate) fn is_superseded(&self, covered: u64) -> bool {
+        self.width < FULL && self.end() < Self::end_of(complete(covered, self.level), self.level)
+    }
+
     /// One beyond the last leaf under it.
     pub(crate) fn end(&self) -> u64 {
         let subtrees = self.number.saturating_mul(TILE_WIDTH).saturating_add(u64::from(self.width));

@@ -89,7 +89,40 @@ impl Condemn {
     }
 }
 
+/// What is to be done with an operation's objects.
+pub(crate) enum Fate {
+    /// It committed.
+    Keep,
+    /// It is announced, and has time left.
+    Wait,
+    /// The log does not know it.
+    Announce,
+    /// Its time is over.
+    Condemn,
+    /// It was condemned.
+    Delete,
+}
+
+impl Fate {
+    /// The fate of an operation with this newest row about it.
+    pub(crate) fn of(operation: OperationId, row: Option<&Row>, now: Timestamp) -> Self {
+        match row {
+            None => Self::Announce,
+            Some(row) if row.kind == Kind::UploadAnnounced => {
+                if now >= expiry(row) {
+                    Self::Condemn
+                } else {
+                    Self::Wait
+                }
+            }
+            // A Condemned row that the operation did not itself write is about the operation.
+            Some(row) if row.kind == Kind::Condemned && row.operation != operation => Self::Delete,
+            Some(_) => Self::Keep,
+        }
+    }
+}
+
 /// When an announced operation may be given up.
-pub(crate) fn expiry(row: &Row) -> Timestamp {
+fn expiry(row: &Row) -> Timestamp {
     Timestamp::from_millis(u64::from_be_bytes(row.auxiliary.first_chunk().copied().unwrap_or_default()))
 }

@@ -16,7 +16,7 @@ pub(crate) use cases::{EraseCase, OpenCase, SetCase, case_head, epoch_of_erasure
 pub(crate) use content::{Browse, Browsed, Read};
 pub(crate) use documents::{Store, ordinal, previous_version, reason, version};
 pub(crate) use grants::{Deliver, Grant, Revoke};
-pub(crate) use housekeeping::{Announce, Condemn, GivenUp, expiry};
+pub(crate) use housekeeping::{Announce, Condemn, Fate, GivenUp};
 pub(crate) use keyring::{ChangeKeyring, Genesis, KeyringChange};
 pub(crate) use log::{KeepCheckpoint, LogReading, ReadLog};
 pub(crate) use statements::{CLAIM_CAP, Follows, MakeStatement, PAYLOAD_CAP, Said};

@@ -181,9 +181,10 @@ impl Session {
     /// Not found; as [`Session::cases`].
     pub async fn history(&self, document: DocumentId) -> Result<Vec<VersionInfo>> {
         self.document_row(document).await?;
-        let expected = self.all_rows(&self.vault.ledger().state(), RowKey::versions(document)).await?.len();
+        let expected =
+            self.vault.all_rows(&self.vault.ledger().state(), RowKey::versions(document)).await?.len();
         self.browse(Browsed::Versions(document), u32::try_from(expected).unwrap_or(u32::MAX)).await?;
-        let mut rows = self.all_rows(&self.vault.ledger().state(), RowKey::versions(document)).await?;
+        let mut rows = self.vault.all_rows(&self.vault.ledger().state(), RowKey::versions(document)).await?;
         rows.sort_by_key(|row| row.seq);
         let versions = rows.into_iter().map(|row| async move {
             let described = self.describe_row(document, &row).await?;

@@ -14,8 +14,8 @@ use crate::{
         row::RowKey,
         tile::{self, TileId},
     },
-    plan::{self, Announce, Condemn, GivenUp},
-    storage::{ObjectKey, layout},
+    plan::{Announce, Condemn, Fate, GivenUp},
+    storage::{Listing, ObjectKey, delete_where, layout},
 };
 
 /// What a collection of garbage has done.
@@ -33,15 +33,6 @@ pub struct GarbageReport {
     pub index_deleted: u64,
     /// Unfinished operations that are kept.
     pub kept: u64,
-}
-
-/// What is to be done with an operation's objects.
-enum Fate {
-    Keep,
-    Wait,
-    Announce,
-    Condemn,
-    Delete,
 }
 
 impl Session {
@@ -66,7 +57,7 @@ impl Session {
         let mut report = GarbageReport::default();
         let erased = self.erased_cases().await?;
         if !erased.is_empty() {
-            for prefix in OF_A_CASE {
+            for prefix in layout::OF_A_CASE {
                 report.objects_deleted += self.collect_erased(prefix, &erased).await?;
             }
         }
@@ -81,24 +72,12 @@ impl Session {
     /// Deletes what an interrupted erasure, or a write that came after one, has left: the record of the
     /// erasure is the fence, for nothing about the case can commit after it.
     async fn collect_erased(&self, prefix: &str, erased: &BTreeSet<CaseId>) -> Result<u64> {
-        let (mut after, mut deleted): (Option<ObjectKey>, u64) = (None, 0);
-        loop {
-            let keys = self.vault.ledger().storage().list(prefix, after.as_ref(), LISTED).await?;
-            for key in &keys {
-                if layout::case_of(key).is_some_and(|case| erased.contains(&case)) {
-                    self.vault.ledger().storage().delete(key).await?;
-                    deleted += 1;
-                }
-            }
-            match keys.last() {
-                Some(last) if keys.len() == LISTED => after = Some(last.clone()),
-                _ => return Ok(deleted),
-            }
-        }
+        let of_erased = |key: &ObjectKey| layout::case_of(key).is_some_and(|case| erased.contains(&case));
+        Ok(delete_where(self.vault.ledger().storage(), prefix, of_erased).await?)
     }
 
     async fn erased_cases(&self) -> Result<BTreeSet<CaseId>> {
-        let rows = self.all_rows(&self.vault.ledger().state(), RowKey::cases()).await?;
+        let rows = self.vault.all_rows(&self.vault.ledger().state(), RowKey::cases()).await?;
         let erased = rows.iter().filter(|row| row.kind == Kind::CaseErased);
         Ok(erased.map(|row| CaseId::from_bytes(row.key.child_id())).collect())
     }
@@ -106,28 +85,23 @@ impl Session {
     /// Deletes everything of an erased case, its keys first; gives the number of objects.
     pub(super) async fn delete_case(&self, case: CaseId) -> Result<u64> {
         let mut deleted = 0;
-        for prefix in OF_A_CASE {
+        for prefix in layout::OF_A_CASE {
             deleted += self.delete_all(&layout::of_case(prefix, case)).await?;
         }
         Ok(deleted)
     }
 
     async fn collect_operations(&self, prefix: &str, report: &mut GarbageReport) -> Result<()> {
-        let mut after: Option<ObjectKey> = None;
         let mut seen: Option<(CaseId, OperationId)> = None;
-        loop {
-            let keys = self.vault.ledger().storage().list(prefix, after.as_ref(), LISTED).await?;
-            for key in &keys {
-                let Some((case, operation)) = layout::operation_of(key) else { continue };
+        let mut listing = Listing::new(self.vault.ledger().storage(), prefix);
+        while let Some(keys) = listing.next().await? {
+            for (case, operation) in keys.iter().filter_map(layout::operation_of) {
                 if seen.replace((case, operation)) != Some((case, operation)) {
                     self.collect_operation(case, operation, report).await?;
                 }
             }
-            match keys.last() {
-                Some(last) if keys.len() == LISTED => after = Some(last.clone()),
-                _ => return Ok(()),
-            }
         }
+        Ok(())
     }
 
     async fn collect_operation(
@@ -153,16 +127,7 @@ impl Session {
 
     async fn fate(&self, operation: OperationId) -> Result<Fate> {
         let row = self.row(&self.vault.ledger().state(), &RowKey::operation(operation)).await?;
-        Ok(match row {
-            None => Fate::Announce,
-            Some(row) if row.kind == Kind::UploadAnnounced => {
-                let expired = self.vault.ledger().now() >= plan::expiry(&row);
-                if expired { Fate::Condemn } else { Fate::Wait }
-            }
-            // A Condemned row that the operation did not itself write is about the operation.
-            Some(row) if row.kind == Kind::Condemned && row.operation != operation => Fate::Delete,
-            Some(_) => Fate::Keep,
-        })
+        Ok(Fate::of(operation, row.as_ref(), self.vault.ledger().now()))
     }
 
     /// Announces an operation on its behalf; false if it committed or was announced meanwhile.
@@ -229,47 +194,24 @@ impl Session {
     /// later folds may be about to be named.
     async fn collect_index(&self, report: &mut GarbageReport) -> Result<()> {
         let state = self.vault.ledger().sync().await?;
-        let reached = self.reached(&state).await?;
-        let mut after: Option<ObjectKey> = None;
-        loop {
-            let keys = self.vault.ledger().storage().list(layout::INDEX, after.as_ref(), LISTED).await?;
-            for key in &keys {
-                let superseded =
-                    layout::fold_of_index(key).is_some_and(|fold| fold <= state.manifest.covered());
-                if superseded && !reached.contains(key) {
-                    self.vault.ledger().storage().delete(key).await?;
-                    report.index_deleted += 1;
-                }
-            }
-            match keys.last() {
-                Some(last) if keys.len() == LISTED => after = Some(last.clone()),
-                _ => return Ok(()),
-            }
-        }
+        let (reached, covered) = (self.reached(&state).await?, state.manifest.covered());
+        let superseded = |key: &ObjectKey| {
+            !reached.contains(key) && layout::fold_of_index(key).is_some_and(|fold| fold <= covered)
+        };
+        let storage = self.vault.ledger().storage();
+        report.index_deleted += delete_where(storage, layout::INDEX, superseded).await?;
+        Ok(())
     }
 
     /// Deletes partial tiles that end before those of the newest committed fold; a later fold's do not.
     async fn collect_tiles(&self, report: &mut GarbageReport) -> Result<()> {
         let covered = self.vault.ledger().state().manifest.covered();
+        let superseded = |key: &ObjectKey| {
+            layout::tile_of(key).map(TileId::named).is_some_and(|tile| tile.is_superseded(covered))
+        };
         for level in (1u8..).take_while(|level| tile::complete(covered, *level) > 0) {
-            let end = TileId::end_of(tile::complete(covered, level), level);
-            let mut after: Option<ObjectKey> = None;
-            loop {
-                let prefix = layout::tiles_of(level);
-                let keys = self.vault.ledger().storage().list(&prefix, after.as_ref(), LISTED).await?;
-                for key in &keys {
-                    let partial = layout::tile_of(key).filter(|(.., width)| *width < tile::FULL);
-                    let Some((level, number, width)) = partial else { continue };
-                    if (TileId { level, number, width }).end() < end {
-                        self.vault.ledger().storage().delete(key).await?;
-                        report.index_deleted += 1;
-                    }
-                }
-                match keys.last() {
-                    Some(last) if keys.len() == LISTED => after = Some(last.clone()),
-                    _ => break,
-                }
-            }
+            let (storage, prefix) = (self.vault.ledger().storage(), layout::tiles_of(level));
+            report.index_deleted += delete_where(storage, &prefix, superseded).await?;
         }
         Ok(())
     }
@@ -296,5 +238,3 @@ impl Session {
 /// How long an operation unknown to the log has to commit once a collection met it.
 const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 const LISTED: usize = 1000;
-/// Where the objects of a case are: its keys first, without which the rest is noise.
-pub(super) const OF_A_CASE: [&str; 3] = [layout::CASE_KEYS, layout::HEADS, layout::PARTS];

@@ -1,6 +1,6 @@
 //! Erasing cases, and what an erasure is worth.
 
-use super::{Session, collect::OF_A_CASE};
+use super::Session;
 use crate::{
     env::Timestamp,
     error::{Error, ErrorKind, Result},
@@ -142,7 +142,7 @@ impl Session {
         if keyring.keys.epochs().all(|(epoch, _)| epoch > newest_then) {
             return Ok(ErasureLevel::EpochRotated);
         }
-        for prefix in OF_A_CASE {
+        for prefix in layout::OF_A_CASE {
             let left = self.vault.ledger().storage().list(&layout::of_case(prefix, case), None, 1).await?;
             if !left.is_empty() {
                 return Ok(ErasureLevel::Unfinished);

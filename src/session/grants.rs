@@ -211,7 +211,7 @@ impl Session {
         for (document, newest) in self.versions_in(state, grant, row, mode).await? {
             let rows = match mode {
                 Mode::Snapshot => vec![newest],
-                Mode::Following => self.all_rows(state, RowKey::versions(document)).await?,
+                Mode::Following => self.vault.all_rows(state, RowKey::versions(document)).await?,
             };
             let delivered = rows.iter().filter(|row| row.seq <= last);
             exposed.extend(delivered.map(|row| (document, plan::version(row))));
@@ -231,7 +231,7 @@ impl Session {
         let slots = slots_of(&self.vault.current_keyring().await?.keys);
         let mut grants = Vec::new();
         for scope in [Scope::Document(document), Scope::Case(document.case())] {
-            for row in self.all_rows(&state, RowKey::grants(scope)).await? {
+            for row in self.vault.all_rows(&state, RowKey::grants(scope)).await? {
                 let grant = GrantId::new(scope, OperationId::from_bytes(row.key.child_id()));
                 let opener = self.opener(&state, grant, &row).await?;
                 if opener.revoked.is_none() || opener.deliveries > 0 {
@@ -273,7 +273,7 @@ impl Session {
 
     /// The grant's deliveries, oldest first.
     async fn deliveries(&self, state: &State, grant: GrantId) -> Result<Vec<Row>> {
-        let mut rows = self.all_rows(state, RowKey::deliveries(grant)).await?;
+        let mut rows = self.vault.all_rows(state, RowKey::deliveries(grant)).await?;
         rows.sort_by_key(|row| row.seq);
         Ok(rows)
     }
@@ -294,7 +294,7 @@ impl Session {
             Scope::Document(document) => {
                 self.row(state, &RowKey::document(document)).await?.into_iter().collect()
             }
-            Scope::Case(case) => self.all_rows(state, RowKey::documents(case)).await?,
+            Scope::Case(case) => self.vault.all_rows(state, RowKey::documents(case)).await?,
         };
         let mut versions = Vec::new();
         for newest in documents {
@@ -303,7 +303,7 @@ impl Session {
                 versions.push((document, newest));
                 continue;
             }
-            let all = self.all_rows(state, RowKey::versions(document)).await?;
+            let all = self.vault.all_rows(state, RowKey::versions(document)).await?;
             let then = all.into_iter().filter(|row| row.seq <= made).max_by_key(|row| row.seq);
             versions.extend(then.map(|row| (document, row)));
         }
@@ -318,19 +318,4 @@ impl Session {
         let made = self.row(state, &RowKey::operation(grant.operation())).await?;
         made.map(|made| made.seq).ok_or_else(|| Error::not_found(format!("grant {grant}")))
     }
-
-    pub(super) async fn all_rows(&self, state: &State, mut start: RowKey) -> Result<Vec<Row>> {
-        let mut rows = Vec::new();
-        loop {
-            let page = self.vault.rows(state, &start, PAGE).await?;
-            let last = page.last().filter(|_| page.len() == PAGE).map(|row| row.key.after());
-            rows.extend(page);
-            match last {
-                Some(next) => start = next,
-                None => return Ok(rows),
-            }
-        }
-    }
 }
-
-const PAGE: usize = 1000;

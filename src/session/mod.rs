@@ -30,10 +30,10 @@ pub use statements::{MadeStatement, NewStatement, Statement, StatementPage};
 use crate::{
     auditor::Auditor,
     document::within,
-    error::{Error, ErrorKind, Result},
+    error::{Error, Result},
     ids::OperationId,
     keys::KeyWrap,
-    ledger::{Command, Committed, State, View},
+    ledger::{Command, Committed, State},
     log::{
         body::{ACTOR_CAP, PURPOSE_CAP, REQUEST_CAP},
         row::{Row, RowKey},
@@ -246,53 +246,3 @@ impl Session {
         self.vault.row(state, key).await
     }
 }
-
-impl Vault {
-    /// The newest row about `key` in `state`, or in the one that has superseded it.
-    pub(crate) async fn row(&self, state: &State, key: &RowKey) -> Result<Option<Row>> {
-        let mut found = self.with_view(state).row(key).await;
-        let mut looked = state.manifest.covered();
-        while let Some(newer) = self.superseding(looked, &found).await? {
-            looked = newer.manifest.covered();
-            found = self.with_view(&newer).row(key).await;
-        }
-        found
-    }
-
-    /// The newest row about `key`; what others committed is looked for before the answer is none.
-    pub(crate) async fn fresh_row(&self, key: &RowKey) -> Result<Option<Row>> {
-        match self.row(&self.ledger().state(), key).await {
-            Ok(None) => {}
-            known => return known,
-        }
-        let state = self.ledger().sync().await?;
-        self.row(&state, key).await
-    }
-
-    /// Up to `limit` rows from `start` on in `state`, or in the one that has superseded it.
-    pub(crate) async fn rows(&self, state: &State, start: &RowKey, limit: usize) -> Result<Vec<Row>> {
-        let mut found = self.with_view(state).children(start, limit).await;
-        let mut looked = state.manifest.covered();
-        while let Some(newer) = self.superseding(looked, &found).await? {
-            looked = newer.manifest.covered();
-            found = self.with_view(&newer).children(start, limit).await;
-        }
-        found
-    }
-
-    /// The present state, if what was missed is an index that a newer one has superseded: it may have been deleted
-    /// while this process looked it through.
-    async fn superseding<T: Sync>(&self, looked: u64, found: &Result<T>) -> Result<Option<Arc<State>>> {
-        if found.as_ref().err().is_none_or(|error| error.kind() != ErrorKind::Corrupt) {
-            return Ok(None);
-        }
-        let newer = self.ledger().sync().await?;
-        Ok((newer.manifest.covered() > looked).then_some(newer))
-    }
-
-    fn with_view<'a>(&'a self, state: &'a State) -> View<'a> {
-        View { state, planned: &NOTHING_PLANNED, pages: self.ledger().pages(), now: self.ledger().now() }
-    }
-}
-
-static NOTHING_PLANNED: std::collections::BTreeMap<RowKey, Row> = std::collections::BTreeMap::new();

@@ -11,6 +11,9 @@ pub(crate) const KEYRINGS: &str = "keyring/";
 pub(crate) const INDEX: &str = "index/";
 pub(crate) const TILES: &str = "tile/";
 pub(crate) const CHECKPOINTS: &str = "checkpoint/";
+pub(crate) const PROBES: &str = "probe/";
+/// Where the objects of a case are: its keys first, without which the rest is noise.
+pub(crate) const OF_A_CASE: [&str; 3] = [CASE_KEYS, HEADS, PARTS];
 
 /// The commit whose first record is `first` and follows the record with leaf hash `previous`.
 ///
@@ -131,7 +134,7 @@ pub(crate) fn checkpoint(size: u64, digest: &[u8; 32]) -> ObjectKey {
 
 /// A name used once, to see that the backend honours the create condition.
 pub(crate) fn probe(random: &[u8; 16]) -> ObjectKey {
-    ObjectKey::from_layout(format!("probe/{}", Hex(random)))
+    ObjectKey::from_layout(format!("{PROBES}{}", Hex(random)))
 }
 
 fn prefix(hash: &[u8; 32]) -> &[u8] {

@@ -16,6 +16,7 @@ mod bucket;
 mod fs;
 mod key;
 pub(crate) mod layout;
+mod listing;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -35,6 +36,7 @@ pub use deadpool_postgres;
 #[cfg(feature = "fs")]
 pub use fs::FsStorage;
 pub use key::{ObjectKey, ParseObjectKeyError};
+pub(crate) use listing::{Listing, delete_where};
 pub use memory::MemoryStorage;
 #[cfg(feature = "object-store")]
 pub use object_store;

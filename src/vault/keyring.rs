@@ -228,18 +228,9 @@ impl Vault {
 
     /// Every case the log knows, those that were erased left out.
     pub(crate) async fn all_cases(&self) -> Result<Vec<CaseId>> {
-        let state = self.ledger().state();
-        let mut cases = Vec::new();
-        let mut start = RowKey::cases();
-        loop {
-            let rows = self.rows(&state, &start, PAGE).await?;
-            let standing = rows.iter().filter(|row| row.kind != Kind::CaseErased);
-            cases.extend(standing.map(|row| CaseId::from_bytes(row.key.child_id())));
-            match rows.last() {
-                Some(last) if rows.len() == PAGE => start = last.key.after(),
-                _ => return Ok(cases),
-            }
-        }
+        let rows = self.all_rows(&self.ledger().state(), RowKey::cases()).await?;
+        let standing = rows.iter().filter(|row| row.kind != Kind::CaseErased);
+        Ok(standing.map(|row| CaseId::from_bytes(row.key.child_id())).collect())
     }
 }
 
@@ -258,6 +249,5 @@ pub(crate) fn slots_of(keys: &Keyring) -> Vec<SlotInfo> {
 }
 
 const RETRIES: u32 = 8;
-const PAGE: usize = 1000;
 /// Superseded keyrings deleted at once; more are left to the next change.
 const LISTED: usize = 1000;

@@ -7,6 +7,7 @@ mod keyring;
 mod keyrings;
 mod options;
 mod records;
+mod rows;
 
 use core::fmt;
 use std::sync::Arc;

@@ -1,0 +1,55 @@
+//! All keys under a prefix.
+
+use super::{ObjectKey, Storage, StorageError};
+
+/// A listing, page by page. What it gave may be deleted before it goes on.
+pub(crate) struct Listing<'a> {
+    storage: &'a dyn Storage,
+    prefix: &'a str,
+    after: Option<ObjectKey>,
+    ended: bool,
+}
+
+impl<'a> Listing<'a> {
+    pub(crate) const fn new(storage: &'a dyn Storage, prefix: &'a str) -> Self {
+        Self { storage, prefix, after: None, ended: false }
+    }
+
+    /// The next page, ascending; none at the end.
+    ///
+    /// # Errors
+    ///
+    /// The storage's.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<ObjectKey>>, StorageError> {
+        if self.ended {
+            return Ok(None);
+        }
+        let keys = self.storage.list(self.prefix, self.after.as_ref(), LISTED).await?;
+        self.ended = keys.len() < LISTED;
+        self.after = keys.last().cloned();
+        Ok(Some(keys))
+    }
+}
+
+/// Deletes every key under `prefix` that is superfluous; gives how many.
+///
+/// # Errors
+///
+/// The storage's; some may be deleted.
+pub(crate) async fn delete_where(
+    storage: &dyn Storage,
+    prefix: &str,
+    superfluous: impl Fn(&ObjectKey) -> bool + Send + Sync,
+) -> Result<u64, StorageError> {
+    let (mut listing, mut deleted) = (Listing::new(storage, prefix), 0);
+    while let Some(keys) = listing.next().await? {
+        for key in keys.iter().filter(|key| superfluous(key)) {
+            storage.delete(key).await?;
+            deleted += 1;
+        }
+    }
+    Ok(deleted)
+}
+
+/// Keys on a page.
+const LISTED: usize = 1000;
