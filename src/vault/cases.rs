@@ -231,7 +231,11 @@ impl Vault {
             return opened.map(drop).map_err(|OpenError| Error::corrupt(format!("object {name}")));
         }
         let Some(key) = self.load_case_key(case, keyring).await? else {
-            return Err(self.unless_erased(case, missing(case)).await);
+            let error = self.unless_erased(case, missing(case)).await;
+            // Who drops an epoch deletes its wraps.
+            let overtaken =
+                error.kind() == ErrorKind::Corrupt && self.ledger().state().keyring() != keyring.digest;
+            return Err(if overtaken { Error::denied(OVERTAKEN) } else { error });
         };
         let object = seal(self.id(), case, epoch, epoch_key, &key, self.ledger().entropy())?;
         match ledger::put(self.ledger().storage(), self.ledger().sleeper(), &name, object).await {
@@ -288,6 +292,7 @@ fn context(vault: VaultId, case: CaseId, epoch: u32) -> [u8; 32] {
     schedule::context(schedule::CASE_KEY, &[vault.as_bytes(), case.as_bytes(), &epoch.to_be_bytes()])
 }
 
+const OVERTAKEN: &str = "the keyring changed while its epoch was being rotated: another change came first";
 /// Case keys kept in memory.
 const CACHED: usize = 1024;
 

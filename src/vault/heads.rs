@@ -12,8 +12,11 @@ use crate::{
     grant::GrantMeta,
     head::{self, HeadId, HeadKey, HeadType, ParsedHead},
     ids::{CaseId, DocumentId, GrantId, OperationId},
-    log::{Hash, row::Row},
-    plan,
+    log::{
+        Hash,
+        row::{Row, RowKey},
+    },
+    plan, policy,
     secret::{Secret, SecretBytes},
     storage::layout,
     wire::Malformed,
@@ -151,7 +154,12 @@ impl Vault {
             Err(error) if error.kind() == ErrorKind::Corrupt => {}
             put => return put,
         }
-        let (parsed, _, bytes) = self.open_head(id, Extent::Start).await?;
+        let (parsed, _, bytes) = match self.open_head(id, Extent::Start).await {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                return Err(self.unless_given_up(id.operation, error).await);
+            }
+            opened => opened?,
+        };
         let earlier = VersionMeta::parse(&bytes).map_err(|Malformed| missing(id))?;
         let same = earlier.document == meta.document
             && earlier.content_digest == meta.content_digest
@@ -163,6 +171,17 @@ impl Vault {
             "an earlier run of this upload was interrupted while it finished with other content: \
              start a new upload",
         ))
+    }
+
+    /// `error`, or that the operation was given up, if its head is missing for that reason.
+    async fn unless_given_up(&self, operation: OperationId, error: Error) -> Error {
+        if let Err(failure) = self.ledger().sync().await {
+            return if failure.kind() == ErrorKind::Storage { failure } else { error };
+        }
+        match self.fresh_row(&RowKey::operation(operation)).await {
+            Ok(row) => policy::may_commit(operation, row.as_ref()).err().unwrap_or(error),
+            Err(_) => error,
+        }
     }
 
     async fn open_head(&self, id: HeadId, extent: Extent) -> Result<(ParsedHead, HeadKey, SecretBytes)> {

@@ -362,7 +362,7 @@ impl Client {
                 upload.next_page().await?;
                 Ok(upload)
             };
-            match self.attempt("upload", What::Announce(case, tag), page, |_| None).await {
+            match self.attempt("page", What::Look, page, |_| None).await {
                 Some(more) => upload = more,
                 None => return,
             }
