@@ -17,6 +17,7 @@ mod model {
     pub(crate) mod shared_log;
     pub(crate) mod signing;
     pub(crate) mod tiles;
+    pub(crate) mod turns;
 }
 #[cfg(test)]
 use model::*;
@@ -281,5 +282,37 @@ mod hash_tiles {
         assert_caught("partial tiles after the Index record", TILES_STAY, &last);
         let corrupt = Tiles { missing_is_corrupt: true, reads: true, ..narrow() };
         assert_caught("a missing tile taken for corrupt", MISSES_HEAL, &corrupt);
+    }
+}
+
+#[cfg(test)]
+mod taking_turns {
+    use super::{checker::*, turns::*};
+
+    fn two() -> Turns {
+        Turns { work: vec![2, 5], ..Turns::default() }
+    }
+
+    #[test]
+    fn hold() {
+        assert_holds("turns, two writers", &two());
+        assert_holds("turns, three writers", &Turns { work: vec![1, 2, 2], ..Turns::default() });
+        assert_holds(
+            "turns, three that live",
+            &Turns { work: vec![1, 2, 3], nobody_dies: true, ..Turns::default() },
+        );
+    }
+
+    #[test]
+    fn controls_are_caught() {
+        let any =
+            Turns { work: vec![1, 4, 4], nobody_dies: true, any_commit_ends_turn: true, ..Turns::default() };
+        assert_caught("any commit taken for that of the first in line", NOT_LEFT_OUT, &any);
+        let winners = Turns { winners_never_look: true, ..two() };
+        assert_caught("only losers look at the line", NOT_LEFT_OUT, &winners);
+        let dead = Turns { no_patience: true, ..two() };
+        assert_caught("the dead are waited for", NO_WAIT_FOR_EVER, &dead);
+        let outlive = Turns { turns_outlive_commits: true, no_patience: true, nobody_dies: true, ..two() };
+        assert_caught("turns outlive their commits", NO_WAIT_FOR_EVER, &outlive);
     }
 }
