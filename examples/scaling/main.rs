@@ -110,8 +110,7 @@ impl Scenario {
         let sum = |of: fn(&Link) -> u64| writers.iter().map(|writer| of(&writer.link)).sum::<u64>();
         let won = sum(|link| link.won.load(Ordering::Relaxed)).max(1);
         let lost = sum(|link| link.lost.load(Ordering::Relaxed));
-        let requests =
-            sum(|link| link.writes.load(Ordering::Relaxed) + link.reads.load(Ordering::Relaxed));
+        let requests = sum(|link| link.writes.load(Ordering::Relaxed) + link.reads.load(Ordering::Relaxed));
         let (fast, slowest) = writers.split_at(writers.len() - usize::from(slow.is_some()));
         let mut shares: Vec<usize> = fast.iter().map(|writer| writer.latencies().len()).collect();
         shares.sort_unstable();

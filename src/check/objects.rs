@@ -60,7 +60,7 @@ impl Names<'_> {
             layout::HEADS | layout::PARTS => self.of_operation(key).await,
             // Judged with what the log names by hash.
             layout::INDEX | layout::KEYRINGS | layout::CHECKPOINTS => Ok(None),
-            layout::PROBES => Ok(Some(Standing::Unused)),
+            layout::PROBES | layout::TURNS => Ok(Some(Standing::Unused)),
             _ => Ok(Some(Standing::Foreign)),
         }
     }

@@ -2,6 +2,7 @@
 
 mod draft;
 mod fold;
+mod follow;
 #[cfg(test)]
 mod forgery;
 mod lookup;
@@ -13,6 +14,7 @@ mod queue;
 mod records;
 mod state;
 mod tiles;
+mod turns;
 mod verify;
 mod writer;
 

@@ -63,6 +63,8 @@ pub(crate) struct State {
     anchor: u64,
     /// A manifest the tail names that has not been loaded.
     unloaded: Option<(u64, Hash)>,
+    /// The processes that wrote last, with the number of records up to their newest; the newest last.
+    writers: Vec<([u8; 12], u64)>,
 }
 
 impl State {
@@ -78,6 +80,7 @@ impl State {
             rows: BTreeMap::new(),
             anchor: 0,
             unloaded: None,
+            writers: Vec::new(),
         }
     }
 
@@ -199,11 +202,25 @@ impl State {
         self.tail.get(at).map(|kept| &kept.record)
     }
 
+    /// Up to which record `process` has written, as far as is known.
+    pub(crate) fn written_by(&self, process: &[u8; 12]) -> Option<u64> {
+        self.writers.iter().rev().find(|(writer, _)| writer == process).map(|(_, end)| *end)
+    }
+
     fn keep(&mut self, kept: TailRecord) {
+        self.note_writer(&kept.record.leaf);
         for row in rows_of(&kept.record, &kept.commit_previous) {
             self.rows.insert(row.key, row);
         }
         self.tail.push(kept);
+    }
+
+    fn note_writer(&mut self, leaf: &Leaf) {
+        self.writers.retain(|(writer, _)| *writer != leaf.process);
+        if self.writers.len() == WRITERS {
+            self.writers.remove(0);
+        }
+        self.writers.push((leaf.process, leaf.seq.saturating_add(1)));
     }
 
     /// Drops what the manifest covers, from the front, whole commits at a time.
@@ -232,5 +249,7 @@ pub(crate) fn is_anchor(first: u64, end: u64) -> bool {
     first.next_multiple_of(ANCHOR) < end
 }
 
+/// Processes whose newest record is remembered.
+const WRITERS: usize = 64;
 /// Records between anchors: opening reads one anchor, and copies cost half of this per commit.
 const ANCHOR: u64 = 16;

@@ -1,15 +1,12 @@
 //! Committing: group commit, the ambiguity rule, takeover (FORMAT §5.3, DESIGN "How a commit happens").
 
 use core::fmt;
-use std::{
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{
-    future::{Either, select},
+    future::{Either, join, select},
     lock::{Mutex, MutexGuard},
 };
 
@@ -18,11 +15,12 @@ use super::{
     fold::fold,
     lookup::Pages,
     objects::{TRIES, backoff},
-    open::{next_commit, verified},
+    open::verified,
     planner::Planner,
     probe,
     queue::{Queue, Ticket},
     state::State,
+    turns::Turns,
 };
 use crate::{
     crypto::sign::SigningKey,
@@ -30,7 +28,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     ids::OperationId,
     log::{
-        commit::{COUNT_CAP, Commit, Sealed},
+        commit::{COUNT_CAP, Sealed},
         manifest::FOLD,
     },
     secret::Secret,
@@ -67,23 +65,24 @@ pub(crate) struct Ledger {
     signers: Arc<dyn Signers>,
     audit: Secret<32>,
     process: [u8; 12],
-    state: RwLock<Arc<State>>,
+    pub(super) state: RwLock<Arc<State>>,
     queue: Queue,
     /// Held by whoever commits. What is under way stays in here when its driver is dropped.
-    work: Mutex<Work>,
+    pub(super) work: Mutex<Work>,
 }
 
 /// What the commit in progress has come to.
 #[derive(Default)]
-struct Work {
+pub(super) struct Work {
     proven: bool,
     batch: Vec<Arc<Ticket>>,
-    attempt: Option<Attempt>,
+    pub(super) attempt: Option<Attempt>,
     losses: u32,
+    turns: Turns,
 }
 
 /// One commit object that may have been created.
-struct Attempt {
+pub(super) struct Attempt {
     sealed: Sealed,
     /// The tickets with their record's index in the commit.
     tickets: Vec<(Arc<Ticket>, Committed)>,
@@ -199,24 +198,10 @@ impl Ledger {
         }
     }
 
-    /// Reads what others have committed.
-    ///
-    /// # Errors
-    ///
-    /// Corrupt, or the storage's.
-    pub(crate) async fn sync(&self) -> Result<Arc<State>> {
-        let mut work = self.work.lock().await;
-        if work.attempt.is_some() {
-            self.lead(&mut work).await;
-        }
-        self.catch_up().await?;
-        Ok(self.state())
-    }
-
     /// Brings everything queued to an end: one commit, or as many as lost races take.
     ///
     /// May be dropped at any `await`: a ticket is in the batch or in the attempt until it is answered.
-    async fn lead(&self, work: &mut MutexGuard<'_, Work>) {
+    pub(super) async fn lead(&self, work: &mut MutexGuard<'_, Work>) {
         let mut fold = true;
         loop {
             if work.attempt.is_none() {
@@ -226,29 +211,40 @@ impl Ledger {
                 }
                 let due = fold && self.state().unfolded() >= FOLD;
                 if work.batch.is_empty() && !due {
-                    return;
+                    return self.leave(&mut work.turns).await;
                 }
                 // Tried once: a fold that fails must not keep its leader here.
                 fold &= !due;
+                if let Err(error) = self.prove(work).await {
+                    return self.fail(work, &error).await;
+                }
+                if let Err(error) = self.take_turn(&mut work.turns).await {
+                    return self.fail(work, &error).await;
+                }
+                // What came meanwhile goes along.
+                let room = COUNT_CAP.saturating_sub(work.batch.len());
+                work.batch.extend(self.queue.drain(room));
                 if let Err(error) = self.prepare(work, due).await {
-                    return fail(work, &error);
+                    return self.fail(work, &error).await;
                 }
             }
-            let Some(attempt) = &mut work.attempt else { continue };
-            match self.settle(attempt).await {
+            let Work { attempt: Some(attempt), turns, .. } = &mut **work else { continue };
+            let (settled, ()) = join(self.settle(attempt), self.glance(turns)).await;
+            match settled {
                 Settled::Won => {
                     self.won(work);
                     drop(self.load_manifest().await);
-                    if self.state().unfolded() < FOLD {
+                    // While others wait, a fold waits for the next commit's turn.
+                    if self.state().unfolded() < FOLD || work.turns.are_taken() {
                         return;
                     }
                 }
                 Settled::Lost(winner) => {
-                    if let Err(error) = self.lost(work, &winner).await {
-                        return fail(work, &error);
+                    if let Err(error) = self.lost(work, &winner) {
+                        return self.fail(work, &error).await;
                     }
                 }
-                Settled::Failed(error) => return fail(work, &error),
+                Settled::Failed(error) => return self.fail(work, &error).await,
                 Settled::Unknown => {
                     // Whoever came meanwhile is answered too, or would lead here again and again.
                     work.batch.extend(self.queue.drain(COUNT_CAP));
@@ -258,12 +254,17 @@ impl Ledger {
         }
     }
 
-    /// Plans the batch on the present state, with the fold that is due, and seals it into an attempt.
-    async fn prepare(&self, work: &mut Work, fold_is_due: bool) -> Result<()> {
+    /// Sees before the first commit that the backend honours create-if-absent.
+    async fn prove(&self, work: &mut Work) -> Result<()> {
         if !work.proven {
             probe::prove(self.storage(), &*self.entropy).await?;
             work.proven = true;
         }
+        Ok(())
+    }
+
+    /// Plans the batch on the present state, with the fold that is due, and seals it into an attempt.
+    async fn prepare(&self, work: &mut Work, fold_is_due: bool) -> Result<()> {
         if fold_is_due {
             // A failed fold is no failure of the commit before it; the next one folds, and none gets
             // far without.
@@ -347,6 +348,7 @@ impl Ledger {
     /// Takes the attempt's records into the state and answers its tickets.
     fn won(&self, work: &mut Work) {
         let Some(attempt) = work.attempt.take() else { return };
+        work.turns.won();
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         // A sync may have met them in the log before it was known whose they are.
         if attempt.sealed.first() == Some(state.head.size) {
@@ -359,12 +361,13 @@ impl Ledger {
     }
 
     /// Takes the winner's records into the state; what was planned goes back into the batch.
-    async fn lost(&self, work: &mut Work, winner: &Bytes) -> Result<()> {
+    fn lost(&self, work: &mut Work, winner: &Bytes) -> Result<()> {
         let Some(attempt) = work.attempt.take() else { return Ok(()) };
         let tickets = attempt.tickets.into_iter().map(|(ticket, _)| ticket);
         let waiting = core::mem::take(&mut work.batch);
         work.batch = tickets.chain(waiting).collect();
         work.losses += 1;
+        work.turns.lost(work.losses, self.state().head.size, self.process);
         if work.losses >= LOSSES {
             let reason = "other writers kept winning; nothing was written; try again later";
             return Err(Error::new(ErrorKind::Contended, reason));
@@ -374,66 +377,20 @@ impl Ledger {
         if attempt.sealed.first() == Some(state.head.size) {
             self.apply(&verified(state.vault, &state.log_key, &attempt.sealed.key, winner)?)?;
         }
-        // What others commit meanwhile is caught up with afterwards, or waiting would itself lose the next race.
-        if work.losses > 1 {
-            self.sleeper.sleep(self.jitter(work.losses)?).await;
-        }
-        self.catch_up().await
-    }
-
-    /// Applies every commit that follows the state. Of the manifests on the way the newest must be there:
-    /// one before it may have been superseded, and deleted, while this process slept.
-    async fn catch_up(&self) -> Result<()> {
-        let (mut tried, mut loaded) = (None, Ok(()));
-        loop {
-            let state = self.state();
-            if state.unloaded() != tried {
-                tried = state.unloaded();
-                loaded = self.load_manifest().await;
-            }
-            let head = state.head;
-            match next_commit(self.storage(), state.vault, &state.log_key, head.size, &head.hash).await? {
-                Some(commit) => self.apply(&commit)?,
-                None => return loaded,
-            }
-        }
-    }
-
-    fn apply(&self, commit: &Commit) -> Result<()> {
-        let mut next = (*self.state()).clone();
-        let ordered = commit.leaves.first().is_some_and(|first| first.leaf.time >= next.head.time);
-        next.append(&commit.leaves);
-        if !ordered || next.frontier.root() != *commit.root() {
-            return Err(Error::corrupt(format!("commit {}", commit.name())));
-        }
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         Ok(())
     }
 
-    /// Loads the manifest that the newest Index record names, and shortens the tail.
-    async fn load_manifest(&self) -> Result<()> {
-        let Some((covered, digest)) = self.state().unloaded() else { return Ok(()) };
-        let manifest = self.pages.manifest(covered, &digest).await?;
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::make_mut(&mut state).rebase(manifest);
-        Ok(())
+    /// Answers everything under way with the one error; nothing was written.
+    async fn fail(&self, work: &mut Work, error: &Error) {
+        let planned = work.attempt.take().into_iter().flat_map(|attempt| attempt.tickets);
+        let tickets = planned.map(|(ticket, _)| ticket).chain(work.batch.split_off(0));
+        tickets.for_each(|ticket| ticket.answer(Err(error.again())));
+        self.leave(&mut work.turns).await;
     }
 
     pub(crate) fn operation(&self) -> Result<OperationId> {
         Ok(OperationId::from_bytes(random(&*self.entropy)?))
     }
-
-    fn jitter(&self, losses: u32) -> Result<Duration> {
-        let [byte] = random::<1>(&*self.entropy)?;
-        Ok(backoff(losses).mul_f64(f64::from(byte) / 256.0))
-    }
-}
-
-/// Answers everything under way with the one error; nothing was written.
-fn fail(work: &mut Work, error: &Error) {
-    let planned = work.attempt.take().into_iter().flat_map(|attempt| attempt.tickets);
-    let tickets = planned.map(|(ticket, _)| ticket).chain(work.batch.split_off(0));
-    tickets.for_each(|ticket| ticket.answer(Err(error.again())));
 }
 
 /// Answers that the outcome is unknown; the attempt stays, to be settled before anything else, so what

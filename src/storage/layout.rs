@@ -12,6 +12,7 @@ pub(crate) const INDEX: &str = "index/";
 pub(crate) const TILES: &str = "tile/";
 pub(crate) const CHECKPOINTS: &str = "checkpoint/";
 pub(crate) const PROBES: &str = "probe/";
+pub(crate) const TURNS: &str = "turn/";
 /// Where the objects of a case are: its keys first, without which the rest is noise.
 pub(crate) const OF_A_CASE: [&str; 3] = [CASE_KEYS, HEADS, PARTS];
 
@@ -137,6 +138,18 @@ pub(crate) fn probe(random: &[u8; 16]) -> ObjectKey {
     ObjectKey::from_layout(format!("{PROBES}{}", Hex(random)))
 }
 
+/// The turn that `process` asked for when it knew `records`.
+pub(crate) fn turn(records: u64, process: &[u8; 12]) -> ObjectKey {
+    ObjectKey::from_layout(format!("{TURNS}{records:016x}-{}", Hex(process)))
+}
+
+/// The number of records and the process in a turn's name.
+pub(crate) fn turn_of(key: &ObjectKey) -> Option<(u64, [u8; 12])> {
+    let (records, process) = key.as_str().strip_prefix(TURNS)?.split_once('-')?;
+    let records = u64::from_str_radix(records, 16).ok().filter(|_| records.len() == 16)?;
+    Some((records, crate::ids::parse_hex(process).ok()?))
+}
+
 fn prefix(hash: &[u8; 32]) -> &[u8] {
     hash.first_chunk::<16>().map_or(hash.as_slice(), <[u8; 16]>::as_slice)
 }
@@ -161,6 +174,7 @@ mod tests {
         assert_eq!(operation_of(&head(case, operation)), Some((case, operation)));
         assert_eq!(tile_of(&tile(1, 300, 7)), Some((1, 300, 7)));
         assert_eq!(tile_of(&bundle(300)), None);
+        assert_eq!(turn_of(&turn(300, &[4; 12])), Some((300, [4; 12])));
         for key in [part, head(case, operation), case_key(case, 7)] {
             assert_eq!(case_of(&key), Some(case));
         }

@@ -11,6 +11,7 @@ KNOWN = re.compile(
     rf"log/{HEX}{{16}}-{HEX}{{32}}|head/{HEX}{{32}}/{HEX}{{32}}|part/{HEX}{{32}}/{HEX}{{32}}/{HEX}{{16}}-{HEX}{{32}}"
     rf"|key/{HEX}{{32}}/{HEX}{{8}}|keyring/{HEX}{{64}}|(?:index|checkpoint)/{HEX}{{16}}-{HEX}{{64}}"
     rf"|tile/entries/{HEX}{{16}}-0100|tile/{HEX}{{2}}/{HEX}{{16}}-(?:00(?!00){HEX}{{2}}|0100)|probe/{HEX}+"
+    rf"|turn/{HEX}{{16}}-{HEX}{{24}}"
 )
 SEQUENCE = re.compile(rf"{HEX}{{16}}-")
 IDENTITY = re.compile(rf"{HEX}{{32,}}")

@@ -1,0 +1,114 @@
+//! Following what others commit.
+
+use std::sync::{Arc, PoisonError};
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use super::{
+    open::{next_commit, verified},
+    state::State,
+    writer::Ledger,
+};
+use crate::{
+    error::{Error, Result},
+    log::commit::Commit,
+    storage::{ObjectKey, layout},
+};
+
+impl Ledger {
+    /// Reads what others have committed.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt, or the storage's.
+    pub(crate) async fn sync(&self) -> Result<Arc<State>> {
+        let mut work = self.work.lock().await;
+        if work.attempt.is_some() {
+            self.lead(&mut work).await;
+        }
+        self.catch_up().await?;
+        Ok(self.state())
+    }
+
+    /// Applies every commit that follows the state. Of the manifests on the way the newest must be there:
+    /// one before it may have been superseded, and deleted, while this process slept.
+    pub(super) async fn catch_up(&self) -> Result<()> {
+        self.follow(LEAPS).await
+    }
+
+    /// Catches up, with at most so many listings: nothing is left out if others hold back.
+    pub(super) async fn follow(&self, listings: u32) -> Result<()> {
+        let (mut tried, mut loaded, mut steps, mut leaps) = (None, Ok(()), NEAR, 0);
+        while leaps < listings {
+            for _ in 0..steps {
+                let state = self.state();
+                if state.unloaded() != tried {
+                    tried = state.unloaded();
+                    loaded = self.load_manifest().await;
+                }
+                let head = state.head;
+                match next_commit(self.storage(), state.vault, &state.log_key, head.size, &head.hash).await? {
+                    Some(commit) => self.apply(&commit)?,
+                    None => return loaded,
+                }
+            }
+            let near = self.leap().await?;
+            steps = if near { NEAR } else { FAR };
+            leaps += u32::from(near);
+        }
+        // Others commit faster than this process can follow. What was there when the last listing was asked for, it has seen.
+        self.load_manifest().await
+    }
+
+    /// Applies the commits that a listing shows, read at once, and tells whether it reached back to this state. What it
+    /// leaves out is followed by name.
+    async fn leap(&self) -> Result<bool> {
+        let (size, storage) = (self.state().head.size, self.storage());
+        let names = storage.list(layout::LOG, None, LISTED).await?;
+        let is_newer = |name: &ObjectKey| layout::first_of_commit(name).is_some_and(|first| first >= size);
+        if names.len() == LISTED && names.iter().all(is_newer) {
+            return Ok(false);
+        }
+        let newer = names.into_iter().rev().filter(is_newer);
+        let reads = newer.map(|name| async move { storage.read(&name, None).await.map(|read| (name, read)) });
+        let mut reads = stream::iter(reads).buffered(AHEAD);
+        while let Some((name, read)) = reads.try_next().await? {
+            let state = self.state();
+            let follows = name == layout::commit(state.head.size, &state.head.hash);
+            let Some(bytes) = read.filter(|_| follows) else { break };
+            self.apply(&verified(state.vault, &state.log_key, &name, &bytes)?)?;
+        }
+        Ok(true)
+    }
+
+    pub(super) fn apply(&self, commit: &Commit) -> Result<()> {
+        let mut next = (*self.state()).clone();
+        let ordered = commit.leaves.first().is_some_and(|first| first.leaf.time >= next.head.time);
+        next.append(&commit.leaves);
+        if !ordered || next.frontier.root() != *commit.root() {
+            return Err(Error::corrupt(format!("commit {}", commit.name())));
+        }
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        Ok(())
+    }
+
+    /// Loads the manifest that the newest Index record names, and shortens the tail.
+    pub(super) async fn load_manifest(&self) -> Result<()> {
+        let Some((covered, digest)) = self.state().unloaded() else { return Ok(()) };
+        let manifest = self.pages().manifest(covered, &digest).await?;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut state).rebase(manifest);
+        Ok(())
+    }
+}
+
+/// Commits followed one by one before a listing is asked for more: a commit or two, mostly, are all there is.
+const NEAR: usize = 2;
+/// Likewise, when a listing did not reach back to where this process is.
+const FAR: usize = LISTED / 2;
+/// Listings after which others' newest commits are left to the next time.
+const LEAPS: u32 = 32;
+/// Commits listed at once.
+const LISTED: usize = 1000;
+/// Commits read at once.
+const AHEAD: usize = 32;
