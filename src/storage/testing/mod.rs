@@ -8,6 +8,7 @@
 //! | what is left after a crash at any call | [`CrashStorage`] |
 //! | that altered, old, hidden or forked objects are noticed | [`EvilStorage`] |
 //! | how many calls an operation takes | [`CountingStorage`] |
+//! | how many of them wait for each other, and what latency does | [`DelayedStorage`] on [`VirtualTime`] |
 //! | that a check can fail | [`OverwritingStorage`], [`CheckThenWriteStorage`] |
 //!
 //! None of it needs an async runtime.
@@ -19,6 +20,7 @@ mod crash;
 mod evil;
 mod executor;
 mod faulty;
+mod virtual_time;
 
 pub use broken::{CheckThenWriteStorage, OverwritingStorage};
 pub use conformance::{Bench, Extent, Report, Violation, clauses, conformance};
@@ -26,3 +28,4 @@ pub use counting::{CountingStorage, Counts};
 pub use crash::{CrashStorage, InFlight};
 pub use evil::EvilStorage;
 pub use faulty::{Fault, FaultyStorage};
+pub use virtual_time::{DelayedStorage, Verb, VirtualTime};
