@@ -110,8 +110,7 @@ impl Scenario {
         let sum = |of: fn(&Link) -> u64| writers.iter().map(|writer| of(&writer.link)).sum::<u64>();
         let won = sum(|link| link.won.load(Ordering::Relaxed)).max(1);
         let lost = sum(|link| link.lost.load(Ordering::Relaxed));
-        let requests =
-            sum(|link| link.writes.load(Ordering::Relaxed) + link.reads.load(Ordering::Relaxed));
+        let requests = sum(|link| link.writes.load(Ordering::Relaxed) + link.reads.load(Ordering::Relaxed));
         let (fast, slowest) = writers.split_at(writers.len() - usize::from(slow.is_some()));
         let mut shares: Vec<usize> = fast.iter().map(|writer| writer.latencies().len()).collect();
         shares.sort_unstable();
@@ -159,7 +158,9 @@ impl Writer {
         while time.elapsed() < end {
             let began = time.elapsed();
             let worked = match last {
-                Some(document) if self.seed.draw() % 2 == 0 => self.desk.retrieve(document).await.map(drop),
+                Some(document) if self.seed.draw().is_multiple_of(2) => {
+                    self.desk.retrieve(document).await.map(drop)
+                }
                 _ => self.store(case).await.map(|stored| last = Some(stored)),
             };
             match worked {

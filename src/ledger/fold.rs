@@ -162,7 +162,8 @@ impl<'a> Fold<'a> {
         while puts.len() >= AT_ONCE {
             puts.try_next().await?;
         }
-        let (storage, sleeper, key) = (&**self.pages.storage(), self.sleeper, layout::index(self.covered, &hash));
+        let (storage, sleeper, key) =
+            (&**self.pages.storage(), self.sleeper, layout::index(self.covered, &hash));
         puts.push(async move { objects::put(storage, sleeper, &key, bytes).await }.boxed());
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{
-    future::{Either, select},
+    future::{Either, join, select},
     lock::{Mutex, MutexGuard},
 };
 
@@ -69,14 +69,24 @@ pub(crate) struct Ledger {
     process: [u8; 12],
     state: RwLock<Arc<State>>,
     queue: Queue,
+    proof: Mutex<Proof>,
     /// Held by whoever commits. What is under way stays in here when its driver is dropped.
     work: Mutex<Work>,
+}
+
+/// Whether the backend was seen to honour create-if-absent.
+#[derive(Default)]
+enum Proof {
+    #[default]
+    Owed,
+    /// It was, by an object that has to be deleted.
+    Left(ObjectKey),
+    Done,
 }
 
 /// What the commit in progress has come to.
 #[derive(Default)]
 struct Work {
-    proven: bool,
     batch: Vec<Arc<Ticket>>,
     attempt: Option<Attempt>,
     losses: u32,
@@ -117,6 +127,7 @@ impl Ledger {
             process,
             state: RwLock::new(Arc::new(state)),
             queue: Queue::default(),
+            proof: Mutex::default(),
             work: Mutex::default(),
         }
     }
@@ -235,7 +246,7 @@ impl Ledger {
                 }
             }
             let Some(attempt) = &mut work.attempt else { continue };
-            match self.settle(attempt).await {
+            match join(self.settle(attempt), self.clear_proof()).await.0 {
                 Settled::Won => {
                     self.won(work);
                     drop(self.load_manifest().await);
@@ -260,10 +271,7 @@ impl Ledger {
 
     /// Plans the batch on the present state, with the fold that is due, and seals it into an attempt.
     async fn prepare(&self, work: &mut Work, fold_is_due: bool) -> Result<()> {
-        if !work.proven {
-            probe::prove(self.storage(), &*self.entropy).await?;
-            work.proven = true;
-        }
+        self.prove().await?;
         if fold_is_due {
             // A failed fold is no failure of the commit before it; the next one folds, and none gets
             // far without.
@@ -274,6 +282,27 @@ impl Ledger {
             }
         }
         self.plan_batch(work).await
+    }
+
+    /// Proves that the backend honours create-if-absent, once, before the first commit. Who is about to commit may
+    /// call it while it still reads.
+    ///
+    /// # Errors
+    ///
+    /// Unsupported; the storage's.
+    pub(crate) async fn prove(&self) -> Result<()> {
+        let mut proof = self.proof.lock().await;
+        if matches!(*proof, Proof::Owed) {
+            *proof = Proof::Left(probe::prove(self.storage(), &*self.entropy).await?);
+        }
+        Ok(())
+    }
+
+    /// Deletes what the proof has left. If that fails the object stays: nothing reads it.
+    async fn clear_proof(&self) {
+        if let Proof::Left(key) = core::mem::replace(&mut *self.proof.lock().await, Proof::Done) {
+            drop(self.storage().delete(&key).await);
+        }
     }
 
     /// Writes tables and manifest; gives the command that names them.
