@@ -158,7 +158,9 @@ impl Writer {
         while time.elapsed() < end {
             let began = time.elapsed();
             let worked = match last {
-                Some(document) if self.seed.draw() % 2 == 0 => self.desk.retrieve(document).await.map(drop),
+                Some(document) if self.seed.draw().is_multiple_of(2) => {
+                    self.desk.retrieve(document).await.map(drop)
+                }
                 _ => self.store(case).await.map(|stored| last = Some(stored)),
             };
             match worked {

@@ -133,7 +133,8 @@ impl Vault {
         destination: Arc<dyn Storage>,
         progress: &mut (dyn FnMut(&CopyReport) + Send),
     ) -> Result<CopyReport> {
-        ledger::prove(&*destination, self.ledger().entropy()).await?;
+        let probe = ledger::prove(&*destination, self.ledger().entropy()).await?;
+        destination.delete(&probe).await?;
         for _ in 0..RETRIES {
             let state = self.ledger().sync().await?;
             match self.copy_state(&state, &*destination, progress).await {

@@ -2,6 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use bytes::Bytes;
+use futures_util::{
+    FutureExt, TryStreamExt,
+    future::{BoxFuture, join, try_join_all},
+    stream::FuturesUnordered,
+};
+
 use super::{
     lookup::{Pages, TableCursor},
     objects,
@@ -40,25 +47,16 @@ pub(crate) async fn fold(
     let covered = state.head.size - state.head.size % FOLD;
     let fold = Fold { state, pages, sleeper, covered };
     let (frontier, keyring) = fold.summary();
-    match super::tiles::write(state, &frontier, &**pages.storage(), sleeper).await {
+    let (tiles, index) = join(
+        super::tiles::write(state, &frontier, &**pages.storage(), sleeper),
+        fold.index(frontier.clone(), keyring),
+    )
+    .await;
+    match tiles {
         // Without its tiles a log still opens, by walking it; without its index it would not go on.
-        Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
-        _ => {}
+        Err(error) if error.kind() != ErrorKind::Corrupt => Err(error),
+        _ => index,
     }
-    let fresh = fold.fresh_rows();
-    let mut tables = Vec::new();
-    for (level, from, to) in ranges(covered).unwrap_or_default() {
-        let same = state.manifest.tables.iter().find(|table| (table.from, table.to) == (from, to));
-        tables.push(match same {
-            Some(table) => Table { level, ..*table },
-            None => fold.table(level, from, to, &fresh).await?,
-        });
-    }
-    let manifest = Manifest { frontier, keyring, tables };
-    let (bytes, digest) = (manifest.encode(), manifest.digest());
-    let key = layout::index(covered, &digest);
-    objects::put(&**pages.storage(), sleeper, &key, bytes).await?;
-    Ok((Arc::new(manifest), digest))
 }
 
 struct Fold<'a> {
@@ -68,7 +66,27 @@ struct Fold<'a> {
     covered: u64,
 }
 
-impl Fold<'_> {
+/// Objects on their way into the storage: nothing names them before the Index record, so none waits for another.
+type Puts<'a> = FuturesUnordered<BoxFuture<'a, Result<()>>>;
+
+impl<'a> Fold<'a> {
+    /// Writes the tables that are not there yet, and the manifest.
+    async fn index(&self, frontier: Frontier, keyring: Hash) -> Result<(Arc<Manifest>, Hash)> {
+        let (fresh, mut puts, mut tables) = (self.fresh_rows(), Puts::new(), Vec::new());
+        for (level, from, to) in ranges(self.covered).unwrap_or_default() {
+            let same = self.state.manifest.tables.iter().find(|table| (table.from, table.to) == (from, to));
+            tables.push(match same {
+                Some(table) => Table { level, ..*table },
+                None => self.table(level, from, to, &fresh, &mut puts).await?,
+            });
+        }
+        let manifest = Manifest { frontier, keyring, tables };
+        let digest = manifest.digest();
+        self.put(&mut puts, digest, manifest.encode()).await?;
+        puts.try_collect::<()>().await?;
+        Ok((Arc::new(manifest), digest))
+    }
+
     /// The frontier and the keyring as of the last record covered.
     fn summary(&self) -> (Frontier, Hash) {
         let mut frontier = self.state.manifest.frontier.clone();
@@ -89,21 +107,27 @@ impl Fold<'_> {
     }
 
     /// Builds the table of the records `from..to` out of the fresh rows and the old tables within.
-    async fn table(&self, level: u8, from: u64, to: u64, fresh: &BTreeMap<RowKey, Row>) -> Result<Table> {
+    async fn table(
+        &self,
+        level: u8,
+        from: u64,
+        to: u64,
+        fresh: &BTreeMap<RowKey, Row>,
+        puts: &mut Puts<'a>,
+    ) -> Result<Table> {
         let none = BTreeMap::new();
         let fresh = if to > self.state.manifest.covered() { fresh } else { &none };
         let mut sources = vec![Source::Fresh(fresh.values())];
         let old = self.state.manifest.tables.iter().filter(|table| from <= table.from && table.to <= to);
-        for table in old {
-            sources.push(Source::Table(TableCursor::seek(self.pages, table, None).await?));
-        }
-        let built = self.merge(sources).await?;
+        let old = try_join_all(old.map(|table| TableCursor::seek(self.pages, table, None))).await?;
+        sources.extend(old.into_iter().map(Source::Table));
+        let built = self.merge(sources, puts).await?;
         let Built { rows, height, root } = built;
         Ok(Table { level, from, to, written: self.covered, rows, height, root })
     }
 
     /// Merges sources, newest first, holding one row of each.
-    async fn merge(&self, mut sources: Vec<Source<'_>>) -> Result<Built> {
+    async fn merge(&self, mut sources: Vec<Source<'_>>, puts: &mut Puts<'a>) -> Result<Built> {
         let mut heads = Vec::with_capacity(sources.len());
         for source in &mut sources {
             heads.push(source.next(self.pages).await?);
@@ -118,19 +142,29 @@ impl Fold<'_> {
                 }
             }
             if let Some(row) = newest {
-                self.write(builder.push(&row)).await?;
+                self.write(puts, builder.push(&row)).await?;
             }
         }
         let (pages, built) = builder.finish();
-        self.write(pages).await?;
+        self.write(puts, pages).await?;
         Ok(built)
     }
 
-    async fn write(&self, filled: Vec<FilledPage>) -> Result<()> {
+    async fn write(&self, puts: &mut Puts<'a>, filled: Vec<FilledPage>) -> Result<()> {
         for page in filled {
-            let key = layout::index(self.covered, &page.hash);
-            objects::put(&**self.pages.storage(), self.sleeper, &key, page.bytes).await?;
+            self.put(puts, page.hash, page.bytes).await?;
         }
+        Ok(())
+    }
+
+    /// Begins to store an object of the index; waits only if too many are on their way.
+    async fn put(&self, puts: &mut Puts<'a>, hash: Hash, bytes: Bytes) -> Result<()> {
+        while puts.len() >= AT_ONCE {
+            puts.try_next().await?;
+        }
+        let (storage, sleeper, key) =
+            (&**self.pages.storage(), self.sleeper, layout::index(self.covered, &hash));
+        puts.push(async move { objects::put(storage, sleeper, &key, bytes).await }.boxed());
         Ok(())
     }
 }
@@ -148,3 +182,6 @@ impl Source<'_> {
         }
     }
 }
+
+/// Objects of the index written at once.
+const AT_ONCE: usize = 32;

@@ -38,26 +38,31 @@ impl Ledger {
 
     /// Catches up, with at most so many listings: nothing is left out if others hold back.
     pub(super) async fn follow(&self, listings: u32) -> Result<()> {
-        let (mut tried, mut loaded, mut steps, mut leaps) = (None, Ok(()), NEAR, 0);
-        while leaps < listings {
-            for _ in 0..steps {
-                let state = self.state();
-                if state.unloaded() != tried {
-                    tried = state.unloaded();
-                    loaded = self.load_manifest().await;
-                }
-                let head = state.head;
-                match next_commit(self.storage(), state.vault, &state.log_key, head.size, &head.hash).await? {
-                    Some(commit) => self.apply(&commit)?,
-                    None => return loaded,
-                }
-            }
+        let (mut steps, mut left) = (NEAR, listings);
+        while !self.step(steps).await? && left > 0 {
             let near = self.leap().await?;
             steps = if near { NEAR } else { FAR };
-            leaps += u32::from(near);
+            left -= u32::from(near);
         }
-        // Others commit faster than this process can follow. What was there when the last listing was asked for, it has seen.
-        self.load_manifest().await
+        // If there are more, others commit faster than this process can follow: what was there when it began, it has seen.
+        Ok(())
+    }
+
+    /// Applies up to so many commits, each by the one name it can have, and tells whether there are no more.
+    async fn step(&self, steps: usize) -> Result<bool> {
+        let mut loaded = self.load_manifest().await;
+        for _ in 0..steps {
+            let state = self.state();
+            let head = state.head;
+            match next_commit(self.storage(), state.vault, &state.log_key, head.size, &head.hash).await? {
+                Some(commit) => self.apply(&commit)?,
+                None => return loaded.map(|()| true),
+            }
+            if self.state().unloaded() != state.unloaded() {
+                loaded = self.load_manifest().await;
+            }
+        }
+        Ok(false)
     }
 
     /// Applies the commits that a listing shows, read at once, and tells whether it reached back to this state. What it

@@ -6,6 +6,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use futures_util::future::try_join_all;
+
 use crate::{
     crypto::digest::sha256,
     env::Timestamp,
@@ -126,12 +128,10 @@ impl View<'_> {
         if let Some(row) = self.planned.get(key).or_else(|| self.state.row(key)) {
             return Ok(Some(row.clone()));
         }
-        for table in &self.state.manifest.tables {
-            if let Some(row) = self.row_in(table, key).await? {
-                return Ok(Some(row));
-            }
-        }
-        Ok(None)
+        // All at once, for a log of any length has few tables, and the newest answer counts.
+        let tables = self.state.manifest.tables.iter();
+        let found = try_join_all(tables.map(|table| self.row_in(table, key))).await?;
+        Ok(found.into_iter().flatten().next())
     }
 
     /// Up to `limit` rows with `start`'s parent, ascending, from `start` on.
@@ -141,10 +141,9 @@ impl View<'_> {
     /// As [`View::row`].
     pub(crate) async fn children(&self, start: &RowKey, limit: usize) -> Result<Vec<Row>> {
         let mut merged: BTreeMap<RowKey, Row> = BTreeMap::new();
-        for table in self.state.manifest.tables.iter().rev() {
-            for row in self.children_in(table, start, limit).await? {
-                merged.insert(row.key, row);
-            }
+        let tables = self.state.manifest.tables.iter().rev();
+        for rows in try_join_all(tables.map(|table| self.children_in(table, start, limit))).await? {
+            merged.extend(rows.into_iter().map(|row| (row.key, row)));
         }
         let tail = self.state.rows_from(start).take_while(|row| row.key.same_parent(start)).take(limit);
         let planned = self.planned.range(start..).map(|(_, row)| row);

@@ -38,8 +38,8 @@ pub(super) struct Turns {
     listed: bool,
     /// An own turn that is over and not yet deleted.
     used: Option<Turn>,
-    /// Others want to commit too, as far as is known: look before the next commit.
-    contended: bool,
+    /// Others wanted to commit too, a short while ago: for so many commits more a turn is asked for.
+    contended: u32,
     /// Commits begun since the line was looked at.
     unlooked: u32,
     /// Who is waited for no longer.
@@ -49,18 +49,17 @@ pub(super) struct Turns {
 impl Turns {
     /// Whether others wait for theirs, as far as is known.
     pub(super) fn are_taken(&self) -> bool {
-        self.contended
+        self.contended > 0
     }
 
     pub(super) fn won(&mut self) {
         self.used = self.mine.take().or(self.used);
     }
 
-    /// Takes note of the `losses`th race that was lost in a row.
-    pub(super) fn lost(&mut self, losses: u32, records: u64, process: [u8; 12]) {
-        self.contended = true;
-        if losses >= LOSSES {
-            self.ask(records, process);
+    /// Takes note of the `losses`th race that was lost in a row. One may be chance.
+    pub(super) fn lost(&mut self, losses: u32) {
+        if losses >= LOSSES || self.are_taken() {
+            self.contended = CALM;
         }
     }
 
@@ -81,7 +80,9 @@ impl Turns {
             |turn: &Turn| turn.process != process && !turn.is_over(state) && !self.given_up.contains(turn);
         let others: Vec<Turn> = line.into_iter().filter(counts).collect();
         self.unlooked = 0;
-        self.contended = !others.is_empty();
+        if !others.is_empty() {
+            self.contended = CALM;
+        }
         others
     }
 }
@@ -93,14 +94,15 @@ impl Ledger {
     ///
     /// Corrupt, or the storage's, from reading the log. The line itself is advice, and its errors are none.
     pub(super) async fn take_turn(&self, turns: &mut Turns) -> Result<()> {
-        if !turns.contended {
+        if !turns.are_taken() {
             return Ok(());
         }
+        turns.contended -= 1;
+        turns.ask(self.state().head.size, self.process());
         let mut first: Option<(Turn, u32)> = None;
         for _ in 0..LOOKS {
             let Some(others) = self.look(turns).await? else { return self.pause().await };
             let Some(ahead) = others.into_iter().next() else { return Ok(()) };
-            turns.ask(self.state().head.size, self.process());
             if turns.mine.is_some_and(|mine| mine < ahead) {
                 return Ok(());
             }
@@ -162,6 +164,8 @@ impl Ledger {
 
 /// Lost races before a turn is asked for.
 const LOSSES: u32 = 2;
+/// Commits for which a turn is asked for though nobody else was seen.
+const CALM: u32 = 4;
 /// Commits begun before the line is looked at though nobody is known to wait.
 const GLANCE_EVERY: u32 = 8;
 /// Between two looks at the line.

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{
-    future::{Either, join, select},
+    future::{Either, join3, select},
     lock::{Mutex, MutexGuard},
 };
 
@@ -67,14 +67,24 @@ pub(crate) struct Ledger {
     process: [u8; 12],
     pub(super) state: RwLock<Arc<State>>,
     queue: Queue,
+    proof: Mutex<Proof>,
     /// Held by whoever commits. What is under way stays in here when its driver is dropped.
     pub(super) work: Mutex<Work>,
+}
+
+/// Whether the backend was seen to honour create-if-absent.
+#[derive(Default)]
+enum Proof {
+    #[default]
+    Owed,
+    /// It was, by an object that has to be deleted.
+    Left(ObjectKey),
+    Done,
 }
 
 /// What the commit in progress has come to.
 #[derive(Default)]
 pub(super) struct Work {
-    proven: bool,
     batch: Vec<Arc<Ticket>>,
     pub(super) attempt: Option<Attempt>,
     losses: u32,
@@ -116,6 +126,7 @@ impl Ledger {
             process,
             state: RwLock::new(Arc::new(state)),
             queue: Queue::default(),
+            proof: Mutex::default(),
             work: Mutex::default(),
         }
     }
@@ -205,31 +216,14 @@ impl Ledger {
         let mut fold = true;
         loop {
             if work.attempt.is_none() {
-                if work.batch.is_empty() {
-                    work.batch = self.queue.drain(COUNT_CAP);
-                    work.losses = 0;
-                }
-                let due = fold && self.state().unfolded() >= FOLD;
-                if work.batch.is_empty() && !due {
-                    return self.leave(&mut work.turns).await;
-                }
-                // Tried once: a fold that fails must not keep its leader here.
-                fold &= !due;
-                if let Err(error) = self.prove(work).await {
-                    return self.fail(work, &error).await;
-                }
-                if let Err(error) = self.take_turn(&mut work.turns).await {
-                    return self.fail(work, &error).await;
-                }
-                // What came meanwhile goes along.
-                let room = COUNT_CAP.saturating_sub(work.batch.len());
-                work.batch.extend(self.queue.drain(room));
-                if let Err(error) = self.prepare(work, due).await {
-                    return self.fail(work, &error).await;
+                match self.begin(work, &mut fold).await {
+                    Ok(true) => {}
+                    Ok(false) => return self.leave(&mut work.turns).await,
+                    Err(error) => return self.fail(work, &error).await,
                 }
             }
             let Work { attempt: Some(attempt), turns, .. } = &mut **work else { continue };
-            let (settled, ()) = join(self.settle(attempt), self.glance(turns)).await;
+            let (settled, ..) = join3(self.settle(attempt), self.clear_proof(), self.glance(turns)).await;
             match settled {
                 Settled::Won => {
                     self.won(work);
@@ -254,13 +248,31 @@ impl Ledger {
         }
     }
 
-    /// Sees before the first commit that the backend honours create-if-absent.
-    async fn prove(&self, work: &mut Work) -> Result<()> {
-        if !work.proven {
-            probe::prove(self.storage(), &*self.entropy).await?;
-            work.proven = true;
+    /// Prepares an attempt, if there is anything to commit, when others let it.
+    async fn begin(&self, work: &mut Work, fold: &mut bool) -> Result<bool> {
+        if work.batch.is_empty() {
+            work.batch = self.queue.drain(COUNT_CAP);
+            work.losses = 0;
         }
-        Ok(())
+        if work.batch.is_empty() && !(*fold && self.fold_is_due(work)) {
+            return Ok(false);
+        }
+        self.prove().await?;
+        self.take_turn(&mut work.turns).await?;
+        // What came meanwhile goes along.
+        let room = COUNT_CAP.saturating_sub(work.batch.len());
+        work.batch.extend(self.queue.drain(room));
+        let due = *fold && self.fold_is_due(work);
+        // Tried once: a fold that fails must not keep its leader here.
+        *fold &= !due;
+        self.prepare(work, due).await?;
+        Ok(true)
+    }
+
+    /// Whether this process should fold. Who loses races is slower than others, and leaves it to them as long as it can.
+    fn fold_is_due(&self, work: &Work) -> bool {
+        let unfolded = self.state().unfolded();
+        unfolded >= FOLD && work.losses == 0 || unfolded >= TAIL_CAP
     }
 
     /// Plans the batch on the present state, with the fold that is due, and seals it into an attempt.
@@ -275,6 +287,27 @@ impl Ledger {
             }
         }
         self.plan_batch(work).await
+    }
+
+    /// Proves that the backend honours create-if-absent, once, before the first commit. Who is about to commit may
+    /// call it while it still reads.
+    ///
+    /// # Errors
+    ///
+    /// Unsupported; the storage's.
+    pub(crate) async fn prove(&self) -> Result<()> {
+        let mut proof = self.proof.lock().await;
+        if matches!(*proof, Proof::Owed) {
+            *proof = Proof::Left(probe::prove(self.storage(), &*self.entropy).await?);
+        }
+        Ok(())
+    }
+
+    /// Deletes what the proof has left. If that fails the object stays: nothing reads it.
+    async fn clear_proof(&self) {
+        if let Proof::Left(key) = core::mem::replace(&mut *self.proof.lock().await, Proof::Done) {
+            drop(self.storage().delete(&key).await);
+        }
     }
 
     /// Writes tables and manifest; gives the command that names them.
@@ -318,7 +351,7 @@ impl Ledger {
 
     /// Whether the log has gone on from `state`, whose index may have been deleted since.
     async fn superseded(&self, state: &State) -> Result<bool> {
-        self.catch_up().await?;
+        self.follow(1).await?;
         Ok(self.state().head != state.head)
     }
 
@@ -367,7 +400,7 @@ impl Ledger {
         let waiting = core::mem::take(&mut work.batch);
         work.batch = tickets.chain(waiting).collect();
         work.losses += 1;
-        work.turns.lost(work.losses, self.state().head.size, self.process);
+        work.turns.lost(work.losses);
         if work.losses >= LOSSES {
             let reason = "other writers kept winning; nothing was written; try again later";
             return Err(Error::new(ErrorKind::Contended, reason));

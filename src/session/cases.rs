@@ -100,7 +100,9 @@ impl Session {
         let effect = self.vault.put_head(head).await?;
         self.vault.put_case_key(case, &case_key, keyring).await?;
         let origin = self.origin.clone();
-        self.commit(operation, OpenCase { origin, operation, case, effect, keyring: keyring.digest }).await?;
+        let open = OpenCase { origin, operation, case, effect, keyring: keyring.digest };
+        let opened = self.commit(operation, open).await?;
+        self.vault.keep_case_key(case, case_key, opened.seq);
         Ok(case)
     }
 

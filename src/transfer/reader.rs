@@ -4,6 +4,7 @@ use core::ops::Range;
 use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 
 use super::{
     source::{ContentSource, SealedPart, content_len},
@@ -153,6 +154,12 @@ impl Reader {
         let content = release(content);
         self.given.push_back(content.clone());
         Ok(Some(content))
+    }
+
+    /// Fetches the first parts, as stored. What comes of it is seen when they are opened.
+    pub(crate) async fn fetch_ahead(&mut self) {
+        self.read_ahead().await;
+        join_all(self.ahead.iter_mut().map(Started::settle)).await;
     }
 
     /// All of the content, opened where it stays.

@@ -38,9 +38,17 @@ impl<T: Send> Started<T> {
     ///
     /// Nothing is lost: it can be asked again.
     pub(super) async fn finish(&mut self) -> Option<T> {
+        self.settle().await;
+        Pin::new(self.work()).take_output()
+    }
+
+    /// Waits until the work is done.
+    pub(super) async fn settle(&mut self) {
+        Pin::new(self.work()).await;
+    }
+
+    fn work(&mut self) -> &mut MaybeDone<BoxFuture<'static, T>> {
         // The lock only makes the whole shareable; `&mut self` says that nobody else holds it.
-        let work = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
-        Pin::new(&mut *work).await;
-        Pin::new(work).take_output()
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 }

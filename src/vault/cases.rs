@@ -137,6 +137,11 @@ impl Vault {
         stands
     }
 
+    /// Keeps the key of a case that record `opened` opened.
+    pub(crate) fn keep_case_key(&self, case: CaseId, key: Secret<32>, opened: u64) {
+        self.0.case_keys.insert(case, Kept { key: Arc::new(key), as_of: opened.saturating_add(1) });
+    }
+
     /// Forgets the key of a case that was erased.
     pub(crate) fn forget_case_key(&self, case: CaseId) {
         self.0.case_keys.remove(case);

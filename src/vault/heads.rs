@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::{join, join_all};
 
 use super::Vault;
 use crate::{
@@ -138,8 +139,19 @@ impl Vault {
     pub(crate) async fn put_head(&self, new: NewHead<'_>) -> Result<[u8; 32]> {
         let NewHead { id, key, case_key, meta, inline, blind, content_digest } = new;
         let sealed = head::seal(&id, key, case_key, meta, inline, self.ledger().entropy())?;
-        self.ledger().put(&layout::head(id.case, id.operation), sealed.bytes).await?;
+        let name = layout::head(id.case, id.operation);
+        join(self.ledger().put(&name, sealed.bytes), self.look_ahead(id)).await.0?;
         Ok(head::effect(blind, &sealed.digest, content_digest))
+    }
+
+    /// Fetches what the plan of the head's record will look up, and the proof that a record may be committed; what
+    /// comes of it is seen when it is planned.
+    async fn look_ahead(&self, id: HeadId) {
+        let state = self.ledger().state();
+        let document = RowKey::document(DocumentId::new(id.case, id.object));
+        let keys = [RowKey::operation(id.operation), RowKey::case(id.case), document];
+        let rows = join_all(keys.iter().map(|key| self.row(&state, key)));
+        drop(join(rows, self.ledger().prove()).await);
     }
 
     /// [`Vault::put_head`] for a version. If an earlier run of its upload was interrupted between its
@@ -192,22 +204,24 @@ impl Vault {
     }
 
     async fn read_head(&self, id: HeadId, extent: Extent) -> Result<(ParsedHead, HeadKey, SecretBytes)> {
-        let case_key: Arc<Secret<32>> = self.case_key(id.case).await?;
         let name = layout::head(id.case, id.operation);
-        let mut range = (extent == Extent::Start).then_some(0..START);
-        // A second read is needed only if the metadata is longer than what the first one asked for.
-        for _ in 0..2 {
-            let bytes = self.ledger().storage().read(&name, range).await?.ok_or_else(|| missing(id))?;
-            match ParsedHead::parse(id, &bytes).map_err(|Malformed| missing(id))? {
-                Ok(parsed) => {
-                    let (key, meta) = parsed.open(&case_key).map_err(|OpenError| missing(id))?;
-                    return Ok((parsed, key, meta));
-                }
-                Err(needed) => range = Some(0..needed.0),
-            }
+        let range = (extent == Extent::Start).then_some(0..START);
+        let (case_key, read) = join(self.case_key(id.case), self.ledger().storage().read(&name, range)).await;
+        let case_key: Arc<Secret<32>> = case_key?;
+        let mut parsed = parse(id, read?)?;
+        if let Err(needed) = parsed {
+            // The metadata is longer than what was asked for.
+            parsed = parse(id, self.ledger().storage().read(&name, Some(0..needed.0)).await?)?;
         }
-        Err(missing(id))
+        let parsed = parsed.map_err(|_| missing(id))?;
+        let (key, meta) = parsed.open(&case_key).map_err(|OpenError| missing(id))?;
+        Ok((parsed, key, meta))
     }
+}
+
+/// A head as read, or how much of it has to be.
+fn parse(id: HeadId, read: Option<Bytes>) -> Result<core::result::Result<ParsedHead, head::Short>> {
+    ParsedHead::parse(id, &read.ok_or_else(|| missing(id))?).map_err(|Malformed| missing(id))
 }
 
 /// A head about to be stored.

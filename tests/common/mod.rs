@@ -6,6 +6,7 @@ use std::sync::Arc;
 use docvault::{Identity, Vault, keys::LocalKey, storage::MemoryStorage};
 use tempfile::TempDir;
 
+#[allow(unused_imports, reason = "one test binary has its own executor")]
 pub use futures_lite::future::block_on;
 
 /// A vault in memory, and what must outlive it.
