@@ -327,14 +327,16 @@ impl Ledger {
             Ok(signer) => signer,
         };
         let mut planner = Planner::new(self, &state);
-        let (mut kept, mut refused) = (Vec::new(), Vec::new());
+        let (mut kept, mut refused, mut later) = (Vec::new(), Vec::new(), Vec::new());
         for ticket in &work.batch {
             if !planner.has_room_for(ticket.commands.len()) {
                 break;
             }
             match planner.add(&ticket.commands).await {
                 Ok(committed) => kept.push((ticket.clone(), committed)),
-                Err(error) => refused.push((ticket.clone(), error)),
+                Err(error) if kept.is_empty() => refused.push((ticket.clone(), error)),
+                // It may rest on what is planned before it, of which nothing may come.
+                Err(_) => later.push(ticket.clone()),
             }
         }
         // A commit proves that the state it was planned on was current; a refusal has to look.
@@ -343,7 +345,8 @@ impl Ledger {
         }
         let sealed = planner.seal(&signer)?;
         // From here on nothing awaits: every ticket moves at once.
-        work.batch.drain(..kept.len() + refused.len());
+        let seen = kept.len() + refused.len() + later.len();
+        drop(work.batch.splice(..seen, later));
         refused.into_iter().for_each(|(ticket, error)| ticket.answer(Err(error)));
         work.attempt = sealed.map(|sealed| Attempt { sealed, tickets: kept, doubtful: false });
         Ok(())
