@@ -33,6 +33,7 @@ use crate::{
         commit::{COUNT_CAP, Commit, Sealed},
         manifest::FOLD,
     },
+    observe,
     secret::Secret,
     storage::{Creation, ObjectKey, Storage},
 };
@@ -96,6 +97,17 @@ enum Settled {
     Lost(Bytes),
     Failed(Error),
     Unknown,
+}
+
+impl Settled {
+    fn failure(&self) -> Option<&'static str> {
+        match self {
+            Self::Won => None,
+            Self::Lost(_) => Some("Lost"),
+            Self::Failed(_) => Some("Failed"),
+            Self::Unknown => Some("Unknown"),
+        }
+    }
 }
 
 impl fmt::Debug for Ledger {
@@ -235,7 +247,8 @@ impl Ledger {
                 }
             }
             let Some(attempt) = &mut work.attempt else { continue };
-            match self.settle(attempt).await {
+            let records = attempt.sealed.records.len();
+            match observe::commit(records, self.settle(attempt), Settled::failure).await {
                 Settled::Won => {
                     self.won(work);
                     drop(self.load_manifest().await);
@@ -267,7 +280,7 @@ impl Ledger {
         if fold_is_due {
             // A failed fold is no failure of the commit before it; the next one folds, and none gets
             // far without.
-            match self.fold().await {
+            match observe::fold(self.fold()).await {
                 Ok(index) => work.batch.insert(0, index),
                 Err(error) if self.state().unfolded() >= TAIL_CAP => return Err(error),
                 Err(_) => {}
