@@ -10,6 +10,7 @@ use crate::{
     error::{Error, Result},
     ledger::{self, Ledger, Signatures, State, Verified},
     log::{checkpoint::Checkpoint, commit::Commit, signing::LogKey, statement::origin},
+    observe,
     pin::Pin,
     vault::Vault,
     verification::{self, KeptCheckpoint, LogReader, VerifiedLog},
@@ -42,7 +43,7 @@ impl Audit {
     /// Corrupt at the first fault, naming the object. A log that ends before the pin, or is another
     /// one, is no error here: [`VerifiedLog::freshness`] says so.
     pub async fn verify(&self, pin: &Pin) -> Result<VerifiedLog> {
-        Verifier::new(&self.vault).verify(pin).await
+        observe::operation("Audit::verify", self.vault.id(), Verifier::new(&self.vault).verify(pin)).await
     }
 
     /// Verifies the whole log, the Merkle root of every commit included.
@@ -63,7 +64,12 @@ impl Audit {
         &self,
         progress: &mut (dyn FnMut(u64, u64) + Send),
     ) -> Result<VerifiedLog> {
-        Verifier::new(&self.vault).verify_from_genesis(progress).await
+        observe::operation(
+            "Audit::verify_from_genesis",
+            self.vault.id(),
+            Verifier::new(&self.vault).verify_from_genesis(progress),
+        )
+        .await
     }
 
     /// The log as it is now, for proofs, receipts and all else that needs no key.
@@ -72,8 +78,11 @@ impl Audit {
     ///
     /// Corrupt; the storage's.
     pub async fn log(&self) -> Result<LogReader> {
-        let state = self.vault.ledger().sync().await?;
-        Ok(LogReader::of(self.vault.ledger().pages(), state))
+        observe::operation("Audit::log", self.vault.id(), async {
+            let state = self.vault.ledger().sync().await?;
+            Ok(LogReader::of(self.vault.ledger().pages(), state))
+        })
+        .await
     }
 
     /// A signed checkpoint of the newest head, as a C2SP signed note.
@@ -82,8 +91,11 @@ impl Audit {
     ///
     /// Corrupt; the storage's.
     pub async fn checkpoint(&self) -> Result<String> {
-        let state = self.vault.ledger().sync().await?;
-        self.vault.checkpoint_of(&state).await.map(|(_, note)| note)
+        observe::operation("Audit::checkpoint", self.vault.id(), async {
+            let state = self.vault.ledger().sync().await?;
+            self.vault.checkpoint_of(&state).await.map(|(_, note)| note)
+        })
+        .await
     }
 
     /// Up to 100 kept checkpoints, those of the largest trees first, from the one behind `after` on;
@@ -93,8 +105,11 @@ impl Audit {
     ///
     /// Corrupt if one is missing or altered; the storage's.
     pub async fn checkpoints(&self, after: Option<&KeptCheckpoint>) -> Result<Vec<KeptCheckpoint>> {
-        let state = self.vault.ledger().sync().await?;
-        verification::checkpoints(self.vault.ledger().pages(), &state, after).await
+        observe::operation("Audit::checkpoints", self.vault.id(), async {
+            let state = self.vault.ledger().sync().await?;
+            verification::checkpoints(self.vault.ledger().pages(), &state, after).await
+        })
+        .await
     }
 
     /// Writes the log, up to now, into `folder` as a static log of c2sp.org/tlog-tiles; gives the
@@ -110,9 +125,13 @@ impl Audit {
     /// Likewise.
     #[cfg(feature = "fs")]
     pub async fn export_tiles(&self, folder: impl AsRef<Path>) -> Result<Checkpoint> {
-        let state = self.vault.ledger().sync().await?;
-        let (_, note) = self.vault.checkpoint_of(&state).await?;
-        crate::export::tiles(self.vault.ledger().pages(), &state, &note, folder.as_ref()).await
+        let folder = folder.as_ref();
+        observe::operation("Audit::export_tiles", self.vault.id(), async {
+            let state = self.vault.ledger().sync().await?;
+            let (_, note) = self.vault.checkpoint_of(&state).await?;
+            crate::export::tiles(self.vault.ledger().pages(), &state, &note, folder).await
+        })
+        .await
     }
 }
 

@@ -8,10 +8,12 @@ use crate::{
     crypto::chunked::OpenError,
     disclosure::Disclosure,
     error::{Error, Result},
+    ids::VaultId,
     log::{
         commit::{Commit, Hashed},
         record::{AuditRecord, RecordFilter},
     },
+    observe,
     pin::{Pin, PinStore},
     plan::{LogReading, Origin, ReadLog},
     vault::Vault,
@@ -66,7 +68,7 @@ impl Auditor {
     ///
     /// As [`Audit::verify`](crate::Audit::verify).
     pub async fn verify(&self, pin: &Pin) -> Result<VerifiedLog> {
-        self.verifier.verify(pin).await
+        observe::operation("Auditor::verify", self.vault(), self.verifier.verify(pin)).await
     }
 
     /// Verifies the whole log, the Merkle root of every commit included.
@@ -75,7 +77,12 @@ impl Auditor {
     ///
     /// As [`Auditor::verify`].
     pub async fn verify_from_genesis(&self) -> Result<VerifiedLog> {
-        self.verifier.verify_from_genesis(&mut |_, _| {}).await
+        observe::operation(
+            "Auditor::verify_from_genesis",
+            self.vault(),
+            self.verifier.verify_from_genesis(&mut |_, _| {}),
+        )
+        .await
     }
 
     /// The records that pass `filter`, oldest first, up to the one that puts this on record.
@@ -91,21 +98,24 @@ impl Auditor {
     ///
     /// At most the reading is on record.
     pub async fn records(&self, filter: &RecordFilter) -> Result<Vec<AuditRecord>> {
-        let state = self.verifier.ledger().sync().await?;
-        self.put_on_record(LogReading::Records, 0..state.head.size).await?;
-        let mut found = Vec::new();
-        let mut visit = |commit: &Commit| {
-            for (position, record) in commit.leaves.iter().enumerate() {
-                let body = commit.body(position).ok_or_else(|| unreadable(record))?;
-                let record = self.open(record, body)?;
-                if filter.accepts(&record) {
-                    found.push(record);
+        observe::operation("Auditor::records", self.vault(), async {
+            let state = self.verifier.ledger().sync().await?;
+            self.put_on_record(LogReading::Records, 0..state.head.size).await?;
+            let mut found = Vec::new();
+            let mut visit = |commit: &Commit| {
+                for (position, record) in commit.leaves.iter().enumerate() {
+                    let body = commit.body(position).ok_or_else(|| unreadable(record))?;
+                    let record = self.open(record, body)?;
+                    if filter.accepts(&record) {
+                        found.push(record);
+                    }
                 }
-            }
-            Ok(())
-        };
-        self.verifier.walk(&state, &mut visit).await?;
-        Ok(found)
+                Ok(())
+            };
+            self.verifier.walk(&state, &mut visit).await?;
+            Ok(found)
+        })
+        .await
     }
 
     /// The records from number `seq` on, 1,000 at most: to follow the log, ask again from
@@ -123,23 +133,26 @@ impl Auditor {
     ///
     /// At most the reading is on record.
     pub async fn changes_since(&self, seq: u64) -> Result<Changes> {
-        let known = self.verifier.ledger().sync().await?.head.size;
-        let mut next = known.min(seq.saturating_add(PAGE));
-        if next <= seq {
-            return Ok(Changes { records: Vec::new(), next: seq });
-        }
-        let own = self.put_on_record(LogReading::Changes, seq..next).await?;
-        if own == next && next - seq < PAGE {
-            next += 1;
-        }
-        let mut records = Vec::new();
-        let mut visit = |record: &Hashed, body: &[u8]| {
-            records.push(self.open(record, body)?);
-            Ok(())
-        };
-        let ledger = self.verifier.ledger();
-        ledger.records(&ledger.state(), seq..next, &mut visit).await?;
-        Ok(Changes { records, next })
+        observe::operation("Auditor::changes_since", self.vault(), async {
+            let known = self.verifier.ledger().sync().await?.head.size;
+            let mut next = known.min(seq.saturating_add(PAGE));
+            if next <= seq {
+                return Ok(Changes { records: Vec::new(), next: seq });
+            }
+            let own = self.put_on_record(LogReading::Changes, seq..next).await?;
+            if own == next && next - seq < PAGE {
+                next += 1;
+            }
+            let mut records = Vec::new();
+            let mut visit = |record: &Hashed, body: &[u8]| {
+                records.push(self.open(record, body)?);
+                Ok(())
+            };
+            let ledger = self.verifier.ledger();
+            ledger.records(&ledger.state(), seq..next, &mut visit).await?;
+            Ok(Changes { records, next })
+        })
+        .await
     }
 
     /// One record for somebody who has no key: when, what, by whom and what for.
@@ -153,22 +166,25 @@ impl Auditor {
     ///
     /// At most the disclosure is on record.
     pub async fn disclose(&self, seq: u64) -> Result<Disclosure> {
-        let ledger = self.verifier.ledger();
-        if seq == 0 {
-            return Err(Error::invalid("the first record is not sealed: there is nothing to disclose"));
-        }
-        if ledger.sync().await?.head.size <= seq {
-            return Err(Error::not_found(format!("record {seq}")));
-        }
-        self.put_on_record(LogReading::Disclosure, seq..seq.saturating_add(1)).await?;
-        let (mut disclosed, state) = (None, ledger.state());
-        let mut visit = |record: &Hashed, body: &[u8]| {
-            let disclosure = Disclosure::new(state.vault, ledger.audit(), record, body);
-            disclosed = Some(disclosure.map_err(|OpenError| unreadable(record))?);
-            Ok(())
-        };
-        ledger.records(&state, seq..seq.saturating_add(1), &mut visit).await?;
-        disclosed.ok_or_else(|| Error::not_found(format!("record {seq}")))
+        observe::operation("Auditor::disclose", self.vault(), async {
+            let ledger = self.verifier.ledger();
+            if seq == 0 {
+                return Err(Error::invalid("the first record is not sealed: there is nothing to disclose"));
+            }
+            if ledger.sync().await?.head.size <= seq {
+                return Err(Error::not_found(format!("record {seq}")));
+            }
+            self.put_on_record(LogReading::Disclosure, seq..seq.saturating_add(1)).await?;
+            let (mut disclosed, state) = (None, ledger.state());
+            let mut visit = |record: &Hashed, body: &[u8]| {
+                let disclosure = Disclosure::new(state.vault, ledger.audit(), record, body);
+                disclosed = Some(disclosure.map_err(|OpenError| unreadable(record))?);
+                Ok(())
+            };
+            ledger.records(&state, seq..seq.saturating_add(1), &mut visit).await?;
+            disclosed.ok_or_else(|| Error::not_found(format!("record {seq}")))
+        })
+        .await
     }
 
     /// Commits the record that must stand before anything is shown; gives its number.
@@ -181,6 +197,10 @@ impl Auditor {
             store.save(&ledger.state().pin()).await?;
         }
         Ok(committed.seq)
+    }
+
+    fn vault(&self) -> VaultId {
+        self.verifier.ledger().state().vault
     }
 
     fn open(&self, record: &Hashed, body: &[u8]) -> Result<AuditRecord> {

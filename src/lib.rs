@@ -26,6 +26,7 @@
 //! | see that everything is there, clean up, repair | [`Vault::check`], [`Session::collect_garbage`], [`Vault::repair_tiles`] |
 //! | back up or move a vault | [`Vault::copy_to`] |
 //! | anchor, export, deep-check | [`Session::keep_checkpoint`], [`Session::export_records`], [`LogReader`] |
+//! | watch it run | features `tracing` and `metrics`, and `docs/OPERATIONS.md` |
 //! | bring a backend | [`storage::Storage`], and the conformance suite behind feature `testing` |
 //!
 //! The stored format is `docs/FORMAT.md`, the reasons are `docs/DESIGN.md`, the threat model is
@@ -63,6 +64,7 @@ mod keyring;
 pub mod keys;
 mod ledger;
 mod log;
+mod observe;
 mod padding;
 mod pin;
 mod plan;
@@ -136,3 +138,8 @@ const SUITE: u8 = 1;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The operator's handbook, likewise.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/OPERATIONS.md")]
+struct Operations;

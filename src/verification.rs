@@ -26,12 +26,10 @@ use crate::{
     ledger::{self, Pages, Signatures, State, Tree, Trusted, Verified, Visitor},
     log::{
         commit::Commit,
-        request::WitnessRequest,
         signing::LogKey,
         statement::{self, Statement},
-        trust::TrustPolicy,
-        verifier_key::VerifierKey,
     },
+    observe,
     pin::{Freshness, Pin},
     receipt::Receipt,
     storage::Storage,
@@ -99,7 +97,8 @@ impl LogReader {
     /// [`ErrorKind::RolledBack`] if it ends before the pin, [`ErrorKind::Forked`] if it is another one,
     /// [`ErrorKind::NotFound`] if the storage shows none; corrupt; the storage's.
     pub async fn open(storage: Arc<dyn Storage>, pin: &Pin) -> Result<Self> {
-        Self::load(storage, &Trusted::from(pin)).await
+        let trusted = Trusted::from(pin);
+        observe::operation("LogReader::open", pin.vault(), Self::load(Pages::new(storage), &trusted)).await
     }
 
     /// Opens whatever log the storage shows.
@@ -112,14 +111,17 @@ impl LogReader {
     ///
     /// Nothing says whose log it is: compare [`LogReader::head`] with what its owner tells.
     pub async fn open_unpinned(storage: Arc<dyn Storage>) -> Result<Self> {
-        let (claimed, _) = ledger::claimed(&*storage).await?;
-        Self::load(storage, &claimed).await
+        observe::operation("LogReader::open_unpinned", (), async {
+            let pages = Pages::new(storage);
+            let (claimed, _) = ledger::claimed(&**pages.storage()).await?;
+            Self::load(pages, &claimed).await
+        })
+        .await
     }
 
-    async fn load(storage: Arc<dyn Storage>, trusted: &Trusted) -> Result<Self> {
-        let pages = Arc::new(Pages::new(storage));
+    async fn load(pages: Pages, trusted: &Trusted) -> Result<Self> {
         let state = ledger::load(trusted, &pages).await?.ok_or_else(|| Error::not_found("log"))?;
-        Ok(Self { pages, state: Arc::new(state) })
+        Ok(Self { pages: Arc::new(pages), state: Arc::new(state) })
     }
 
     /// The vault.
@@ -140,7 +142,12 @@ impl LogReader {
     ///
     /// As [`Audit::verify`](crate::Audit::verify).
     pub async fn verify(&self, pin: &Pin) -> Result<VerifiedLog> {
-        verify(&self.pages, &self.state, pin, &mut |_, _| {}).await
+        observe::operation(
+            "LogReader::verify",
+            self.vault(),
+            verify(&self.pages, &self.state, pin, &mut |_, _| {}),
+        )
+        .await
     }
 
     /// Verifies the whole log up to [`LogReader::head`], telling after each commit how many records of
@@ -153,7 +160,10 @@ impl LogReader {
         &self,
         progress: &mut (dyn FnMut(u64, u64) + Send),
     ) -> Result<VerifiedLog> {
-        verify_all(&self.pages, &self.state, progress).await.map(|(verified, _)| verified)
+        observe::operation("LogReader::verify_from_genesis", self.vault(), async {
+            verify_all(&self.pages, &self.state, progress).await.map(|(verified, _)| verified)
+        })
+        .await
     }
 
     /// Verifies the whole log, every commit's own signature included, and recomputes from it every entry
@@ -167,7 +177,12 @@ impl LogReader {
     /// As [`LogReader::verify`]; corrupt, naming the object, also if a collection of garbage has deleted
     /// a partial tile that this head still needs: open the log anew.
     pub async fn check_tiles(&self, progress: &mut (dyn FnMut(u64, u64) + Send)) -> Result<CheckedTiles> {
-        tiles::check(&self.pages, &self.state, progress).await
+        observe::operation(
+            "LogReader::check_tiles",
+            self.vault(),
+            tiles::check(&self.pages, &self.state, progress),
+        )
+        .await
     }
 
     /// Verifies the whole log, and rebuilds from it the tables of the newest index: every row is the
@@ -179,7 +194,12 @@ impl LogReader {
     ///
     /// As [`LogReader::check_tiles`], for index pages.
     pub async fn check_index(&self, progress: &mut (dyn FnMut(u64, u64) + Send)) -> Result<CheckedIndex> {
-        index::check(&self.pages, &self.state, index::HELD, progress).await
+        observe::operation(
+            "LogReader::check_index",
+            self.vault(),
+            index::check(&self.pages, &self.state, index::HELD, progress),
+        )
+        .await
     }
 
     /// Up to 100 kept checkpoints, those of the largest trees first, from the one behind `after` on;
@@ -189,7 +209,12 @@ impl LogReader {
     ///
     /// Corrupt if one is missing or altered; the storage's.
     pub async fn checkpoints(&self, after: Option<&KeptCheckpoint>) -> Result<Vec<KeptCheckpoint>> {
-        checkpoints(&self.pages, &self.state, after).await
+        observe::operation(
+            "LogReader::checkpoints",
+            self.vault(),
+            checkpoints(&self.pages, &self.state, after),
+        )
+        .await
     }
 
     /// The name under which the log signs checkpoints, and the Ed25519 key it signs them with now: what
@@ -203,8 +228,11 @@ impl LogReader {
     ///
     /// They are what the log states: as good as the pin that it was opened by.
     pub async fn checkpoint_key(&self) -> Result<(String, [u8; 32])> {
-        let key = checkpoints::present_key(&self.pages, &self.state).await?;
-        Ok((statement::origin(self.state.vault), key.to_bytes()))
+        observe::operation("LogReader::checkpoint_key", self.vault(), async {
+            let key = checkpoints::present_key(&self.pages, &self.state).await?;
+            Ok((statement::origin(self.state.vault), key.to_bytes()))
+        })
+        .await
     }
 
     /// The proof of RFC 6962 §2.1.1 that record `seq` is in the tree of [`LogReader::head`], and the
@@ -214,10 +242,13 @@ impl LogReader {
     ///
     /// Not found beyond the head; corrupt; the storage's.
     pub async fn prove_inclusion(&self, seq: u64) -> Result<([u8; 32], Vec<[u8; 32]>)> {
-        let tree = Tree::new(&self.state, &**self.pages.storage());
-        let (leaf, size) = (tree.leaf(seq).await?.hash, self.state.head.size);
-        let proof = tree.inclusion(&leaf, seq, size, &self.state.frontier.root()).await?;
-        Ok((leaf, proof))
+        observe::operation("LogReader::prove_inclusion", self.vault(), async {
+            let tree = Tree::new(&self.state, &**self.pages.storage());
+            let (leaf, size) = (tree.leaf(seq).await?.hash, self.state.head.size);
+            let proof = tree.inclusion(&leaf, seq, size, &self.state.frontier.root()).await?;
+            Ok((leaf, proof))
+        })
+        .await
     }
 
     /// The receipt for record `seq` under the checkpoint `note`, which may be a kept one: that the record
@@ -229,43 +260,11 @@ impl LogReader {
     /// Not found beyond the head; invalid if the checkpoint does not reach to the record; corrupt, rolled
     /// back or forked if it is none of this log, of a longer or of another one; the storage's.
     pub async fn receipt(&self, seq: u64, note: &str) -> Result<Receipt> {
-        let (record, proof) = prove(&self.pages, &self.state, seq, note).await?;
-        Ok(Receipt::new(record.leaf, None, None, proof, note.to_owned()))
-    }
-
-    /// What asks a witness, which has cosigned the first `old` records, to cosign the checkpoint `note`
-    /// (c2sp.org/tlog-witness).
-    ///
-    /// # Errors
-    ///
-    /// Invalid if the checkpoint is about fewer records; as [`LogReader::receipt`].
-    pub async fn witness_request(&self, old: u64, note: &str) -> Result<WitnessRequest> {
-        let proof = receipts::extend(&self.pages, &self.state, old, note).await?;
-        WitnessRequest::new(old, proof, note)
-    }
-
-    /// How fresh the log is by the witnesses that have cosigned the checkpoint `note`.
-    ///
-    /// # Errors
-    ///
-    /// Corrupt if `policy` does not believe the checkpoint; the storage's. A log that ends before it, or
-    /// is another one, is no error here: the answer says so.
-    pub async fn freshness(&self, note: &str, policy: &TrustPolicy) -> Result<Freshness> {
-        receipts::freshness(&self.pages, &self.state, note, policy).await
-    }
-
-    /// The keys that have signed the log's checkpoints, one for each signing epoch: the `log` lines of a
-    /// [`TrustPolicy`].
-    ///
-    /// # Errors
-    ///
-    /// Corrupt; the storage's.
-    ///
-    /// # Security
-    ///
-    /// They are what the log states: as good as the pin that it was opened by.
-    pub async fn verifier_keys(&self) -> Result<Vec<VerifierKey>> {
-        receipts::verifier_keys(&self.pages, &self.state).await
+        observe::operation("LogReader::receipt", self.vault(), async {
+            let (record, proof) = prove(&self.pages, &self.state, seq, note).await?;
+            Ok(Receipt::new(record.leaf, None, None, proof, note.to_owned()))
+        })
+        .await
     }
 }
 

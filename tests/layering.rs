@@ -8,7 +8,10 @@ use std::{
 
 /// Modules from the bottom up; those of one layer may use each other.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("nouns", &["env", "error", "file", "ids", "secret", "secret_file", "text", "wire", "storage"]),
+    (
+        "nouns",
+        &["env", "error", "file", "ids", "observe", "secret", "secret_file", "text", "wire", "storage"],
+    ),
     ("cryptography", &["crypto", "padding"]),
     (
         "domain values",

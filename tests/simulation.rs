@@ -110,6 +110,21 @@ fn a_seed_replays_exactly() {
     assert_eq!(digests.iter().collect::<std::collections::BTreeSet<_>>().len(), digests.len());
 }
 
+/// No byte, call or random number is another for being watched.
+#[cfg(all(feature = "metrics", feature = "tracing"))]
+#[test]
+fn a_seed_runs_the_same_when_it_is_watched() {
+    let prefabs = prefabs();
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    for seed in 0..40 {
+        let alone = run(seed, &prefabs, false).digest;
+        let watched = || metrics::with_local_recorder(&recorder, || run(seed, &prefabs, false).digest);
+        let watched = tracing::subscriber::with_default(tracing_subscriber::registry(), watched);
+        assert_eq!(watched, alone, "seed {seed}");
+    }
+    assert!(recorder.handle().render().contains("docvault_commits_total"));
+}
+
 /// Seeds of a run that is nobody's special wish.
 const CI: u64 = 2_000;
 const EXPECTED: [&str; 60] = [

@@ -16,6 +16,7 @@ pub use report::{CheckCounts, CheckDepth, CheckProgress, CheckReport, Finding, S
 use crate::{
     error::{Error, ErrorKind, Result},
     ledger::State,
+    observe,
     pin::{Freshness, Pin},
     vault::Vault,
     verification,
@@ -69,9 +70,12 @@ impl Vault {
     /// # }).unwrap();
     /// ```
     pub async fn check(&self, depth: CheckDepth) -> Result<Check> {
-        let began = self.ledger().sync().await?.pin();
-        let report = CheckReport::new(depth, began.size());
-        Ok(Check { vault: self.clone(), began, position: Position::Log, report })
+        observe::operation("Vault::check", self.id(), async {
+            let began = self.ledger().sync().await?.pin();
+            let report = CheckReport::new(depth, began.size());
+            Ok(Check { vault: self.clone(), began, position: Position::Log, report })
+        })
+        .await
     }
 
     /// Goes on with a check that another process left at `cursor`. Counts go on; findings that were handed
@@ -86,25 +90,29 @@ impl Vault {
     ///
     /// Whoever can alter the cursor can have parts of the vault left out: keep it with the pin.
     pub async fn resume_check(&self, cursor: &CheckCursor) -> Result<Check> {
-        let began = cursor.began.clone();
-        let state = self.ledger().sync().await?;
-        let verified = verification::verify(self.ledger().pages(), &state, &began, &mut |_, _| {}).await?;
-        match verified.freshness {
-            Freshness::RolledBack { seen, got } => Err(Error::new(
-                ErrorKind::RolledBack,
-                format!("the check began with {seen} records, and the storage shows {got}"),
-            )),
-            Freshness::Forked { seen } => Err(Error::new(
-                ErrorKind::Forked,
-                format!("the storage shows another history than the {seen} records the check began with"),
-            )),
-            _ => {
-                let mut report = CheckReport::new(cursor.depth, began.size());
-                report.counts = cursor.counts;
-                report.done = cursor.position == Position::Done;
-                Ok(Check { vault: self.clone(), began, position: cursor.position.clone(), report })
+        observe::operation("Vault::resume_check", self.id(), async {
+            let began = cursor.began.clone();
+            let state = self.ledger().sync().await?;
+            let verified =
+                verification::verify(self.ledger().pages(), &state, &began, &mut |_, _| {}).await?;
+            match verified.freshness {
+                Freshness::RolledBack { seen, got } => Err(Error::new(
+                    ErrorKind::RolledBack,
+                    format!("the check began with {seen} records, and the storage shows {got}"),
+                )),
+                Freshness::Forked { seen } => Err(Error::new(
+                    ErrorKind::Forked,
+                    format!("the storage shows another history than the {seen} records the check began with"),
+                )),
+                _ => {
+                    let mut report = CheckReport::new(cursor.depth, began.size());
+                    report.counts = cursor.counts;
+                    report.done = cursor.position == Position::Done;
+                    Ok(Check { vault: self.clone(), began, position: cursor.position.clone(), report })
+                }
             }
-        }
+        })
+        .await
     }
 }
 
@@ -136,8 +144,11 @@ impl Check {
     ///
     /// It can be called again, and goes on with the step it was at.
     pub async fn run(&mut self, progress: Progress<'_>) -> Result<CheckReport> {
-        while self.step(progress).await? {}
-        Ok(self.report.clone())
+        observe::operation("Check::run", self.vault.id(), async {
+            while self.take_step(progress).await? {}
+            Ok(self.report.clone())
+        })
+        .await
     }
 
     /// The next step: the log, the index, what the log names by hash, some documents, some names. False if
@@ -152,6 +163,10 @@ impl Check {
     ///
     /// As for [`Check::run`].
     pub async fn step(&mut self, progress: Progress<'_>) -> Result<bool> {
+        observe::operation("Check::step", self.vault.id(), self.take_step(progress)).await
+    }
+
+    async fn take_step(&mut self, progress: Progress<'_>) -> Result<bool> {
         if self.position == Position::Done {
             return Ok(false);
         }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::{
     error::Result,
-    ledger,
+    ledger, observe,
     storage::ObjectKey,
     vault::Vault,
     verification::{self, TileFault},
@@ -38,11 +38,14 @@ impl Vault {
     ///
     /// A false tile may be deleted and not yet written: a missing tile is what the next repair writes.
     pub async fn repair_tiles(&self) -> Result<RepairedTiles> {
-        let state = self.ledger().sync().await?;
-        let mut repair = Repair { vault: self, done: RepairedTiles::default() };
-        let pages = self.ledger().pages();
-        let checked = verification::compare_tiles(pages, &state, &mut |_, _| {}, &mut repair).await?;
-        Ok(RepairedTiles { checked: checked.bundles.saturating_add(checked.tiles), ..repair.done })
+        observe::operation("Vault::repair_tiles", self.id(), async {
+            let state = self.ledger().sync().await?;
+            let mut repair = Repair { vault: self, done: RepairedTiles::default() };
+            let pages = self.ledger().pages();
+            let checked = verification::compare_tiles(pages, &state, &mut |_, _| {}, &mut repair).await?;
+            Ok(RepairedTiles { checked: checked.bundles.saturating_add(checked.tiles), ..repair.done })
+        })
+        .await
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::{
     error::{Error, ErrorKind, Result},
     ledger::{self, Signatures, State, walk},
+    observe,
     pin::Pin,
     storage::Storage,
     vault::Vault,
@@ -133,19 +134,26 @@ impl Vault {
         destination: Arc<dyn Storage>,
         progress: &mut (dyn FnMut(&CopyReport) + Send),
     ) -> Result<CopyReport> {
-        let probe = ledger::prove(&*destination, self.ledger().entropy()).await?;
-        destination.delete(&probe).await?;
-        for _ in 0..RETRIES {
-            let state = self.ledger().sync().await?;
-            match self.copy_state(&state, &*destination, progress).await {
-                // Something was erased, superseded or rotated away since the state was read.
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Erased)
-                        && self.ledger().sync().await?.head.size > state.head.size => {}
-                done => return done,
+        observe::operation("Vault::copy_to", self.id(), async {
+            let destination = observe::storage(destination);
+            let probe = ledger::prove(&*destination, self.ledger().entropy()).await?;
+            destination.delete(&probe).await?;
+            for _ in 0..RETRIES {
+                let state = self.ledger().sync().await?;
+                match self.copy_state(&state, &*destination, progress).await {
+                    // Something was erased, superseded or rotated away since the state was read.
+                    Err(error)
+                        if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Erased)
+                            && self.ledger().sync().await?.head.size > state.head.size => {}
+                    done => return done,
+                }
             }
-        }
-        Err(Error::new(ErrorKind::Contended, "what was copied kept changing; the copy can go on: try again"))
+            Err(Error::new(
+                ErrorKind::Contended,
+                "what was copied kept changing; the copy can go on: try again",
+            ))
+        })
+        .await
     }
 
     async fn copy_state(

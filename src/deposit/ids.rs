@@ -11,6 +11,20 @@ id! {
     DepositId
 }
 
+#[cfg(feature = "tracing")]
+impl crate::observe::Subject for RequestId {
+    fn tell(&self, span: &tracing::Span) {
+        span.record("request", tracing::field::display(self));
+    }
+}
+
+#[cfg(feature = "tracing")]
+impl crate::observe::Subject for DepositId {
+    fn tell(&self, span: &tracing::Span) {
+        span.record("deposit", tracing::field::display(self));
+    }
+}
+
 impl DepositId {
     pub(super) fn of_slot(slot: u16, random: [u8; 14]) -> Self {
         let mut bytes = [0; 16];

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     env::{Entropy, Timestamp},
     error::{Error, ErrorKind, Result},
+    observe,
     recipient::Sender,
     storage::Storage,
     wire::Malformed,
@@ -47,13 +48,17 @@ impl Inbox {
         sender: &Sender,
         secrets: RequestSecrets,
     ) -> Result<Self> {
-        let bytes = storage.read(&objects::request(request), None).await?;
-        let bytes = bytes.ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, format!("the carrier has no request {request}; publish it"))
-        })?;
-        let descriptor = Descriptor::verify(&bytes, sender)?;
-        let own = descriptor.request() == request && descriptor.header.intake_key == secrets.intake_key();
-        if own { Ok(Self { storage, descriptor, secrets }) } else { Err(Error::corrupt("the request")) }
+        observe::operation("Inbox::open", request, async {
+            let storage = observe::storage(storage);
+            let bytes = storage.read(&objects::request(request), None).await?;
+            let bytes = bytes.ok_or_else(|| {
+                Error::new(ErrorKind::NotFound, format!("the carrier has no request {request}; publish it"))
+            })?;
+            let descriptor = Descriptor::verify(&bytes, sender)?;
+            let own = descriptor.request() == request && descriptor.header.intake_key == secrets.intake_key();
+            if own { Ok(Self { storage, descriptor, secrets }) } else { Err(Error::corrupt("the request")) }
+        })
+        .await
     }
 
     /// The request.
@@ -69,19 +74,22 @@ impl Inbox {
     ///
     /// The storage's. A promise that is not the carrier's is left out: it is in nobody's hand.
     pub async fn promises(&self) -> Result<Vec<Promise>> {
-        let mut found = Vec::new();
-        for (slot, caps) in (0..).zip(self.descriptor.slots()) {
-            for number in 0..caps.uses {
-                let key = objects::promise(self.descriptor.request(), slot, number);
-                let Some(bytes) = self.storage.read(&key, None).await? else { break };
-                found.extend(
-                    Promise::verify(&bytes, &self.descriptor)
-                        .ok()
-                        .filter(|promise| promise.deposit().slot() == slot),
-                );
+        observe::operation("Inbox::promises", self.descriptor.request(), async {
+            let mut found = Vec::new();
+            for (slot, caps) in (0..).zip(self.descriptor.slots()) {
+                for number in 0..caps.uses {
+                    let key = objects::promise(self.descriptor.request(), slot, number);
+                    let Some(bytes) = self.storage.read(&key, None).await? else { break };
+                    found.extend(
+                        Promise::verify(&bytes, &self.descriptor)
+                            .ok()
+                            .filter(|promise| promise.deposit().slot() == slot),
+                    );
+                }
             }
-        }
-        Ok(found)
+            Ok(found)
+        })
+        .await
     }
 
     /// Opens the deposit that was promised.
@@ -91,31 +99,34 @@ impl Inbox {
     /// [`Corrupt`](ErrorKind::Corrupt) if its manifest is not the promised one, or was not made with the link; the
     /// storage's.
     pub async fn deposit(&self, promise: &Promise) -> Result<IncomingDeposit> {
-        let deposit = promise.deposit();
-        let corrupt = || Error::corrupt(format!("deposit {deposit}"));
-        let key = objects::manifest(self.descriptor.request(), deposit);
-        let bytes = self.storage.read(&key, None).await?.ok_or_else(corrupt)?;
-        let manifest = Manifest::parse(&bytes).map_err(|Malformed| corrupt())?;
-        let outline = &manifest.outline;
-        let promised = manifest.digest() == *promise.manifest_digest()
-            && (outline.request, outline.deposit) == (self.descriptor.request(), deposit);
-        if !promised || !promise.is_of(&self.descriptor) || !manifest.is_signed(&self.descriptor) {
-            return Err(corrupt());
-        }
-        let opened = manifest.open(&self.descriptor, &self.secrets.intake);
-        let (key, contents) = opened.map_err(|Malformed| corrupt())?;
-        let pages = contents.pages.into_iter().zip(manifest.outline.pages);
-        let pages =
-            pages.map(|((file, digest), hashes)| IncomingPage { file, digest, hashes: hashes.into() });
-        Ok(IncomingDeposit {
-            storage: self.storage.clone(),
-            descriptor: self.descriptor.clone(),
-            promise: promise.clone(),
-            key: Arc::new(key),
-            pages: pages.collect(),
-            form: contents.form,
-            comment: contents.comment,
+        observe::operation("Inbox::deposit", (self.descriptor.request(), promise.deposit()), async {
+            let deposit = promise.deposit();
+            let corrupt = || Error::corrupt(format!("deposit {deposit}"));
+            let key = objects::manifest(self.descriptor.request(), deposit);
+            let bytes = self.storage.read(&key, None).await?.ok_or_else(corrupt)?;
+            let manifest = Manifest::parse(&bytes).map_err(|Malformed| corrupt())?;
+            let outline = &manifest.outline;
+            let promised = manifest.digest() == *promise.manifest_digest()
+                && (outline.request, outline.deposit) == (self.descriptor.request(), deposit);
+            if !promised || !promise.is_of(&self.descriptor) || !manifest.is_signed(&self.descriptor) {
+                return Err(corrupt());
+            }
+            let opened = manifest.open(&self.descriptor, &self.secrets.intake);
+            let (key, contents) = opened.map_err(|Malformed| corrupt())?;
+            let pages = contents.pages.into_iter().zip(manifest.outline.pages);
+            let pages =
+                pages.map(|((file, digest), hashes)| IncomingPage { file, digest, hashes: hashes.into() });
+            Ok(IncomingDeposit {
+                storage: self.storage.clone(),
+                descriptor: self.descriptor.clone(),
+                promise: promise.clone(),
+                key: Arc::new(key),
+                pages: pages.collect(),
+                form: contents.form,
+                comment: contents.comment,
+            })
         })
+        .await
     }
 
     /// Leaves a receipt with the carrier, sealed for whoever made the deposit; gives the answer's number.
@@ -133,18 +144,21 @@ impl Inbox {
         receipt: &DepositReceipt,
         entropy: &dyn Entropy,
     ) -> Result<u16> {
-        for number in 0..u16::MAX {
-            let key = objects::answer(self.descriptor.request(), deposit.id(), number);
-            if self.storage.read(&key, Some(0..0)).await?.is_some() {
-                continue;
+        observe::operation("Inbox::answer", (self.descriptor.request(), deposit.id()), async {
+            for number in 0..u16::MAX {
+                let key = objects::answer(self.descriptor.request(), deposit.id(), number);
+                if self.storage.read(&key, Some(0..0)).await?.is_some() {
+                    continue;
+                }
+                let sealed =
+                    answer::seal(&self.descriptor, (deposit.id(), number), &deposit.key, receipt, entropy)?;
+                if settle(&*self.storage, &key, &sealed).await? == sealed {
+                    return Ok(number);
+                }
             }
-            let sealed =
-                answer::seal(&self.descriptor, (deposit.id(), number), &deposit.key, receipt, entropy)?;
-            if settle(&*self.storage, &key, &sealed).await? == sealed {
-                return Ok(number);
-            }
-        }
-        Err(Error::invalid("the deposit has been answered too often"))
+            Err(Error::invalid("the deposit has been answered too often"))
+        })
+        .await
     }
 
     /// Deletes the sealed parts of a deposit, once it was taken in or refused. What was promised and answered
@@ -158,16 +172,19 @@ impl Inbox {
     ///
     /// Some parts may be gone; call it again.
     pub async fn clear(&self, deposit: DepositId) -> Result<()> {
-        let prefix = objects::parts(self.descriptor.request(), deposit);
-        loop {
-            let keys = self.storage.list(&prefix, None, PAGE).await?;
-            for key in &keys {
-                self.storage.delete(key).await?;
+        observe::operation("Inbox::clear", (self.descriptor.request(), deposit), async {
+            let prefix = objects::parts(self.descriptor.request(), deposit);
+            loop {
+                let keys = self.storage.list(&prefix, None, PAGE).await?;
+                for key in &keys {
+                    self.storage.delete(key).await?;
+                }
+                if keys.len() < PAGE {
+                    return Ok(());
+                }
             }
-            if keys.len() < PAGE {
-                return Ok(());
-            }
-        }
+        })
+        .await
     }
 
     /// Has the carrier take nothing more for the request; promises stand.
@@ -180,7 +197,12 @@ impl Inbox {
     ///
     /// It may be closed or not; close it again.
     pub async fn close(&self, now: Timestamp) -> Result<()> {
-        close(&*self.storage, self.descriptor.request(), now).await
+        observe::operation(
+            "Inbox::close",
+            self.descriptor.request(),
+            close(&*self.storage, self.descriptor.request(), now),
+        )
+        .await
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
     env::Timestamp,
     error::{Error, ErrorKind, Result},
     ids::CaseId,
+    observe,
     secret::{Secret, SecretBytes},
     storage::Storage,
     wire::Malformed,
@@ -153,6 +154,10 @@ impl PageReader {
     ///
     /// Nothing is given before it is authentic; take nothing in before the end.
     pub async fn next(&mut self) -> Result<Option<SecretBytes>> {
+        observe::operation("PageReader::next", (self.request.request(), self.deposit), self.give()).await
+    }
+
+    async fn give(&mut self) -> Result<Option<SecretBytes>> {
         if self.failed {
             return Err(part::corrupt(self.deposit, &self.place));
         }
@@ -174,13 +179,16 @@ impl PageReader {
     ///
     /// As [`PageReader::next`].
     pub async fn collect(mut self) -> Result<SecretBytes> {
-        let len =
-            usize::try_from(self.page.file.len).map_err(|_| Error::invalid("the page exceeds the memory"))?;
-        let mut all = SecretBytes::new(Vec::with_capacity(len));
-        while let Some(bytes) = self.next().await? {
-            all.extend_from_slice(&bytes);
-        }
-        Ok(all)
+        observe::operation("PageReader::collect", (self.request.request(), self.deposit), async {
+            let len = usize::try_from(self.page.file.len)
+                .map_err(|_| Error::invalid("the page exceeds the memory"))?;
+            let mut all = SecretBytes::new(Vec::with_capacity(len));
+            while let Some(bytes) = self.give().await? {
+                all.extend_from_slice(&bytes);
+            }
+            Ok(all)
+        })
+        .await
     }
 
     fn hash(&self) -> Option<[u8; 32]> {

@@ -19,6 +19,7 @@ use crate::{
         page::{PAGE_CAP, Page},
         row::{Row, RowKey},
     },
+    observe,
     storage::{Storage, layout},
     wire::Malformed,
 };
@@ -43,7 +44,7 @@ impl fmt::Debug for Pages {
 
 impl Pages {
     pub(crate) fn new(storage: Arc<dyn Storage>) -> Self {
-        Self { storage, cache: Mutex::default() }
+        Self { storage: observe::storage(storage), cache: Mutex::default() }
     }
 
     pub(crate) fn storage(&self) -> &Arc<dyn Storage> {

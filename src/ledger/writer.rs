@@ -31,6 +31,7 @@ use crate::{
         commit::{COUNT_CAP, Sealed},
         manifest::FOLD,
     },
+    observe,
     secret::Secret,
     storage::{Creation, ObjectKey, Storage},
 };
@@ -105,6 +106,17 @@ enum Settled {
     Lost(Bytes),
     Failed(Error),
     Unknown,
+}
+
+impl Settled {
+    fn failure(&self) -> Option<&'static str> {
+        match self {
+            Self::Won => None,
+            Self::Lost(_) => Some("Lost"),
+            Self::Failed(_) => Some("Failed"),
+            Self::Unknown => Some("Unknown"),
+        }
+    }
 }
 
 impl fmt::Debug for Ledger {
@@ -223,7 +235,9 @@ impl Ledger {
                 }
             }
             let Work { attempt: Some(attempt), turns, .. } = &mut **work else { continue };
-            let (settled, ..) = join3(self.settle(attempt), self.clear_proof(), self.glance(turns)).await;
+            let records = attempt.sealed.records.len();
+            let settling = observe::commit(records, self.settle(attempt), Settled::failure);
+            let (settled, ..) = join3(settling, self.clear_proof(), self.glance(turns)).await;
             match settled {
                 Settled::Won => {
                     self.won(work);
@@ -280,7 +294,7 @@ impl Ledger {
         if fold_is_due {
             // A failed fold is no failure of the commit before it; the next one folds, and none gets
             // far without.
-            match self.fold().await {
+            match observe::fold(self.fold()).await {
                 Ok(index) => work.batch.insert(0, index),
                 Err(error) if self.state().unfolded() >= TAIL_CAP => return Err(error),
                 Err(_) => {}

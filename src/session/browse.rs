@@ -12,6 +12,7 @@ use crate::{
         leaf::Kind,
         row::{Row, RowKey},
     },
+    observe,
     plan::{self, Browse, Browsed},
     vault::Extent,
 };
@@ -107,10 +108,13 @@ impl Session {
     ///
     /// Corrupt; the storage's. If the look cannot be put on record, nothing is released.
     pub async fn cases(&self, start: Option<CaseId>) -> Result<CasePage> {
-        let from = start.map_or(RowKey::cases(), RowKey::case);
-        let describe = |row: Row| async move { self.describe_case_row(&row).await };
-        let (cases, next) = self.page(&from, Browsed::Cases, describe).await?;
-        Ok(CasePage { cases, next: next.map(|row| CaseId::from_bytes(row.key.child_id())) })
+        observe::operation("Session::cases", self.vault.id(), async {
+            let from = start.map_or(RowKey::cases(), RowKey::case);
+            let describe = |row: Row| async move { self.describe_case_row(&row).await };
+            let (cases, next) = self.page(&from, Browsed::Cases, describe).await?;
+            Ok(CasePage { cases, next: next.map(|row| CaseId::from_bytes(row.key.child_id())) })
+        })
+        .await
     }
 
     /// A case's metadata.
@@ -119,11 +123,14 @@ impl Session {
     ///
     /// Not found; erased; as [`Session::cases`].
     pub async fn describe_case(&self, case: CaseId) -> Result<CaseDescription> {
-        let missing = || Error::not_found(format!("case {case}"));
-        self.fresh_row(&RowKey::case(case)).await?.ok_or_else(missing)?;
-        self.browse(Browsed::Case(case), 1).await?;
-        let row = self.row(&self.vault.ledger().state(), &RowKey::case(case)).await?;
-        self.describe_case_row(&row.ok_or_else(missing)?).await
+        observe::operation("Session::describe_case", (self.vault.id(), case), async {
+            let missing = || Error::not_found(format!("case {case}"));
+            self.fresh_row(&RowKey::case(case)).await?.ok_or_else(missing)?;
+            self.browse(Browsed::Case(case), 1).await?;
+            let row = self.row(&self.vault.ledger().state(), &RowKey::case(case)).await?;
+            self.describe_case_row(&row.ok_or_else(missing)?).await
+        })
+        .await
     }
 
     /// A page of a case's documents, from the one at `start` on. See [`Session::cases`].
@@ -132,13 +139,16 @@ impl Session {
     ///
     /// Not found or erased for the case; as [`Session::cases`].
     pub async fn documents(&self, case: CaseId, start: Option<DocumentId>) -> Result<DocumentPage> {
-        self.known_case_key(case).await?;
-        let from =
-            start.filter(|start| start.case() == case).map_or(RowKey::documents(case), RowKey::document);
-        let id = move |row: &Row| DocumentId::new(case, row.key.child_id());
-        let describe = |row: Row| async move { self.describe_row(id(&row), &row).await };
-        let (documents, next) = self.page(&from, Browsed::Documents(case), describe).await?;
-        Ok(DocumentPage { documents, next: next.as_ref().map(id) })
+        observe::operation("Session::documents", (self.vault.id(), case), async {
+            self.known_case_key(case).await?;
+            let from =
+                start.filter(|start| start.case() == case).map_or(RowKey::documents(case), RowKey::document);
+            let id = move |row: &Row| DocumentId::new(case, row.key.child_id());
+            let describe = |row: Row| async move { self.describe_row(id(&row), &row).await };
+            let (documents, next) = self.page(&from, Browsed::Documents(case), describe).await?;
+            Ok(DocumentPage { documents, next: next.as_ref().map(id) })
+        })
+        .await
     }
 
     /// The newest version's metadata.
@@ -147,9 +157,12 @@ impl Session {
     ///
     /// Not found; as [`Session::cases`].
     pub async fn describe(&self, document: DocumentId) -> Result<Described> {
-        self.document_row(document).await?;
-        self.browse(Browsed::Document(document), 1).await?;
-        self.describe_row(document, &self.document_row(document).await?).await
+        observe::operation("Session::describe", (self.vault.id(), document), async {
+            self.document_row(document).await?;
+            self.browse(Browsed::Document(document), 1).await?;
+            self.describe_row(document, &self.document_row(document).await?).await
+        })
+        .await
     }
 
     /// The newest version of each of these documents, in their order; none for one that is not there. It reads
@@ -159,19 +172,22 @@ impl Session {
     ///
     /// As [`Session::cases`].
     pub async fn newest_versions(&self, documents: &[DocumentId]) -> Result<Vec<Option<VersionId>>> {
-        if documents.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.browse(Browsed::Newest, u32::try_from(documents.len()).unwrap_or(u32::MAX)).await?;
-        let state = self.vault.ledger().state();
-        let newest = documents.iter().copied().map(|document| {
-            let state = &state;
-            async move {
-                let row = self.row(state, &RowKey::document(document)).await?;
-                Ok::<_, Error>(row.as_ref().map(plan::version))
+        observe::operation("Session::newest_versions", self.vault.id(), async {
+            if documents.is_empty() {
+                return Ok(Vec::new());
             }
-        });
-        stream::iter(newest).buffered(AT_ONCE).try_collect().await
+            self.browse(Browsed::Newest, u32::try_from(documents.len()).unwrap_or(u32::MAX)).await?;
+            let state = self.vault.ledger().state();
+            let newest = documents.iter().copied().map(|document| {
+                let state = &state;
+                async move {
+                    let row = self.row(state, &RowKey::document(document)).await?;
+                    Ok::<_, Error>(row.as_ref().map(plan::version))
+                }
+            });
+            stream::iter(newest).buffered(AT_ONCE).try_collect().await
+        })
+        .await
     }
 
     /// Every version of a document, oldest first.
@@ -180,20 +196,24 @@ impl Session {
     ///
     /// Not found; as [`Session::cases`].
     pub async fn history(&self, document: DocumentId) -> Result<Vec<VersionInfo>> {
-        self.document_row(document).await?;
-        let expected =
-            self.vault.all_rows(&self.vault.ledger().state(), RowKey::versions(document)).await?.len();
-        self.browse(Browsed::Versions(document), u32::try_from(expected).unwrap_or(u32::MAX)).await?;
-        let mut rows = self.vault.all_rows(&self.vault.ledger().state(), RowKey::versions(document)).await?;
-        rows.sort_by_key(|row| row.seq);
-        let versions = rows.into_iter().map(|row| async move {
-            let described = self.describe_row(document, &row).await?;
-            let personal = self.vault.personal(document.case(), &row).await?;
-            let reason =
-                plan::reason(&personal).map_err(|_| Error::corrupt(format!("record {}", row.seq)))?;
-            Ok::<_, Error>(VersionInfo { described, previous: plan::previous_version(&row), reason })
-        });
-        stream::iter(versions).buffered(AT_ONCE).try_collect().await
+        observe::operation("Session::history", (self.vault.id(), document), async {
+            self.document_row(document).await?;
+            let expected =
+                self.vault.all_rows(&self.vault.ledger().state(), RowKey::versions(document)).await?.len();
+            self.browse(Browsed::Versions(document), u32::try_from(expected).unwrap_or(u32::MAX)).await?;
+            let mut rows =
+                self.vault.all_rows(&self.vault.ledger().state(), RowKey::versions(document)).await?;
+            rows.sort_by_key(|row| row.seq);
+            let versions = rows.into_iter().map(|row| async move {
+                let described = self.describe_row(document, &row).await?;
+                let personal = self.vault.personal(document.case(), &row).await?;
+                let reason =
+                    plan::reason(&personal).map_err(|_| Error::corrupt(format!("record {}", row.seq)))?;
+                Ok::<_, Error>(VersionInfo { described, previous: plan::previous_version(&row), reason })
+            });
+            stream::iter(versions).buffered(AT_ONCE).try_collect().await
+        })
+        .await
     }
 
     /// What `read` makes of the rows of one page, and the first row of the next, as of the record that puts the

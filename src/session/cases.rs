@@ -11,6 +11,7 @@ use crate::{
     ids::{CaseId, OperationId},
     keyring::random_secret,
     log::leaf::Kind,
+    observe,
     plan::{OpenCase, SetCase},
     vault::NewHead,
 };
@@ -62,16 +63,20 @@ impl Session {
     /// The case may be opened or not; [`Session::cases`] tells.
     pub async fn create_case(&self, case: impl Into<NewCase>) -> Result<CaseId> {
         let new = case.into();
-        within("the case's title", &new.title, NAME_CAP)?;
-        check_attributes(&new.attributes)?;
-        for _ in 0..RETRIES {
-            let keyring = self.vault.current_keyring().await?;
-            match self.try_create(&new, &keyring).await {
-                Err(error) if error.kind() == ErrorKind::Denied && self.keyring_moved(&keyring.digest) => {}
-                done => return done,
+        observe::operation("Session::create_case", self.vault.id(), async {
+            within("the case's title", &new.title, NAME_CAP)?;
+            check_attributes(&new.attributes)?;
+            for _ in 0..RETRIES {
+                let keyring = self.vault.current_keyring().await?;
+                match self.try_create(&new, &keyring).await {
+                    Err(error)
+                        if error.kind() == ErrorKind::Denied && self.keyring_moved(&keyring.digest) => {}
+                    done => return done,
+                }
             }
-        }
-        Err(Error::new(ErrorKind::Contended, "the keyring kept changing; no case was opened; try again"))
+            Err(Error::new(ErrorKind::Contended, "the keyring kept changing; no case was opened; try again"))
+        })
+        .await
     }
 
     pub(super) fn keyring_moved(&self, known: &[u8; 32]) -> bool {
@@ -116,7 +121,12 @@ impl Session {
     ///
     /// It may be closed or not.
     pub async fn close_case(&self, case: CaseId, reason: &str) -> Result<()> {
-        self.set_case(case, Kind::CaseClosed, reason).await
+        observe::operation(
+            "Session::close_case",
+            (self.vault.id(), case),
+            self.set_case(case, Kind::CaseClosed, reason),
+        )
+        .await
     }
 
     /// Reopens a closed case.
@@ -129,7 +139,12 @@ impl Session {
     ///
     /// It may be reopened or not.
     pub async fn reopen_case(&self, case: CaseId, reason: &str) -> Result<()> {
-        self.set_case(case, Kind::CaseReopened, reason).await
+        observe::operation(
+            "Session::reopen_case",
+            (self.vault.id(), case),
+            self.set_case(case, Kind::CaseReopened, reason),
+        )
+        .await
     }
 
     async fn set_case(&self, case: CaseId, kind: Kind, reason: &str) -> Result<()> {

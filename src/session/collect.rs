@@ -14,6 +14,7 @@ use crate::{
         row::RowKey,
         tile::{self, TileId},
     },
+    observe,
     plan::{Announce, Condemn, Fate, GivenUp},
     storage::{Listing, ObjectKey, delete_where, layout},
 };
@@ -53,20 +54,23 @@ impl Session {
     ///
     /// As for an error.
     pub async fn collect_garbage(&self) -> Result<GarbageReport> {
-        self.vault.ledger().sync().await?;
-        let mut report = GarbageReport::default();
-        let erased = self.erased_cases().await?;
-        if !erased.is_empty() {
-            for prefix in layout::OF_A_CASE {
-                report.objects_deleted += self.collect_erased(prefix, &erased).await?;
+        observe::operation("Session::collect_garbage", self.vault.id(), async {
+            self.vault.ledger().sync().await?;
+            let mut report = GarbageReport::default();
+            let erased = self.erased_cases().await?;
+            if !erased.is_empty() {
+                for prefix in layout::OF_A_CASE {
+                    report.objects_deleted += self.collect_erased(prefix, &erased).await?;
+                }
             }
-        }
-        for prefix in [layout::HEADS, layout::PARTS] {
-            self.collect_operations(prefix, &mut report).await?;
-        }
-        self.collect_index(&mut report).await?;
-        self.collect_tiles(&mut report).await?;
-        Ok(report)
+            for prefix in [layout::HEADS, layout::PARTS] {
+                self.collect_operations(prefix, &mut report).await?;
+            }
+            self.collect_index(&mut report).await?;
+            self.collect_tiles(&mut report).await?;
+            Ok(report)
+        })
+        .await
     }
 
     /// Deletes what an interrupted erasure, or a write that came after one, has left: the record of the

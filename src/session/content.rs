@@ -10,7 +10,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     ids::{DocumentId, VersionId},
     log::row::{Row, RowKey},
-    plan,
+    observe, plan,
     transfer::{ContentSource, Reader},
     vault::{Extent, VersionHead},
 };
@@ -24,16 +24,19 @@ impl Session {
     /// [`Session::reader`]. Not found; corrupt; the storage's. If the read cannot be put on record,
     /// nothing is released.
     pub async fn retrieve(&self, document: DocumentId) -> Result<Bytes> {
-        let limit = self.vault.options().whole_limit;
-        let whole = move |len| {
-            if len > limit {
-                return Err(Error::invalid(format!(
-                    "the content has {len} bytes, above {limit}: use a reader"
-                )));
-            }
-            Ok(0..len)
-        };
-        self.open_newest(document, Ahead::Fetch, whole).await?.whole().await
+        observe::operation("Session::retrieve", (self.vault.id(), document), async {
+            let limit = self.vault.options().whole_limit;
+            let whole = move |len| {
+                if len > limit {
+                    return Err(Error::invalid(format!(
+                        "the content has {len} bytes, above {limit}: use a reader"
+                    )));
+                }
+                Ok(0..len)
+            };
+            self.open_newest(document, Ahead::Fetch, whole).await?.whole().await
+        })
+        .await
     }
 
     /// Bytes of the newest version's content.
@@ -42,15 +45,20 @@ impl Session {
     ///
     /// As [`Session::retrieve`]; invalid for a range that is not within the content.
     pub async fn retrieve_range(&self, document: DocumentId, range: Range<u64>) -> Result<Bytes> {
-        let wanted = range.clone();
-        let reader = self.open_newest(document, Ahead::Nothing, |len| {
-            if wanted.start > wanted.end || wanted.end > len {
-                let Range { start, end } = &wanted;
-                return Err(Error::invalid(format!("the range {start}..{end} is not within {len} bytes")));
-            }
-            Ok(wanted.clone())
-        });
-        reader.await?.range(range).await
+        observe::operation("Session::retrieve_range", (self.vault.id(), document), async {
+            let wanted = range.clone();
+            let reader = self.open_newest(document, Ahead::Nothing, |len| {
+                if wanted.start > wanted.end || wanted.end > len {
+                    let Range { start, end } = &wanted;
+                    return Err(Error::invalid(format!(
+                        "the range {start}..{end} is not within {len} bytes"
+                    )));
+                }
+                Ok(wanted.clone())
+            });
+            reader.await?.slice(range).await
+        })
+        .await
     }
 
     /// A reader of the newest version: one read on record, for any number of ranges or a stream.
@@ -59,7 +67,12 @@ impl Session {
     ///
     /// As [`Session::retrieve`], whatever the size.
     pub async fn reader(&self, document: DocumentId) -> Result<Reader> {
-        self.open_newest(document, Ahead::Nothing, |len| Ok(0..len)).await
+        observe::operation(
+            "Session::reader",
+            (self.vault.id(), document),
+            self.open_newest(document, Ahead::Nothing, |len| Ok(0..len)),
+        )
+        .await
     }
 
     /// A reader of one version.
@@ -68,10 +81,14 @@ impl Session {
     ///
     /// As [`Session::reader`]; not found for the version.
     pub async fn reader_of(&self, document: DocumentId, version: VersionId) -> Result<Reader> {
-        let row = self.fresh_row(&RowKey::version(document, version)).await?;
-        let row = row.ok_or_else(|| Error::not_found(format!("version {version} of document {document}")))?;
-        let head = self.vault.version_head(document, &row, Extent::Whole).await?;
-        self.open(head, false, Ahead::Nothing, &|len| Ok(0..len)).await
+        observe::operation("Session::reader_of", (self.vault.id(), document), async {
+            let row = self.fresh_row(&RowKey::version(document, version)).await?;
+            let row =
+                row.ok_or_else(|| Error::not_found(format!("version {version} of document {document}")))?;
+            let head = self.vault.version_head(document, &row, Extent::Whole).await?;
+            self.open(head, false, Ahead::Nothing, &|len| Ok(0..len)).await
+        })
+        .await
     }
 
     /// Opens the newest version, again if another one was stored before the read was on record.

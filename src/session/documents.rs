@@ -9,6 +9,7 @@ use crate::{
     error::{Error, Result},
     ids::{CaseId, DocumentId, OperationId, VersionId},
     log::row::{Row, RowKey},
+    observe,
     plan::Announce,
     transfer::{Target, Upload, UploadToken},
 };
@@ -49,8 +50,11 @@ impl Session {
         document: NewDocument,
         content: impl Into<Bytes>,
     ) -> Result<Stored> {
-        let target = self.new_target(case, document).await?;
-        self.store_target(target, &content.into()).await
+        observe::operation("Session::store", (self.vault.id(), case), async {
+            let target = self.new_target(case, document).await?;
+            self.store_target(target, &content.into()).await
+        })
+        .await
     }
 
     /// Stores a new version of a document, from memory.
@@ -69,14 +73,17 @@ impl Session {
         reason: &str,
         content: impl Into<Bytes>,
     ) -> Result<Stored> {
-        let target = self.version_target(document, described, reason).await?;
-        self.store_target(target, &content.into()).await
+        observe::operation("Session::store_version", (self.vault.id(), document), async {
+            let target = self.version_target(document, described, reason).await?;
+            self.store_target(target, &content.into()).await
+        })
+        .await
     }
 
     async fn store_target(&self, target: Target, content: &Bytes) -> Result<Stored> {
         let mut upload = Upload::start(self.clone(), target)?;
-        upload.write(content).await?;
-        upload.finish().await
+        upload.take(content).await?;
+        upload.complete().await
     }
 
     /// Starts an upload of a new document, invisible until [`Upload::finish`].
@@ -89,9 +96,12 @@ impl Session {
     ///
     /// At most an announcement stands in the log, and expires.
     pub async fn upload(&self, case: CaseId, document: NewDocument) -> Result<Upload> {
-        let target = self.new_target(case, document).await?;
-        self.announce(&target).await?;
-        Upload::start(self.clone(), target)
+        observe::operation("Session::upload", (self.vault.id(), case), async {
+            let target = self.new_target(case, document).await?;
+            self.announce(&target).await?;
+            Upload::start(self.clone(), target)
+        })
+        .await
     }
 
     /// Starts an upload of a new version, invisible until [`Upload::finish`].
@@ -109,9 +119,12 @@ impl Session {
         described: NewDocument,
         reason: &str,
     ) -> Result<Upload> {
-        let target = self.version_target(document, described, reason).await?;
-        self.announce(&target).await?;
-        Upload::start(self.clone(), target)
+        observe::operation("Session::upload_version", (self.vault.id(), document), async {
+            let target = self.version_target(document, described, reason).await?;
+            self.announce(&target).await?;
+            Upload::start(self.clone(), target)
+        })
+        .await
     }
 
     /// Goes on with an upload that was interrupted, by the token that [`Upload::token`] gave.
@@ -128,10 +141,13 @@ impl Session {
     ///
     /// As [`Session::upload`].
     pub async fn resume_upload(&self, token: &UploadToken) -> Result<Upload> {
-        let case_key = self.known_case_key(token.case()).await?;
-        let target = token.open(self.vault.id(), case_key)?;
-        self.announce(&target).await?;
-        Upload::resume(self.clone(), target, token).await
+        observe::operation("Session::resume_upload", (self.vault.id(), token.case()), async {
+            let case_key = self.known_case_key(token.case()).await?;
+            let target = token.open(self.vault.id(), case_key)?;
+            self.announce(&target).await?;
+            Upload::resume(self.clone(), target, token).await
+        })
+        .await
     }
 
     async fn new_target(&self, case: CaseId, document: NewDocument) -> Result<Target> {

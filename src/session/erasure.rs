@@ -9,6 +9,7 @@ use crate::{
         leaf::Kind,
         row::{Row, RowKey},
     },
+    observe,
     plan::{self, EraseCase},
     storage::layout,
 };
@@ -94,12 +95,15 @@ impl Session {
     /// # }).unwrap();
     /// ```
     pub async fn erase_case(&self, case: CaseId) -> Result<Erasure> {
-        self.vault.ledger().sync().await?;
-        self.commit_erasure(case).await?;
-        self.vault.forget_case_key(case);
-        let row = self.erased_row(case).await?;
-        let objects_deleted = self.delete_case(case).await?;
-        Ok(Erasure { objects_deleted, ..self.erasure_of(case, &row).await? })
+        observe::operation("Session::erase_case", (self.vault.id(), case), async {
+            self.vault.ledger().sync().await?;
+            self.commit_erasure(case).await?;
+            self.vault.forget_case_key(case);
+            let row = self.erased_row(case).await?;
+            let objects_deleted = self.delete_case(case).await?;
+            Ok(Erasure { objects_deleted, ..self.erasure_of(case, &row).await? })
+        })
+        .await
     }
 
     /// What the erasure of a case is worth now. Releases no name and no content, so it is not on record.
@@ -108,9 +112,12 @@ impl Session {
     ///
     /// Not found if the case was never erased; corrupt; the storage's.
     pub async fn erasure(&self, case: CaseId) -> Result<Erasure> {
-        self.vault.ledger().sync().await?;
-        let row = self.erased_row(case).await?;
-        self.erasure_of(case, &row).await
+        observe::operation("Session::erasure", (self.vault.id(), case), async {
+            self.vault.ledger().sync().await?;
+            let row = self.erased_row(case).await?;
+            self.erasure_of(case, &row).await
+        })
+        .await
     }
 
     async fn commit_erasure(&self, case: CaseId) -> Result<()> {

@@ -14,6 +14,7 @@ use crate::{
         leaf::Kind,
         row::{Row, RowKey},
     },
+    observe,
     plan::{self, Browsed},
     recipient::{Fingerprint, Recipient},
     transfer::{Delivery, Parcel},
@@ -92,38 +93,41 @@ impl Session {
         terms: Terms,
     ) -> Result<GrantId> {
         let scope = scope.into();
-        terms.check()?;
-        let case_key = self.known_case_key(scope.case()).await?;
-        if let Scope::Document(document) = scope {
-            self.document_row(document).await?;
-        }
-        let (entropy, operation) = (self.vault.ledger().entropy(), self.operation()?);
-        let id = self.vault.head_id(scope.case(), scope.object(), operation, HeadType::Grant);
-        let floor = self.vault.ledger().state().head.size;
-        let (terms, key) = (SealedTerms { terms, floor }, random_secret(entropy)?);
-        let info = terms.info(&id, recipient.id());
-        let meta = GrantMeta {
-            blind: random(entropy)?,
-            recipient: Box::new(recipient.public_key().to_bytes()),
-            sealed_key: recipient.public_key().seal(&info, &[], key.expose(), entropy)?,
-            terms,
-            key,
-        };
-        let head = NewHead {
-            id,
-            key: &HeadKey::generate(entropy)?,
-            case_key: &case_key,
-            meta: &meta.encode(),
-            inline: &[],
-            blind: &meta.blind,
-            content_digest: &[0; 32],
-        };
-        let effect = self.vault.put_head(head).await?;
-        let (origin, grant) = (self.origin.clone(), GrantId::new(scope, operation));
-        let recipient = *recipient.id();
-        let command = plan::Grant { origin, id: grant, recipient, terms: meta.terms, effect, case_key };
-        self.commit(operation, command).await?;
-        Ok(grant)
+        observe::operation("Session::grant", (self.vault.id(), scope), async {
+            terms.check()?;
+            let case_key = self.known_case_key(scope.case()).await?;
+            if let Scope::Document(document) = scope {
+                self.document_row(document).await?;
+            }
+            let (entropy, operation) = (self.vault.ledger().entropy(), self.operation()?);
+            let id = self.vault.head_id(scope.case(), scope.object(), operation, HeadType::Grant);
+            let floor = self.vault.ledger().state().head.size;
+            let (terms, key) = (SealedTerms { terms, floor }, random_secret(entropy)?);
+            let info = terms.info(&id, recipient.id());
+            let meta = GrantMeta {
+                blind: random(entropy)?,
+                recipient: Box::new(recipient.public_key().to_bytes()),
+                sealed_key: recipient.public_key().seal(&info, &[], key.expose(), entropy)?,
+                terms,
+                key,
+            };
+            let head = NewHead {
+                id,
+                key: &HeadKey::generate(entropy)?,
+                case_key: &case_key,
+                meta: &meta.encode(),
+                inline: &[],
+                blind: &meta.blind,
+                content_digest: &[0; 32],
+            };
+            let effect = self.vault.put_head(head).await?;
+            let (origin, grant) = (self.origin.clone(), GrantId::new(scope, operation));
+            let recipient = *recipient.id();
+            let command = plan::Grant { origin, id: grant, recipient, terms: meta.terms, effect, case_key };
+            self.commit(operation, command).await?;
+            Ok(grant)
+        })
+        .await
     }
 
     /// Delivers what a grant opens: a stream for its recipient, on record before its first byte.
@@ -132,28 +136,31 @@ impl Session {
     ///
     /// Denied if the grant is revoked, not begun or ended; not found; corrupt; the storage's.
     pub async fn deliver(&self, grant: GrantId) -> Result<Delivery> {
-        // Syncing first makes a revocation by another process count before anything is sealed; the
-        // record's own plan decides.
-        let state = self.vault.ledger().sync().await?;
-        let row = self.grant_row(&state, grant).await?;
-        let head = self.vault.grant_head(grant, &row).await?;
-        let mut contents = Vec::new();
-        for (document, row) in self.versions_in(&state, grant, &row, head.meta.terms.terms.mode).await? {
-            contents.push(self.vault.version_head(document, &row, Extent::Whole).await?);
-        }
-        let operation = self.operation()?;
-        let parcel = Parcel::seal(&self.vault, &head, operation, contents)?;
-        let command = plan::Deliver {
-            origin: self.origin.clone(),
-            operation,
-            grant,
-            terms: head.meta.terms.terms,
-            effect: parcel.effect(),
-            documents: parcel.documents(),
-            bytes: parcel.bytes(),
-        };
-        self.commit(operation, command).await?;
-        Ok(Delivery::new(self.clone(), grant, parcel))
+        observe::operation("Session::deliver", (self.vault.id(), grant), async {
+            // Syncing first makes a revocation by another process count before anything is sealed; the
+            // record's own plan decides.
+            let state = self.vault.ledger().sync().await?;
+            let row = self.grant_row(&state, grant).await?;
+            let head = self.vault.grant_head(grant, &row).await?;
+            let mut contents = Vec::new();
+            for (document, row) in self.versions_in(&state, grant, &row, head.meta.terms.terms.mode).await? {
+                contents.push(self.vault.version_head(document, &row, Extent::Whole).await?);
+            }
+            let operation = self.operation()?;
+            let parcel = Parcel::seal(&self.vault, &head, operation, contents)?;
+            let command = plan::Deliver {
+                origin: self.origin.clone(),
+                operation,
+                grant,
+                terms: head.meta.terms.terms,
+                effect: parcel.effect(),
+                documents: parcel.documents(),
+                bytes: parcel.bytes(),
+            };
+            self.commit(operation, command).await?;
+            Ok(Delivery::new(self.clone(), grant, parcel))
+        })
+        .await
     }
 
     /// Ends a grant at once, running deliveries included; says what stays exposed.
@@ -180,22 +187,25 @@ impl Session {
     ///
     /// As [`Session::revoke`].
     pub async fn revoke_because(&self, grant: GrantId, reason: &str) -> Result<RevocationReport> {
-        within("the reason", reason, REASON_CAP)?;
-        let row = self.fresh_row(&RowKey::grant(grant)).await?;
-        let row = row.ok_or_else(|| Error::not_found(format!("grant {grant}")))?;
-        let case_key = self.vault.case_key(grant.scope().case()).await?;
-        let operation: OperationId = self.operation()?;
-        let (origin, reason) = (self.origin.clone(), reason.to_owned());
-        let committed =
-            self.commit(operation, plan::Revoke { origin, operation, grant, case_key, reason }).await?;
-        let state = self.vault.ledger().state();
-        let deliveries = self.deliveries(&state, grant).await?;
-        let exposed = match deliveries.last() {
-            None => Vec::new(),
-            Some(last) => self.exposed(&state, grant, &row, last.seq).await?,
-        };
-        let delivered = deliveries.iter().map(|delivery| delivery.time).collect();
-        Ok(RevocationReport { grant, revoked: committed.time, seq: committed.seq, delivered, exposed })
+        observe::operation("Session::revoke", (self.vault.id(), grant), async {
+            within("the reason", reason, REASON_CAP)?;
+            let row = self.fresh_row(&RowKey::grant(grant)).await?;
+            let row = row.ok_or_else(|| Error::not_found(format!("grant {grant}")))?;
+            let case_key = self.vault.case_key(grant.scope().case()).await?;
+            let operation: OperationId = self.operation()?;
+            let (origin, reason) = (self.origin.clone(), reason.to_owned());
+            let committed =
+                self.commit(operation, plan::Revoke { origin, operation, grant, case_key, reason }).await?;
+            let state = self.vault.ledger().state();
+            let deliveries = self.deliveries(&state, grant).await?;
+            let exposed = match deliveries.last() {
+                None => Vec::new(),
+                Some(last) => self.exposed(&state, grant, &row, last.seq).await?,
+            };
+            let delivered = deliveries.iter().map(|delivery| delivery.time).collect();
+            Ok(RevocationReport { grant, revoked: committed.time, seq: committed.seq, delivered, exposed })
+        })
+        .await
     }
 
     /// Versions that deliveries up to record `last` may have held.
@@ -225,21 +235,24 @@ impl Session {
     ///
     /// Not found; corrupt; the storage's.
     pub async fn who_can_open(&self, document: DocumentId) -> Result<WhoCanOpen> {
-        self.document_row(document).await?;
-        self.browse(Browsed::WhoCanOpen(document), 1).await?;
-        let state = self.vault.ledger().state();
-        let slots = slots_of(&self.vault.current_keyring().await?.keys);
-        let mut grants = Vec::new();
-        for scope in [Scope::Document(document), Scope::Case(document.case())] {
-            for row in self.vault.all_rows(&state, RowKey::grants(scope)).await? {
-                let grant = GrantId::new(scope, OperationId::from_bytes(row.key.child_id()));
-                let opener = self.opener(&state, grant, &row).await?;
-                if opener.revoked.is_none() || opener.deliveries > 0 {
-                    grants.push(opener);
+        observe::operation("Session::who_can_open", (self.vault.id(), document), async {
+            self.document_row(document).await?;
+            self.browse(Browsed::WhoCanOpen(document), 1).await?;
+            let state = self.vault.ledger().state();
+            let slots = slots_of(&self.vault.current_keyring().await?.keys);
+            let mut grants = Vec::new();
+            for scope in [Scope::Document(document), Scope::Case(document.case())] {
+                for row in self.vault.all_rows(&state, RowKey::grants(scope)).await? {
+                    let grant = GrantId::new(scope, OperationId::from_bytes(row.key.child_id()));
+                    let opener = self.opener(&state, grant, &row).await?;
+                    if opener.revoked.is_none() || opener.deliveries > 0 {
+                        grants.push(opener);
+                    }
                 }
             }
-        }
-        Ok(WhoCanOpen { slots, grants })
+            Ok(WhoCanOpen { slots, grants })
+        })
+        .await
     }
 
     /// Whether a grant and its case still stand, what others have committed included.

@@ -12,6 +12,7 @@ use crate::{
         checkpoint::Checkpoint,
         kept::{AUTHORITY_CAP, Kept, TOKEN_CAP, TOKENS_CAP, TimeToken, ascending, text_digest},
     },
+    observe,
     plan::{KeepCheckpoint, LogReading, ReadLog},
     storage::layout,
     verification::{self, KeptCheckpoint},
@@ -38,18 +39,21 @@ impl Session {
     ///
     /// It may be kept or not; [`Audit::checkpoints`](crate::Audit::checkpoints) tells.
     pub async fn keep_checkpoint(&self, note: &str, anchors: &[&dyn TimeAnchor]) -> Result<KeptCheckpoint> {
-        let ledger = self.vault.ledger();
-        let state = ledger.sync().await?;
-        let size = verification::check(ledger.pages(), &state, note).await?.size();
-        let kept = Kept { note: note.to_owned(), tokens: stamps(note, anchors).await? };
-        let object = kept.encode();
-        let effect = sha256(&[&object]);
-        ledger.put(&layout::checkpoint(size, &effect), object).await?;
-        let operation = self.operation()?;
-        let keep = KeepCheckpoint { origin: self.origin.clone(), operation, size, effect };
-        let committed = self.commit(operation, keep).await?;
-        let Kept { note, tokens } = kept;
-        Ok(KeptCheckpoint { seq: committed.seq, time: committed.time, operation, size, note, tokens })
+        observe::operation("Session::keep_checkpoint", self.vault.id(), async {
+            let ledger = self.vault.ledger();
+            let state = ledger.sync().await?;
+            let size = verification::check(ledger.pages(), &state, note).await?.size();
+            let kept = Kept { note: note.to_owned(), tokens: stamps(note, anchors).await? };
+            let object = kept.encode();
+            let effect = sha256(&[&object]);
+            ledger.put(&layout::checkpoint(size, &effect), object).await?;
+            let operation = self.operation()?;
+            let keep = KeepCheckpoint { origin: self.origin.clone(), operation, size, effect };
+            let committed = self.commit(operation, keep).await?;
+            let Kept { note, tokens } = kept;
+            Ok(KeptCheckpoint { seq: committed.seq, time: committed.time, operation, size, note, tokens })
+        })
+        .await
     }
 
     /// Writes every record up to now to `out` as JSON Lines (FORMAT §9.4), the checkpoint that covers them
@@ -67,7 +71,8 @@ impl Session {
     ///
     /// The export may be on record, and some of it written; without its last line it is none.
     pub async fn export_records(&self, out: &mut (dyn Write + Send)) -> Result<Checkpoint> {
-        self.export(Form::JsonLines, out).await
+        observe::operation("Session::export_records", self.vault.id(), self.export(Form::JsonLines, out))
+            .await
     }
 
     /// [`Session::export_records`] for people: a line of English a record, and the checkpoint.
@@ -80,7 +85,7 @@ impl Session {
     ///
     /// Likewise.
     pub async fn export_text(&self, out: &mut (dyn Write + Send)) -> Result<Checkpoint> {
-        self.export(Form::Text, out).await
+        observe::operation("Session::export_text", self.vault.id(), self.export(Form::Text, out)).await
     }
 
     async fn export(&self, form: Form, out: &mut (dyn Write + Send)) -> Result<Checkpoint> {

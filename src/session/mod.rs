@@ -38,6 +38,7 @@ use crate::{
         body::{ACTOR_CAP, PURPOSE_CAP, REQUEST_CAP},
         row::{Row, RowKey},
     },
+    observe,
     plan::Origin,
     vault::{SlotId, Vault},
 };
@@ -157,7 +158,12 @@ impl Session {
     ///
     /// The slot may be there or not: [`Vault::slots`] tells.
     pub async fn add_slot(&self, key: &dyn KeyWrap, label: &str) -> Result<SlotId> {
-        self.vault.add_slot(&self.origin, key, label).await
+        observe::operation(
+            "Session::add_slot",
+            self.vault.id(),
+            self.vault.add_slot(&self.origin, key, label),
+        )
+        .await
     }
 
     /// Takes a root key's slot away: it opens no keyring made from now on.
@@ -175,7 +181,12 @@ impl Session {
     ///
     /// The slot may be there or not: [`Vault::slots`] tells.
     pub async fn remove_slot(&self, slot: SlotId) -> Result<()> {
-        self.vault.remove_slot(&self.origin, slot).await
+        observe::operation(
+            "Session::remove_slot",
+            self.vault.id(),
+            self.vault.remove_slot(&self.origin, slot),
+        )
+        .await
     }
 
     /// Replaces a root key by another, whatever the size of the vault: one new keyring object.
@@ -191,7 +202,12 @@ impl Session {
     ///
     /// As [`Session::add_slot`].
     pub async fn rotate_root(&self, old: SlotId, key: &dyn KeyWrap) -> Result<SlotId> {
-        self.vault.rotate_root(&self.origin, old, key).await
+        observe::operation(
+            "Session::rotate_root",
+            self.vault.id(),
+            self.vault.rotate_root(&self.origin, old, key),
+        )
+        .await
     }
 
     /// Makes a fresh vault key, wraps every case's key under it and forgets the old one; gives the
@@ -206,7 +222,8 @@ impl Session {
     ///
     /// Both epochs stay until a later rotation; nothing is lost.
     pub async fn rotate_epoch(&self) -> Result<u64> {
-        self.vault.rotate_epoch(&self.origin).await
+        observe::operation("Session::rotate_epoch", self.vault.id(), self.vault.rotate_epoch(&self.origin))
+            .await
     }
 
     /// Gives the log fresh keys to sign commits and checkpoints with, from the next record on; the
@@ -226,7 +243,12 @@ impl Session {
     ///
     /// They may be replaced or not: [`Vault::pin`] tells, by the signing epoch in its text.
     pub async fn rotate_signing_keys(&self) -> Result<()> {
-        self.vault.rotate_signing_keys(&self.origin).await
+        observe::operation(
+            "Session::rotate_signing_keys",
+            self.vault.id(),
+            self.vault.rotate_signing_keys(&self.origin),
+        )
+        .await
     }
 
     pub(crate) fn origin(&self) -> &Origin {

@@ -6,6 +6,7 @@ use crate::{
     error::Result,
     ids::OperationId,
     log::{leaf::Kind, row::RowKey},
+    observe,
     plan::Browsed,
 };
 
@@ -41,13 +42,16 @@ impl Session {
     /// The question is itself a record: once it stands, a write that was under way before it can no
     /// longer follow the same head, so "not committed" is final.
     pub async fn outcome(&self, operation: OperationId) -> Result<Outcome> {
-        self.browse(Browsed::Outcome, 1).await?;
-        let row = self.row(&self.vault.ledger().state(), &RowKey::operation(operation)).await?;
-        Ok(match row.map(|row| (row.kind, row.seq, row.time, row.operation)) {
-            None => Outcome::NotCommitted,
-            Some((Kind::Condemned, _, _, by)) if by != operation => Outcome::NotCommitted,
-            Some((Kind::UploadAnnounced, ..)) => Outcome::Announced,
-            Some((kind, seq, time, _)) => Outcome::Committed { seq, kind, time },
+        observe::operation("Session::outcome", self.vault.id(), async {
+            self.browse(Browsed::Outcome, 1).await?;
+            let row = self.row(&self.vault.ledger().state(), &RowKey::operation(operation)).await?;
+            Ok(match row.map(|row| (row.kind, row.seq, row.time, row.operation)) {
+                None => Outcome::NotCommitted,
+                Some((Kind::Condemned, _, _, by)) if by != operation => Outcome::NotCommitted,
+                Some((Kind::UploadAnnounced, ..)) => Outcome::Announced,
+                Some((kind, seq, time, _)) => Outcome::Committed { seq, kind, time },
+            })
         })
+        .await
     }
 }

@@ -11,6 +11,7 @@ use crate::{
         leaf::{BodyForm, Kind, Leaf},
         row::RowKey,
     },
+    observe,
     plan::{Browsed, LogReading, ReadLog},
     receipt::{Disclosure, Opening, Receipt},
     vault::Extent,
@@ -60,7 +61,7 @@ impl Session {
     /// # }).unwrap();
     /// ```
     pub async fn receipt(&self, seq: u64, note: &str) -> Result<Receipt> {
-        self.receipt_with(seq, note, None).await
+        observe::operation("Session::receipt", self.vault.id(), self.receipt_with(seq, note, None)).await
     }
 
     /// [`Session::receipt`], with who did it and what for.
@@ -69,8 +70,11 @@ impl Session {
     ///
     /// As [`Session::receipt`]; invalid for the vault's first record, which nobody in the vault did.
     pub async fn receipt_with_actor(&self, seq: u64, note: &str) -> Result<Receipt> {
-        let disclosure = self.disclosure(seq).await?;
-        self.receipt_with(seq, note, Some(disclosure)).await
+        observe::operation("Session::receipt_with_actor", self.vault.id(), async {
+            let disclosure = self.disclosure(seq).await?;
+            self.receipt_with(seq, note, Some(disclosure)).await
+        })
+        .await
     }
 
     async fn receipt_with(&self, seq: u64, note: &str, disclosure: Option<Disclosure>) -> Result<Receipt> {

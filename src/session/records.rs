@@ -13,6 +13,7 @@ use crate::{
         record::AuditRecord,
         row::RowKey,
     },
+    observe,
     plan::{LogReading, ReadLog, Said},
     wire::{Malformed, Reader},
 };
@@ -78,27 +79,31 @@ impl Session {
     ///
     /// At most the reading is on record.
     pub async fn open_record(&self, seq: u64) -> Result<OpenedRecord> {
-        let ledger = self.vault.ledger();
-        if ledger.sync().await?.head.size <= seq {
-            return Err(Error::not_found(format!("record {seq}")));
-        }
-        let (origin, operation, range) = (self.origin.clone(), self.operation()?, seq..seq.saturating_add(1));
-        let what = LogReading::OneRecord;
-        self.commit(operation, ReadLog { origin, operation, what, range: range.clone() }).await?;
-        let mut opened = None;
-        let mut visit = |found: &Hashed, body: &[u8]| {
-            let outer = AuditRecord::open(self.vault.id(), ledger.audit(), &found.leaf, body);
-            let (record, inner) = outer.map_err(|OpenError| corrupt(seq))?;
-            opened = Some((record, found.leaf.clone(), inner));
-            Ok(())
-        };
-        ledger.records(&ledger.state(), range, &mut visit).await?;
-        let (record, leaf, inner) = opened.ok_or_else(|| corrupt(seq))?;
-        let personal = match inner.filter(|inner| !inner.is_empty()) {
-            Some(inner) => self.personal(&leaf, &inner).await?,
-            None => Personal::None,
-        };
-        Ok(OpenedRecord { record, personal })
+        observe::operation("Session::open_record", self.vault.id(), async {
+            let ledger = self.vault.ledger();
+            if ledger.sync().await?.head.size <= seq {
+                return Err(Error::not_found(format!("record {seq}")));
+            }
+            let (origin, operation, range) =
+                (self.origin.clone(), self.operation()?, seq..seq.saturating_add(1));
+            let what = LogReading::OneRecord;
+            self.commit(operation, ReadLog { origin, operation, what, range: range.clone() }).await?;
+            let mut opened = None;
+            let mut visit = |found: &Hashed, body: &[u8]| {
+                let outer = AuditRecord::open(self.vault.id(), ledger.audit(), &found.leaf, body);
+                let (record, inner) = outer.map_err(|OpenError| corrupt(seq))?;
+                opened = Some((record, found.leaf.clone(), inner));
+                Ok(())
+            };
+            ledger.records(&ledger.state(), range, &mut visit).await?;
+            let (record, leaf, inner) = opened.ok_or_else(|| corrupt(seq))?;
+            let personal = match inner.filter(|inner| !inner.is_empty()) {
+                Some(inner) => self.personal(&leaf, &inner).await?,
+                None => Personal::None,
+            };
+            Ok(OpenedRecord { record, personal })
+        })
+        .await
     }
 
     /// The inner layer of a record; that it was erased only on the word of the log.

@@ -6,6 +6,7 @@ use crate::{
     env,
     error::Result,
     ids::CaseId,
+    observe,
 };
 
 impl Session {
@@ -17,11 +18,14 @@ impl Session {
     ///
     /// Invalid; erased, or not found, for another case; no randomness; the storage's.
     pub async fn sign_request(&self, terms: RequestTerms) -> Result<SignedRequest> {
-        let ledger = self.vault.ledger();
-        let request = RequestId::from_bytes(env::random(ledger.entropy())?);
-        let secrets = self.request_secrets(terms.case, request).await?;
-        let key = self.vault.keyring().keys.delivery_key();
-        terms.sign(self.vault.id(), request, secrets, &key, (ledger.entropy(), ledger.now()))
+        observe::operation("Session::sign_request", (self.vault.id(), terms.case), async {
+            let ledger = self.vault.ledger();
+            let request = RequestId::from_bytes(env::random(ledger.entropy())?);
+            let secrets = self.secrets_of(terms.case, request).await?;
+            let key = self.vault.keyring().keys.delivery_key();
+            terms.sign(self.vault.id(), request, secrets, &key, (ledger.entropy(), ledger.now()))
+        })
+        .await
     }
 
     /// The secrets of a request for documents of `case`, for its [`Inbox`](crate::deposit::Inbox).
@@ -33,6 +37,15 @@ impl Session {
     ///
     /// Erased, or not found; the storage's.
     pub async fn request_secrets(&self, case: CaseId, request: RequestId) -> Result<RequestSecrets> {
+        observe::operation(
+            "Session::request_secrets",
+            (self.vault.id(), (case, request)),
+            self.secrets_of(case, request),
+        )
+        .await
+    }
+
+    async fn secrets_of(&self, case: CaseId, request: RequestId) -> Result<RequestSecrets> {
         let case_key = self.vault.case_key(case).await?;
         Ok(RequestSecrets::derive(&case_key, self.vault.id(), case, request))
     }

@@ -10,6 +10,7 @@ use crate::{
         row::{Row, RowKey},
         topic::{self, TOPIC_CAP},
     },
+    observe,
     plan::{Browsed, CLAIM_CAP, Follows, MakeStatement, PAYLOAD_CAP, Said},
     secret::SecretBytes,
     wire::Malformed,
@@ -173,10 +174,13 @@ impl Session {
     /// # }).unwrap();
     /// ```
     pub async fn make_statement(&self, case: CaseId, statement: NewStatement) -> Result<MadeStatement> {
-        let command = self.statement(case, statement).await?;
-        let id = command.operation;
-        let committed = self.commit(id, command).await?;
-        Ok(MadeStatement { id, seq: committed.seq, time: committed.time })
+        observe::operation("Session::make_statement", (self.vault.id(), case), async {
+            let command = self.statement(case, statement).await?;
+            let id = command.operation;
+            let committed = self.commit(id, command).await?;
+            Ok(MadeStatement { id, seq: committed.seq, time: committed.time })
+        })
+        .await
     }
 
     /// The command that makes a statement.
@@ -196,12 +200,15 @@ impl Session {
     /// Not found or erased for the case; corrupt; the storage's. If the look cannot be put on record, nothing is
     /// released.
     pub async fn newest_statement(&self, case: CaseId) -> Result<Option<Statement>> {
-        self.known_case_key(case).await?;
-        self.browse(Browsed::Statements(Some(case)), 1).await?;
-        match self.row(&self.vault.ledger().state(), &RowKey::newest_statement(case)).await? {
-            Some(row) => self.read_statement(case, &row).await.map(Some),
-            None => Ok(None),
-        }
+        observe::operation("Session::newest_statement", (self.vault.id(), case), async {
+            self.known_case_key(case).await?;
+            self.browse(Browsed::Statements(Some(case)), 1).await?;
+            match self.row(&self.vault.ledger().state(), &RowKey::newest_statement(case)).await? {
+                Some(row) => self.read_statement(case, &row).await.map(Some),
+                None => Ok(None),
+            }
+        })
+        .await
     }
 
     /// One statement about a case.
@@ -210,13 +217,16 @@ impl Session {
     ///
     /// Not found if there is no such statement about this case; as [`Session::newest_statement`].
     pub async fn one_statement(&self, case: CaseId, id: OperationId) -> Result<Statement> {
-        self.known_case_key(case).await?;
-        self.browse(Browsed::Statements(Some(case)), 1).await?;
-        let missing = || Error::not_found(format!("statement {id} about case {case}"));
-        let state = self.vault.ledger().state();
-        let made = self.row(&state, &RowKey::operation(id)).await?.ok_or_else(missing)?;
-        let row = self.row(&state, &RowKey::statement(case, made.seq)).await?;
-        self.read_statement(case, &row.filter(|row| row.operation == id).ok_or_else(missing)?).await
+        observe::operation("Session::one_statement", (self.vault.id(), case), async {
+            self.known_case_key(case).await?;
+            self.browse(Browsed::Statements(Some(case)), 1).await?;
+            let missing = || Error::not_found(format!("statement {id} about case {case}"));
+            let state = self.vault.ledger().state();
+            let made = self.row(&state, &RowKey::operation(id)).await?.ok_or_else(missing)?;
+            let row = self.row(&state, &RowKey::statement(case, made.seq)).await?;
+            self.read_statement(case, &row.filter(|row| row.operation == id).ok_or_else(missing)?).await
+        })
+        .await
     }
 
     /// A page of the statements about a case, the newest first, from record `start` on downwards.
@@ -225,11 +235,14 @@ impl Session {
     ///
     /// As [`Session::newest_statement`].
     pub async fn statements(&self, case: CaseId, start: Option<u64>) -> Result<StatementPage<u64>> {
-        self.known_case_key(case).await?;
-        let from = start.map_or(RowKey::statements(case), |seq| RowKey::statement(case, seq));
-        let read = |row: Row| async move { self.read_statement(case, &row).await };
-        let (statements, next) = self.page(&from, Browsed::Statements(Some(case)), read).await?;
-        Ok(StatementPage { statements, next: next.map(|row| row.seq) })
+        observe::operation("Session::statements", (self.vault.id(), case), async {
+            self.known_case_key(case).await?;
+            let from = start.map_or(RowKey::statements(case), |seq| RowKey::statement(case, seq));
+            let read = |row: Row| async move { self.read_statement(case, &row).await };
+            let (statements, next) = self.page(&from, Browsed::Statements(Some(case)), read).await?;
+            Ok(StatementPage { statements, next: next.map(|row| row.seq) })
+        })
+        .await
     }
 
     /// A page of the newest statements about all cases that have one, by case, from `start` on; those of erased
@@ -239,17 +252,20 @@ impl Session {
     ///
     /// As [`Session::cases`].
     pub async fn newest_statements(&self, start: Option<CaseId>) -> Result<StatementPage<CaseId>> {
-        let from = start.map_or(RowKey::newest_statements(), RowKey::newest_statement);
-        let case_of = |row: &Row| CaseId::from_bytes(row.key.child_id());
-        let read = |row: Row| async move {
-            match self.read_statement(case_of(&row), &row).await {
-                Err(error) if error.kind() == ErrorKind::Erased => Ok(None),
-                read => read.map(Some),
-            }
-        };
-        let (read, next) = self.page(&from, Browsed::Statements(None), read).await?;
-        let statements = read.into_iter().flatten().collect();
-        Ok(StatementPage { statements, next: next.as_ref().map(case_of) })
+        observe::operation("Session::newest_statements", self.vault.id(), async {
+            let from = start.map_or(RowKey::newest_statements(), RowKey::newest_statement);
+            let case_of = |row: &Row| CaseId::from_bytes(row.key.child_id());
+            let read = |row: Row| async move {
+                match self.read_statement(case_of(&row), &row).await {
+                    Err(error) if error.kind() == ErrorKind::Erased => Ok(None),
+                    read => read.map(Some),
+                }
+            };
+            let (read, next) = self.page(&from, Browsed::Statements(None), read).await?;
+            let statements = read.into_iter().flatten().collect();
+            Ok(StatementPage { statements, next: next.as_ref().map(case_of) })
+        })
+        .await
     }
 
     async fn read_statement(&self, case: CaseId, row: &Row) -> Result<Statement> {

@@ -21,7 +21,7 @@ use crate::{
     error::{Error, Result},
     grant::SealedTerms,
     ids::{CaseId, DocumentId, GrantId, OperationId, VaultId, VersionId},
-    padding,
+    observe, padding,
     secret::{Secret, SecretBytes},
     session::Session,
     vault::{GrantHead, Vault, VersionHead},
@@ -252,6 +252,10 @@ impl Delivery {
     /// Denied once the grant is revoked, erased once its case is, which is looked for every 64 MiB or 30
     /// seconds; corrupt; the storage's.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        observe::operation("Delivery::next", (self.session.vault().id(), self.grant), self.give()).await
+    }
+
+    async fn give(&mut self) -> Result<Option<Bytes>> {
         self.check_grant().await?;
         if self.ready.is_empty() {
             self.advance().await?;
@@ -268,11 +272,14 @@ impl Delivery {
     ///
     /// As [`Delivery::next`].
     pub async fn collect(mut self) -> Result<Bytes> {
-        let mut all = Vec::new();
-        while let Some(bytes) = self.next().await? {
-            all.extend_from_slice(&bytes);
-        }
-        Ok(all.into())
+        observe::operation("Delivery::collect", (self.session.vault().id(), self.grant), async {
+            let mut all = Vec::new();
+            while let Some(bytes) = self.give().await? {
+                all.extend_from_slice(&bytes);
+            }
+            Ok(all.into())
+        })
+        .await
     }
 
     async fn check_grant(&mut self) -> Result<()> {

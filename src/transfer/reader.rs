@@ -14,7 +14,8 @@ use crate::{
     crypto::{chunked::OpenError, pieces},
     document::{ContentDigest, Page},
     error::{Error, ErrorKind, Result},
-    ids::{DocumentId, VersionId},
+    ids::{DocumentId, VaultId, VersionId},
+    observe,
     secret::SecretBytes,
 };
 
@@ -126,6 +127,10 @@ impl Reader {
     /// Every byte belongs to the content digest that the log commits to: whoever holds the version's key
     /// and the storage can exchange none.
     pub async fn range(&self, range: Range<u64>) -> Result<Bytes> {
+        observe::operation("Reader::range", self.subject(), self.slice(range)).await
+    }
+
+    pub(crate) async fn slice(&self, range: Range<u64>) -> Result<Bytes> {
         if range.start > range.end || range.end > self.len() {
             return Err(Error::invalid(format!(
                 "the range {}..{} is not within the content's {} bytes",
@@ -145,15 +150,19 @@ impl Reader {
     /// Corrupt, from then on for ever; erased, if the case was meanwhile; the storage's, after which it can be
     /// called again. What came before belongs to the content digest.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
-        let Some((page, part)) = self.at()? else { return Ok(None) };
-        let sealed = self.fetched().await?;
-        let mut content = self.buffer((page, part))?;
-        let len = content_len(self.source.page(page)?, part).map_err(|OpenError| self.source.corrupt())?;
-        self.open((page, part), &sealed, &mut content)?;
-        content.truncate(len);
-        let content = release(content);
-        self.given.push_back(content.clone());
-        Ok(Some(content))
+        observe::operation("Reader::next", self.subject(), async {
+            let Some((page, part)) = self.at()? else { return Ok(None) };
+            let sealed = self.fetched().await?;
+            let mut content = self.buffer((page, part))?;
+            let len =
+                content_len(self.source.page(page)?, part).map_err(|OpenError| self.source.corrupt())?;
+            self.open((page, part), &sealed, &mut content)?;
+            content.truncate(len);
+            let content = release(content);
+            self.given.push_back(content.clone());
+            Ok(Some(content))
+        })
+        .await
     }
 
     /// Fetches the first parts, as stored. What comes of it is seen when they are opened.
@@ -185,6 +194,10 @@ impl Reader {
         }
         content.truncate(filled);
         Ok(release(content))
+    }
+
+    fn subject(&self) -> (VaultId, DocumentId) {
+        (self.source.head().id.vault, self.document())
     }
 
     /// The part that is next; none at the end.

@@ -7,9 +7,10 @@ use super::token::Target;
 use crate::{
     document::{ContentDigest, SealedPage, VersionMeta},
     error::Result,
-    ids::{CaseId, DocumentId, VersionId},
+    ids::{CaseId, DocumentId, VaultId, VersionId},
     ledger::Command,
     log::Hash,
+    observe,
     plan::Store,
     session::{MadeStatement, NewStatement, Session, Stored},
 };
@@ -74,7 +75,7 @@ impl SealedUpload {
     ///
     /// The version may be stored or not, whole or not at all: [`Session::outcome`] tells.
     pub async fn publish(&self) -> Result<Stored> {
-        self.commit(None).await
+        observe::operation("SealedUpload::publish", self.subject(), self.commit(None)).await
     }
 
     /// [`SealedUpload::publish`], with a statement about the case: both stand in the log, the statement right
@@ -89,17 +90,24 @@ impl SealedUpload {
     ///
     /// As [`SealedUpload::publish`].
     pub async fn publish_stating(&self, statement: NewStatement) -> Result<(Stored, MadeStatement)> {
-        let command = self.session.statement(self.case(), statement).await?;
-        let id = command.operation;
-        let stored = self.commit(Some(Arc::new(command))).await?;
-        Ok((stored, MadeStatement { id, seq: stored.seq.saturating_add(1), time: stored.time }))
+        observe::operation("SealedUpload::publish_stating", self.subject(), async {
+            let command = self.session.statement(self.case(), statement).await?;
+            let id = command.operation;
+            let stored = self.commit(Some(Arc::new(command))).await?;
+            Ok((stored, MadeStatement { id, seq: stored.seq.saturating_add(1), time: stored.time }))
+        })
+        .await
+    }
+
+    fn subject(&self) -> (VaultId, DocumentId) {
+        (self.session.vault().id(), self.document())
     }
 
     fn case(&self) -> CaseId {
         self.target.head.case
     }
 
-    async fn commit(&self, statement: Option<Arc<dyn Command>>) -> Result<Stored> {
+    pub(super) async fn commit(&self, statement: Option<Arc<dyn Command>>) -> Result<Stored> {
         let (document, operation) = (self.target.document(), self.target.operation());
         let store: Arc<dyn Command> = Arc::new(Store {
             origin: self.session.origin().clone(),

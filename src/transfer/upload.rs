@@ -22,6 +22,8 @@ use crate::{
     env::random,
     error::{Error, Result},
     head::INLINE_CAP,
+    ids::{DocumentId, VaultId},
+    observe,
     padding::padme,
     session::{Session, Stored},
     storage::layout,
@@ -155,7 +157,11 @@ impl Upload {
     /// # Cancellation
     ///
     /// Some of the bytes may be taken: drop the upload and resume it by its token.
-    pub async fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        observe::operation("Upload::write", self.subject(), self.take(bytes)).await
+    }
+
+    pub(crate) async fn take(&mut self, mut bytes: &[u8]) -> Result<()> {
         self.check_usable()?;
         while !bytes.is_empty() {
             let room = PART_USIZE.saturating_sub(self.page.draft.len());
@@ -184,11 +190,14 @@ impl Upload {
     ///
     /// As [`Upload::write`].
     pub async fn next_page(&mut self) -> Result<()> {
-        if self.pages.len() + 1 >= PAGES_CAP {
-            return Err(Error::invalid(format!("a version has at most {PAGES_CAP} pages")));
-        }
-        self.check_usable()?;
-        self.close_page().await
+        observe::operation("Upload::next_page", self.subject(), async {
+            if self.pages.len() + 1 >= PAGES_CAP {
+                return Err(Error::invalid(format!("a version has at most {PAGES_CAP} pages")));
+            }
+            self.check_usable()?;
+            self.close_page().await
+        })
+        .await
     }
 
     /// Ends the upload: from here on the version is there, for everyone.
@@ -203,7 +212,7 @@ impl Upload {
     ///
     /// The version may be stored or not, whole or not at all: [`Session::outcome`] tells.
     pub async fn finish(self) -> Result<Stored> {
-        self.seal().await?.publish().await
+        observe::operation("Upload::finish", self.subject(), self.complete()).await
     }
 
     /// Writes all that the version consists of, and leaves it invisible until [`SealedUpload::publish`]
@@ -216,7 +225,15 @@ impl Upload {
     /// # Cancellation
     ///
     /// The version is not stored; the upload can be resumed by its token.
-    pub async fn seal(mut self) -> Result<SealedUpload> {
+    pub async fn seal(self) -> Result<SealedUpload> {
+        observe::operation("Upload::seal", self.subject(), self.close()).await
+    }
+
+    pub(crate) async fn complete(self) -> Result<Stored> {
+        self.close().await?.commit(None).await
+    }
+
+    async fn close(mut self) -> Result<SealedUpload> {
         self.check_usable()?;
         if let Some(sealed) = self.inline_page()? {
             let attempt = self.attempt;
@@ -226,22 +243,8 @@ impl Upload {
         self.seal_head(&[]).await
     }
 
-    /// Gives the upload up, for whoever else goes on with it too, and deletes its parts.
-    ///
-    /// # Errors
-    ///
-    /// Denied if it was finished or given up already; the storage's: what stays is removed by garbage
-    /// collection.
-    ///
-    /// # Cancellation
-    ///
-    /// As for an error.
-    pub async fn abort(mut self) -> Result<()> {
-        // What is being stored would come back after its deletion; whether it succeeds is no matter.
-        for mut storing in core::mem::take(&mut self.storing) {
-            let _ = storing.finish().await;
-        }
-        self.session.give_up(self.target.head.case, self.target.operation()).await
+    fn subject(&self) -> (VaultId, DocumentId) {
+        (self.session.vault().id(), self.target.document())
     }
 
     fn check_usable(&self) -> Result<()> {

@@ -28,7 +28,8 @@ pub(super) async fn create(
     options: VaultOptions,
 ) -> Result<Vault> {
     let entropy = options.entropy.clone();
-    if !storage.list(layout::LOG, None, 1).await?.is_empty() {
+    let pages = Pages::new(storage);
+    if !pages.storage().list(layout::LOG, None, 1).await?.is_empty() {
         return Err(Error::invalid("this storage holds a vault already: open it with its pin"));
     }
     let id = VaultId::from_bytes(random(&*entropy)?);
@@ -45,7 +46,6 @@ pub(super) async fn create(
     };
     let statement = statement.encode();
     let state = State::empty(id, LogKey::first(keys.commit_key().verifying_key()));
-    let pages = Pages::new(storage);
     let loaded = LoadedKeyring::new(digest, keys);
     let vault = Vault::assemble(pages, state, loaded, root, options, Freshness::FreshByPin)?;
     vault.ledger().put(&layout::keyring(&digest), object).await?;

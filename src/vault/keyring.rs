@@ -11,6 +11,7 @@ use crate::{
     keyring::{EPOCH_CAP, Keyring, LABEL_CAP, SLOT_CAP, kind_from_code},
     keys::{KeyWrap, SlotKind},
     log::{leaf::Kind, row::RowKey},
+    observe,
     plan::{ChangeKeyring, KeyringChange, Origin},
     storage::layout,
 };
@@ -50,8 +51,11 @@ impl Vault {
     ///
     /// As [`Vault::sync`].
     pub async fn slots(&self) -> Result<Vec<SlotInfo>> {
-        self.ledger().sync().await?;
-        Ok(slots_of(&self.current_keyring().await?.keys))
+        observe::operation("Vault::slots", self.id(), async {
+            self.ledger().sync().await?;
+            Ok(slots_of(&self.current_keyring().await?.keys))
+        })
+        .await
     }
 
     /// The keyring that the log names now, loaded anew if it was changed.

@@ -29,6 +29,7 @@ use crate::{
     ids::VaultId,
     keys::KeyWrap,
     ledger::{self, Command, Committed, Ledger, LedgerParts, Pages, State, Trusted},
+    observe,
     pin::{Freshness, Pin},
     recipient::Sender,
     session::SessionBuilder,
@@ -107,9 +108,12 @@ impl Vault {
         key: Arc<dyn KeyWrap>,
         options: VaultOptions,
     ) -> Result<Self> {
-        let vault = genesis::create(storage, key, options).await?;
-        vault.save_pin().await?;
-        Ok(vault)
+        observe::operation("Vault::create", (), async {
+            let vault = genesis::create(storage, key, options).await?;
+            vault.save_pin().await?;
+            Ok(vault)
+        })
+        .await
     }
 
     /// Opens the vault that `pin` names, at least as new as `pin` saw it.
@@ -134,9 +138,12 @@ impl Vault {
         pin: &Pin,
         options: VaultOptions,
     ) -> Result<Self> {
-        let pages = Pages::new(storage);
-        let (state, loaded) = genesis::load(&Trusted::from(pin), &pages, &*key).await?;
-        Self::assemble(pages, state, loaded, key, options, Freshness::FreshByPin)
+        observe::operation("Vault::open", pin.vault(), async {
+            let pages = Pages::new(storage);
+            let (state, loaded) = genesis::load(&Trusted::from(pin), &pages, &*key).await?;
+            Self::assemble(pages, state, loaded, key, options, Freshness::FreshByPin)
+        })
+        .await
     }
 
     /// Opens whatever vault the storage shows, for when the pin is lost.
@@ -154,10 +161,13 @@ impl Vault {
         key: Arc<dyn KeyWrap>,
         options: VaultOptions,
     ) -> Result<Self> {
-        let pages = Pages::new(storage);
-        let (claimed, _) = ledger::claimed(&**pages.storage()).await?;
-        let (state, loaded) = genesis::load(&claimed, &pages, &*key).await?;
-        Self::assemble(pages, state, loaded, key, options, Freshness::Unverified)
+        observe::operation("Vault::open_unpinned", (), async {
+            let pages = Pages::new(storage);
+            let (claimed, _) = ledger::claimed(&**pages.storage()).await?;
+            let (state, loaded) = genesis::load(&claimed, &pages, &*key).await?;
+            Self::assemble(pages, state, loaded, key, options, Freshness::Unverified)
+        })
+        .await
     }
 
     fn assemble(
@@ -236,9 +246,12 @@ impl Vault {
     ///
     /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt); the storage's.
     pub async fn sync(&self) -> Result<Pin> {
-        self.0.ledger.sync().await?;
-        self.save_pin().await?;
-        Ok(self.pin())
+        observe::operation("Vault::sync", self.id(), async {
+            self.0.ledger.sync().await?;
+            self.save_pin().await?;
+            Ok(self.pin())
+        })
+        .await
     }
 
     pub(crate) fn ledger(&self) -> &Arc<Ledger> {

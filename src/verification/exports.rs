@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{KeptCheckpoint, LogReader};
-use crate::{error::Result, log::checkpoint::Checkpoint};
+use crate::{error::Result, export, log::checkpoint::Checkpoint, observe};
 
 impl LogReader {
     /// Writes the records that the checkpoint `note` is about into `folder`, as a static log of
@@ -28,7 +28,12 @@ impl LogReader {
     /// Some files may be there, and a file may be half written beside its name; the next export
     /// completes them.
     pub async fn export_tiles(&self, folder: impl AsRef<Path>, note: &str) -> Result<Checkpoint> {
-        crate::export::tiles(&self.pages, &self.state, note, folder.as_ref()).await
+        observe::operation(
+            "LogReader::export_tiles",
+            self.vault(),
+            export::tiles(&self.pages, &self.state, note, folder.as_ref()),
+        )
+        .await
     }
 
     /// [`LogReader::export_tiles`] for a kept checkpoint, and the tokens of time authorities with it:
@@ -43,8 +48,12 @@ impl LogReader {
     ///
     /// As [`LogReader::export_tiles`]; `checkpoint.tokens` comes last.
     pub async fn export_kept(&self, folder: impl AsRef<Path>, kept: &KeptCheckpoint) -> Result<Checkpoint> {
-        let checkpoint = self.export_tiles(folder.as_ref(), &kept.note).await?;
-        crate::export::tokens(&kept.tokens, folder.as_ref()).await?;
-        Ok(checkpoint)
+        let folder = folder.as_ref();
+        observe::operation("LogReader::export_kept", self.vault(), async {
+            let checkpoint = export::tiles(&self.pages, &self.state, &kept.note, folder).await?;
+            export::tokens(&kept.tokens, folder).await?;
+            Ok(checkpoint)
+        })
+        .await
     }
 }

@@ -1,12 +1,62 @@
 //! Receipts: one record under one checkpoint (FORMAT §10.1), and what witnesses vouch for.
 
-use super::checkpoints::{check, checkpoint_key, statement};
+use super::{
+    LogReader,
+    checkpoints::{check, checkpoint_key, statement},
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     ledger::{Pages, State, Tree},
-    log::{Hash, commit::Hashed, trust::TrustPolicy, verifier_key::VerifierKey},
+    log::{Hash, commit::Hashed, request::WitnessRequest, trust::TrustPolicy, verifier_key::VerifierKey},
+    observe,
     pin::Freshness,
 };
+
+impl LogReader {
+    /// What asks a witness, which has cosigned the first `old` records, to cosign the checkpoint `note`
+    /// (c2sp.org/tlog-witness).
+    ///
+    /// # Errors
+    ///
+    /// Invalid if the checkpoint is about fewer records; as [`LogReader::receipt`].
+    pub async fn witness_request(&self, old: u64, note: &str) -> Result<WitnessRequest> {
+        observe::operation("LogReader::witness_request", self.vault(), async {
+            let proof = extend(&self.pages, &self.state, old, note).await?;
+            WitnessRequest::new(old, proof, note)
+        })
+        .await
+    }
+
+    /// How fresh the log is by the witnesses that have cosigned the checkpoint `note`.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt if `policy` does not believe the checkpoint; the storage's. A log that ends before it, or
+    /// is another one, is no error here: the answer says so.
+    pub async fn freshness(&self, note: &str, policy: &TrustPolicy) -> Result<Freshness> {
+        observe::operation(
+            "LogReader::freshness",
+            self.vault(),
+            freshness(&self.pages, &self.state, note, policy),
+        )
+        .await
+    }
+
+    /// The keys that have signed the log's checkpoints, one for each signing epoch: the `log` lines of a
+    /// [`TrustPolicy`].
+    ///
+    /// # Errors
+    ///
+    /// Corrupt; the storage's.
+    ///
+    /// # Security
+    ///
+    /// They are what the log states: as good as the pin that it was opened by.
+    pub async fn verifier_keys(&self) -> Result<Vec<VerifierKey>> {
+        observe::operation("LogReader::verifier_keys", self.vault(), verifier_keys(&self.pages, &self.state))
+            .await
+    }
+}
 
 /// Record `seq`, and the proof that it is in the tree of the checkpoint `note`.
 ///
@@ -33,7 +83,7 @@ pub(crate) async fn prove(pages: &Pages, state: &State, seq: u64, note: &str) ->
 /// # Errors
 ///
 /// Invalid if the checkpoint is about fewer records; as [`check`].
-pub(crate) async fn extend(pages: &Pages, state: &State, old: u64, note: &str) -> Result<Vec<Hash>> {
+async fn extend(pages: &Pages, state: &State, old: u64, note: &str) -> Result<Vec<Hash>> {
     let new = check(pages, state, note).await?.size();
     if old > new {
         return Err(Error::invalid(format!("{old} records are not part of a checkpoint of {new}")));
@@ -46,12 +96,7 @@ pub(crate) async fn extend(pages: &Pages, state: &State, old: u64, note: &str) -
 /// # Errors
 ///
 /// Corrupt if the policy does not believe the checkpoint; the storage's.
-pub(crate) async fn freshness(
-    pages: &Pages,
-    state: &State,
-    note: &str,
-    policy: &TrustPolicy,
-) -> Result<Freshness> {
+async fn freshness(pages: &Pages, state: &State, note: &str, policy: &TrustPolicy) -> Result<Freshness> {
     let checked = policy.check(note).map_err(|error| {
         Error::new(ErrorKind::Corrupt, "the policy does not believe the checkpoint").caused(error)
     })?;
@@ -71,7 +116,7 @@ pub(crate) async fn freshness(
 /// # Errors
 ///
 /// Corrupt; the storage's.
-pub(crate) async fn verifier_keys(pages: &Pages, state: &State) -> Result<Vec<VerifierKey>> {
+async fn verifier_keys(pages: &Pages, state: &State) -> Result<Vec<VerifierKey>> {
     let statement = statement(pages, state).await?;
     let mut keys = Vec::new();
     for epoch in 1..=state.log_key.epoch {

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     env::{Clock, SystemClock},
     error::{Error, Result},
+    observe,
     recipient::Sender,
     storage::Storage,
     wire::Malformed,
@@ -72,7 +73,7 @@ impl Carrier {
     /// The carrier with this key, for the requests of the vault that `sender` is.
     #[must_use]
     pub fn new(storage: impl Storage, key: CarrierKey, sender: Sender) -> Self {
-        Self { storage: Arc::new(storage), key, sender, clock: Arc::new(SystemClock) }
+        Self { storage: observe::storage(Arc::new(storage)), key, sender, clock: Arc::new(SystemClock) }
     }
 
     /// The same with another clock.
@@ -93,12 +94,19 @@ impl Carrier {
     ///
     /// It may be published or not; publish it again.
     pub async fn publish(&self, descriptor: Bytes) -> Result<RequestId> {
-        let request = Descriptor::verify(&descriptor, &self.sender)?;
-        if *request.carrier() != self.key.public() {
-            return Err(Error::denied("the request is for another carrier"));
-        }
-        let kept = settle(&*self.storage, &objects::request(request.request()), &descriptor).await?;
-        if kept == descriptor { Ok(request.request()) } else { Err(Error::corrupt("the published request")) }
+        observe::operation("Carrier::publish", (), async {
+            let request = Descriptor::verify(&descriptor, &self.sender)?;
+            if *request.carrier() != self.key.public() {
+                return Err(Error::denied("the request is for another carrier"));
+            }
+            let kept = settle(&*self.storage, &objects::request(request.request()), &descriptor).await?;
+            if kept == descriptor {
+                Ok(request.request())
+            } else {
+                Err(Error::corrupt("the published request"))
+            }
+        })
+        .await
     }
 
     /// The descriptor of a request, as it was published: what a link's page shows to its client.
@@ -107,7 +115,10 @@ impl Carrier {
     ///
     /// [`Refusal::Unknown`]; the storage's.
     pub async fn descriptor(&self, request: RequestId) -> Answer<Bytes> {
-        Ok(self.published(request).await?.to_bytes())
+        observe::operation("Carrier::descriptor", request, async {
+            Ok(self.published(request).await?.to_bytes())
+        })
+        .await
     }
 
     /// Takes a part in, durably: answered, it may be forgotten by its sender. Sent again it is answered as before.
@@ -120,24 +131,27 @@ impl Carrier {
     ///
     /// The part may be stored or not; send it again.
     pub async fn receive(&self, part: Bytes) -> Answer<HeldPart> {
-        let part = Part::parse(part).map_err(|Malformed| Refusal::Malformed)?;
-        let PartStart { request, deposit, place, .. } = part.start;
-        let descriptor = self.published(request).await?;
-        let caps = descriptor.caps(deposit).filter(|caps| part.is_within(caps)).ok_or(Refusal::Caps)?;
-        if !part.start.is_signed(&descriptor) {
-            return Err(Refusal::Signature.into());
-        }
-        let key = objects::part(request, deposit, place.page, place.part);
-        if let Some(held) = self.held_part(request, deposit, (place.page, place.part)).await? {
-            return same(held, &part.start);
-        }
-        self.still_takes(&descriptor).await?;
-        if self.storage.read(&objects::manifest(request, deposit), Some(0..0)).await?.is_some() {
-            return Err(Refusal::Finished.into());
-        }
-        self.begin(&descriptor, deposit, caps).await?;
-        let kept = settle(&*self.storage, &key, &part.bytes).await?;
-        same(PartStart::parse(&kept).map_err(|Malformed| Error::corrupt(&key))?, &part.start)
+        observe::operation("Carrier::receive", (), async {
+            let part = Part::parse(part).map_err(|Malformed| Refusal::Malformed)?;
+            let PartStart { request, deposit, place, .. } = part.start;
+            let descriptor = self.published(request).await?;
+            let caps = descriptor.caps(deposit).filter(|caps| part.is_within(caps)).ok_or(Refusal::Caps)?;
+            if !part.start.is_signed(&descriptor) {
+                return Err(Refusal::Signature.into());
+            }
+            let key = objects::part(request, deposit, place.page, place.part);
+            if let Some(held) = self.held_part(request, deposit, (place.page, place.part)).await? {
+                return same(held, &part.start);
+            }
+            self.still_takes(&descriptor).await?;
+            if self.storage.read(&objects::manifest(request, deposit), Some(0..0)).await?.is_some() {
+                return Err(Refusal::Finished.into());
+            }
+            self.begin(&descriptor, deposit, caps).await?;
+            let kept = settle(&*self.storage, &key, &part.bytes).await?;
+            same(PartStart::parse(&kept).map_err(|Malformed| Error::corrupt(&key))?, &part.start)
+        })
+        .await
     }
 
     /// Takes the manifest that completes a deposit, and gives the promise, which is the deposit's commit. Sent
@@ -151,29 +165,32 @@ impl Carrier {
     ///
     /// The deposit may be complete or not; send the manifest again.
     pub async fn finish(&self, manifest: Bytes) -> Answer<Bytes> {
-        let parsed = Manifest::parse(&manifest).map_err(|Malformed| Refusal::Malformed)?;
-        let (request, deposit) = (parsed.outline.request, parsed.outline.deposit);
-        let descriptor = self.published(request).await?;
-        let caps = descriptor.caps(deposit).ok_or(Refusal::Caps)?;
-        if !parsed.is_signed(&descriptor) {
-            return Err(Refusal::Signature.into());
-        }
-        if let Some((promise, bytes)) = self.promised(&descriptor, deposit).await? {
-            return if *promise.manifest_digest() == parsed.digest() {
-                Ok(bytes)
-            } else {
-                Err(Refusal::Conflict.into())
-            };
-        }
-        self.still_takes(&descriptor).await?;
-        self.begin(&descriptor, deposit, caps).await?;
-        let sealed_bytes = self.complete(&parsed, caps).await?;
-        if settle(&*self.storage, &objects::manifest(request, deposit), &manifest).await? != manifest {
-            return Err(Refusal::Conflict.into());
-        }
-        let promise =
-            Promise::make(&descriptor, &parsed, sealed_bytes, self.clock.now(), self.key.signing_key());
-        self.commit(&descriptor, &promise, caps).await
+        observe::operation("Carrier::finish", (), async {
+            let parsed = Manifest::parse(&manifest).map_err(|Malformed| Refusal::Malformed)?;
+            let (request, deposit) = (parsed.outline.request, parsed.outline.deposit);
+            let descriptor = self.published(request).await?;
+            let caps = descriptor.caps(deposit).ok_or(Refusal::Caps)?;
+            if !parsed.is_signed(&descriptor) {
+                return Err(Refusal::Signature.into());
+            }
+            if let Some((promise, bytes)) = self.promised(&descriptor, deposit).await? {
+                return if *promise.manifest_digest() == parsed.digest() {
+                    Ok(bytes)
+                } else {
+                    Err(Refusal::Conflict.into())
+                };
+            }
+            self.still_takes(&descriptor).await?;
+            self.begin(&descriptor, deposit, caps).await?;
+            let sealed_bytes = self.complete(&parsed, caps).await?;
+            if settle(&*self.storage, &objects::manifest(request, deposit), &manifest).await? != manifest {
+                return Err(Refusal::Conflict.into());
+            }
+            let promise =
+                Promise::make(&descriptor, &parsed, sealed_bytes, self.clock.now(), self.key.signing_key());
+            self.commit(&descriptor, &promise, caps).await
+        })
+        .await
     }
 
     /// What this carrier has of a deposit: where a client goes on after a lost connection, and finds its answer.
@@ -182,25 +199,28 @@ impl Carrier {
     ///
     /// [`Refusal::Unknown`]; the storage's.
     pub async fn held(&self, request: RequestId, deposit: DepositId) -> Answer<Held> {
-        let descriptor = self.published(request).await?;
-        let promise = self.promised(&descriptor, deposit).await?.map(|(_, bytes)| bytes);
-        let prefix = objects::parts(request, deposit);
-        let (mut parts, mut after) = (Vec::new(), None);
-        loop {
-            let keys = self.storage.list(&prefix, after.as_ref(), PAGE).await?;
-            for key in &keys {
-                parts.extend(self.start_of(key).await?.map(|start| HeldPart::of(&start)));
+        observe::operation("Carrier::held", (request, deposit), async {
+            let descriptor = self.published(request).await?;
+            let promise = self.promised(&descriptor, deposit).await?.map(|(_, bytes)| bytes);
+            let prefix = objects::parts(request, deposit);
+            let (mut parts, mut after) = (Vec::new(), None);
+            loop {
+                let keys = self.storage.list(&prefix, after.as_ref(), PAGE).await?;
+                for key in &keys {
+                    parts.extend(self.start_of(key).await?.map(|start| HeldPart::of(&start)));
+                }
+                after = keys.last().cloned();
+                if keys.len() < PAGE {
+                    break;
+                }
             }
-            after = keys.last().cloned();
-            if keys.len() < PAGE {
-                break;
+            let mut answers = Vec::new();
+            while let Some(answer) = self.answer(request, deposit, answers.len()).await? {
+                answers.push(answer);
             }
-        }
-        let mut answers = Vec::new();
-        while let Some(answer) = self.answer(request, deposit, answers.len()).await? {
-            answers.push(answer);
-        }
-        Ok(Held { parts, promise, answers })
+            Ok(Held { parts, promise, answers })
+        })
+        .await
     }
 
     /// Takes nothing more for a request; promises stand.
@@ -217,7 +237,12 @@ impl Carrier {
     ///
     /// It may be closed or not; close it again.
     pub async fn close(&self, request: RequestId) -> Result<()> {
-        super::inbox::close(&*self.storage, request, self.clock.now()).await
+        observe::operation(
+            "Carrier::close",
+            request,
+            super::inbox::close(&*self.storage, request, self.clock.now()),
+        )
+        .await
     }
 
     async fn answer(&self, request: RequestId, deposit: DepositId, number: usize) -> Answer<Option<Bytes>> {

@@ -58,6 +58,35 @@ pub enum CarrierError {
     Refused(#[from] Refusal),
 }
 
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+impl Refusal {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Begun => "Begun",
+            Self::Caps => "Caps",
+            Self::Closed => "Closed",
+            Self::Conflict => "Conflict",
+            Self::Expired => "Expired",
+            Self::Finished => "Finished",
+            Self::Malformed => "Malformed",
+            Self::Missing { .. } => "Missing",
+            Self::Signature => "Signature",
+            Self::Unknown => "Unknown",
+            Self::Uses => "Uses",
+        }
+    }
+}
+
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+impl crate::observe::Outcome for CarrierError {
+    fn outcome(&self) -> &'static str {
+        match self {
+            Self::Failed(error) => error.outcome(),
+            Self::Refused(refusal) => refusal.name(),
+        }
+    }
+}
+
 impl From<crate::storage::StorageError> for CarrierError {
     fn from(error: crate::storage::StorageError) -> Self {
         Self::Failed(error.into())

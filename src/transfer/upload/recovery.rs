@@ -1,10 +1,11 @@
-//! What an interrupted upload has stored, taken up again.
+//! What an interrupted upload has stored, taken up again or given up.
 
 use super::{PART_USIZE, Upload};
 use crate::{
     crypto::digest::PartDigest,
     document::PART_LEN,
     error::Result,
+    observe,
     secret::SecretBytes,
     session::Session,
     storage::layout,
@@ -21,6 +22,27 @@ impl Upload {
         upload.pages = token.pages(&upload.target)?;
         upload.recover().await?;
         Ok(upload)
+    }
+
+    /// Gives the upload up, for whoever else goes on with it too, and deletes its parts.
+    ///
+    /// # Errors
+    ///
+    /// Denied if it was finished or given up already; the storage's: what stays is removed by garbage
+    /// collection.
+    ///
+    /// # Cancellation
+    ///
+    /// As for an error.
+    pub async fn abort(mut self) -> Result<()> {
+        observe::operation("Upload::abort", self.subject(), async {
+            // What is being stored would come back after its deletion; whether it succeeds is no matter.
+            for mut storing in core::mem::take(&mut self.storing) {
+                let _ = storing.finish().await;
+            }
+            self.session.give_up(self.target.head.case, self.target.operation()).await
+        })
+        .await
     }
 
     /// Reads back the page's full parts, in a row from the first: each is authentic, or the row ends.
