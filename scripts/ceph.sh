@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Ceph's S3 gateway over three OSDs on loopback: the backends' tests, then four processes that share a vault
-# (COUNT documents each, 250) while one process, one OSD and then the gateway are killed under load.
+# Ceph's S3 gateway over three OSDs on loopback: a document of 1 GiB against `object_store` alone, the backends' tests,
+# then four processes that share a vault (COUNT documents each, 250) while one process, one OSD and then the gateway
+# are killed under load.
 # Needs Debian's ceph packages, and root to install them; everything else lives in a temporary folder.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -154,5 +155,7 @@ printf '%s with three OSDs runs after %s s\n' "$(radosgw --version | cut -d' ' -
 } >"$work/disturb"
 chmod +x "$work/disturb"
 
+cargo build --quiet --release --all-features --example bucket_speed
+"${CARGO_TARGET_DIR:-target}/release/examples/bucket_speed" s3://docvault/speed 1024 3
 DOCVAULT_TEST_PLACES=s3://docvault/tests cargo test --release --all-features --test backends -- --ignored
 scripts/four_processes.sh s3://docvault/four "$count" "$work/disturb"
