@@ -66,10 +66,13 @@ osd_pool_default_min_size = 2
 osd_pool_default_pg_num = 8
 osd_crush_chooseleaf_type = 0
 osd_objectstore = bluestore
-bluestore_block_size = 10G
+bluestore_block_size = 20G
 mon_data_avail_crit = 1
 osd_memory_target = 939524096
 mon_allow_pool_delete = true
+# What is deleted makes room at once.
+rgw_gc_obj_min_wait = 5
+rgw_gc_processor_period = 5
 rgw_frontends = beast endpoint=127.0.0.1:$port
 CONF
 
