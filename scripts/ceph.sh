@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Ceph's S3 gateway over three OSDs on loopback: the backends' tests, then four processes that share a vault
-# (COUNT documents each, 250) while one process, one OSD and then the gateway are killed under load.
+# Ceph's S3 gateway over three OSDs on loopback: a document of 1 GiB against `object_store` alone, the backends' tests,
+# then four processes that share a vault (COUNT documents each, 250) while one process, one OSD and then the gateway
+# are killed under load.
 # Needs Debian's ceph packages, and root to install them; everything else lives in a temporary folder.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -65,10 +66,13 @@ osd_pool_default_min_size = 2
 osd_pool_default_pg_num = 8
 osd_crush_chooseleaf_type = 0
 osd_objectstore = bluestore
-bluestore_block_size = 10G
+bluestore_block_size = 20G
 mon_data_avail_crit = 1
 osd_memory_target = 939524096
 mon_allow_pool_delete = true
+# What is deleted makes room at once.
+rgw_gc_obj_min_wait = 5
+rgw_gc_processor_period = 5
 rgw_frontends = beast endpoint=127.0.0.1:$port
 CONF
 
@@ -154,5 +158,7 @@ printf '%s with three OSDs runs after %s s\n' "$(radosgw --version | cut -d' ' -
 } >"$work/disturb"
 chmod +x "$work/disturb"
 
+cargo build --quiet --release --all-features --example bucket_speed
+"${CARGO_TARGET_DIR:-target}/release/examples/bucket_speed" s3://docvault/speed 1024 3
 DOCVAULT_TEST_PLACES=s3://docvault/tests cargo test --release --all-features --test backends -- --ignored
 scripts/four_processes.sh s3://docvault/four "$count" "$work/disturb"

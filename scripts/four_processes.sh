@@ -38,6 +38,11 @@ for process in "${running[@]}"; do
     wait "$process"
 done
 printf 'four processes, %s documents each: %.1f s\n' "$count" "$(echo "$(date +%s.%N) - $start" | bc)"
+# Who commits is not who asked first: a process may wait while others win.
+for name in a b c d; do
+    last=$(stat -c %.9Y "$kept/$name"*.acknowledged | sort -n | tail -n 1)
+    printf '%s: %s documents, the last after %.1f s\n' "$name" "$(acknowledged "$kept/$name"*.acknowledged)" "$(echo "$last - $start" | bc)"
+done
 counted=$("$writer" "$place" "$kept/vault" check "$kept"/*.acknowledged)
 echo "$counted"
 [[ $counted == "$((4 * count)) documents,"* ]]

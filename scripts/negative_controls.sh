@@ -13,6 +13,8 @@ import pathlib, subprocess, sys
 place, word = pathlib.Path(sys.argv[1]), sys.argv[2]
 # Whole vaults by the thousand: optimized.
 SIMULATION = ["--release", "--test", "simulation", "no_seed_finds_a_violation"]
+# Faults at every call of a script.
+FAULTS = ["--release", "--test", "fault_exhaustion", "lose_nothing_acknowledged"]
 # What is taken out; from which file; the text; what stands there instead; the test that must fail.
 CONTROLS = [
     ("commit signatures", "src/log/commit.rs",
@@ -68,7 +70,7 @@ def test(arguments):
     command = ["cargo", "test", "--quiet", "--all-features", *arguments[:-1], arguments[-1]]
     run = subprocess.run(command, cwd=place, capture_output=True, text=True)
     output = run.stdout + run.stderr
-    found.extend(line for line in output.splitlines() if "finds a violation" in line)
+    found.extend(line for line in output.splitlines() if "finds a violation" in line or line.startswith("operation "))
     if "could not compile" in output:
         sys.exit(output)
     if not any(line.startswith("running ") and not line.startswith("running 0 ") for line in output.splitlines()):

@@ -17,10 +17,25 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
+/// A directory that is open, so that syncing it can fail for no other reason than the disk's.
+#[derive(Debug)]
+pub(crate) struct Directory(Option<File>);
+
+impl Directory {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        // Elsewhere a directory cannot be opened, and its entries are the file system's own affair.
+        Ok(Self(if cfg!(unix) { Some(File::open(path)?) } else { None }))
+    }
+
+    /// Makes what was linked into, or removed from, the directory durable.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.0.as_ref().map_or(Ok(()), File::sync_all)
+    }
+}
+
 /// Makes what was linked into, or removed from, the directory durable.
 pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
-    // Elsewhere a directory cannot be opened, and its entries are the file system's own affair.
-    if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
+    Directory::open(path)?.sync()
 }
 
 /// Makes the directory entry of the file at `path` durable.

@@ -5,10 +5,10 @@ use std::{
     fs::{self, DirBuilder},
     io,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
-pub(super) use crate::file::{sync_directory, write_file};
+pub(super) use crate::file::{Directory, sync_directory, write_file};
 
 /// Makes a directory that only its owner can enter; `AlreadyExists` if it is there.
 pub(super) fn make_directory(path: &Path) -> io::Result<()> {
@@ -18,41 +18,60 @@ pub(super) fn make_directory(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// The directories below a root that this process knows to be durable.
+/// The directories below a root, and which of them this process knows to be durable.
 ///
-/// Another process may have made a directory and not have synced it yet: what is not in here is
+/// Another process may have made a directory and not have synced it yet: what is not known is
 /// synced before it is relied upon. Nothing ever removes a directory.
+///
+/// After a sync that failed, none is asked for again: the kernel drops what it could not write, says so once,
+/// and the next sync succeeds without it (Rebello et al., "Can Applications Recover from fsync Failures?",
+/// USENIX ATC 2020), while the entry can still be seen.
 #[derive(Debug, Default)]
-pub(super) struct Directories(Mutex<HashSet<PathBuf>>);
+pub(super) struct Directories {
+    known: Mutex<HashSet<PathBuf>>,
+    failed: OnceLock<io::ErrorKind>,
+}
 
 impl Directories {
-    /// Makes `directory` and those between it and `root`.
-    pub(super) fn make(&self, root: &Path, directory: &Path) -> io::Result<()> {
-        for missing in self.unknown(root, directory).iter().rev() {
+    /// Makes `directory` and the way to it from `root`, durably, and opens it for [`Directories::sync`].
+    pub(super) fn make(&self, root: &Path, directory: &Path) -> io::Result<Directory> {
+        let unknown = self.unknown(root, directory);
+        for missing in unknown.iter().rev() {
             match make_directory(missing) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 _ => {}
             }
         }
-        Ok(())
+        let parents = unknown.iter().filter_map(|made| made.parent());
+        parents.map(Directory::open).try_for_each(|parent| self.sync(&parent?))?;
+        self.remember(unknown);
+        Directory::open(directory)
     }
 
-    /// Makes the entries of `directory`, and the way to it from `root`, durable.
-    pub(super) fn sync(&self, root: &Path, directory: &Path) -> io::Result<()> {
-        let unknown = self.unknown(root, directory);
-        sync_directory(directory)?;
-        unknown.iter().filter_map(|made| made.parent()).try_for_each(sync_directory)?;
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Makes the entries of `directory` durable. Fails also if any sync did before.
+    pub(super) fn sync(&self, directory: &Directory) -> io::Result<()> {
+        self.check()?;
+        directory.sync().inspect_err(|cause| _ = self.failed.set(cause.kind()))?;
+        // One that failed meanwhile may have been this one's.
+        self.check()
+    }
+
+    /// An error if a sync failed.
+    pub(super) fn check(&self) -> io::Result<()> {
+        self.failed.get().map_or(Ok(()), |kind| Err((*kind).into()))
+    }
+
+    fn remember(&self, synced: Vec<PathBuf>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() > MAX_KNOWN {
             known.clear();
         }
-        known.extend(unknown);
-        Ok(())
+        known.extend(synced);
     }
 
     /// `directory` and its ancestors below `root`, innermost first, up to one known to be durable.
     fn unknown(&self, root: &Path, directory: &Path) -> Vec<PathBuf> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let below = directory.ancestors().take_while(|ancestor| *ancestor != root);
         below.take_while(|ancestor| !known.contains(*ancestor)).map(Path::to_owned).collect()
     }

@@ -25,6 +25,18 @@ pub(super) fn error(attempt: &str, cause: Error) -> StorageError {
     StorageError::new(kind, format!("could not {attempt}: {advice}")).caused(cause)
 }
 
+/// A directory could not be synced, and everything is refused since.
+#[cold]
+pub(super) fn stopped(cause: Error) -> StorageError {
+    let (kind, advice) = match error("", Error::from(cause.kind())).kind() {
+        StorageErrorKind::Full => (StorageErrorKind::Full, "no space was left: free some, then"),
+        _ => (StorageErrorKind::Unavailable, "the file system failed: look after it, then"),
+    };
+    let message =
+        format!("an earlier write did not become durable, for {advice} open the vault's folder anew");
+    StorageError::new(kind, message).caused(cause)
+}
+
 /// Why a hard link failed, if it certainly was not made; `None` if it may have been.
 #[cold]
 pub(super) fn link(attempt: &str, cause: Error) -> Option<StorageError> {

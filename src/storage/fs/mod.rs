@@ -23,7 +23,7 @@ mod memory;
 mod path;
 mod walk;
 
-use durable::{Directories, Temporary};
+use durable::{Directories, Directory, Temporary};
 use memory::Buffers;
 
 /// A folder of one file per object, on a local file system with hard links.
@@ -36,6 +36,9 @@ use memory::Buffers;
 /// The folder is for its owner alone (0700, files 0600). The names in it are identifiers and
 /// counters. Directories emptied by [`Storage::delete`] stay: removing one could lose an object
 /// that another process is just writing into it.
+///
+/// A file that could not be synced never gets a name. Once a directory could not be, everything is refused until
+/// the folder is opened anew: its newest names can be seen and may still be lost.
 ///
 /// All file operations of the [`Storage`] calls run on the threads of the `blocking` crate. The memory of up to
 /// three large objects that were read is kept for the next ones.
@@ -95,29 +98,36 @@ impl FsStorage {
         }))
     }
 
-    async fn run<T: Send + 'static>(&self, call: impl FnOnce(&Folder) -> T + Send + 'static) -> T {
+    async fn run<T: Send + 'static>(
+        &self,
+        attempt: &'static str,
+        call: impl FnOnce(&Folder) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, StorageError> {
         let folder = Arc::clone(&self.0);
-        blocking::unblock(move || call(&folder)).await
+        blocking::unblock(move || {
+            folder.directories.check().map_err(failure::stopped)?;
+            call(&folder).map_err(|cause| failure::error(attempt, cause))
+        })
+        .await
     }
 }
 
 #[async_trait]
 impl Storage for FsStorage {
     async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-        let key = key.clone();
-        self.run(move |folder| folder.create(&key, &bytes)).await
+        let (folder, key) = (Arc::clone(&self.0), key.clone());
+        blocking::unblock(move || folder.create(&key, &bytes)).await
     }
 
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
         let path = path::of(key);
-        let read = self.run(move |folder| read(&folder.objects.join(path), range, &folder.buffers)).await;
-        read.map_err(|cause| failure::error("read an object", cause))
+        let call = move |folder: &Folder| read(&folder.objects.join(path), range, &folder.buffers);
+        self.run("read an object", call).await
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
         let path = path::of(key);
-        let deleted = self.run(move |folder| delete(&folder.objects.join(path))).await;
-        deleted.map_err(|cause| failure::error("delete an object", cause))
+        self.run("delete an object", move |folder| folder.delete(&path)).await
     }
 
     async fn list(
@@ -127,27 +137,38 @@ impl Storage for FsStorage {
         limit: usize,
     ) -> Result<Vec<ObjectKey>, StorageError> {
         let (prefix, after) = (prefix.to_owned(), after.cloned());
-        let page = self.run(move |folder| walk::page(&folder.objects, &prefix, after.as_ref(), limit)).await;
-        page.map_err(|cause| failure::error("list the objects", cause))
+        let call = move |folder: &Folder| walk::page(&folder.objects, &prefix, after.as_ref(), limit);
+        self.run("list the objects", call).await
     }
 }
 
 impl Folder {
     fn create(&self, key: &ObjectKey, bytes: &[u8]) -> Result<Creation, StorageError> {
+        self.directories.check().map_err(failure::stopped)?;
         let path = self.objects.join(path::of(key));
         let directory = path.parent().unwrap_or(&self.objects);
         let written = |cause| failure::error("write an object", cause);
         let temporary = self.new_temporary()?;
         durable::write_file(&temporary.0, bytes).map_err(written)?;
-        self.directories.make(&self.objects, directory).map_err(written)?;
+        let directory = self.directories.make(&self.objects, directory).map_err(written)?;
         let creation = match fs::hard_link(&temporary.0, &path) {
             Ok(()) => Creation::Created,
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Creation::Exists,
-            Err(cause) => return failure::link("write an object", cause).map_or(Ok(Creation::Unknown), Err),
+            Err(cause) => failure::link("write an object", cause).map_or(Ok(Creation::Unknown), Err)?,
         };
         // Whoever finds that the object exists may rely on it, so the winner's link is synced too.
-        let synced = self.directories.sync(&self.objects, directory);
+        let synced = self.directories.sync(&directory);
         Ok(synced.map_or(Creation::Unknown, |()| creation))
+    }
+
+    fn delete(&self, path: &Path) -> io::Result<()> {
+        let path = self.objects.join(path);
+        or_absent(fs::remove_file(&path))?;
+        // Also when it was absent: an earlier delete may have ended right here.
+        match Directory::open(path.parent().unwrap_or(&self.objects)) {
+            Ok(directory) => self.directories.sync(&directory),
+            Err(cause) => or_absent(Err(cause)),
+        }
     }
 
     fn new_temporary(&self) -> Result<Temporary, StorageError> {
@@ -177,14 +198,11 @@ fn read(path: &Path, range: Option<Range<u64>>, buffers: &Buffers) -> io::Result
     Ok(Some(buffers.lend(bytes)))
 }
 
-fn delete(path: &Path) -> io::Result<()> {
-    let or_absent = |done: io::Result<()>| match done {
+fn or_absent(done: io::Result<()>) -> io::Result<()> {
+    match done {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
         done => done,
-    };
-    or_absent(fs::remove_file(path))?;
-    // Also when it was absent: an earlier delete may have failed right here.
-    path.parent().map_or(Ok(()), |directory| or_absent(durable::sync_directory(directory)))
+    }
 }
 
 /// Makes `path` an empty directory of ours.
@@ -291,3 +309,35 @@ const FORMAT: &str = "docvault folder 1\n";
 const MAX_MARKER: u64 = 64;
 const MAX_RESERVED: u64 = 16 << 20;
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use futures_lite::future::block_on;
+
+    #[test]
+    fn after_a_failed_sync_everything_is_refused_until_the_folder_is_opened_anew() {
+        let place = tempfile::tempdir().expect("a directory");
+        let path = place.path().join("vault");
+        let storage = FsStorage::create(&path).expect("a folder");
+        let key: ObjectKey = "log/1".parse().expect("a key");
+        let create = |storage: &FsStorage| block_on(storage.create(&key, Bytes::from_static(b"bytes")));
+        assert_eq!(create(&storage).expect("it is there"), Creation::Created);
+
+        let unsyncable = Directory::open(Path::new("/proc")).expect("it opens");
+        storage.0.directories.sync(&unsyncable).expect_err("there is no disk behind it");
+        let refused = [
+            create(&storage).map(drop),
+            block_on(storage.read(&key, None)).map(drop),
+            block_on(storage.delete(&key)),
+            block_on(storage.list("", None, 1)).map(drop),
+        ];
+        for refused in refused {
+            let error = refused.expect_err("it has stopped");
+            assert_eq!(error.kind(), StorageErrorKind::Unavailable);
+            assert!(error.to_string().contains("open the vault's folder anew"), "{error}");
+        }
+        let anew = FsStorage::open(&path).expect("the folder is there");
+        assert_eq!(create(&anew).expect("it works again"), Creation::Exists);
+    }
+}
