@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Takes one check at a time out of a copy of the crate and sees that the test of its attack notices:
-# a test that passes without the check it is for would prove nothing. With a word: only those whose name or test has it.
+# a test that passes without the check it is for would prove nothing. All of them are made switches of one build, each
+# test is run once with none thrown and then with its own. With a word: only those whose name or test has it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 place=$(mktemp -d)
@@ -8,89 +9,129 @@ trap 'rm -rf "$place"' EXIT
 git ls-files -z | xargs -0 cp --parents -t "$place"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target/controls}
 python3 - "$place" "${1:-}" <<'PY'
-import pathlib, subprocess, sys
+import json, os, pathlib, subprocess, sys
 
 place, word = pathlib.Path(sys.argv[1]), sys.argv[2]
-# Whole vaults by the thousand: optimized.
-SIMULATION = ["--release", "--test", "simulation", "no_seed_finds_a_violation"]
-# Faults at every call of a script.
-FAULTS = ["--release", "--test", "fault_exhaustion", "lose_nothing_acknowledged"]
-# What is taken out; from which file; the text; what stands there instead; the test that must fail.
+LIB, ATTACKS, SIMULATION = "--lib", "attacks", ("simulation", "no_seed_finds_a_violation")
+FAULTS = ("fault_exhaustion", "lose_nothing_acknowledged")
+VERIFY_COMMIT = "key.key.verify(schedule::SIGN_COMMIT, &statement, &self.signature).map_err(|_| Malformed)"
+# What is taken out; from which file; the expression, in brackets if it has a context; what stands there instead, SWITCH
+# being whether it does if that is no expression; the tests that must fail: their binary, and a part of their name.
 CONTROLS = [
-    ("commit signatures", "src/log/commit.rs",
-     "key.key.verify(schedule::SIGN_COMMIT, &statement, &self.signature).map_err(|_| Malformed)",
-     "{ let _ = statement; Ok(()) }", ["--lib", "reseal_old_with_new_key"]),
-    ("roots of opened logs", "src/ledger/open.rs",
-     "if state.frontier.root() == root { Ok(state) }", "if root.len() == 32 { Ok(state) }", ["--lib", "linear_tail_fake"]),
-    ("prefix of what a pin saw", "src/ledger/open.rs",
-     "if root != trusted.root {", "if false && root != trusted.root {", ["--test", "attacks", "truncate_and_continue"]),
-    ("size that a pin saw", "src/ledger/open.rs",
-     "if state.head.size < size {", "if false && state.head.size < size {", ["--test", "attacks", "tail_deletion_detected"]),
-    ("prefix of what witnesses saw", "src/verification/checkpoints.rs",
-     "if root == *checkpoint.root() {", "if root.len() == 32 {", ["--test", "attacks", "recompute_contradicts_receipt"]),
+    # Attacks by whoever runs the storage, each without the check that stands against it.
+    ("signatures of commits", "src/log/commit.rs", VERIFY_COMMIT, "{ let _ = &statement; Ok(()) }",
+     [(LIB, "reseal_old_with_new_key"), (ATTACKS, "forged_tail_record"), SIMULATION]),
+    ("format and suite of commits, which no signature is over", "src/log/commit.rs",
+     "⟦r.expect(&[FORMAT, SUITE, 0, 0])?⟧;\n        r.expect(vault.as_bytes())?", "r.take(4).map(drop)?",
+     [(ATTACKS, "version_floor_downgrade")]),
+    ("roots of opened logs", "src/ledger/open.rs", "if ⟦state.frontier.root() == root⟧ { Ok(state) }", "true", [(LIB, "linear_tail_fake")]),
+    ("prefix of what a pin saw", "src/ledger/open.rs", "if ⟦root != trusted.root⟧ {", "false", [(ATTACKS, "truncate_and_continue")]),
+    ("size that a pin saw", "src/ledger/open.rs", "if ⟦state.head.size < size⟧ {", "false", [(ATTACKS, "tail_deletion_detected")]),
+    ("prefix of what witnesses saw", "src/verification/checkpoints.rs", "root == *checkpoint.root()", "true",
+     [(ATTACKS, "recompute_contradicts_receipt")]),
+    ("hashes of index pages", "src/ledger/lookup.rs", "sha256(&[&bytes]) != *hash || page.height() != height", "page.height() != height",
+     [(ATTACKS, "hidden_newest_version_and_hidden_revocation"), SIMULATION]),
+    ("the hash of the keyring that the log names", "src/vault/genesis.rs", "sha256(&[&object]) != digest", "false",
+     [(ATTACKS, "server_key_injection_rejected"), (ATTACKS, "keyring_rollback"), (ATTACKS, "escrow_auto_enrol_rejected")]),
+    ("effects of heads", "src/vault/heads.rs", "head::effect(blind, &head.digest, content) == *effect", "true",
+     [(ATTACKS, "one_version_one_head")]),
+    ("the key commitment before any chunk", "src/crypto/chunked/engine.rs", "bool::from(commitment.as_slice().ct_eq(committed))", "true",
+     [("chunked", "p02_a_salamander_opens_under_one_key_only")]),
+    ("digests of parts", "src/transfer/source.rs", "described.has(index, digest)", "true", [(ATTACKS, "one_version_one_plaintext")]),
+    ("outlines of ranges", "src/transfer/range.rs", "whole && page.holds(part.index, content)", "whole",
+     [(ATTACKS, "one_range_one_plaintext")]),
+    ("one text for whatever is wrong with content", "src/transfer/source.rs",
+     "let digest = part.open(sealed, content, padded).map_err(|OpenError| ⟦self.corrupt()⟧)?;", 'Error::corrupt("a chunk")',
+     [(ATTACKS, "error_oracle_indistinct")]),
+    ("the probe before the first commit", "src/ledger/probe.rs", "stays && again != Creation::Created", "true",
+     [(ATTACKS, "overwriting_backend_refused")]),
+    ("a new attempt for each run of an upload", "src/transfer/upload.rs",
+     "let attempt = ⟦random(session.vault().ledger().entropy())?⟧;", "target.key.id", [(ATTACKS, "resume_changed_file_hidden_part")]),
+    ("the fence before garbage is deleted", "src/session/collect.rs",
+     "self.unless_denied(self.condemn(case, operation, GivenUp::Expired).await)?", "GivenUp::Expired == GivenUp::Expired",
+     [(ATTACKS, "gc_then_late_commit"), SIMULATION]),
+    ("the case's row before its key is deleted", "src/session/collect.rs",
+     "self.row(&self.vault.ledger().state(), &RowKey::case(case)).await?.is_none()", "true", [(ATTACKS, "gc_then_late_commit")]),
+    ("epochs that a rotation drops", "src/vault/keyring.rs", "⟦keys.drop_old_epochs()⟧;\n        self.replace_keyring", "()",
+     [(ATTACKS, "erased_from_old_backup")]),
+    ("padding of content", "src/padding.rs", "len.checked_ilog2()", "None", [(ATTACKS, "length_classes")]),
+    ("blinds of versions", "src/transfer/upload.rs", "blind: ⟦random(session.vault().ledger().entropy())?⟧,", "[0; 32]",
+     [(ATTACKS, "leaf_reveals_no_guess")]),
+    # By recipients, carriers and senders.
+    ("revocations before a delivery", "src/policy.rs", 'Err(Error::denied(format!("grant {grant} was revoked at {at}")))',
+     "{ let _ = at; Ok(()) }", [(ATTACKS, "share_key_reinsert"), (ATTACKS, "hidden_newest_version_and_hidden_revocation")]),
+    ("signatures of deliveries", "src/transfer/opened.rs",
+     "key.verify(schedule::SIGN_DELIVERY, w.as_slice(), signature).map_err(|_| malformed())", "{ let _ = (key, &w, signature); Ok(()) }",
+     [(ATTACKS, "recipient_cannot_forge_for_other")]),
+    ("fingerprints of recipients", "src/recipient.rs", "bool::from(given.as_bytes().ct_eq(self.characters().as_bytes()))", "true",
+     [(ATTACKS, "recipient_key_substitution")]),
+    ("manifests that a promise is for", "src/deposit/inbox.rs",
+     "manifest.digest() == *promise.manifest_digest()\n            && (outline.request, outline.deposit) == (self.descriptor.request(), deposit)",
+     "{ let _ = outline; true }", [(ATTACKS, "planted_deposit_is_not_the_clients")]),
+    ("the request's hash in a link", "src/deposit/opened.rs", "descriptor.digest() != link.descriptor_digest()", "false",
+     [(ATTACKS, "intake_key_substitution")]),
+    # Evidence, and the order of things.
     ("inclusion of a receipt's record", "src/receipt.rs",
-     "    proof::verify_inclusion(&hash, self.leaf.seq, head.size(), &self.proof, head.root())\n            .map_err(ReceiptError::Inclusion)?;",
-     "    let _ = (hash, head);", ["--lib", "receipt::"]),
-    ("quorum of witnesses", "src/log/trust.rs",
-     "if self.is_quorum(&witnesses) {", "if self.is_quorum(&witnesses) || true {",
-     ["--test", "receipts", "a_receipt_needs_a_quorum"]),
-    ("reads on record before release", "src/auditor.rs",
-     "self.put_on_record(LogReading::Records, 0..state.head.size).await?;", "", ["--test", "auditor", "reading_the_log"]),
+     "proof::verify_inclusion(&hash, self.leaf.seq, head.size(), &self.proof, head.root())\n            .map_err(ReceiptError::Inclusion)?",
+     "{ let _ = (&hash, &head); }", [(LIB, "receipt::")]),
+    ("quorum of witnesses", "src/log/trust.rs", "self.is_quorum(&witnesses)", "true", [("receipts", "a_receipt_needs_a_quorum")]),
+    ("reads on record before release", "src/auditor.rs", "self.put_on_record(LogReading::Records, 0..state.head.size).await?", "0",
+     [("auditor", "reading_the_log")]),
     ("that a commit is taken in once", "src/ledger/writer.rs",
-     "if attempt.sealed.first() == Some(state.head.size) {\n            Arc::make_mut", "if attempt.sealed.first().is_some() {\n            Arc::make_mut",
-     ["--test", "side_by_side", "taken_into_the_state_once"]),
-    ("the previous hash in names of commits", "src/storage/layout.rs",
-     'format!("{LOG}{:016x}-{}", !first, Hex(prefix(previous)))', 'format!("{LOG}{:016x}-{}", !first, Hex(prefix(&previous.map(|_| 0))))',
-     SIMULATION),
-    ("reading a name that is taken", "src/ledger/writer.rs",
-     "Ok(Creation::Created) => return Settled::Won,\n",
+     "if ⟦attempt.sealed.first() == Some(state.head.size)⟧ {\n            Arc::make_mut", "attempt.sealed.first().is_some()", [("side_by_side", "taken_into_the_state_once")]),
+    ("the previous hash in names of commits", "src/storage/layout.rs", "!first, Hex(⟦prefix(previous)⟧)", "&[0; 16][..]", [SIMULATION]),
+    ("reading a name that is taken", "src/ledger/writer.rs", "Ok(Creation::Created) => return Settled::Won,\n",
      "Ok(Creation::Created) => return Settled::Won,\n"
-     "Ok(Creation::Exists) => return Settled::Failed(Error::new(ErrorKind::Contended, \"lost\")),\n", SIMULATION),
-    ("commits that stay after a fold", "src/session/collect.rs",
-     "self.collect_tiles(&mut report).await?;",
-     "self.collect_tiles(&mut report).await?;\n"
+     "Ok(Creation::Exists) if SWITCH => return Settled::Failed(Error::new(ErrorKind::Contended, \"lost\")),\n", [SIMULATION, FAULTS]),
+    ("commits that stay after a fold", "src/session/collect.rs", "self.collect_tiles(&mut report).await?",
+     "{ self.collect_tiles(&mut report).await?;\n"
      "let covered = self.vault.ledger().state().manifest.covered();\n"
      "for key in self.vault.ledger().storage().list(layout::LOG, None, LISTED).await? {\n"
-     "if layout::first_of_commit(&key).is_some_and(|first| first < covered) { self.vault.ledger().storage().delete(&key).await?; }\n}",
-     SIMULATION),
-    ("the fence before garbage is deleted", "src/session/collect.rs",
-     "if self.unless_denied(self.condemn(case, operation, GivenUp::Expired).await)? {", "if GivenUp::Expired == GivenUp::Expired {",
-     SIMULATION),
-    ("hashes of index pages", "src/ledger/lookup.rs",
-     "if sha256(&[&bytes]) != *hash || page.height() != height {", "if page.height() != height {", SIMULATION),
-    ("the tail's signature", "src/log/commit.rs",
-     "key.key.verify(schedule::SIGN_COMMIT, &statement, &self.signature).map_err(|_| Malformed)",
-     "{ let _ = statement; Ok(()) }", SIMULATION),
+     "if layout::first_of_commit(&key).is_some_and(|first| first < covered) { self.vault.ledger().storage().delete(&key).await?; }\n} }",
+     [SIMULATION]),
 ]
-chosen = [control for control in CONTROLS if word in control[0] or word in control[4]]
 
-found = []
+def switch(name):
+    return f'std::env::var_os("DOCVAULT_WITHOUT").is_some_and(|without| without == {json.dumps(name)})'
 
-def test(arguments):
-    command = ["cargo", "test", "--quiet", "--all-features", *arguments[:-1], arguments[-1]]
-    run = subprocess.run(command, cwd=place, capture_output=True, text=True)
+def put_in(name, file, text, instead):
+    path = place / file
+    whole = path.read_text()
+    before, marked, after = ("", text, "") if "⟦" not in text else (*text.split("⟦")[:1], *text.split("⟦")[1].split("⟧"))
+    if whole.count(before + marked + after) != 1:
+        sys.exit(f"{name}: {file} no longer holds the check once; bring this script up to date")
+    if "SWITCH" in instead:
+        gated = instead.replace("SWITCH", switch(name))
+    else:
+        gated = f"(if {switch(name)} {{ {instead} }} else {{ {marked} }})"
+    path.write_text(whole.replace(before + marked + after, before + gated + after))
+
+def test(binary, part, without=None):
+    """Whether it passes, and what a simulation found."""
+    target = ["--lib"] if binary == LIB else ["--test", binary]
+    command = ["cargo", "test", "--quiet", "--release", "--all-features", *target, part]
+    environment = {**os.environ, **({"DOCVAULT_WITHOUT": without} if without else {})}
+    run = subprocess.run(command, cwd=place, capture_output=True, text=True, env=environment)
     output = run.stdout + run.stderr
-    found.extend(line for line in output.splitlines() if "finds a violation" in line or line.startswith("operation "))
     if "could not compile" in output:
         sys.exit(output)
     if not any(line.startswith("running ") and not line.startswith("running 0 ") for line in output.splitlines()):
-        sys.exit(f"no test is called {arguments[-1]}")
-    return run.returncode == 0
+        sys.exit(f"no test is called {part}")
+    return run.returncode == 0, [line[:200] for line in output.splitlines() if "finds a violation" in line or line.startswith("operation ")]
 
+for name, file, text, instead, _ in CONTROLS:
+    put_in(name, file, text, instead)
+chosen = [(name, *test) for name, _, _, _, tests in CONTROLS for test in tests if word in name or word in test[1]]
+for binary, part in dict.fromkeys((binary, part) for _, binary, part in chosen):
+    if not test(binary, part)[0]:
+        sys.exit(f"{part} fails with every check in place")
 failed = 0
-for name, file, text, instead, arguments in chosen:
-    path = place / file
-    whole = path.read_text()
-    if whole.count(text) != 1:
-        sys.exit(f"{name}: {file} no longer holds the check once; bring this script up to date")
-    path.write_text(whole.replace(text, instead))
-    noticed = not test(arguments)
-    path.write_text(whole)
-    print(f"without {name}: {'noticed' if noticed else 'NOT NOTICED'} by {arguments[-1]}", flush=True)
+for name, binary, part in chosen:
+    passed, found = test(binary, part, without=name)
+    print(f"without {name}: {'NOT NOTICED' if passed else 'noticed'} by {part}", flush=True)
     for line in found:
-        print(f"    {line[:200]}", flush=True)
-    found.clear()
-    failed += not noticed
-print(f"{len(chosen)} checks taken out, {failed} not noticed")
+        print(f"    {line}", flush=True)
+    failed += passed
+print(f"{len(chosen)} times a check was taken out, {failed} not noticed")
 sys.exit(failed > 0)
 PY

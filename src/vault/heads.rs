@@ -15,9 +15,11 @@ use crate::{
     ids::{CaseId, DocumentId, GrantId, OperationId},
     log::{
         Hash,
+        leaf::Kind,
         row::{Row, RowKey},
     },
     plan, policy,
+    recipient::recipient_id,
     secret::{Secret, SecretBytes},
     storage::layout,
     wire::Malformed,
@@ -121,14 +123,16 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// As [`Vault::version_head`].
+    /// As [`Vault::version_head`]; corrupt if it is to somebody else than its record says.
     pub(crate) async fn grant_head(&self, grant: GrantId, row: &Row) -> Result<GrantHead> {
         let scope = grant.scope();
         let id = self.head_id(scope.case(), scope.object(), grant.operation(), HeadType::Grant);
         let (parsed, _, bytes) = self.open_head(id, Extent::Start).await?;
         let meta = GrantMeta::parse(&bytes).map_err(|Malformed| missing(id))?;
         check_effect(&parsed, &meta.blind, &[0; 32], &row.effect)?;
-        Ok(GrantHead { id, meta })
+        // The row of a revocation names the grant there.
+        let to_another = row.kind == Kind::Granted && row.auxiliary != recipient_id(&meta.recipient);
+        if to_another { Err(missing(id)) } else { Ok(GrantHead { id, meta }) }
     }
 
     /// Seals a head and stores it; gives its effect commitment.

@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use docvault::{
-    ErrorKind, Kind, NewDocument, RecordFilter, Secret, Terms, UploadToken, Vault, VaultOptions,
+    ErrorKind, Identity, Kind, NewDocument, RecordFilter, Secret, Terms, UploadToken, Vault, VaultOptions,
     keys::{Bounds, KeyError, KeyWrap, LocalKey, Passphrase, SlotKind},
     storage::{ObjectKey, Storage},
 };
@@ -46,6 +46,41 @@ async fn keyring(storage: &dyn Storage) -> (ObjectKey, Bytes) {
     only(storage, "keyring/").await
 }
 
+/// A slot of somebody whose seed is theirs alone: id, kind, public key, wrapped seed.
+fn escrow_slot(escrow: &Identity) -> Vec<u8> {
+    let wrapped = [3; 104];
+    [&[0xff; 16][..], &1u16.to_be_bytes(), &escrow.recipient_bytes(), &104u32.to_be_bytes(), &wrapped]
+        .concat()
+}
+
+/// A keyring that whoever sees one can make (FORMAT §4.2): sealed to the same slots, for their public keys are
+/// in the clear, and to an escrow's; every key in it is the maker's.
+fn keyring_of_ones_own(honest: &[u8], escrow: Option<&Identity>) -> Vec<u8> {
+    let (vault, id, key) = (&honest[8..24], [0xab; 16], [0xcd; 32]);
+    let mut fields = Fields(&honest[40..]);
+    let count = u32::from_be_bytes(fields.array());
+    let mut slots: Vec<Vec<u8>> = Vec::new();
+    for _ in 0..count {
+        let whole = fields.0;
+        fields.take(16 + 2 + 1216);
+        fields.bytes();
+        slots.push(whole[..whole.len() - fields.0.len()].to_vec());
+        fields.take(1168);
+    }
+    slots.extend(escrow.map(escrow_slot));
+    let len = |of: usize| u32::try_from(of).unwrap().to_be_bytes();
+    let mut object = [b"dvkr\x01\x01\0\0", vault, &id, &len(slots.len())].concat();
+    let mut contents = [&[1; 32][..], &len(1), &[[2; 32], [3; 32], [4; 32], [5; 32]].concat()].concat();
+    contents.extend([&len(1)[..], &len(1), &[6; 32], &len(slots.len())].concat());
+    for slot in &slots {
+        let info = context("keyring to slot", &[vault, &id, &slot[..16]]);
+        object.extend([slot.as_slice(), &seal_to(&slot[18..18 + 1216], &info, &key)].concat());
+        contents.extend([&slot[..16], &len(0)].concat());
+    }
+    let bound = context("keyring payload", &[vault, &id, &sha256(&[&object])]);
+    [object, seal(&key, &bound, &padded(&contents))].concat()
+}
+
 #[test]
 fn server_key_injection_rejected() {
     block_on(async {
@@ -62,6 +97,14 @@ fn server_key_injection_rejected() {
             let opened = Vault::open_with(evil.clone(), key, &world.vault.pin(), options()).await;
             assert_eq!(opened.unwrap_err().kind(), ErrorKind::Corrupt);
             assert_eq!(world.open(evil.clone()).await.unwrap_err().kind(), ErrorKind::Corrupt);
+        }
+        // A keyring of keys that the storage made up, sealed to the owner's own slot.
+        for forged in [keyring_of_ones_own(&honest, None), keyring_of_ones_own(&honest, Some(&identity(66)))]
+        {
+            evil.substitute(&name, forged.into());
+            assert_eq!(world.open(evil.clone()).await.unwrap_err().kind(), ErrorKind::Corrupt);
+            let unpinned = Vault::open_unpinned(evil.clone(), world.key(), VaultOptions::default()).await;
+            assert_eq!(unpinned.unwrap_err().kind(), ErrorKind::Corrupt);
         }
         evil.substitute(&name, honest);
         // A case key of the attacker's choice: wrapped under a key they know, or taken from their vault.
@@ -252,20 +295,8 @@ fn escrow_auto_enrol_rejected() {
         let world = World::new().await;
         let stored = world.store("x", b"content".to_vec()).await;
         let (name, bytes) = keyring(&*world.storage).await;
-        // A slot of the attacker's own, well-formed: id, kind, public key, wrapped seed, sealed key.
-        let escrow = identity(66);
-        let slot = [
-            [0xff; 16].as_slice(),
-            &1u16.to_be_bytes(),
-            &escrow.recipient_bytes(),
-            &104u32.to_be_bytes(),
-            &[3; 104],
-            &[4; 1168],
-        ]
-        .concat();
-        // The one slot of the honest keyring is as long as this one: the payload follows it.
-        let payload = 44 + slot.len();
-        let enrolled = patched(&patched(&bytes, payload..payload, &slot), 40..44, &2u32.to_be_bytes());
+        // A slot of the attacker's own beside the owner's.
+        let enrolled = Bytes::from(keyring_of_ones_own(&bytes, Some(&identity(66))));
         let digest = sha256(&[&enrolled]).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let evil = world.evil();
         evil.create(&format!("keyring/{digest}").parse().unwrap(), enrolled.clone()).await.unwrap();

@@ -7,12 +7,7 @@ use docvault::{
     storage::Storage,
 };
 use hpke::{
-    Deserializable, Kem, OpModeR, OpModeS, Serializable,
-    aead::ChaCha20Poly1305,
-    kdf::HkdfSha256,
-    kem::XWing,
-    rand_core::{TryCryptoRng, TryRng},
-    single_shot_open, single_shot_seal_with_rng,
+    Deserializable, Kem, OpModeR, aead::ChaCha20Poly1305, kdf::HkdfSha256, kem::XWing, single_shot_open,
 };
 
 use super::toolkit::*;
@@ -30,6 +25,7 @@ struct TakenApart {
     key_id: [u8; 16],
     head_key: [u8; 32],
     manifest: Vec<u8>,
+    terms: Vec<u8>,
 }
 
 fn take_apart(seed: u8, delivery: &[u8]) -> TakenApart {
@@ -52,9 +48,13 @@ fn take_apart(seed: u8, delivery: &[u8]) -> TakenApart {
     let manifest = Fields(&padded).bytes().to_vec();
     let mut fields = Fields(&manifest);
     let case: [u8; 16] = fields.array();
-    fields.take(16 + 2);
+    fields.take(16);
+    let before = fields.0;
+    fields.take(2);
     fields.bytes();
-    fields.take(24 + 8);
+    fields.take(24);
+    let terms = before[..before.len() - fields.0.len()].to_vec();
+    fields.take(8);
     assert_eq!(fields.array::<4>(), [0, 0, 0, 1]);
     let (object, version, key_id): ([u8; 16], [u8; 16], [u8; 16]) =
         (fields.array(), fields.array(), fields.array());
@@ -62,7 +62,7 @@ fn take_apart(seed: u8, delivery: &[u8]) -> TakenApart {
     let key = subkey(&grant_key, "key of delivered document", &ids);
     let bound = context("delivery wrap", &[vault, &case, &object, &version, &key_id]);
     let head_key = open(&key, &bound, fields.take(104)).try_into().unwrap();
-    TakenApart { grant_key, object, version, key_id, head_key, manifest }
+    TakenApart { grant_key, object, version, key_id, head_key, manifest, terms }
 }
 
 /// Where the documents of a delivery begin.
@@ -104,6 +104,12 @@ fn attempt_of(name: &docvault::storage::ObjectKey) -> Vec<u8> {
     (0..16).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()).collect()
 }
 
+fn content_context(world: &World, apart: &TakenApart) -> [u8; 32] {
+    let (vault, case) = (world.vault.id(), world.case);
+    let ids = [vault.as_bytes().as_slice(), case.as_bytes(), &apart.object, &apart.version, &apart.key_id];
+    context("content", &[&[&[1][..], &[1]], &ids[..], &[&[1]]].concat())
+}
+
 /// A part with an outline of its own, as whoever holds the version's key can make it.
 fn forged_part(world: &World, apart: &TakenApart, attempt: &[u8], part: u32, plaintext: &[u8]) -> Vec<u8> {
     let outline = chaining_values(part, plaintext);
@@ -118,19 +124,7 @@ fn outlined_part(
     plaintext: &[u8],
     outline: &[u8],
 ) -> Vec<u8> {
-    let bound = context(
-        "content",
-        &[
-            &[1],
-            &[1],
-            world.vault.id().as_bytes(),
-            world.case.as_bytes(),
-            &apart.object,
-            &apart.version,
-            &apart.key_id,
-            &[1],
-        ],
-    );
+    let bound = content_context(world, apart);
     let bound = [bound.as_slice(), attempt, &0u32.to_be_bytes(), &part.to_be_bytes()].concat();
     let sealed_outline = seal(&apart.head_key, &context("outline", &[&bound]), outline);
     [seal(&apart.head_key, &bound, plaintext), sealed_outline].concat()
@@ -202,6 +196,53 @@ fn one_version_one_plaintext() {
     });
 }
 
+/// The recipient has the version's key, so its metadata too is theirs to write: another name, another
+/// digest, another content, all sound under that key.
+#[test]
+fn one_version_one_head() {
+    block_on(async {
+        let world = World::new().await;
+        let stored = world.store("contract", b"pay 100".to_vec()).await;
+        let grant = granted(&world, stored.document, &identity(1)).await;
+        let apart = take_apart(1, &deliver(&world, grant).await);
+        let evil = world.evil();
+        let head = evil.read(&head_name(&stored), None).await.unwrap().unwrap();
+        evil.substitute(&head_name(&stored), forged_head(&world, &apart, &head, b"pay 900").into());
+        let desk = session(&world.open(evil.clone()).await.unwrap());
+        assert_eq!(desk.retrieve(stored.document).await.unwrap_err().kind(), ErrorKind::Corrupt);
+        assert_eq!(desk.describe(stored.document).await.unwrap_err().kind(), ErrorKind::Corrupt);
+        assert_eq!(desk.deliver(grant).await.unwrap_err().kind(), ErrorKind::Corrupt);
+        evil.substitute(&head_name(&stored), head);
+        assert_eq!(desk.retrieve(stored.document).await.unwrap(), b"pay 100".as_slice());
+    });
+}
+
+/// A head of the same version, with its key and of its place, that says something else (FORMAT §7.1, §7.2).
+fn forged_head(world: &World, apart: &TakenApart, head: &[u8], content: &[u8]) -> Vec<u8> {
+    let (vault, case) = (world.vault.id(), world.case);
+    let ids: [&[u8]; 6] =
+        [vault.as_bytes(), case.as_bytes(), &apart.object, &apart.version, &[2], &apart.key_id];
+    let text = |text: &str| [&(text.len() as u32).to_be_bytes(), text.as_bytes()].concat();
+    let digest = blake3::hash(content);
+    let page = [&(content.len() as u64).to_be_bytes()[..], digest.as_bytes(), &[0, 0], &[0; 4]].concat();
+    let meta = [
+        &[0; 32],
+        text("another contract").as_slice(),
+        &text("application/octet-stream"),
+        &[0; 4],
+        digest.as_bytes(),
+        &[0, 0, 0, 1],
+        &page,
+    ]
+    .concat();
+    let sealed = seal(&apart.head_key, &context("head meta", &ids), &padded(&meta));
+    let attempt = [5; 16];
+    let place = [content_context(world, apart).as_slice(), &attempt, &[0; 8]].concat();
+    let inline = seal(&apart.head_key, &place, content);
+    let len = (sealed.len() as u32).to_be_bytes();
+    [&head[..128], &len, &sealed, &attempt, &inline].concat()
+}
+
 #[test]
 fn one_range_one_plaintext() {
     block_on(async {
@@ -255,22 +296,27 @@ fn recipient_cannot_forge_for_other() {
         let sender = world.vault.sender();
         assert_eq!(content(&mallory, &delivery, &sender).unwrap(), b"pay 100");
         let apart = take_apart(1, &delivery);
-        // Addressed anew: the notary's fingerprint, and the grant key sealed to their key.
+        // Addressed anew: the notary's fingerprint, and the grant key sealed to their key with the info that
+        // it has for them.
         let to = recipient(&notary);
-        let (public, info) = (notary.recipient_bytes(), &delivery[120..152]);
+        let public = notary.recipient_bytes();
         let fingerprint = context("recipient", &[&public]);
-        let key = <XWing as Kem>::PublicKey::from_bytes(&public).unwrap();
-        let (enc, ct) = single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, XWing>(
-            &OpModeS::Base,
-            &key,
-            info,
-            &apart.grant_key,
-            &[],
-            &mut Fixed,
-        )
-        .unwrap();
-        let resealed = [enc.to_bytes().as_slice(), &ct].concat();
-        let addressed = patched(&patched(&delivery, 56..88, &fingerprint), 152..ENVELOPE, &resealed);
+        let (vault, case) = (world.vault.id(), world.case);
+        let info = context(
+            "grant to recipient",
+            &[
+                vault.as_bytes(),
+                case.as_bytes(),
+                &apart.object,
+                &delivery[40..56],
+                &[0; 16],
+                &fingerprint,
+                &apart.terms,
+            ],
+        );
+        let resealed = seal_to(&public, &info, &apart.grant_key);
+        let addressed = patched(&patched(&delivery, 56..88, &fingerprint), 120..152, &info);
+        let addressed = patched(&addressed, 152..ENVELOPE, &resealed);
         assert_eq!(to.fingerprint(), notary.fingerprint());
         let error = content(&notary, &addressed, &sender).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt);
@@ -415,32 +461,3 @@ fn a_delivery_yields_no_key_of_another_version() {
         assert!(world.desk.store(world.case, new, b"z".to_vec()).await.is_ok());
     });
 }
-
-/// FORMAT §1: a length, the bytes, zeros up to a multiple of 256.
-fn padded(bytes: &[u8]) -> Vec<u8> {
-    let mut padded = [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat();
-    padded.resize(padded.len().next_multiple_of(256), 0);
-    padded
-}
-
-/// A forger needs no good randomness.
-struct Fixed;
-
-impl TryRng for Fixed {
-    type Error = core::convert::Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-        Ok(4)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-        Ok(4)
-    }
-
-    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Self::Error> {
-        out.fill(4);
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Fixed {}

@@ -62,7 +62,7 @@ def open_passphrase_slot(secret: bytes, slot: bytes, wrapped: bytes) -> bytes:
     r = Reader(wrapped, "passphrase slot")
     require(r.u8() == 1, "passphrase slot: unknown version")
     memory, passes, lanes, salt = r.u32(), r.u32(), r.u32(), r.take(16)
-    require(8 <= memory <= 1 << 20 and 1 <= passes <= 16 and 1 <= lanes <= 16, "passphrase slot: parameters out of bounds")
+    require(19 << 10 <= memory <= 1 << 20 and 2 <= passes <= 16 and 1 <= lanes <= 16, "passphrase slot: parameters out of bounds")
     key = hash_secret_raw(secret, salt, passes, memory, lanes, 32, Type.ID)
     bound = context("passphrase slot", slot, u32(memory), u32(passes), u32(lanes), salt)
     return unwrap(key, bound, r.rest(), "passphrase slot")

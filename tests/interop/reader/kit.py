@@ -1,0 +1,176 @@
+"""Runs the files of `tests/kit` for the formats that this reader knows: `python -m reader.kit FOLDER`."""
+
+import base64
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import delivery, heads, index, keys
+from .kept import PIN, check_kept, check_pin, decoded, open_token, token_case
+from .log import read_log
+from .names import KNOWN
+from .seal import open_sealed, small_order
+from .vault import Vault
+from .wire import Reader, Refused, refuse, require
+
+
+@dataclass(frozen=True)
+class File:
+    name: str
+    fields: dict[str, list[str]]
+    body: bytes
+
+    def field(self, name: str) -> str:
+        return self.fields[name][0]
+
+    def hex(self, name: str) -> bytes:
+        return bytes.fromhex(self.field(name))
+
+
+def read(path: Path) -> File:
+    head, _, body = path.read_text("utf-8").partition("\n\n")
+    first, *lines = head.split("\n")
+    require(first == "docvault kit 1", f"{path}: not a file of the kit")
+    fields: dict[str, list[str]] = {}
+    for line in lines:
+        name, _, value = line.partition(": ")
+        fields.setdefault(name, []).append(value)
+    return File(f"{path.parent.name}/{path.stem}", fields, base64.b64decode(body))
+
+
+class Memory:
+    """The objects of a vault, as `names.Folder` gives them."""
+
+    def __init__(self, objects: dict[str, bytes]):
+        self.objects = objects
+
+    def read(self, name: str, cap: int) -> bytes:
+        data = self.objects.get(name)
+        if data is None:
+            refuse(f"{name}: missing")
+        require(len(data) <= cap, f"{name}: larger than {cap} bytes")
+        return data
+
+    def exists(self, name: str) -> bool:
+        return name in self.objects
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        return iter(sorted(name for name in self.objects if name.startswith(prefix)))
+
+
+def container(body: bytes) -> dict[str, bytes | None]:
+    r, found = Reader(body, "container"), {}
+    while r.at < len(body):
+        name = r.blob(1024).decode()
+        found[name] = r.optional(lambda: r.blob(2**32 - 1))
+    return found
+
+
+class Kit:
+    def __init__(self, folder: Path):
+        self.files = {file.name: file for file in map(read, sorted(folder.glob("*/*.kit")))}
+
+    def vault_of(self, file: File, changes: dict[str, bytes | None]) -> tuple[Vault, Memory]:
+        base = self.files[file.field("base")] if "base" in file.fields else file
+        objects = {**container(base.body), **changes}
+        folder = Memory({name: data for name, data in objects.items() if data is not None})
+        for name in folder.list():
+            require(KNOWN.fullmatch(name) is not None, f"{name}: not the name of an object")
+        log = read_log(folder)
+        said = {**base.fields, **file.fields}
+        check_pin(said["pin"][0].encode(), log)
+        root = keys.passphrase(file.hex("passphrase")) if "passphrase" in file.fields else local_key(said["root-key"][0])
+        return Vault(folder, log, keys.open_keyring(folder, log, root)), folder
+
+    def vault(self, file: File) -> bytes:
+        vault, folder = self.vault_of(file, container(file.body) if "base" in file.fields else {})
+        index.check_index(folder, vault.log)
+        check_kept(folder, vault.log)
+        contents: dict[bytes, bytes] = {}
+        for case in vault.cases.values():
+            for object_, versions in case.documents.items():
+                for _, head in versions:
+                    pages = heads.open_version(head.ids, head.key, head.meta, heads.from_folder(folder, head.ids, head.inline))
+                    contents[case.leaf.case + object_] = b"".join(pages)
+        return b"".join(contents[document] for document in sorted(contents))
+
+    def upload(self, file: File) -> bytes:
+        vault, folder = self.vault_of(file, {})
+        case = vault.cases.get(token_case(file.body)) or refuse("upload token: of no case of this vault")
+        upload = open_token(file.body, vault.id, case.key)
+        fetch = heads.from_folder(folder, upload.ids, b"")
+        for number, page in enumerate(upload.pages):
+            heads.open_page(upload.ids, upload.key, page, number, fetch)
+        return b""
+
+
+def local_key(digits: str) -> keys.RootKey:
+    return keys.local_file(f"docvault local key 1\n{digits}\n".encode())
+
+
+def sealed(file: File) -> bytes:
+    return open_sealed(file.hex("key"), file.hex("context"), file.body, file.name)
+
+
+def delivered(file: File) -> bytes:
+    opened = delivery.open_delivery(file.body, file.hex("identity"), file.field("fingerprint"))
+    require(file.hex("sender")[:16] == opened.vault, "delivery: from another vault")
+    return b"".join(page for _, _, pages in opened.documents for page in pages)
+
+
+def pin(file: File) -> bytes:
+    match = PIN.fullmatch(decoded(file.body, "pin")) or refuse("not a pin")
+    require(int(match[4]) < 2**64 and int(match[2]) < 2**32, "pin: too large a number")
+    require(not small_order(bytes.fromhex(match[3])), "pin: a key of small order")
+    return b""
+
+
+def key_file(file: File) -> bytes:
+    read = keys.local_file if file.field("holds") == "root-key" else delivery.read_identity
+    read(file.body)
+    return b""
+
+
+def recipient(file: File) -> bytes:
+    require(len(file.body) == 1216, "recipient: of another length")
+    require(delivery.same_fingerprint(file.field("fingerprint"), delivery.recipient_fingerprint(file.body)), "another recipient")
+    return b""
+
+
+def sender(file: File) -> bytes:
+    require(len(file.body) == 48, "sender: of another length")
+    fingerprint = delivery.sender_fingerprint(file.body[:16], file.body[16:])
+    require(delivery.same_fingerprint(file.field("fingerprint"), fingerprint), "another sender")
+    return b""
+
+
+def wrong(kit: Kit, file: File, run: Callable[[File], bytes]) -> str | None:
+    """What is wrong with the answer to a file, if anything is: of failures, not which they are."""
+    expected = file.field("expect")
+    try:
+        released = run(file)
+    except Refused as why:
+        return f"refused, {why}" if expected == "accept" else None
+    if expected != "accept":
+        return f"accepted, and is {expected}"
+    digest = hashlib.sha256(released).hexdigest()
+    stated = file.fields.get("released", [hashlib.sha256(b"").hexdigest()])[0]
+    return None if digest == stated else f"{len(released)} other bytes are released"
+
+
+def main(folder: Path) -> int:
+    kit = Kit(folder)
+    runs = {"sealed": sealed, "vault": kit.vault, "upload": kit.upload, "delivery": delivered, "pin": pin, "key-file": key_file,
+            "recipient": recipient, "sender": sender}
+    known = [file for file in kit.files.values() if file.field("object") in runs]
+    found = [(file.name, fault) for file in known if (fault := wrong(kit, file, runs[file.field("object")]))]
+    for name, fault in found:
+        print(f"{name}: {fault}", file=sys.stderr)
+    print(f"{len(known)} of {len(kit.files)} files are of formats that this reader knows, {len(found)} answered otherwise")
+    return 1 if found or not known else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

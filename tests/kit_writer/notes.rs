@@ -1,0 +1,384 @@
+//! Checkpoints, policies and receipts (§9.2, §10): what outsiders verify.
+
+use super::{
+    chest::{Chest, Key, inclusion, merkle},
+    file::{KitFile, base64},
+    forge::{Out, patched, public, sha256, sign_plain, subkey},
+    head::{Head, Version},
+};
+
+const WITNESS: Key = [0x77; 32];
+
+/// A signed note's signature line by an Ed25519 key of this type (c2sp.org/signed-note).
+fn line(name: &str, key: u8, seed: &Key, signature: &[u8]) -> String {
+    format!("— {name} {}\n", base64(&[&key_id(name, key, seed)[..], signature].concat()))
+}
+
+fn key_id(name: &str, key: u8, seed: &Key) -> [u8; 4] {
+    let hash = sha256(&[name.as_bytes(), b"\n", &[key], &public(seed)]);
+    *hash.first_chunk().unwrap()
+}
+
+fn verifier_key(name: &str, key: u8, seed: &Key) -> String {
+    let id: String = super::file::hex(&key_id(name, key, seed));
+    format!("{name}+{id}+{}", base64(&[&[key], &public(seed)[..]].concat()))
+}
+
+/// c2sp.org/tlog-checkpoint.
+fn text(origin: &str, size: usize, root: &Key) -> String {
+    format!("{origin}\n{size}\n{}\n", base64(root))
+}
+
+fn checkpoint(origin: &str, size: usize, root: &Key, seed: &Key) -> String {
+    let text = text(origin, size, root);
+    format!("{text}\n{}", line(origin, 1, seed, &sign_plain(seed, text.as_bytes())))
+}
+
+/// c2sp.org/tlog-cosignature.
+fn cosigned(note: &str, seed: &Key, time: u64) -> String {
+    let text = note.split("\n\n").next().unwrap();
+    let message = format!("cosignature/v1\ntime {time}\n{text}\n");
+    let signature = [&time.to_be_bytes()[..], &sign_plain(seed, message.as_bytes())].concat();
+    format!("{note}{}", line("witness.example", 4, seed, &signature))
+}
+
+pub fn files() -> Vec<KitFile> {
+    [checkpoints(), policies(), receipts(), disclosures()].concat()
+}
+
+fn checkpoints() -> Vec<KitFile> {
+    let (chest, _, _) = super::log::base();
+    let (origin, seed, hashes) = (chest.origin(), chest.signing.checkpoint, chest.hashes());
+    let root = merkle(&hashes);
+    let file = |name: &str, what: &str, note: String| {
+        KitFile::new(&format!("notes/{name}"), "checkpoint", "§9.2", what)
+            .with("origin", &origin)
+            .hex("key", &public(&seed))
+            .body(note)
+    };
+    let refused = |name: &str, what: &str, note: String| file(name, what, note).expect("invalid");
+    let signed =
+        |text: &str| format!("{text}\n{}", line(&origin, 1, &seed, &sign_plain(&seed, text.as_bytes())));
+    let sound = checkpoint(&origin, hashes.len(), &root, &seed);
+    let root64 = base64(&root);
+    vec![
+        file("checkpoint", "A checkpoint of the log of log/base", sound.clone()),
+        file(
+            "checkpoint-cosigned",
+            "With a cosignature, by somebody who is not known",
+            cosigned(&sound, &WITNESS, 9),
+        ),
+        refused("checkpoint-other-key", "Signed by another key", checkpoint(&origin, 5, &root, &[9; 32])),
+        refused("checkpoint-other-origin", "Of another log", checkpoint("docvault/other", 5, &root, &seed)),
+        refused("checkpoint-other-name", "Of this log, signed under another name", {
+            let text = text(&origin, 5, &root);
+            format!("{text}\n{}", line("docvault/other", 1, &seed, &sign_plain(&seed, text.as_bytes())))
+        }),
+        refused("checkpoint-altered", "Another size than is signed", sound.replacen("\n5\n", "\n6\n", 1)),
+        refused("checkpoint-unsigned", "Without a signature", text(&origin, 5, &root)),
+        refused(
+            "checkpoint-leading-zero",
+            "A size with a leading zero",
+            signed(&format!("{origin}\n05\n{root64}\n")),
+        ),
+        refused("checkpoint-no-root", "Without a root", signed(&format!("{origin}\n5\n"))),
+        refused("checkpoint-short-root", "A root of 31 bytes", {
+            signed(&format!("{origin}\n5\n{}\n", base64(&root[..31])))
+        }),
+        refused("checkpoint-base64", "A root in base64 that is not canonical", {
+            signed(&format!("{origin}\n5\n{}\n", root64.replace('=', "")))
+        }),
+        refused("checkpoint-no-newline", "The last newline missing", sound[..sound.len() - 1].to_owned()),
+    ]
+}
+
+fn log_key(chest: &Chest) -> String {
+    verifier_key(&chest.origin(), 1, &chest.signing.checkpoint)
+}
+
+fn policies() -> Vec<KitFile> {
+    let (chest, _, _) = super::log::base();
+    let (log, witness) = (log_key(&chest), verifier_key("witness.example", 4, &WITNESS));
+    let file = |name: &str, what: &str, text: String| {
+        KitFile::new(&format!("notes/policy-{name}"), "policy", "§10.2", what).body(text)
+    };
+    let refused = |name: &str, what: &str, text: String| file(name, what, text).expect("invalid");
+    vec![
+        file("log", "A log, and no witness asked for", format!("log {log}\nquorum none\n")),
+        file("witness", "A log and a witness, with a comment", {
+            format!("# the office's\nlog {log}\n\nwitness w {witness}\nquorum w\n")
+        }),
+        file("group", "A group", format!("log {log}\nwitness w {witness}\ngroup g any w\nquorum g\n")),
+        refused("no-quorum", "No quorum", format!("log {log}\n")),
+        refused("two-quorums", "Two quorums", format!("log {log}\nquorum none\nquorum none\n")),
+        refused(
+            "unknown-witness",
+            "A quorum of a witness that is not named",
+            format!("log {log}\nquorum w\n"),
+        ),
+        refused("named-twice", "Two witnesses of one name", {
+            format!("log {log}\nwitness w {witness}\nwitness w {witness}\nquorum w\n")
+        }),
+        refused("unknown-line", "A line that is not known", format!("log {log}\nlogs x\nquorum none\n")),
+        refused(
+            "witness-key",
+            "A witness with a log's key",
+            format!("log {log}\nwitness w {log}\nquorum w\n"),
+        ),
+        refused("log-key", "A log with a witness's key", format!("log {witness}\nquorum none\n")),
+        refused("key-id", "A key whose id is another's", {
+            format!("log {}\nquorum none\n", log.replacen('+', "+0", 1))
+        }),
+        refused("group-too-many", "A group that asks for more than it has", {
+            format!("log {log}\nwitness w {witness}\ngroup g 2 w\nquorum g\n")
+        }),
+    ]
+}
+
+/// The record of the base's first version, and all that a receipt says about it.
+struct Proven {
+    chest: Chest,
+    opening: Vec<u8>,
+    content: Key,
+}
+
+const SEQ: usize = 2;
+
+impl Proven {
+    fn new() -> Self {
+        let mut chest = Chest::new("log/base");
+        let case = chest.open_case("Crédito 1");
+        let version = Version::inline(&mut chest, &case, b"solicitud");
+        let head = version.store(&mut chest);
+        let (whole, _, _) = super::log::base();
+        assert_eq!(whole.leaves[..=SEQ], chest.leaves[..]);
+        Self { chest: whole, opening: opening(&version, &head), content: version.meta.digest }
+    }
+
+    fn note(&self) -> String {
+        let hashes = self.chest.hashes();
+        checkpoint(&self.chest.origin(), hashes.len(), &merkle(&hashes), &self.chest.signing.checkpoint)
+    }
+
+    fn disclosure(&self) -> Vec<u8> {
+        let body = &self.chest.bodies[SEQ];
+        let key = subkey(&self.chest.audit, "key of outer body", &[&body[..16]]);
+        Out::default().fixed(&self.chest.vault).fixed(&key).bytes(body).0
+    }
+
+    fn extra(&self, opening: Option<&[u8]>, disclosure: Option<&[u8]>) -> Vec<u8> {
+        let out = Out::default().fixed(b"dvrc\x01\x01\0\0").fixed(&self.chest.leaves[SEQ]);
+        let optional = |out: Out, part: Option<&[u8]>| match part {
+            Some(part) => out.u8(1).fixed(part),
+            None => out.u8(0),
+        };
+        optional(optional(out, opening), disclosure).0
+    }
+
+    fn receipt(&self, extra: &[u8], index: usize, proof: &[Key], note: &str) -> String {
+        let hashes: String = proof.iter().map(|hash| base64(hash) + "\n").collect();
+        format!("c2sp.org/tlog-proof@v1\nextra {}\nindex {index}\n{hashes}\n{note}", base64(extra))
+    }
+
+    fn proof(&self) -> Vec<Key> {
+        inclusion(SEQ, &self.chest.hashes())
+    }
+
+    fn file(&self, name: &str, what: &str, receipt: String) -> KitFile {
+        KitFile::new(&format!("notes/receipt-{name}"), "receipt", "§10.1", what)
+            .with("policy", format!("log {}", log_key(&self.chest)))
+            .with("policy", "quorum none")
+            .body(receipt)
+    }
+}
+
+/// §10.1: blind, digest of the head, content digest.
+fn opening(version: &Version, head: &Head) -> Vec<u8> {
+    let bytes = head.bytes();
+    let front = &bytes[..132 + head.meta.len()];
+    [&version.meta.blind[..], &sha256(&[front]), &version.meta.digest].concat()
+}
+
+fn receipts() -> Vec<KitFile> {
+    let proven = Proven::new();
+    let (note, proof) = (proven.note(), proven.proof());
+    let (opening, disclosure) = (proven.opening.as_slice(), proven.disclosure());
+    let extra = proven.extra(Some(opening), None);
+    let told = proven.extra(Some(opening), Some(&disclosure));
+    let whole = proven.receipt(&extra, SEQ, &proof, &note);
+    let accept =
+        |name: &str, what: &str, receipt: String| proven.file(name, what, receipt).releasing(&proven.content);
+    let refused =
+        |class: &str, name: &str, what: &str, receipt: String| proven.file(name, what, receipt).expect(class);
+    let of = |extra: &[u8]| proven.receipt(extra, SEQ, &proof, &note);
+    let witnessed = verifier_key("witness.example", 4, &WITNESS);
+    let asked = |file: KitFile| {
+        let mut file = file;
+        file.fields.retain(|(_, value)| value != "quorum none");
+        file.with("policy", format!("witness w {witnessed}")).with("policy", "quorum w")
+    };
+    let with = |note: &str| proven.receipt(&extra, SEQ, &proof, note);
+    let other = [&[0; 32][..], &opening[32..]].concat();
+    let mut wrong_body = disclosure.clone();
+    *wrong_body.last_mut().unwrap() ^= 1;
+    let mut files = vec![
+        accept("sound", "The base's first version", whole.clone()),
+        accept("actor", "With the record's body and the key to it", of(&told)),
+        proven.file(
+            "no-opening",
+            "Without an opening: the record, and not what it is about",
+            of(&proven.extra(None, None)),
+        ),
+        asked(accept(
+            "cosigned",
+            "A quorum of one, which has cosigned",
+            with(&cosigned(&note, &WITNESS, 1_790_000_000)),
+        )),
+    ];
+    files = files
+        .into_iter()
+        .map(|file| match file.get("released") {
+            Some(_) => file,
+            None => file.releasing(b""),
+        })
+        .collect();
+    files.extend([
+        refused("malformed", "format", "Format 2", of(&patched(&extra, 4, &[2]))),
+        refused("malformed", "suite", "Suite 2", of(&patched(&extra, 5, &[2]))),
+        refused("malformed", "reserved", "A reserved bit", of(&patched(&extra, 7, &[1]))),
+        refused("malformed", "byte-behind", "A byte behind the extra data", of(&[&extra[..], &[0]].concat())),
+        refused(
+            "malformed",
+            "optional",
+            "An opening that is neither absent nor there",
+            of(&patched(&extra, 288, &[2])),
+        ),
+        refused(
+            "malformed",
+            "leaf",
+            "A leaf of a kind that is not known",
+            of(&patched(&extra, 14, &[0, 99])),
+        ),
+        refused(
+            "malformed",
+            "index",
+            "Another index than the leaf's",
+            proven.receipt(&extra, 3, &proof, &note),
+        ),
+        refused("malformed", "header", "Another first line", whole.replacen("@v1", "@v2", 1)),
+        refused("checkpoint", "no-note", "Without a checkpoint", proven.receipt(&extra, SEQ, &proof, "")),
+        refused(
+            "malformed",
+            "index-zero",
+            "An index with a leading zero",
+            whole.replacen("index 2", "index 02", 1),
+        ),
+        refused("inclusion", "proof-altered", "A hash of the proof altered", {
+            let mut altered = proof.clone();
+            altered[0][0] ^= 1;
+            proven.receipt(&extra, SEQ, &altered, &note)
+        }),
+        refused(
+            "inclusion",
+            "proof-short",
+            "A hash of the proof missing",
+            proven.receipt(&extra, SEQ, &proof[1..], &note),
+        ),
+        refused("inclusion", "proof-long", "A hash too many", {
+            proven.receipt(&extra, SEQ, &[&proof[..], &[[0; 32]]].concat(), &note)
+        }),
+        refused("inclusion", "leaf-altered", "Another time in the leaf", of(&patched(&extra, 8 + 31, &[1]))),
+        refused("inclusion", "small-tree", "A checkpoint from before the record", {
+            let hashes = proven.chest.hashes();
+            let note = checkpoint(
+                &proven.chest.origin(),
+                2,
+                &merkle(&hashes[..2]),
+                &proven.chest.signing.checkpoint,
+            );
+            proven.receipt(&extra, SEQ, &[], &note)
+        }),
+        refused("checkpoint", "other-log", "The checkpoint of a log that is not in the policy", {
+            with(&checkpoint("docvault/other", 5, &[1; 32], &[9; 32]))
+        }),
+        refused("checkpoint", "other-key", "The checkpoint signed by another key", {
+            with(&checkpoint(&proven.chest.origin(), 5, &merkle(&proven.chest.hashes()), &[9; 32]))
+        }),
+        asked(refused("checkpoint", "no-quorum", "A quorum of one, which has not cosigned", whole)),
+        asked(refused("checkpoint", "false-cosignature", "A cosignature of the quorum that is false", {
+            with(&note.clone().add_false_cosignature())
+        })),
+        refused("opening", "opening", "A blind that is another", of(&proven.extra(Some(&other), None))),
+        refused(
+            "body",
+            "body",
+            "A body that was altered",
+            of(&proven.extra(Some(opening), Some(&wrong_body))),
+        ),
+        refused("body", "body-key", "A key that does not open the body", {
+            of(&proven.extra(Some(opening), Some(&patched(&disclosure, 16, &[9; 32]))))
+        }),
+    ]);
+    files
+}
+
+trait Cosigned {
+    fn add_false_cosignature(self) -> String;
+}
+
+impl Cosigned for String {
+    /// Over another time than it states.
+    fn add_false_cosignature(self) -> String {
+        let text = self.split("\n\n").next().unwrap();
+        let message = format!("cosignature/v1\ntime 2\n{text}\n");
+        let signature = [&1u64.to_be_bytes()[..], &sign_plain(&WITNESS, message.as_bytes())].concat();
+        let line = line("witness.example", 4, &WITNESS, &signature);
+        self + &line
+    }
+}
+
+fn disclosures() -> Vec<KitFile> {
+    let proven = Proven::new();
+    let disclosure = proven.disclosure();
+    let (key, body) = (&disclosure[16..48], &disclosure[48..]);
+    let bytes = |start: &[u8; 8], leaf: &[u8], key: &[u8], body: &[u8]| {
+        Out::default().fixed(start).fixed(&proven.chest.vault).fixed(leaf).fixed(key).fixed(body).0
+    };
+    let leaf = proven.chest.leaves[SEQ].as_slice();
+    let sound = *b"dvds\x01\x01\0\0";
+    let file = |name: &str, what: &str, bytes: &[u8]| {
+        let text = format!("docvault-disclosure-1 {}", base64(bytes));
+        KitFile::new(&format!("notes/disclosure-{name}"), "disclosure", "§9.3", what).body(text)
+    };
+    let whole = bytes(&sound, leaf, key, body);
+    let genesis = Out::default().bytes(&proven.chest.bodies[0]).0;
+    let mut altered = body.to_vec();
+    *altered.last_mut().unwrap() ^= 1;
+    vec![
+        file("sound", "Who stored the base's first version", &whole).releasing(b"user:7f3a"),
+        file("other-key", "A key that does not open it", &bytes(&sound, leaf, &[9; 32], body))
+            .expect("corrupt"),
+        file("other-body", "A body that was altered", &bytes(&sound, leaf, key, &altered)).expect("corrupt"),
+        file(
+            "other-record",
+            "The leaf of another record",
+            &bytes(&sound, &proven.chest.leaves[3], key, body),
+        )
+        .expect("corrupt"),
+        file(
+            "other-operation",
+            "Another operation in the leaf",
+            &bytes(&sound, &patched(leaf, 128, &[9; 16]), key, body),
+        )
+        .expect("corrupt"),
+        file("format", "Format 2", &bytes(b"dvds\x02\x01\0\0", leaf, key, body)).expect("invalid"),
+        file("reserved", "A reserved bit", &bytes(b"dvds\x01\x01\0\x01", leaf, key, body)).expect("invalid"),
+        file("byte-behind", "A byte behind the body", &[&whole[..], &[0]].concat()).expect("invalid"),
+        file(
+            "genesis",
+            "A disclosure of Genesis, which is not sealed",
+            &bytes(&sound, &proven.chest.leaves[0], key, &genesis),
+        )
+        .expect("invalid"),
+    ]
+}
