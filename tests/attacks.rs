@@ -25,6 +25,7 @@ mod attacks {
     #[cfg(feature = "intake")]
     mod deposits;
     mod evidence;
+    mod forgeries;
     mod keys;
     mod log;
     mod names;

@@ -62,9 +62,13 @@ fn said<'a>(found: &'a Value, kind: &str, field: &str) -> Vec<&'a Value> {
 }
 
 fn reader(args: &[&str]) -> Output {
+    module("reader", args)
+}
+
+fn module(name: &str, args: &[&str]) -> Output {
     let python = std::env::var_os("DOCVAULT_INTEROP_PYTHON").expect("set by tests/interop/run.sh");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
-    Command::new(python).arg("-m").arg("reader").args(args).current_dir(folder).output().unwrap()
+    Command::new(python).arg("-m").arg(name).args(args).current_dir(folder).output().unwrap()
 }
 
 fn read(args: &[&str]) -> Value {
@@ -251,4 +255,12 @@ fn a_reader_refuses_a_flipped_bit_anywhere_in_a_delivery_and_every_missing_objec
         refused(&args, &format!("{kind} is missing"));
         fs::rename(&aside, &path).unwrap();
     }
+}
+
+#[test]
+#[ignore = "needs Python: tests/interop/run.sh"]
+fn a_reader_answers_the_kit_as_its_files_say() {
+    let output = module("reader.kit", &["../kit"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    println!("{}", String::from_utf8_lossy(&output.stdout));
 }

@@ -9,6 +9,7 @@
     clippy::as_conversions,
     clippy::cast_possible_truncation,
     clippy::too_many_lines,
+    clippy::unwrap_in_result,
     reason = "tests"
 )]
 

@@ -11,6 +11,7 @@ use crate::{
     log::{
         checkpoint::Checkpoint,
         kept::{KEPT_CAP, Kept, TimeToken, text_digest},
+        note::Note,
         row::{Row, RowKey},
         signing,
         statement::Statement,
@@ -76,6 +77,10 @@ async fn read(pages: &Pages, row: &Row) -> Result<KeptCheckpoint> {
         return Err(fault());
     }
     let Kept { note, tokens } = Kept::parse(&object).map_err(|Malformed| fault())?;
+    let about = Note::parse(&note).and_then(|note| Checkpoint::parse_text(note.text()));
+    if about.map_err(|Malformed| fault())?.size() != size || size > row.seq {
+        return Err(fault());
+    }
     let (seq, time, operation) = (row.seq, row.time, row.operation);
     Ok(KeptCheckpoint { seq, time, operation, size, note, tokens })
 }

@@ -17,6 +17,9 @@ fn clock_regression_refused() {
         let notary = recipient(&identity(1));
         let terms = Terms::read().purpose("p").until(Timestamp::from_millis(101 * DAY));
         let grant = world.desk.grant(stored.document, &notary, terms.clone()).await.unwrap();
+        let until = |millis| terms.clone().until(Timestamp::from_millis(millis));
+        let last = 102 * DAY - 2 * MINUTE;
+        let late = world.desk.grant(stored.document, &notary, until(last)).await.unwrap();
         let abandoned = world.desk.upload(world.case, NewDocument::named("y")).await.unwrap();
         world.desk.deliver(grant).await.unwrap();
         // The grant has ended; its holder turns the clock back to have it delivered once more.
@@ -29,9 +32,14 @@ fn clock_regression_refused() {
             let new = world.desk.grant(stored.document, &notary, terms.clone()).await;
             assert!(matches!(new.unwrap_err().kind(), ErrorKind::Denied | ErrorKind::Invalid));
         }
-        // Within the five minutes that clocks may differ the log's time decides, for it is later.
+        // Within the five minutes that clocks may differ the log's time decides, for it is later: by this clock
+        // alone the grant that ended two minutes before has two minutes left.
         hands.set(102 * DAY - 4 * MINUTE);
-        assert_eq!(world.desk.deliver(grant).await.unwrap_err().kind(), ErrorKind::Denied);
+        let ended = world.desk.deliver(late).await.unwrap_err();
+        assert_eq!(ended.kind(), ErrorKind::Denied);
+        assert!(ended.to_string().contains("ended at"), "{ended}");
+        let new = world.desk.grant(stored.document, &notary, until(last)).await;
+        assert!(matches!(new.unwrap_err().kind(), ErrorKind::Denied | ErrorKind::Invalid));
         // What does not depend on time goes on, and the log's time never goes back.
         hands.set(0);
         world.store("x", b"three".to_vec()).await;

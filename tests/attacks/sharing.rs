@@ -6,70 +6,12 @@ use docvault::{
     DocumentId, ErrorKind, GrantId, Identity, NewDocument, Recipient, Sender, Terms, VersionId,
     storage::Storage,
 };
-use hpke::{
-    Deserializable, Kem, OpModeR, aead::ChaCha20Poly1305, kdf::HkdfSha256, kem::XWing, single_shot_open,
-};
 
-use super::toolkit::*;
+use super::{forgeries::*, toolkit::*};
 use crate::common::block_on;
 
 /// Two parts: the first can be released before the second is read.
 const TWO_PARTS: usize = (8 << 20) + 300_000;
-const ENVELOPE: usize = 1320;
-
-/// What a recipient learns by taking a delivery apart as FORMAT §8 says.
-struct TakenApart {
-    grant_key: [u8; 32],
-    object: [u8; 16],
-    version: [u8; 16],
-    key_id: [u8; 16],
-    head_key: [u8; 32],
-    manifest: Vec<u8>,
-    terms: Vec<u8>,
-}
-
-fn take_apart(seed: u8, delivery: &[u8]) -> TakenApart {
-    let key = <XWing as Kem>::PrivateKey::from_bytes(&[seed; 32]).unwrap();
-    let enc = <XWing as Kem>::EncappedKey::from_bytes(&delivery[152..1272]).unwrap();
-    let (info, sealed) = (&delivery[120..152], &delivery[1272..ENVELOPE]);
-    let opened = single_shot_open::<ChaCha20Poly1305, HkdfSha256, XWing>(
-        &OpModeR::Base,
-        &key,
-        &enc,
-        info,
-        sealed,
-        &[],
-    );
-    let grant_key: [u8; 32] = opened.unwrap().try_into().unwrap();
-    let (vault, operation) = (&delivery[8..24], &delivery[24..40]);
-    let sealed = Fields(&delivery[ENVELOPE..]).bytes();
-    let manifest_key = subkey(&grant_key, "key of delivery manifest", &[operation]);
-    let padded = open(&manifest_key, &context("delivery manifest", &[&delivery[..ENVELOPE]]), sealed);
-    let manifest = Fields(&padded).bytes().to_vec();
-    let mut fields = Fields(&manifest);
-    let case: [u8; 16] = fields.array();
-    fields.take(16);
-    let before = fields.0;
-    fields.take(2);
-    fields.bytes();
-    fields.take(24);
-    let terms = before[..before.len() - fields.0.len()].to_vec();
-    fields.take(8);
-    assert_eq!(fields.array::<4>(), [0, 0, 0, 1]);
-    let (object, version, key_id): ([u8; 16], [u8; 16], [u8; 16]) =
-        (fields.array(), fields.array(), fields.array());
-    let ids: [&[u8]; 3] = [&case, &object, &version];
-    let key = subkey(&grant_key, "key of delivered document", &ids);
-    let bound = context("delivery wrap", &[vault, &case, &object, &version, &key_id]);
-    let head_key = open(&key, &bound, fields.take(104)).try_into().unwrap();
-    TakenApart { grant_key, object, version, key_id, head_key, manifest, terms }
-}
-
-/// Where the documents of a delivery begin.
-fn documents_at(delivery: &[u8]) -> usize {
-    let manifest = u32::from_be_bytes(delivery[ENVELOPE..ENVELOPE + 4].try_into().unwrap());
-    ENVELOPE + 4 + manifest as usize + 64
-}
 
 async fn deliver(world: &World, grant: GrantId) -> Vec<u8> {
     world.desk.deliver(grant).await.unwrap().collect().await.unwrap().to_vec()
@@ -84,50 +26,6 @@ fn content(identity: &Identity, delivery: &[u8], sender: &Sender) -> Result<Vec<
     let content = opened.next_document()?.unwrap().content()?;
     assert!(opened.next_document()?.is_none());
     Ok(content)
-}
-
-/// `plaintext` as the part `part` of a version, under its own key: what only who holds it can make.
-/// Of each 16 KiB of a part of 8 MiB, with `blake3` alone.
-fn chaining_values(part: u32, plaintext: &[u8]) -> Vec<u8> {
-    use blake3::hazmat::HasherExt;
-    let value = |(index, piece): (usize, &[u8])| {
-        let mut hasher = blake3::Hasher::new();
-        hasher.set_input_offset(u64::from(part) * (8 << 20) + index as u64 * 16_384);
-        hasher.update(piece).finalize_non_root()
-    };
-    plaintext.chunks(16_384).enumerate().flat_map(value).collect()
-}
-
-/// The attempt in a part's name.
-fn attempt_of(name: &docvault::storage::ObjectKey) -> Vec<u8> {
-    let hex = name.as_str().rsplit('-').next().unwrap();
-    (0..16).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()).collect()
-}
-
-fn content_context(world: &World, apart: &TakenApart) -> [u8; 32] {
-    let (vault, case) = (world.vault.id(), world.case);
-    let ids = [vault.as_bytes().as_slice(), case.as_bytes(), &apart.object, &apart.version, &apart.key_id];
-    context("content", &[&[&[1][..], &[1]], &ids[..], &[&[1]]].concat())
-}
-
-/// A part with an outline of its own, as whoever holds the version's key can make it.
-fn forged_part(world: &World, apart: &TakenApart, attempt: &[u8], part: u32, plaintext: &[u8]) -> Vec<u8> {
-    let outline = chaining_values(part, plaintext);
-    outlined_part(world, apart, attempt, part, plaintext, &outline)
-}
-
-fn outlined_part(
-    world: &World,
-    apart: &TakenApart,
-    attempt: &[u8],
-    part: u32,
-    plaintext: &[u8],
-    outline: &[u8],
-) -> Vec<u8> {
-    let bound = content_context(world, apart);
-    let bound = [bound.as_slice(), attempt, &0u32.to_be_bytes(), &part.to_be_bytes()].concat();
-    let sealed_outline = seal(&apart.head_key, &context("outline", &[&bound]), outline);
-    [seal(&apart.head_key, &bound, plaintext), sealed_outline].concat()
 }
 
 #[test]
@@ -215,32 +113,6 @@ fn one_version_one_head() {
         evil.substitute(&head_name(&stored), head);
         assert_eq!(desk.retrieve(stored.document).await.unwrap(), b"pay 100".as_slice());
     });
-}
-
-/// A head of the same version, with its key and of its place, that says something else (FORMAT §7.1, §7.2).
-fn forged_head(world: &World, apart: &TakenApart, head: &[u8], content: &[u8]) -> Vec<u8> {
-    let (vault, case) = (world.vault.id(), world.case);
-    let ids: [&[u8]; 6] =
-        [vault.as_bytes(), case.as_bytes(), &apart.object, &apart.version, &[2], &apart.key_id];
-    let text = |text: &str| [&(text.len() as u32).to_be_bytes(), text.as_bytes()].concat();
-    let digest = blake3::hash(content);
-    let page = [&(content.len() as u64).to_be_bytes()[..], digest.as_bytes(), &[0, 0], &[0; 4]].concat();
-    let meta = [
-        &[0; 32],
-        text("another contract").as_slice(),
-        &text("application/octet-stream"),
-        &[0; 4],
-        digest.as_bytes(),
-        &[0, 0, 0, 1],
-        &page,
-    ]
-    .concat();
-    let sealed = seal(&apart.head_key, &context("head meta", &ids), &padded(&meta));
-    let attempt = [5; 16];
-    let place = [content_context(world, apart).as_slice(), &attempt, &[0; 8]].concat();
-    let inline = seal(&apart.head_key, &place, content);
-    let len = (sealed.len() as u32).to_be_bytes();
-    [&head[..128], &len, &sealed, &attempt, &inline].concat()
 }
 
 #[test]
@@ -361,6 +233,9 @@ fn delivery_from_unknown_sender() {
             let error = content(&notary, delivery, &honest).unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::Denied | ErrorKind::Corrupt), "{error}");
         }
+        // And with everything within made for that vault, too: only the signature is somebody else's.
+        let whole = delivery_in_the_name_of(&bytes, &notary.recipient_bytes(), b"forged");
+        assert_eq!(content(&notary, &whole, &honest).unwrap_err().kind(), ErrorKind::Corrupt);
         // A sender is taken by its fingerprint alone, and names vault and key.
         let theirs = attacker.vault.sender().to_bytes();
         let fingerprint = honest.fingerprint().to_string();

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use docvault::{
     CaseId, Sender, Timestamp,
     deposit::{
-        Carrier, CarrierError, CarrierKey, Descriptor, Inbox, Link, OpenedRequest, Promise, RequestId,
+        Carrier, CarrierError, CarrierKey, DepositReceipt, Descriptor, Inbox, Link, OpenedRequest, Promise,
+        RequestId,
     },
     storage::{MemoryStorage, Storage},
 };
@@ -29,6 +30,17 @@ pub fn answer(kit: &Kit, file: &KitFile, object: &str) -> Outcome {
             let of = request(kit.of(file, "request")).unwrap();
             let verified = Promise::verify(&file.body, of.descriptor());
             verified.map(|_| Vec::new()).map_err(|error| refused(&error))
+        }
+        "deposit-receipt" => {
+            let of = request(kit.of(file, "request")).unwrap();
+            let receipt = DepositReceipt::parse(&file.body);
+            let verified = receipt.and_then(|receipt| receipt.verify(&super::policy(file), of.descriptor()));
+            verified.map(|_| Vec::new()).map_err(|error| (class(error), Vec::new()))
+        }
+        "answer" => {
+            let of = request(kit.of(file, "request")).unwrap();
+            let depositor = of.resume(&kit.of(file, "journal").body).unwrap();
+            depositor.open_answer(&file.body).map(|_| Vec::new()).map_err(|error| refused(&error))
         }
         "journal" => {
             let of = request(kit.of(file, "request")).unwrap();

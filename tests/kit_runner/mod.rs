@@ -4,8 +4,9 @@
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use docvault::{
-    CheckDepth, Checkpoint, Clock, Disclosure, Error, Identity, NoSleep, Pin, Receipt, RecordFilter, Secret,
-    SecretBytes, Sender, Session, Timestamp, TrustPolicy, UploadToken, Vault, VaultOptions,
+    CheckDepth, Checkpoint, Clock, Disclosure, Error, Identity, MemoryWitnessStore, NoSleep, Pin, Receipt,
+    RecordFilter, Secret, SecretBytes, Sender, Session, Timestamp, TrustPolicy, UploadToken, Vault,
+    VaultOptions, Witness, WitnessKey,
     chunked::{ChaCha20Poly1305, HkdfSha256, Opener},
     keys::{KeyWrap, LocalKey, Passphrase},
     storage::{MemoryStorage, ObjectKey, Storage},
@@ -92,6 +93,7 @@ impl Kit {
             "policy" => text(file).and_then(|text| parsed(TrustPolicy::parse(&text))),
             "receipt" => receipt(file),
             "disclosure" => disclosure(file),
+            "witness" => witness(file),
             #[cfg(feature = "intake")]
             object => deposits::answer(self, file, object),
             #[cfg(not(feature = "intake"))]
@@ -126,7 +128,7 @@ impl Kit {
 
     async fn open(&self, file: &KitFile) -> Result<Vault, Error> {
         let (storage, base) = self.storage(file).await;
-        let root = file.get("root-key").map_or_else(|| base.field("root-key"), |key| key);
+        let root = file.get("root-key").unwrap_or_else(|| base.field("root-key"));
         let folder = tempfile::tempdir().unwrap();
         let key: Arc<dyn KeyWrap> = match file.get("passphrase") {
             Some(text) => Arc::new(Passphrase::new(String::from_utf8(unhex(text)).unwrap())),
@@ -143,6 +145,9 @@ impl Kit {
         let opened = async {
             let vault = self.open(file).await?;
             vault.audit().verify_from_genesis().await?;
+            let log = vault.audit().log().await?;
+            log.check_tiles(&mut |_, _| {}).await?;
+            log.check_index(&mut |_, _| {}).await?;
             let desk = vault.session("reader").purpose("kit").begin()?;
             let contents = everything(&desk).await?;
             let report = vault.check(CheckDepth::Content).await?.run(&mut |_| {}).await?;
@@ -184,7 +189,10 @@ async fn everything(desk: &Session) -> Result<Vec<u8>, Error> {
             desk.open_record(record.seq).await?;
         }
     }
-    desk.vault().audit().checkpoints(None).await?;
+    let log = desk.vault().audit().log().await?;
+    for kept in log.checkpoints(None).await? {
+        log.witness_request(0, &kept.note).await?;
+    }
     Ok(contents.into_values().flatten().collect())
 }
 
@@ -268,6 +276,14 @@ fn receipt(file: &KitFile) -> Outcome {
         Ok(proven) => Ok(proven.content.map(|digest| digest.as_bytes().to_vec()).unwrap_or_default()),
         Err(error) => Err((class(error), Vec::new())),
     }
+}
+
+fn witness(file: &KitFile) -> Outcome {
+    let folder = tempfile::tempdir().unwrap();
+    let key = WitnessKey::create(folder.path().join("key"), "witness.example").unwrap();
+    let witness = Witness::new(key, policy(file), MemoryWitnessStore::default());
+    let answer = witness.add_checkpoint(&text(file)?);
+    answer.map(|_| Vec::new()).map_err(|refusal| (class(refusal), Vec::new()))
 }
 
 fn disclosure(file: &KitFile) -> Outcome {

@@ -11,7 +11,9 @@ use super::{
 use std::collections::BTreeMap;
 
 /// Bytes of a part's padded content.
-const PART: usize = 524_288;
+pub const PART: usize = 524_288;
+/// The journal of a deposit that is answered.
+pub const JOURNAL: &str = "deposits/journal-sound";
 const TIME: u64 = 1_790_000_200_000;
 
 /// A seal whose salt follows from what is sealed.
@@ -23,7 +25,7 @@ fn seal_same(key: &Key, bound: &Key, content: &[u8]) -> Vec<u8> {
 
 /// A part of a deposit, field by field.
 #[derive(Debug, Clone)]
-struct Part {
+pub struct Part {
     start: [u8; 8],
     request: Id,
     page: u16,
@@ -36,16 +38,16 @@ struct Part {
 }
 
 #[derive(Debug, Clone)]
-struct Deposit {
-    request: Request,
-    id: Id,
-    key: Key,
-    pages: Vec<Vec<u8>>,
-    sealed_key: Vec<u8>,
+pub struct Deposit {
+    pub request: Request,
+    pub id: Id,
+    pub key: Key,
+    pub pages: Vec<Vec<u8>>,
+    pub sealed_key: Vec<u8>,
 }
 
 impl Deposit {
-    fn new(name: &str, pages: &[Vec<u8>]) -> Self {
+    pub fn new(name: &str, pages: &[Vec<u8>]) -> Self {
         let request = plain();
         let mut dice = Dice::new(&format!("deposits/{name}"));
         let mut id: Id = dice.array();
@@ -57,7 +59,7 @@ impl Deposit {
         Self { request, id, key, pages: pages.to_vec(), sealed_key }
     }
 
-    fn part(&self, page: u16, part: u32) -> Part {
+    pub fn part(&self, page: u16, part: u32) -> Part {
         let padded = zeros(&self.pages[usize::from(page)]);
         let at = part as usize * PART;
         let last = u8::from(at + PART >= padded.len());
@@ -82,7 +84,7 @@ impl Deposit {
         context("deposit part", &[&digest, &self.id, &page.to_be_bytes(), &part.to_be_bytes(), &[last]])
     }
 
-    fn encode(&self, part: &Part) -> Vec<u8> {
+    pub fn encode(&self, part: &Part) -> Vec<u8> {
         let out = Out::default().fixed(&part.start).fixed(&part.request).fixed(&self.id).u16(part.page);
         let out = out.fixed(&part.part.to_be_bytes()).u8(part.last).fixed(&part.reserved);
         let signed = out.u32(part.sealed.len()).fixed(&part.digest).0;
@@ -108,7 +110,7 @@ impl Deposit {
         out.u32(1).text("rfc").text("PEJU850101AB1").text("con gusto").0
     }
 
-    fn manifest(&self) -> Vec<u8> {
+    pub fn manifest(&self) -> Vec<u8> {
         let listed =
             self.parts().iter().map(|parts| parts.iter().map(|part| part.digest).collect()).collect();
         self.manifest_of(*b"dvdm\x01\x01\0\0", listed, &pad(&self.contents()), &self.request.link_key())
@@ -127,11 +129,11 @@ impl Deposit {
         [&signed[..], &sign(signer, "sign deposit manifest", &message)].concat()
     }
 
-    fn promise(&self, manifest: &[u8]) -> Vec<u8> {
+    pub fn promise(&self, manifest: &[u8]) -> Vec<u8> {
         self.promise_of(*b"dvpr\x01\x01\0\0", manifest, &CARRIER)
     }
 
-    fn promise_of(&self, start: [u8; 8], manifest: &[u8], signer: &Key) -> Vec<u8> {
+    pub fn promise_of(&self, start: [u8; 8], manifest: &[u8], signer: &Key) -> Vec<u8> {
         let sealed: u64 = self.parts().iter().flatten().map(|part| part.sealed.len() as u64).sum();
         let out = Out::default().fixed(&start).fixed(&self.request.chest.vault).fixed(&self.request.id);
         let out = out.fixed(&self.id).fixed(&self.request.digest()).fixed(&sha256(&[manifest]));
@@ -140,7 +142,7 @@ impl Deposit {
     }
 
     /// What a carrier keeps of it.
-    fn kept(&self) -> BTreeMap<String, Option<Vec<u8>>> {
+    pub fn kept(&self) -> BTreeMap<String, Option<Vec<u8>>> {
         use super::file::hex;
         let (request, id) = (hex(&self.request.id), hex(&self.id));
         let manifest = self.manifest();
@@ -159,7 +161,7 @@ impl Deposit {
     }
 }
 
-fn file(name: &str, object: &str, format: &str, what: &str) -> KitFile {
+pub fn file(name: &str, object: &str, format: &str, what: &str) -> KitFile {
     KitFile::new(&format!("deposits/{name}"), object, format, what)
         .with("request", PLAIN)
         .hex("carrier-key", &CARRIER)
@@ -167,10 +169,19 @@ fn file(name: &str, object: &str, format: &str, what: &str) -> KitFile {
 }
 
 pub fn files() -> Vec<KitFile> {
-    [super::requests::files(), parts(), manifests(), inboxes(), promises(), journals()].concat()
+    [
+        super::requests::files(),
+        parts(),
+        manifests(),
+        super::inboxes::files(),
+        promises(),
+        journals(),
+        super::answers::files(),
+    ]
+    .concat()
 }
 
-fn small() -> Vec<Vec<u8>> {
+pub fn small() -> Vec<Vec<u8>> {
     vec![content(1_000, 1), content(300, 2)]
 }
 
@@ -190,15 +201,15 @@ fn parts() -> Vec<KitFile> {
         part("suite", "Suite 2", "malformed", |_, part| part.start[5] = 2),
         part("reserved", "A reserved bit", "malformed", |_, part| part.start[6] = 1),
         part("reserved-place", "A reserved bit behind its place", "malformed", |_, part| {
-            part.reserved[4] = 1
+            part.reserved[4] = 1;
         }),
         part("last", "Neither last nor not", "malformed", |_, part| part.last = 2),
         part("digest", "Another hash than that of what is sealed", "malformed", |_, part| {
-            part.digest[0] ^= 1
+            part.digest[0] ^= 1;
         }),
         part("signature", "Signed by somebody else", "signature", |_, part| part.signer = [9; 32]),
         part("other-request", "Of a request that is not known here", "unknown", |_, part| {
-            part.request[0] ^= 1
+            part.request[0] ^= 1;
         }),
         part("other-slot", "Of a slot that the request has not", "caps", |deposit, _| deposit.id[1] = 9),
         part("form-slot", "Of a slot that takes no file", "caps", |deposit, _| deposit.id[1] = 1),
@@ -281,73 +292,6 @@ fn manifests() -> Vec<KitFile> {
     ]
 }
 
-/// What an office finds with its carrier.
-fn inboxes() -> Vec<KitFile> {
-    let inbox = |name: &str,
-                 what: &str,
-                 pages: &[Vec<u8>],
-                 change: fn(&Deposit, &mut BTreeMap<String, Option<Vec<u8>>>)| {
-        let name = format!("inbox-{name}");
-        let deposit = Deposit::new(&name, pages);
-        let mut kept = deposit.kept();
-        change(&deposit, &mut kept);
-        let file = file(&name, "inbox", "§11.2", what).with("base", "log/base").expect("corrupt");
-        file.hex("case", &deposit.request.case).body(container(&kept))
-    };
-    fn ending<'a>(kept: &'a mut BTreeMap<String, Option<Vec<u8>>>, end: &str) -> &'a mut Option<Vec<u8>> {
-        kept.iter_mut().find(|(name, _)| name.ends_with(end)).unwrap().1
-    }
-    let whole = |name: &str, what: &str, pages: &[Vec<u8>]| {
-        inbox(name, what, pages, |_, _| {}).expect("accept").releasing(&pages.concat())
-    };
-    let resealed = |name: &str, what: &str, change: fn(&mut Deposit)| {
-        let name = format!("inbox-{name}");
-        let mut deposit = Deposit::new(&name, &small());
-        change(&mut deposit);
-        let file = file(&name, "inbox", "§11.2", what).with("base", "log/base").expect("corrupt");
-        file.hex("case", &deposit.request.case).body(container(&deposit.kept()))
-    };
-    vec![
-        whole("two-pages", "Two pages", &small()),
-        whole("form", "A form alone", &[]),
-        whole("two-parts", "A page of two parts", &[content(PART + 1_000, 3)]),
-        whole("empty-page", "A page of nothing", &[Vec::new()]),
-        inbox("manifest-missing", "A promise without its manifest", &small(), |_, kept| {
-            *ending(kept, "/manifest") = None;
-        }),
-        inbox("other-manifest", "Another sound manifest than was promised", &small(), |deposit, kept| {
-            let mut other = deposit.clone();
-            other.pages[1] = content(300, 9);
-            *ending(kept, "/manifest") = Some(other.manifest());
-        }),
-        inbox("part-missing", "A part that is not there", &small(), |_, kept| {
-            *ending(kept, "part-0001-00000000") = None
-        })
-        .releasing(&small()[0]),
-        inbox("other-part", "Another sound part than the manifest lists", &small(), |deposit, kept| {
-            let mut other = deposit.clone();
-            other.pages[1] = content(300, 9);
-            *ending(kept, "part-0001-00000000") = Some(other.encode(&other.part(1, 0)));
-        })
-        .releasing(&small()[0]),
-        resealed("key-to-other", "A deposit's key that is sealed to somebody else", |deposit| {
-            let info = context("deposit key to intake", &[&deposit.request.digest(), &deposit.id]);
-            deposit.sealed_key = hpke_seal(&hpke_public(&[9; 32]), &info, &deposit.key, &mut Dice::new("x"));
-        }),
-        resealed("key-of-other-deposit", "A deposit's key that is sealed for another deposit", |deposit| {
-            let info = context("deposit key to intake", &[&deposit.request.digest(), &[9; 16]]);
-            let public = hpke_public(&deposit.request.intake);
-            deposit.sealed_key = hpke_seal(&public, &info, &deposit.key, &mut Dice::new("x"));
-        }),
-        inbox("descriptor", "Another request in its place", &small(), |deposit, kept| {
-            let mut other = deposit.request.clone();
-            other.intake = [9; 32];
-            other.signer = [9; 32];
-            *ending(kept, "/request") = Some(other.bytes());
-        }),
-    ]
-}
-
 fn promises() -> Vec<KitFile> {
     let promise = |name: &str, what: &str, class: &str, make: fn(&mut Deposit) -> Vec<u8>| {
         let name = format!("promise-{name}");
@@ -410,10 +354,10 @@ fn journals() -> Vec<KitFile> {
             deposit.request.secret = [9; 32];
         }),
         journal("other-deposit", "Sealed for another deposit", "corrupt", sound, |deposit, _| {
-            deposit.id[9] ^= 1
+            deposit.id[9] ^= 1;
         }),
         journal("padding", "Padding that is not zero", "corrupt", sound, |_, padded| {
-            *padded.last_mut().unwrap() = 1
+            *padded.last_mut().unwrap() = 1;
         }),
     ]
 }

@@ -81,7 +81,7 @@ fn heads() -> Vec<KitFile> {
         head("key-id", "Another key id than it is sealed for", |head, _, _| head.key_id[0] ^= 1),
         head("meta-empty", "No metadata", |head, _, _| head.meta.clear()),
         head("wrapped-commitment", "A bit of the wrapped key's commitment", |head, _, _| {
-            head.wrapped[30] ^= 1
+            head.wrapped[30] ^= 1;
         }),
         head("wrapped-under-head-key", "The head's key wrapped under itself", |head, chest, version| {
             let bound = version.ids.context("head key", &head.key_id);
@@ -117,9 +117,12 @@ fn heads() -> Vec<KitFile> {
     ]
 }
 
+/// A field of the ids, what it is of then, and how it changes.
+type Change = (&'static str, &'static str, fn(&mut Ids));
+
 /// Everything that a head is bound to, another one at a time.
 fn contexts() -> Vec<KitFile> {
-    let changes: [(&str, &str, fn(&mut Ids)); 5] = [
+    let changes: [Change; 5] = [
         ("vault", "another vault", |ids| ids.vault[0] ^= 1),
         ("case", "another case", |ids| ids.case[0] ^= 1),
         ("object", "another document", |ids| ids.object[0] ^= 1),
@@ -185,12 +188,12 @@ fn metadata() -> Vec<KitFile> {
             meta.truncate(4 + len);
         }),
         padded("padding-length", "A length beyond what is there", |meta| {
-            meta[..4].copy_from_slice(&[0, 0, 9, 9])
+            meta[..4].copy_from_slice(&[0, 0, 9, 9]);
         }),
         meta("name-too-long", "A name of 1,025 bytes", |version| version.meta.name = vec![b'n'; 1025]),
         meta("name-not-utf-8", "A name that is not UTF-8", |version| version.meta.name = vec![0xc3]),
         meta("name-surrogate", "A name with a surrogate in it", |version| {
-            version.meta.name = vec![0xed, 0xa0, 0x80]
+            version.meta.name = vec![0xed, 0xa0, 0x80];
         }),
         meta("media-type-too-long", "A media type of 257 bytes", |version| {
             version.meta.media_type = vec![b'm'; 257];
@@ -244,7 +247,7 @@ fn pages() -> Vec<KitFile> {
         }),
         page("storage-2", "Kept in a place that is not known", |page| page.storage = 2),
         page("inline-with-run", "In the head, and an attempt with parts", |page| {
-            page.runs = vec![([1; 16], 0, 1)]
+            page.runs = vec![([1; 16], 0, 1)];
         }),
         page("page-digest", "Another digest than the version's", |page| page.digest[0] ^= 1),
         meta("digest-of-other-content", "The digest of other content", |version| {

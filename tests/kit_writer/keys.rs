@@ -59,7 +59,7 @@ fn keyrings() -> Vec<KitFile> {
         start("keyring-reserved", "A reserved bit", 6, 1),
         padded("keyring-padding", "Padding that is not zero", |padded| *padded.last_mut().unwrap() = 1),
         padded("keyring-padding-class", "Padding of a class too many", |padded| {
-            padded.resize(padded.len() + 256, 0)
+            padded.resize(padded.len() + 256, 0);
         }),
         over("keyring-byte-behind", "A byte behind its contents", |chest| {
             let padded = pad(&[chest.keyring_contents(), vec![0]].concat());
@@ -103,18 +103,18 @@ fn slots() -> Vec<KitFile> {
         }),
         slots("slot-doubled", "A slot twice", |chest| chest.slots.push(chest.slots[0].clone())),
         slots("slot-other-kind", "A slot of no kind that opens with a key file", |chest| {
-            chest.slots[0].kind = 2
+            chest.slots[0].kind = 2;
         })
         .expect("locked"),
         slots("slot-other-id", "A slot whose seed was wrapped for another", |chest| {
-            chest.slots[0].id[0] ^= 1
+            chest.slots[0].id[0] ^= 1;
         })
         .expect("locked"),
         slots("slot-other-public-key", "A slot whose public key is not its seed's", |chest| {
             chest.slots[0].public = hpke_public(&[5; 32]);
         }),
         slots("slot-wrapped-altered", "A bit of a slot's wrapped seed", |chest| {
-            chest.slots[0].wrapped[60] ^= 1
+            chest.slots[0].wrapped[60] ^= 1;
         })
         .expect("locked"),
         KitFile::new("keys/other-root-key", "vault", "§4.3", "Another root key")

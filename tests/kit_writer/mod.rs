@@ -2,13 +2,19 @@
 #![allow(dead_code, unreachable_pub, reason = "the runner uses a part of it")]
 
 pub mod chest;
+pub mod commit;
 pub mod file;
 pub mod forge;
 pub mod head;
 
+mod answers;
+mod bodies;
 mod deliveries;
+mod delivery;
 mod deposits;
 mod heads;
+mod inboxes;
+mod index;
 mod keys;
 mod log;
 mod notes;
@@ -16,6 +22,7 @@ mod parts;
 mod requests;
 mod sealed;
 mod texts;
+mod trust;
 
 use file::KitFile;
 use forge::sha256;
@@ -31,6 +38,7 @@ pub fn all() -> Vec<KitFile> {
         deliveries::files(),
         texts::files(),
         deposits::files(),
+        index::files(),
     ];
     groups.into_iter().flatten().collect()
 }

@@ -1,13 +1,14 @@
 //! Checkpoints, policies and receipts (§9.2, §10): what outsiders verify.
 
 use super::{
-    chest::{Chest, Key, inclusion, merkle},
+    chest::{Chest, Key},
+    commit::{inclusion, merkle},
     file::{KitFile, base64},
     forge::{Out, patched, public, sha256, sign_plain, subkey},
     head::{Head, Version},
 };
 
-const WITNESS: Key = [0x77; 32];
+pub const WITNESS: Key = [0x77; 32];
 
 /// A signed note's signature line by an Ed25519 key of this type (c2sp.org/signed-note).
 fn line(name: &str, key: u8, seed: &Key, signature: &[u8]) -> String {
@@ -19,7 +20,7 @@ fn key_id(name: &str, key: u8, seed: &Key) -> [u8; 4] {
     *hash.first_chunk().unwrap()
 }
 
-fn verifier_key(name: &str, key: u8, seed: &Key) -> String {
+pub fn verifier_key(name: &str, key: u8, seed: &Key) -> String {
     let id: String = super::file::hex(&key_id(name, key, seed));
     format!("{name}+{id}+{}", base64(&[&[key], &public(seed)[..]].concat()))
 }
@@ -29,7 +30,7 @@ fn text(origin: &str, size: usize, root: &Key) -> String {
     format!("{origin}\n{size}\n{}\n", base64(root))
 }
 
-fn checkpoint(origin: &str, size: usize, root: &Key, seed: &Key) -> String {
+pub fn checkpoint(origin: &str, size: usize, root: &Key, seed: &Key) -> String {
     let text = text(origin, size, root);
     format!("{text}\n{}", line(origin, 1, seed, &sign_plain(seed, text.as_bytes())))
 }
@@ -43,7 +44,7 @@ fn cosigned(note: &str, seed: &Key, time: u64) -> String {
 }
 
 pub fn files() -> Vec<KitFile> {
-    [checkpoints(), policies(), receipts(), disclosures()].concat()
+    [checkpoints(), receipts(), super::trust::files()].concat()
 }
 
 fn checkpoints() -> Vec<KitFile> {
@@ -92,60 +93,21 @@ fn checkpoints() -> Vec<KitFile> {
     ]
 }
 
-fn log_key(chest: &Chest) -> String {
+pub fn log_key(chest: &Chest) -> String {
     verifier_key(&chest.origin(), 1, &chest.signing.checkpoint)
 }
 
-fn policies() -> Vec<KitFile> {
-    let (chest, _, _) = super::log::base();
-    let (log, witness) = (log_key(&chest), verifier_key("witness.example", 4, &WITNESS));
-    let file = |name: &str, what: &str, text: String| {
-        KitFile::new(&format!("notes/policy-{name}"), "policy", "§10.2", what).body(text)
-    };
-    let refused = |name: &str, what: &str, text: String| file(name, what, text).expect("invalid");
-    vec![
-        file("log", "A log, and no witness asked for", format!("log {log}\nquorum none\n")),
-        file("witness", "A log and a witness, with a comment", {
-            format!("# the office's\nlog {log}\n\nwitness w {witness}\nquorum w\n")
-        }),
-        file("group", "A group", format!("log {log}\nwitness w {witness}\ngroup g any w\nquorum g\n")),
-        refused("no-quorum", "No quorum", format!("log {log}\n")),
-        refused("two-quorums", "Two quorums", format!("log {log}\nquorum none\nquorum none\n")),
-        refused(
-            "unknown-witness",
-            "A quorum of a witness that is not named",
-            format!("log {log}\nquorum w\n"),
-        ),
-        refused("named-twice", "Two witnesses of one name", {
-            format!("log {log}\nwitness w {witness}\nwitness w {witness}\nquorum w\n")
-        }),
-        refused("unknown-line", "A line that is not known", format!("log {log}\nlogs x\nquorum none\n")),
-        refused(
-            "witness-key",
-            "A witness with a log's key",
-            format!("log {log}\nwitness w {log}\nquorum w\n"),
-        ),
-        refused("log-key", "A log with a witness's key", format!("log {witness}\nquorum none\n")),
-        refused("key-id", "A key whose id is another's", {
-            format!("log {}\nquorum none\n", log.replacen('+', "+0", 1))
-        }),
-        refused("group-too-many", "A group that asks for more than it has", {
-            format!("log {log}\nwitness w {witness}\ngroup g 2 w\nquorum g\n")
-        }),
-    ]
-}
-
 /// The record of the base's first version, and all that a receipt says about it.
-struct Proven {
-    chest: Chest,
+pub struct Proven {
+    pub chest: Chest,
     opening: Vec<u8>,
     content: Key,
 }
 
-const SEQ: usize = 2;
+pub const SEQ: usize = 2;
 
 impl Proven {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut chest = Chest::new("log/base");
         let case = chest.open_case("Crédito 1");
         let version = Version::inline(&mut chest, &case, b"solicitud");
@@ -160,7 +122,7 @@ impl Proven {
         checkpoint(&self.chest.origin(), hashes.len(), &merkle(&hashes), &self.chest.signing.checkpoint)
     }
 
-    fn disclosure(&self) -> Vec<u8> {
+    pub fn disclosure(&self) -> Vec<u8> {
         let body = &self.chest.bodies[SEQ];
         let key = subkey(&self.chest.audit, "key of outer body", &[&body[..16]]);
         Out::default().fixed(&self.chest.vault).fixed(&key).bytes(body).0
@@ -176,8 +138,7 @@ impl Proven {
     }
 
     fn receipt(&self, extra: &[u8], index: usize, proof: &[Key], note: &str) -> String {
-        let hashes: String = proof.iter().map(|hash| base64(hash) + "\n").collect();
-        format!("c2sp.org/tlog-proof@v1\nextra {}\nindex {index}\n{hashes}\n{note}", base64(extra))
+        tlog_proof(extra, index, proof, note)
     }
 
     fn proof(&self) -> Vec<Key> {
@@ -190,6 +151,17 @@ impl Proven {
             .with("policy", "quorum none")
             .body(receipt)
     }
+}
+
+/// c2sp.org/tlog-proof.
+fn tlog_proof(extra: &[u8], index: usize, proof: &[Key], note: &str) -> String {
+    let hashes: String = proof.iter().map(|hash| base64(hash) + "\n").collect();
+    format!("c2sp.org/tlog-proof@v1\nextra {}\nindex {index}\n{hashes}\n{note}", base64(extra))
+}
+
+/// The receipt of a record among these.
+pub fn proof(extra: &[u8], index: usize, hashes: &[Key], note: &str) -> String {
+    tlog_proof(extra, index, &inclusion(index, hashes), note)
 }
 
 /// §10.1: blind, digest of the head, content digest.
@@ -335,50 +307,4 @@ impl Cosigned for String {
         let line = line("witness.example", 4, &WITNESS, &signature);
         self + &line
     }
-}
-
-fn disclosures() -> Vec<KitFile> {
-    let proven = Proven::new();
-    let disclosure = proven.disclosure();
-    let (key, body) = (&disclosure[16..48], &disclosure[48..]);
-    let bytes = |start: &[u8; 8], leaf: &[u8], key: &[u8], body: &[u8]| {
-        Out::default().fixed(start).fixed(&proven.chest.vault).fixed(leaf).fixed(key).fixed(body).0
-    };
-    let leaf = proven.chest.leaves[SEQ].as_slice();
-    let sound = *b"dvds\x01\x01\0\0";
-    let file = |name: &str, what: &str, bytes: &[u8]| {
-        let text = format!("docvault-disclosure-1 {}", base64(bytes));
-        KitFile::new(&format!("notes/disclosure-{name}"), "disclosure", "§9.3", what).body(text)
-    };
-    let whole = bytes(&sound, leaf, key, body);
-    let genesis = Out::default().bytes(&proven.chest.bodies[0]).0;
-    let mut altered = body.to_vec();
-    *altered.last_mut().unwrap() ^= 1;
-    vec![
-        file("sound", "Who stored the base's first version", &whole).releasing(b"user:7f3a"),
-        file("other-key", "A key that does not open it", &bytes(&sound, leaf, &[9; 32], body))
-            .expect("corrupt"),
-        file("other-body", "A body that was altered", &bytes(&sound, leaf, key, &altered)).expect("corrupt"),
-        file(
-            "other-record",
-            "The leaf of another record",
-            &bytes(&sound, &proven.chest.leaves[3], key, body),
-        )
-        .expect("corrupt"),
-        file(
-            "other-operation",
-            "Another operation in the leaf",
-            &bytes(&sound, &patched(leaf, 128, &[9; 16]), key, body),
-        )
-        .expect("corrupt"),
-        file("format", "Format 2", &bytes(b"dvds\x02\x01\0\0", leaf, key, body)).expect("invalid"),
-        file("reserved", "A reserved bit", &bytes(b"dvds\x01\x01\0\x01", leaf, key, body)).expect("invalid"),
-        file("byte-behind", "A byte behind the body", &[&whole[..], &[0]].concat()).expect("invalid"),
-        file(
-            "genesis",
-            "A disclosure of Genesis, which is not sealed",
-            &bytes(&sound, &proven.chest.leaves[0], key, &genesis),
-        )
-        .expect("invalid"),
-    ]
 }

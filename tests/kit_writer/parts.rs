@@ -137,28 +137,28 @@ fn sealed_anew() -> Vec<KitFile> {
             (*padded, *outline) = (zeros(&version.contents[1]), version.outline(1));
         }),
         resealed("other-content-true-outline", "Other content under the true outline", |_, padded, _, _| {
-            padded[20_000] ^= 1
+            padded[20_000] ^= 1;
         }),
         resealed("outline-other", "Another outline over the true content", |_, _, outline, _| {
-            outline[40] ^= 1
+            outline[40] ^= 1;
         }),
         resealed("outline-short", "An outline of two of three pieces", |_, _, outline, _| {
-            outline.truncate(64)
+            outline.truncate(64);
         }),
         resealed("outline-long", "An outline of a piece too many", |_, _, outline, _| {
-            outline.extend([0; 32])
+            outline.extend([0; 32]);
         }),
         resealed("longer", "A chunk more than the page has", |_, padded, _, _| {
-            padded.resize(padded.len() + CHUNK, 0)
+            padded.resize(padded.len() + CHUNK, 0);
         }),
         resealed("other-key", "Sealed under another key", |version, _, _, _| version.key = [9; 32]),
         resealed("other-attempt", "Sealed by another attempt", |version, _, _, _| version.attempt = [9; 16]),
         resealed("other-key-id", "Sealed for another key id", |_, _, _, head| head.key_id = [9; 16]),
         resealed("other-document", "Sealed for another document", |version, _, _, _| {
-            version.ids.object = [9; 16]
+            version.ids.object = [9; 16];
         }),
         resealed("other-operation", "Sealed for another version", |version, _, _, _| {
-            version.ids.operation = [9; 16]
+            version.ids.operation = [9; 16];
         }),
         resealed("other-case", "Sealed for another case", |version, _, _, _| version.ids.case = [9; 16]),
         resealed("other-vault", "Sealed for another vault", |version, _, _, _| version.ids.vault = [9; 16]),

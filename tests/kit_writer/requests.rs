@@ -183,17 +183,17 @@ fn requests() -> Vec<KitFile> {
         changed("request-suite", "Suite 2", |request| request.start[5] = 2),
         changed("request-reserved", "A reserved bit", |request| request.start[7] = 1),
         changed("request-signed-by-other", "Signed by another key than it names", |request| {
-            request.signer = [9; 32]
+            request.signer = [9; 32];
         }),
         changed("request-no-slot", "No slot", |request| request.slots.clear()),
         changed("request-no-use", "A slot without a use", |request| request.slots[0].0 = 0),
         changed("request-expires-first", "It expires when it is issued", |request| {
-            request.expires = request.issued
+            request.expires = request.issued;
         }),
         changed("request-many-slots", "65 slots", |request| request.slots = vec![(1, 0, 0); 65]),
         padded("request-padding", "Padding that is not zero", |padded| *padded.last_mut().unwrap() = 1),
         padded("request-padding-class", "Padding of a class too many", |padded| {
-            padded.resize(padded.len() + 256, 0)
+            padded.resize(padded.len() + 256, 0);
         }),
         changed("request-byte-behind", "A byte behind the presentation", |request| {
             request.details = Some(pad(&[request.contents(), vec![0]].concat()));
@@ -202,7 +202,7 @@ fn requests() -> Vec<KitFile> {
             request.intake = [9; 32];
         }),
         shown("request-other-vault", "The same request of another vault", |request| {
-            request.chest.vault[0] ^= 1
+            request.chest.vault[0] ^= 1;
         }),
         shown("request-of-other", "Another request", |request| request.id[0] ^= 1),
         asks_passphrase(

@@ -184,13 +184,13 @@ fn tokens() -> Vec<KitFile> {
         token("reserved", "A reserved bit", *b"dvut\x01\x01\0\x01", "invalid", &nothing),
         token("other-vault", "Sealed for another vault", sound, "corrupt", &|ids, _| ids.vault[0] ^= 1),
         token("other-document", "Sealed for another document", sound, "corrupt", &|ids, _| {
-            ids.object[0] ^= 1
+            ids.object[0] ^= 1;
         }),
         token("other-operation", "Sealed for another operation", sound, "corrupt", &|ids, _| {
-            ids.operation[0] ^= 1
+            ids.operation[0] ^= 1;
         }),
         token("padding", "Padding that is not zero", sound, "corrupt", &|_, draft| {
-            *draft.last_mut().unwrap() = 1
+            *draft.last_mut().unwrap() = 1;
         }),
         token(
             "asks-sha256",

@@ -1,0 +1,76 @@
+//! What an office finds with its carrier (§11.2, §11.3).
+
+use std::collections::BTreeMap;
+
+use super::{
+    content,
+    deposits::{Deposit, PART, file, small},
+    file::{KitFile, container},
+    forge::{Dice, context, hpke_public, hpke_seal},
+};
+
+pub fn files() -> Vec<KitFile> {
+    let inbox = |name: &str,
+                 what: &str,
+                 pages: &[Vec<u8>],
+                 change: fn(&Deposit, &mut BTreeMap<String, Option<Vec<u8>>>)| {
+        let name = format!("inbox-{name}");
+        let deposit = Deposit::new(&name, pages);
+        let mut kept = deposit.kept();
+        change(&deposit, &mut kept);
+        let file = file(&name, "inbox", "§11.2", what).with("base", "log/base").expect("corrupt");
+        file.hex("case", &deposit.request.case).body(container(&kept))
+    };
+    fn ending<'a>(kept: &'a mut BTreeMap<String, Option<Vec<u8>>>, end: &str) -> &'a mut Option<Vec<u8>> {
+        kept.iter_mut().find(|(name, _)| name.ends_with(end)).unwrap().1
+    }
+    let whole = |name: &str, what: &str, pages: &[Vec<u8>]| {
+        inbox(name, what, pages, |_, _| {}).expect("accept").releasing(&pages.concat())
+    };
+    let resealed = |name: &str, what: &str, change: fn(&mut Deposit)| {
+        let name = format!("inbox-{name}");
+        let mut deposit = Deposit::new(&name, &small());
+        change(&mut deposit);
+        let file = file(&name, "inbox", "§11.2", what).with("base", "log/base").expect("corrupt");
+        file.hex("case", &deposit.request.case).body(container(&deposit.kept()))
+    };
+    vec![
+        whole("two-pages", "Two pages", &small()),
+        whole("form", "A form alone", &[]),
+        whole("two-parts", "A page of two parts", &[content(PART + 1_000, 3)]),
+        whole("empty-page", "A page of nothing", &[Vec::new()]),
+        inbox("manifest-missing", "A promise without its manifest", &small(), |_, kept| {
+            *ending(kept, "/manifest") = None;
+        }),
+        inbox("other-manifest", "Another sound manifest than was promised", &small(), |deposit, kept| {
+            let mut other = deposit.clone();
+            other.pages[1] = content(300, 9);
+            *ending(kept, "/manifest") = Some(other.manifest());
+        }),
+        inbox("part-missing", "A part that is not there", &small(), |_, kept| {
+            *ending(kept, "part-0001-00000000") = None;
+        })
+        .releasing(&small()[0]),
+        inbox("other-part", "Another sound part than the manifest lists", &small(), |deposit, kept| {
+            let mut other = deposit.clone();
+            other.pages[1] = content(300, 9);
+            *ending(kept, "part-0001-00000000") = Some(other.encode(&other.part(1, 0)));
+        })
+        .releasing(&small()[0]),
+        resealed("key-to-other", "A deposit's key that is sealed to somebody else", |deposit| {
+            let info = context("deposit key to intake", &[&deposit.request.digest(), &deposit.id]);
+            deposit.sealed_key = hpke_seal(&hpke_public(&[9; 32]), &info, &deposit.key, &mut Dice::new("x"));
+        }),
+        resealed("key-of-other-deposit", "A deposit's key that is sealed for another deposit", |deposit| {
+            let info = context("deposit key to intake", &[&deposit.request.digest(), &[9; 16]]);
+            let public = hpke_public(&deposit.request.intake);
+            deposit.sealed_key = hpke_seal(&public, &info, &deposit.key, &mut Dice::new("x"));
+        }),
+        inbox("descriptor", "Another request in its place", &small(), |deposit, kept| {
+            let mut other = deposit.request.clone();
+            other.intake = [9; 32];
+            other.signer = [9; 32];
+            *ending(kept, "/request") = Some(other.bytes());
+        }),
+    ]
+}
