@@ -12,7 +12,7 @@
 //! | make or open a vault | [`Vault::create`], [`Vault::open`], [`VaultOptions`], [`keys`] |
 //! | store and read | [`Session::store`], [`Session::upload`], [`Session::retrieve`], [`Session::reader`] |
 //! | find | [`Session::cases`], [`Session::documents`], [`Session::history`] |
-//! | share and revoke | [`Session::grant`], [`Session::deliver`], [`Session::revoke`], [`Session::who_can_open`] |
+//! | share and revoke | [`Session::grant`], [`Session::deliver`], [`Session::revoke`], [`Session::revocation`], [`Session::who_can_open`] |
 //! | open a delivery without a vault | [`Identity::open`] |
 //! | put a statement on record | [`Session::make_statement`], [`Session::statements`] |
 //! | ask people without an account for documents | module `deposit`, behind feature `intake` |

@@ -147,7 +147,9 @@ fn a_grant_is_delivered_opened_elsewhere_and_revoked() {
 
         let who = desk.who_can_open(small.document).await.unwrap();
         assert_eq!((who.slots.len(), who.grants.len()), (1, 2));
+        assert_eq!(desk.revocation(one).await.unwrap_err().kind(), ErrorKind::Denied);
         let report = desk.revoke(one).await.unwrap();
+        assert_eq!(desk.revocation(one).await.unwrap(), report);
         assert_eq!((report.delivered.len(), report.exposed), (1, vec![(small.document, small.version)]));
         assert_eq!(desk.deliver(one).await.unwrap_err().kind(), ErrorKind::Denied);
         assert_eq!(desk.revoke(one).await.unwrap_err().kind(), ErrorKind::Denied);

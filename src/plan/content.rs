@@ -63,6 +63,7 @@ pub(crate) enum Browsed {
     Receipt(Scope),
     Statements(Option<CaseId>),
     Newest,
+    Revocation(Scope),
 }
 
 impl Browsed {
@@ -78,6 +79,7 @@ impl Browsed {
             Self::Receipt(_) => 8,
             Self::Statements(_) => 9,
             Self::Newest => 10,
+            Self::Revocation(_) => 11,
         }
     }
 
@@ -85,7 +87,7 @@ impl Browsed {
         match self {
             Self::Cases | Self::Outcome | Self::Newest | Self::Statements(None) => (NO_CASE, NO_OBJECT),
             Self::Documents(case) | Self::Case(case) | Self::Statements(Some(case)) => (case, NO_OBJECT),
-            Self::Receipt(scope) => (scope.case(), scope.object()),
+            Self::Receipt(scope) | Self::Revocation(scope) => (scope.case(), scope.object()),
             Self::Document(document) | Self::Versions(document) | Self::WhoCanOpen(document) => {
                 (document.case(), *document.own())
             }

@@ -168,7 +168,7 @@ impl Session {
     /// # Errors
     ///
     /// Not found; denied if it was revoked before; the storage's, also after the record stands, when it fails before the
-    /// report is complete: then the grant is revoked, and [`Session::who_can_open`] says so.
+    /// report is complete: then the grant is revoked, and [`Session::revocation`] tells the rest.
     ///
     /// # Cancellation
     ///
@@ -190,22 +190,63 @@ impl Session {
         observe::operation("Session::revoke", (self.vault.id(), grant), async {
             within("the reason", reason, REASON_CAP)?;
             let row = self.fresh_row(&RowKey::grant(grant)).await?;
-            let row = row.ok_or_else(|| Error::not_found(format!("grant {grant}")))?;
+            row.ok_or_else(|| Error::not_found(format!("grant {grant}")))?;
             let case_key = self.vault.case_key(grant.scope().case()).await?;
             let operation: OperationId = self.operation()?;
             let (origin, reason) = (self.origin.clone(), reason.to_owned());
-            let committed =
-                self.commit(operation, plan::Revoke { origin, operation, grant, case_key, reason }).await?;
-            let state = self.vault.ledger().state();
-            let deliveries = self.deliveries(&state, grant).await?;
-            let exposed = match deliveries.last() {
-                None => Vec::new(),
-                Some(last) => self.exposed(&state, grant, &row, last.seq).await?,
-            };
-            let delivered = deliveries.iter().map(|delivery| delivery.time).collect();
-            Ok(RevocationReport { grant, revoked: committed.time, seq: committed.seq, delivered, exposed })
+            self.commit(operation, plan::Revoke { origin, operation, grant, case_key, reason }).await?;
+            self.report_revocation(grant).await
         })
         .await
+    }
+
+    /// The report of a revocation, as [`Session::revoke`] gives it, also when that could not be told any more.
+    ///
+    /// # Errors
+    ///
+    /// Not found; denied if the grant is not revoked; corrupt; the storage's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # use std::sync::Arc;
+    /// # use docvault::{Identity, Recipient, Terms, Vault, keys::LocalKey, storage::MemoryStorage};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let key = Arc::new(LocalKey::create(folder.path().join("vault.key"))?);
+    /// # let vault = Vault::create(Arc::new(MemoryStorage::default()), key).await?;
+    /// # let desk = vault.session("staff:7").purpose("onboarding").begin()?;
+    /// # let case = desk.create_case("a loan").await?;
+    /// # let lender = Identity::create(folder.path().join("identity"))?;
+    /// # let lender = Recipient::verify(&lender.recipient_bytes(), &lender.fingerprint().to_string())?;
+    /// let grant = desk.grant(case, &lender, Terms::read().purpose("assessment")).await?;
+    /// let told = desk.revoke(grant).await?;
+    /// assert_eq!(desk.revocation(grant).await?, told);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn revocation(&self, grant: GrantId) -> Result<RevocationReport> {
+        observe::operation("Session::revocation", (self.vault.id(), grant), async {
+            self.browse(Browsed::Revocation(grant.scope()), 1).await?;
+            self.report_revocation(grant).await
+        })
+        .await
+    }
+
+    async fn report_revocation(&self, grant: GrantId) -> Result<RevocationReport> {
+        let state = self.vault.ledger().state();
+        let row = self.row(&state, &RowKey::grant(grant)).await?;
+        let row = row.ok_or_else(|| Error::not_found(format!("grant {grant}")))?;
+        if row.kind != Kind::Revoked {
+            return Err(Error::denied(format!("grant {grant} is not revoked")));
+        }
+        let deliveries = self.deliveries(&state, grant).await?;
+        let exposed = match deliveries.last() {
+            None => Vec::new(),
+            Some(last) => self.exposed(&state, grant, &row, last.seq).await?,
+        };
+        let delivered = deliveries.iter().map(|delivery| delivery.time).collect();
+        Ok(RevocationReport { grant, revoked: row.time, seq: row.seq, delivered, exposed })
     }
 
     /// Versions that deliveries up to record `last` may have held.

@@ -188,6 +188,7 @@ async fn sharing(tour: &Tour, desk: &Session) -> Vec<Vec<u8>> {
     tour.call("Delivery::collect", delivery.collect()).await;
     tour.call("Session::who_can_open", desk.who_can_open(document)).await;
     tour.call("Session::revoke", desk.revoke_because(grant, &text("reason"))).await;
+    tour.call("Session::revocation", desk.revocation(grant)).await;
     desk.close_case(case, &text("reason")).await.unwrap();
     tour.call("Session::erase_case", desk.erase_case(case)).await;
     tour.call("Session::erasure", desk.erasure(case)).await;
