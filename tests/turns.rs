@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use docvault::{
-    Entropy, EntropyError, NewDocument, Result, Session, Sleeper, Vault, VaultOptions,
+    Entropy, EntropyError, NewDocument, Result, Session, Vault, VaultOptions,
     keys::LocalKey,
     storage::{
         Creation, MemoryStorage, ObjectKey, Storage, StorageError, StorageErrorKind,
