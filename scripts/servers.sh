@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Starts an S3 server (moto), an Azure one (Azurite) and PostgreSQL on loopback, runs the backends' tests
-# against them and four processes that share a vault in PostgreSQL, or COMMAND…, and stops them again.
-# What is missing is installed: moto by pip and Azurite by npm under target/servers, PostgreSQL by apt-get.
+# against them and four processes that share a vault in PostgreSQL, or COMMAND…, and stops them again. Another S3
+# server (s3s-fs), which looks whether a name is free and writes later, is refused.
+# What is missing is installed: moto by pip, Azurite by npm and s3s-fs by cargo under target/servers, PostgreSQL by apt-get.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 installed=$PWD/target/servers
@@ -41,6 +42,8 @@ install() {
     fi
     [ -x "$installed/azurite/node_modules/.bin/azurite-blob" ] ||
         npm install --silent --no-audit --no-fund --prefix "$installed/azurite" azurite@3
+    [ -x "$installed/bin/s3s-fs" ] ||
+        cargo install --quiet --locked --root "$installed" --target-dir "$installed/s3s-fs" --features binary s3s-fs@0.14.1
     if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
         apt-get update -qq
         DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null
@@ -82,6 +85,25 @@ PY
     wait_for Azurite python3 "$work/container.py"
 }
 
+# The proof is a race, which such a server wins now and then; a vault would begin there.
+refuse_racing_s3() {
+    local port try refusal refused=0 writer=${CARGO_TARGET_DIR:-target}/release/examples/writer
+    cargo build --quiet --release --all-features --example writer
+    port=$(free_port)
+    mkdir -p "$work/racing/docvault"
+    "$installed/bin/s3s-fs" --host 127.0.0.1 --port "$port" --access-key test --secret-key test "$work/racing" \
+        >"$work/s3s-fs.log" 2>&1 &
+    processes+=($!)
+    wait_for s3s-fs curl -s -o /dev/null "http://127.0.0.1:$port/"
+    for try in $(seq 40); do
+        refusal=$(AWS_ENDPOINT=http://127.0.0.1:$port "$writer" "s3://docvault/$try" "$work/racing.$try" create 2>&1) && continue
+        grep -q 'checks and then writes' <<<"$refusal" || { echo "s3s-fs was refused for another reason: $refusal" >&2; exit 1; }
+        refused=$((refused + 1))
+    done
+    printf 's3s-fs was refused by %s of %s processes\n' "$refused" "$try"
+    [ "$refused" -gt 0 ]
+}
+
 # PostgreSQL does not run as root.
 as_owner() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
 
@@ -116,6 +138,7 @@ printf 'servers run after %s s\n' "$SECONDS"
 if [ $# -gt 0 ]; then
     "$@"
 else
+    refuse_racing_s3
     cargo test --release --all-features --test backends -- --include-ignored
-    scripts/four_processes.sh "$DOCVAULT_TEST_POSTGRES" 50 "$work/crash_postgres"
+    scripts/four_processes.sh "$DOCVAULT_TEST_POSTGRES" 250 "$work/crash_postgres"
 fi
