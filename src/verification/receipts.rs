@@ -1,6 +1,6 @@
 //! Receipts: one record under one checkpoint (FORMAT §10.1), and what witnesses vouch for.
 
-use super::checkpoints::{check, checkpoint_key, statement};
+use super::checkpoints::{check, check_in, checkpoint_key, statement};
 use crate::{
     error::{Error, ErrorKind, Result},
     ledger::{Pages, State, Tree},
@@ -14,14 +14,14 @@ use crate::{
 ///
 /// Invalid if the checkpoint does not reach to the record; as [`check`].
 pub(crate) async fn prove(pages: &Pages, state: &State, seq: u64, note: &str) -> Result<(Hashed, Vec<Hash>)> {
-    let checkpoint = check(pages, state, note).await?;
+    let tree = Tree::new(state, &**pages.storage());
+    let checkpoint = check_in(&tree, pages, state, note).await?;
     if seq >= checkpoint.size() {
         let size = checkpoint.size();
         return Err(Error::invalid(format!(
             "the checkpoint is about the {size} records before record {seq}: take a newer one"
         )));
     }
-    let tree = Tree::new(state, &**pages.storage());
     let record = tree.leaf(seq).await?;
     let proof = tree.inclusion(&record.hash, seq, checkpoint.size(), checkpoint.root()).await?;
     Ok((record, proof))
@@ -34,11 +34,12 @@ pub(crate) async fn prove(pages: &Pages, state: &State, seq: u64, note: &str) ->
 ///
 /// Invalid if the checkpoint is about fewer records; as [`check`].
 pub(crate) async fn extend(pages: &Pages, state: &State, old: u64, note: &str) -> Result<Vec<Hash>> {
-    let new = check(pages, state, note).await?.size();
+    let tree = Tree::new(state, &**pages.storage());
+    let new = check_in(&tree, pages, state, note).await?.size();
     if old > new {
         return Err(Error::invalid(format!("{old} records are not part of a checkpoint of {new}")));
     }
-    Tree::new(state, &**pages.storage()).extension(old, new).await
+    tree.extension(old, new).await
 }
 
 /// How fresh the log that `state` ends is by the witnesses that have cosigned `note`.
@@ -72,10 +73,11 @@ pub(crate) async fn freshness(
 ///
 /// Corrupt; the storage's.
 pub(crate) async fn verifier_keys(pages: &Pages, state: &State) -> Result<Vec<VerifierKey>> {
-    let statement = statement(pages, state).await?;
+    let tree = Tree::new(state, &**pages.storage());
+    let statement = statement(&tree, pages, state).await?;
     let mut keys = Vec::new();
     for epoch in 1..=state.log_key.epoch {
-        let (key, _) = checkpoint_key(pages, state, &statement, epoch).await?;
+        let (key, _) = checkpoint_key(&tree, pages, state, &statement, epoch).await?;
         let key = VerifierKey::ed25519(&statement.origin, key);
         keys.push(key.ok_or_else(|| Error::corrupt("the vault's first record"))?);
     }
