@@ -57,6 +57,25 @@ pub(crate) struct Link {
     pub(crate) lost: AtomicU64,
     pub(crate) writes: AtomicU64,
     pub(crate) reads: AtomicU64,
+    time: VirtualTime,
+    folds: Mutex<Folds>,
+}
+
+/// A fold: up to which record it went, the objects it wrote, and how long no commit came meanwhile.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fold {
+    pub(crate) covered: u64,
+    pub(crate) objects: u64,
+    pub(crate) pause: Duration,
+}
+
+/// What was written of the index, from one commit to the next.
+#[derive(Debug, Default)]
+struct Folds {
+    last: Duration,
+    covered: u64,
+    objects: u64,
+    done: Vec<Fold>,
 }
 
 impl Link {
@@ -70,8 +89,29 @@ impl Link {
             Duration::from_micros(times * drawn)
         };
         let zero = AtomicU64::default;
-        let inner = DelayedStorage::new(bucket, time, latency);
-        Self { inner, won: zero(), lost: zero(), writes: zero(), reads: zero() }
+        let inner = DelayedStorage::new(bucket, time.clone(), latency);
+        let (won, lost, writes, reads) = (zero(), zero(), zero(), zero());
+        Self { inner, won, lost, writes, reads, time, folds: Mutex::default() }
+    }
+
+    pub(crate) fn folds(&self) -> Vec<Fold> {
+        self.folds.lock().expect("whole").done.clone()
+    }
+
+    fn note(&self, key: &ObjectKey) {
+        let mut folds = self.folds.lock().expect("whole");
+        if let Some(covered) = key.as_str().strip_prefix("index/").and_then(|name| name.get(..16)) {
+            folds.covered = u64::from_str_radix(covered, 16).expect("records in hexadecimal");
+            folds.objects += 1;
+        }
+        if key.as_str().starts_with("log/") {
+            let (now, objects) = (self.time.elapsed(), core::mem::take(&mut folds.objects));
+            if objects > 0 {
+                let (covered, pause) = (folds.covered, now - folds.last);
+                folds.done.push(Fold { covered, objects, pause });
+            }
+            folds.last = now;
+        }
     }
 }
 
@@ -80,6 +120,7 @@ impl Storage for Link {
     async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
         let created = self.inner.create(key, bytes).await?;
         self.writes.fetch_add(1, Ordering::Relaxed);
+        self.note(key);
         if key.as_str().starts_with("log/") {
             let count = if created == Creation::Created { &self.won } else { &self.lost };
             count.fetch_add(1, Ordering::Relaxed);

@@ -120,7 +120,7 @@ impl<'a> Fold<'a> {
         let mut sources = vec![Source::Fresh(fresh.values())];
         let old = self.state.manifest.tables.iter().filter(|table| from <= table.from && table.to <= to);
         let old = try_join_all(old.map(|table| TableCursor::seek(self.pages, table, None))).await?;
-        sources.extend(old.into_iter().map(Source::Table));
+        sources.extend(old.into_iter().map(TableCursor::reading_ahead).map(Source::Table));
         let built = self.merge(sources, puts).await?;
         let Built { rows, height, root } = built;
         Ok(Table { level, from, to, written: self.covered, rows, height, root })
@@ -184,4 +184,4 @@ impl Source<'_> {
 }
 
 /// Objects of the index written at once.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 64;

@@ -72,6 +72,13 @@ impl Pages {
     ///
     /// Corrupt if it is missing, altered or misplaced.
     pub(crate) async fn page(&self, written: u64, hash: &Hash, height: u8) -> Result<Arc<Page>> {
+        let page = self.page_once(written, hash, height).await?;
+        self.remember(*hash, &page);
+        Ok(page)
+    }
+
+    /// [`Pages::page`] for who reads a whole table, of which each page is needed once.
+    async fn page_once(&self, written: u64, hash: &Hash, height: u8) -> Result<Arc<Page>> {
         if let Some(page) = self.cached(hash).filter(|page| page.height() == height) {
             return Ok(page);
         }
@@ -81,9 +88,7 @@ impl Pages {
         if sha256(&[&bytes]) != *hash || page.height() != height {
             return Err(Error::corrupt(&key));
         }
-        let page = Arc::new(page);
-        self.remember(*hash, &page);
-        Ok(page)
+        Ok(Arc::new(page))
     }
 
     fn cached(&self, hash: &Hash) -> Option<Arc<Page>> {
@@ -126,11 +131,20 @@ impl View<'_> {
     ///
     /// Corrupt if a table does not hold what the log says; the storage's own errors.
     pub(crate) async fn row(&self, key: &RowKey) -> Result<Option<Row>> {
+        self.row_since(key, 0).await
+    }
+
+    /// [`View::row`] for a key that was made up when the log had `since` records: none of them is about it.
+    ///
+    /// # Errors
+    ///
+    /// As [`View::row`].
+    pub(crate) async fn row_since(&self, key: &RowKey, since: u64) -> Result<Option<Row>> {
         if let Some(row) = self.planned.get(key).or_else(|| self.state.row(key)) {
             return Ok(Some(row.clone()));
         }
         // All at once, for a log of any length has few tables, and the newest answer counts.
-        let tables = self.state.manifest.tables.iter();
+        let tables = self.state.manifest.tables.iter().filter(|table| table.to > since);
         let found = try_join_all(tables.map(|table| self.row_in(table, key))).await?;
         Ok(found.into_iter().flatten().next())
     }
@@ -196,6 +210,9 @@ pub(crate) struct TableCursor {
     written: u64,
     /// Pages on the way down, each with the next item to visit.
     path: Vec<(Arc<Page>, usize)>,
+    /// Pages of rows read at once, and those of them that come next.
+    at_once: usize,
+    ahead: VecDeque<Arc<Page>>,
 }
 
 impl TableCursor {
@@ -205,7 +222,8 @@ impl TableCursor {
     ///
     /// As [`Pages::page`].
     pub(crate) async fn seek(pages: &Pages, table: &Table, start: Option<&RowKey>) -> Result<Self> {
-        let mut cursor = Self { written: table.written, path: Vec::new() };
+        let (path, ahead) = (Vec::new(), VecDeque::new());
+        let mut cursor = Self { written: table.written, path, at_once: 1, ahead };
         if table.rows == 0 {
             return Ok(cursor);
         }
@@ -220,6 +238,11 @@ impl TableCursor {
         }
     }
 
+    /// The same walk for who goes on to the table's end: it reads 64 pages at once.
+    pub(crate) fn reading_ahead(self) -> Self {
+        Self { at_once: AHEAD, ..self }
+    }
+
     /// The next row.
     ///
     /// # Errors
@@ -227,27 +250,46 @@ impl TableCursor {
     /// As [`Pages::page`].
     pub(crate) async fn next(&mut self, pages: &Pages) -> Result<Option<Row>> {
         while let Some((page, at)) = self.path.last_mut() {
-            let here = *at;
+            let (page, here) = (page.clone(), *at);
             *at += 1;
-            match &*page.clone() {
+            match &*page {
                 Page::Rows(rows) => {
                     if let Some(row) = rows.get(here) {
                         return Ok(Some(row.clone()));
                     }
                     self.path.pop();
                 }
-                Page::Inner { height, children } => match children.get(here) {
-                    Some((_, below)) => {
-                        let page = pages.page(self.written, below, height.saturating_sub(1)).await?;
-                        self.path.push((page, 0));
+                Page::Inner { height, children } => {
+                    let rest = children.get(here..).unwrap_or_default();
+                    match self.below(pages, height.saturating_sub(1), rest).await? {
+                        Some(page) => self.path.push((page, 0)),
+                        None => drop(self.path.pop()),
                     }
-                    None => {
-                        self.path.pop();
-                    }
-                },
+                }
             }
         }
         Ok(None)
+    }
+
+    /// The first of these pages, if there is one; with pages of rows those after it are read.
+    async fn below(
+        &mut self,
+        pages: &Pages,
+        height: u8,
+        rest: &[(RowKey, Hash)],
+    ) -> Result<Option<Arc<Page>>> {
+        if self.ahead.is_empty() {
+            let count = if height == 0 { self.at_once } else { 1 };
+            let (written, once) = (self.written, self.at_once > 1);
+            let read = rest.iter().take(count).map(|(_, hash)| async move {
+                match once {
+                    false => pages.page(written, hash, height).await,
+                    true => pages.page_once(written, hash, height).await,
+                }
+            });
+            self.ahead = try_join_all(read).await?.into();
+        }
+        Ok(self.ahead.pop_front())
     }
 }
 
@@ -263,4 +305,6 @@ fn position(page: &Page, start: &RowKey) -> usize {
 
 /// Pages kept in memory: some 20 MiB.
 const CACHED_PAGES: usize = 256;
+/// Pages read at once by who reads a whole table: some 4 MiB.
+const AHEAD: usize = 64;
 const MANIFEST_CAP: usize = 16 * 1024;

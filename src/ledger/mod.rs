@@ -21,7 +21,7 @@ mod writer;
 pub(crate) use draft::{Command, Committed, Draft, DraftBody};
 pub(crate) use lookup::{Pages, TableCursor, View};
 pub(crate) use objects::{get, put};
-pub(crate) use open::{Trusted, claimed, load};
+pub(crate) use open::{Trusted, claimed, load, load_with};
 pub(crate) use probe::prove;
 pub(crate) use state::{Head, State, is_anchor};
 pub(crate) use tiles::Tree;

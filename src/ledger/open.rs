@@ -1,8 +1,13 @@
 //! Loading the log's end: a few reads, whatever its length (FORMAT §5.3, §6.3).
 
+use core::{future::ready, ops::RangeInclusive};
 use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, join, try_join, try_join_all},
+};
 
 use super::{
     lookup::{Pages, View},
@@ -88,11 +93,28 @@ fn claim(bytes: &Bytes) -> Result<(VaultId, Statement), Malformed> {
 /// Corrupt if anything on the way is not what a writer of this vault signed; rolled back or forked if
 /// the log does not begin with what is trusted.
 pub(crate) async fn load(trusted: &Trusted, pages: &Pages) -> Result<Option<State>> {
+    let loaded = load_with(trusted, pages, |_, _| ready(()).boxed()).await?;
+    Ok(loaded.map(|(state, ())| state))
+}
+
+/// Reads, by a state that is not yet known to be authentic.
+pub(crate) type Meanwhile<T> = for<'a> fn(&'a State, &'a dyn Storage) -> BoxFuture<'a, T>;
+
+/// [`load`], and what `meanwhile` makes of the state while it is shown to be authentic.
+///
+/// # Errors
+///
+/// As [`load`].
+pub(crate) async fn load_with<T: Send>(
+    trusted: &Trusted,
+    pages: &Pages,
+    meanwhile: Meanwhile<T>,
+) -> Result<Option<(State, T)>> {
     let mut tried = None;
     loop {
-        let Some(commit) = newest(trusted.vault, &**pages.storage()).await? else { return Ok(None) };
+        let Some((commit, state)) = newest(trusted, pages).await? else { return Ok(None) };
         let name = commit.name();
-        match loaded(trusted, pages, commit).await {
+        match loaded(trusted, pages, (&commit, state), meanwhile).await {
             // What this commit's state rests on may have been superseded, and deleted, while it was read: if the
             // log has gone on, its new end tells.
             Err(error) if error.kind() == ErrorKind::Corrupt && tried.as_ref() != Some(&name) => {
@@ -103,20 +125,32 @@ pub(crate) async fn load(trusted: &Trusted, pages: &Pages) -> Result<Option<Stat
     }
 }
 
-/// The last commit: the newest that is listed, or one that follows it.
-async fn newest(vault: VaultId, storage: &dyn Storage) -> Result<Option<Commit>> {
+/// The last commit, the newest that is listed or one that follows it, and the state that it ends.
+async fn newest(trusted: &Trusted, pages: &Pages) -> Result<Option<(Commit, Result<State>)>> {
+    let (storage, vault) = (&**pages.storage(), trusted.vault);
     let Some(newest) = storage.list(layout::LOG, None, 1).await?.into_iter().next() else { return Ok(None) };
     let mut commit = required(storage, vault, &newest).await?;
-    while let Some(next) = following(storage, vault, &commit).await? {
-        commit = next;
+    loop {
+        let state = unverified(trusted, pages, commit.clone());
+        let (next, state) = join(following(storage, vault, &commit), state).await;
+        match next? {
+            Some(next) => commit = next,
+            None => return Ok(Some((commit, state))),
+        }
     }
-    Ok(Some(commit))
 }
 
-async fn loaded(trusted: &Trusted, pages: &Pages, last: Commit) -> Result<State> {
-    let mut state = unverified(trusted, pages, last.clone()).await?;
-    state.log_key = authentic(trusted, pages, &state, &last).await?;
-    Ok(state)
+async fn loaded<T: Send>(
+    trusted: &Trusted,
+    pages: &Pages,
+    (last, state): (&Commit, Result<State>),
+    meanwhile: Meanwhile<T>,
+) -> Result<(State, T)> {
+    let mut state = state?;
+    let (log_key, made) =
+        join(authentic(trusted, pages, &state, last), meanwhile(&state, &**pages.storage())).await;
+    state.log_key = log_key?;
+    Ok((state, made))
 }
 
 /// The state that the log ends in if `commit`, its last one, is authentic.
@@ -158,11 +192,9 @@ async fn authentic(trusted: &Trusted, pages: &Pages, state: &State, last: &Commi
     match by_tree(trusted, pages, state, last).await {
         // A tile may be missing or another's: every commit in between tells as well.
         Err(error) if error.kind() == ErrorKind::Corrupt => {
-            let from = Verified::trusted(size, head, log_key);
-            let storage = &**pages.storage();
+            let (from, ends) = (Verified::trusted(size, head, log_key), Signatures::EndsOfEpochs);
             let every = &mut |_: &_| Ok(());
-            let walked =
-                walk(storage, state.vault, from, state.head, Signatures::EndsOfEpochs, every).await?;
+            let walked = walk(&**pages.storage(), state.vault, from, state.head, ends, every).await?;
             Ok(walked.log_key)
         }
         proven => proven,
@@ -176,7 +208,11 @@ async fn by_tree(trusted: &Trusted, pages: &Pages, state: &State, last: &Commit)
     let tree = Tree::new(state, &**pages.storage());
     let (mut key, mut size) = (trusted.log_key, trusted.size);
     while key.epoch < last.epoch() {
-        (key, size) = next_key(pages, &tree, state, key, size).await?;
+        let until = last.epoch().min(key.epoch.saturating_add(AT_ONCE));
+        let epochs = key.epoch.saturating_add(1)..=until;
+        for commit in changes(pages, &tree, epochs, trusted.size).await? {
+            (key, size) = next_key(&tree, key, size, &commit).await?;
+        }
     }
     last.verify(&key).map_err(|Malformed| fault())?;
     let (root, _) = tree.consistency(trusted.size).await?;
@@ -185,25 +221,35 @@ async fn by_tree(trusted: &Trusted, pages: &Pages, state: &State, last: &Commit)
     }
     Ok(key.after(&last.leaves.last().ok_or_else(fault)?.leaf))
 }
-
-/// The key of the signing epoch after `key`'s, and the size of the tree that states it.
-///
-/// Its record is looked up in a state that may be a forger's. It is believed because `key` signed the
-/// tree that it ends, and the state's tree begins with that one: that the record lies in the tree
-/// would not do, for whoever has the new key could keep it and alter what is before it.
-async fn next_key(
+/// The commits whose records state the keys of `epochs`, as a state says that may be a forger's, and into the tree
+/// the tiles that show what they and the first `seen` records are a part of.
+async fn changes(
     pages: &Pages,
     tree: &Tree<'_>,
-    state: &State,
-    key: LogKey,
-    after: u64,
-) -> Result<(LogKey, u64)> {
-    let planned = std::collections::BTreeMap::new();
+    epochs: RangeInclusive<u32>,
+    seen: u64,
+) -> Result<Vec<Commit>> {
+    let (state, planned) = (tree.state(), std::collections::BTreeMap::new());
     let view = View { state, planned: &planned, pages, now: Timestamp::default() };
-    let stated = key.epoch.saturating_add(1);
-    let fault = || Error::corrupt(format!("the record of signing epoch {stated}"));
-    let row = view.row(&RowKey::signing_keys(stated)).await?.ok_or_else(fault)?;
-    let commit = required(&**pages.storage(), state.vault, &row.commit()).await?;
+    let rows = epochs.map(|epoch| {
+        let view = &view;
+        async move { view.row(&RowKey::signing_keys(epoch)).await?.ok_or_else(|| unstated(epoch)) }
+    });
+    let rows = try_join_all(rows).await?;
+    let sizes: Vec<u64> = rows.iter().map(|row| row.seq.saturating_add(1)).chain([seen]).collect();
+    let storage = &**pages.storage();
+    let commits = rows.iter().map(|row| async move { required(storage, state.vault, &row.commit()).await });
+    let (commits, ()) = try_join(try_join_all(commits), tree.fetch_prefixes(&sizes)).await?;
+    Ok(commits)
+}
+
+/// The key of the signing epoch after `key`'s, and the size of the tree that states it and `commit` ends.
+///
+/// The commit was looked up in a state that may be a forger's. It is believed because `key` signed the
+/// tree that it ends, and the state's tree begins with that one: that the record lies in the tree
+/// would not do, for whoever has the new key could keep it and alter what is before it.
+async fn next_key(tree: &Tree<'_>, key: LogKey, after: u64, commit: &Commit) -> Result<(LogKey, u64)> {
+    let fault = || unstated(key.epoch.saturating_add(1));
     commit.verify(&key).map_err(|Malformed| fault())?;
     let last = commit.leaves.last().filter(|last| last.leaf.kind == Kind::SigningKeys).ok_or_else(fault)?;
     let size = last.leaf.seq.saturating_add(1);
@@ -212,6 +258,10 @@ async fn next_key(
         return Err(fault());
     }
     Ok((key.after(&last.leaf), size))
+}
+
+fn unstated(epoch: u32) -> Error {
+    Error::corrupt(format!("the record of signing epoch {epoch}"))
 }
 
 fn rolled_back(seen: u64, got: u64) -> Error {
@@ -344,3 +394,6 @@ impl Tail {
         Ok(())
     }
 }
+
+/// Changes of signing keys looked up at once.
+const AT_ONCE: u32 = 8;

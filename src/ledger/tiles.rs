@@ -2,12 +2,12 @@
 
 use core::ops::Range;
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Mutex, PoisonError},
 };
 
 use bytes::Bytes;
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 
 use super::{objects, state::State};
 use crate::{
@@ -40,6 +40,10 @@ impl<'a> Tree<'a> {
         Self { state, storage, read: Mutex::default() }
     }
 
+    pub(super) fn state(&self) -> &'a State {
+        self.state
+    }
+
     /// The proof that record `index` is in the tree of the first `size` records, checked against
     /// `root` and `leaf`.
     ///
@@ -66,10 +70,30 @@ impl<'a> Tree<'a> {
     /// Corrupt if the tiles do not lead to this state's root.
     pub(crate) async fn consistency(&self, old: u64) -> Result<(Hash, Vec<Hash>)> {
         let (new, new_root) = (self.state.head.size, self.state.frontier.root());
+        self.fetch(&self.prefix_ranges(old)).await?;
         let proof = self.hashes(&proof::consistency_ranges(old, new)).await?;
-        let old_root = self.root(old).await?;
+        let old_root = if old == new { new_root } else { self.hash(0..old)? };
         proof::verify_consistency(old, &old_root, new, &new_root, &proof).map_err(corrupt)?;
         Ok((old_root, proof))
+    }
+
+    /// Reads, all at once, what [`Tree::consistency`] needs for each of these sizes.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt if a tile is missing or none; the storage's.
+    pub(crate) async fn fetch_prefixes(&self, sizes: &[u64]) -> Result<()> {
+        self.fetch(&sizes.iter().flat_map(|old| self.prefix_ranges(*old)).collect::<Vec<_>>()).await
+    }
+
+    /// The ranges by which a tree of `old` records is shown to be a prefix, and its own.
+    fn prefix_ranges(&self, old: u64) -> Vec<Range<u64>> {
+        let new = self.state.head.size;
+        let mut ranges = proof::consistency_ranges(old, new);
+        if old != new {
+            ranges.push(0..old);
+        }
+        ranges
     }
 
     /// The proof that the tree of the first `new` records begins with that of the first `old`.
@@ -78,19 +102,14 @@ impl<'a> Tree<'a> {
     ///
     /// Corrupt if the tiles do not show it.
     pub(crate) async fn extension(&self, old: u64, new: u64) -> Result<Vec<Hash>> {
-        let proof = self.hashes(&proof::consistency_ranges(old, new)).await?;
+        let ranges = proof::consistency_ranges(old, new);
+        let prefixes = [old, new].into_iter().flat_map(|size| self.prefix_ranges(size));
+        self.fetch(&prefixes.chain(ranges.iter().cloned()).collect::<Vec<_>>()).await?;
         let (old_root, _) = self.consistency(old).await?;
         let (new_root, _) = self.consistency(new).await?;
+        let proof = self.hashes(&ranges).await?;
         proof::verify_consistency(old, &old_root, new, &new_root, &proof).map_err(corrupt)?;
         Ok(proof)
-    }
-
-    /// The root of the first `size` records; [`Tree::consistency`] tells whether it is the log's.
-    async fn root(&self, size: u64) -> Result<Hash> {
-        if size == self.state.head.size {
-            return Ok(self.state.frontier.root());
-        }
-        self.hash(0..size).await
     }
 
     /// A record's leaf: from the tail, or from its bundle, proven to be in this state's tree.
@@ -105,7 +124,8 @@ impl<'a> Tree<'a> {
         if let Some(record) = self.state.tail_record(seq) {
             return Ok(record.clone());
         }
-        let leaves = self.bundle(seq / TILE_WIDTH).await?;
+        let ranges = proof::inclusion_ranges(seq, self.state.head.size);
+        let (leaves, ()) = try_join(self.bundle(seq / TILE_WIDTH), self.fetch(&ranges)).await?;
         let missing = || Error::corrupt(format!("record {seq}"));
         let at = usize::try_from(seq % TILE_WIDTH).map_err(|_| missing())?;
         let encoded = leaves.get(at).cloned().ok_or_else(missing)?;
@@ -124,51 +144,66 @@ impl<'a> Tree<'a> {
     }
 
     async fn hashes(&self, ranges: &[Range<u64>]) -> Result<Vec<Hash>> {
-        let mut hashes = Vec::with_capacity(ranges.len());
-        for range in ranges {
-            hashes.push(self.hash(range.clone()).await?);
-        }
-        Ok(hashes)
+        self.fetch(ranges).await?;
+        ranges.iter().map(|range| self.hash(range.clone())).collect()
     }
 
-    /// The hash of a range of leaves: what is folded from tiles, the rest from the tail.
-    async fn hash(&self, range: Range<u64>) -> Result<Hash> {
-        let covered = self.state.manifest.covered();
-        let mut roots = Vec::new();
-        for (start, height) in proof::perfect(range) {
-            roots.push(self.subtree(start, height, covered).await?);
-        }
-        Ok(fold(&roots))
+    /// Reads the tiles that the hashes of `ranges` are made of, those that were not read before.
+    async fn fetch(&self, ranges: &[Range<u64>]) -> Result<()> {
+        let subtrees = ranges.iter().flat_map(|range| proof::perfect(range.clone()));
+        let folded = subtrees.flat_map(|subtree| self.folded(subtree));
+        let wanted = folded.map(|(start, height)| self.place(start, height).map(|(id, _)| id));
+        let mut wanted = wanted.collect::<Result<BTreeSet<_>>>()?;
+        wanted.retain(|id| self.known(*id).is_none());
+        let read = wanted
+            .into_iter()
+            .map(|id| async move { Ok::<_, Error>((id, read_tile(self.storage, id).await?)) });
+        let read = try_join_all(read).await?;
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).extend(read);
+        Ok(())
     }
 
-    async fn subtree(&self, start: u64, height: u32, covered: u64) -> Result<Hash> {
-        let missing = || Error::corrupt(format!("the tree above record {start}"));
-        let end = 1u64.checked_shl(height).and_then(|len| start.checked_add(len)).ok_or_else(missing)?;
-        if end <= covered {
-            let (id, span) = TileId::of(start, height, covered).ok_or_else(missing)?;
-            return self.tile(id).await?.root_of(span).ok_or_else(missing);
-        }
-        // Above the fold: a subtree that reaches over it is made of what lies on both sides.
-        let folded = proof::perfect(start..covered.max(start));
+    /// The perfect subtrees, below one, that tiles have: itself, or what of it a fold has covered.
+    fn folded(&self, (start, height): (u64, u32)) -> Vec<(u64, u32)> {
+        let end = 1u64.checked_shl(height).map_or(u64::MAX, |len| start.saturating_add(len));
+        proof::perfect(start..end.min(self.state.manifest.covered()).max(start))
+    }
+
+    /// The tile that has a subtree's root, and the hashes in it that make it.
+    fn place(&self, start: u64, height: u32) -> Result<(TileId, Range<usize>)> {
+        let place = TileId::of(start, height, self.state.manifest.covered());
+        place.ok_or_else(|| missing(start))
+    }
+
+    /// The hash of a range of leaves: what is folded from tiles that were fetched, the rest from the tail.
+    fn hash(&self, range: Range<u64>) -> Result<Hash> {
+        let roots = proof::perfect(range).into_iter().map(|subtree| self.subtree(subtree));
+        Ok(fold(&roots.collect::<Result<Vec<_>>>()?))
+    }
+
+    /// A subtree that reaches over the fold is made of what lies on both sides.
+    fn subtree(&self, (start, height): (u64, u32)) -> Result<Hash> {
+        let end = 1u64.checked_shl(height).and_then(|len| start.checked_add(len));
+        let end = end.ok_or_else(|| missing(start))?;
         let mut frontier = Vec::with_capacity(64);
-        for (start, height) in folded {
-            let (id, span) = TileId::of(start, height, covered).ok_or_else(missing)?;
-            frontier.push((1u64 << height, self.tile(id).await?.root_of(span).ok_or_else(missing)?));
+        for (start, height) in self.folded((start, height)) {
+            let (id, span) = self.place(start, height)?;
+            let tile = self.known(id).ok_or_else(|| missing(start))?;
+            frontier.push((1u64 << height, tile.root_of(span).ok_or_else(|| missing(start))?));
         }
-        for seq in covered.max(start)..end {
-            push(&mut frontier, self.state.leaf_hash(seq).ok_or_else(missing)?);
+        for seq in self.state.manifest.covered().max(start)..end {
+            push(&mut frontier, self.state.leaf_hash(seq).ok_or_else(|| missing(seq))?);
         }
         Ok(fold(&frontier.into_iter().map(|(_, hash)| hash).collect::<Vec<_>>()))
     }
 
-    async fn tile(&self, id: TileId) -> Result<Tile> {
-        if let Some(tile) = self.read.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
-            return Ok(tile.clone());
-        }
-        let tile = read_tile(self.storage, id).await?;
-        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(id, tile.clone());
-        Ok(tile)
+    fn known(&self, id: TileId) -> Option<Tile> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
+}
+
+fn missing(start: u64) -> Error {
+    Error::corrupt(format!("the tree above record {start}"))
 }
 
 /// Adds a leaf to perfect subtrees, which begin at a multiple of the whole's size.

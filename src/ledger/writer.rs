@@ -6,8 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{
-    future::{Either, join3, select},
-    lock::{Mutex, MutexGuard},
+    future::{BoxFuture, Either, join3, select},
+    lock::Mutex,
 };
 
 use super::{
@@ -224,7 +224,13 @@ impl Ledger {
     /// Brings everything queued to an end: one commit, or as many as lost races take.
     ///
     /// May be dropped at any `await`: a ticket is in the batch or in the attempt until it is answered.
-    pub(super) async fn lead(&self, work: &mut MutexGuard<'_, Work>) {
+    ///
+    /// On the heap: it is much, and each operation's future would hold it.
+    pub(super) fn lead<'a>(&'a self, work: &'a mut Work) -> BoxFuture<'a, ()> {
+        Box::pin(self.commit_all(work))
+    }
+
+    async fn commit_all(&self, work: &mut Work) {
         let mut fold = true;
         loop {
             if work.attempt.is_none() {
@@ -234,7 +240,7 @@ impl Ledger {
                     Err(error) => return self.fail(work, &error).await,
                 }
             }
-            let Work { attempt: Some(attempt), turns, .. } = &mut **work else { continue };
+            let Work { attempt: Some(attempt), turns, .. } = work else { continue };
             let records = attempt.sealed.records.len();
             let settling = observe::commit(records, self.settle(attempt), Settled::failure);
             let (settled, ..) = join3(settling, self.clear_proof(), self.glance(turns)).await;

@@ -27,6 +27,8 @@ pub(crate) struct OpenCase {
     pub(crate) effect: Hash,
     /// The keyring whose current epoch wraps the case's key.
     pub(crate) keyring: Hash,
+    /// Records in the log when the operation was made up.
+    pub(crate) since: u64,
 }
 
 #[async_trait]
@@ -37,7 +39,8 @@ impl Command for OpenCase {
         if view.keyring() != self.keyring {
             return Err(Error::denied("the keyring changed: wrap the case's key again"));
         }
-        policy::may_commit(self.operation, view.row(&RowKey::operation(self.operation)).await?.as_ref())?;
+        let known = view.row_since(&RowKey::operation(self.operation), self.since).await?;
+        policy::may_commit(self.operation, known.as_ref())?;
         let opened = draft(&self.origin, Kind::CaseOpened, self.operation, Vec::new());
         Ok(Draft { case: self.case, effect: self.effect, ..opened })
     }

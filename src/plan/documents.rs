@@ -31,6 +31,8 @@ pub(crate) struct Store {
     pub(crate) case_key: Arc<Secret<32>>,
     /// None for a new document, the reason for a new version.
     pub(crate) reason: Option<String>,
+    /// Records in the log when the operation was made up, and the document if it is new.
+    pub(crate) since: u64,
 }
 
 #[async_trait]
@@ -38,8 +40,10 @@ impl Command for Store {
     async fn plan(&self, view: &View<'_>) -> Result<Draft> {
         let case = self.document.case();
         policy::case_is_open(case, view.row(&RowKey::case(case)).await?.as_ref())?;
-        policy::may_commit(self.operation, view.row(&RowKey::operation(self.operation)).await?.as_ref())?;
-        let previous = view.row(&RowKey::document(self.document)).await?;
+        let known = view.row_since(&RowKey::operation(self.operation), self.since).await?;
+        policy::may_commit(self.operation, known.as_ref())?;
+        let since = if self.reason.is_some() { 0 } else { self.since };
+        let previous = view.row_since(&RowKey::document(self.document), since).await?;
         if previous.is_some() != self.reason.is_some() {
             return Err(Error::not_found(format!("document {}", self.document)));
         }

@@ -28,6 +28,8 @@ pub(crate) struct Grant {
     pub(crate) terms: SealedTerms,
     pub(crate) effect: Hash,
     pub(crate) case_key: Arc<Secret<32>>,
+    /// Records in the log when the operation was made up.
+    pub(crate) since: u64,
 }
 
 #[async_trait]
@@ -39,7 +41,8 @@ impl Command for Grant {
             let row = view.row(&RowKey::document(document)).await?;
             row.ok_or_else(|| Error::not_found(format!("document {document}")))?;
         }
-        policy::may_commit(operation, view.row(&RowKey::operation(operation)).await?.as_ref())?;
+        let known = view.row_since(&RowKey::operation(operation), self.since).await?;
+        policy::may_commit(operation, known.as_ref())?;
         let clocks = Clocks { own: view.now, log: view.state.head.time };
         clocks.agree()?;
         if clocks.may_have_reached(self.terms.terms.until) {

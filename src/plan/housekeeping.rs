@@ -23,12 +23,14 @@ pub(crate) struct Announce {
     pub(crate) expiry: Timestamp,
     /// Only if the log knows nothing of the operation: a collector must not prolong an upload.
     pub(crate) unknown_only: bool,
+    /// Records in the log when the operation was made up; 0 for another's.
+    pub(crate) since: u64,
 }
 
 #[async_trait]
 impl Command for Announce {
     async fn plan(&self, view: &View<'_>) -> Result<Draft> {
-        let row = view.row(&RowKey::operation(self.operation)).await?;
+        let row = view.row_since(&RowKey::operation(self.operation), self.since).await?;
         policy::may_commit(self.operation, row.as_ref())?;
         if self.unknown_only && row.is_some() {
             return Err(Error::denied("the log knows this operation"));

@@ -1,6 +1,6 @@
 //! Names and metadata: of cases, documents, versions.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, future::try_join, stream};
 
 use super::Session;
 use crate::{
@@ -205,8 +205,8 @@ impl Session {
                 self.vault.all_rows(&self.vault.ledger().state(), RowKey::versions(document)).await?;
             rows.sort_by_key(|row| row.seq);
             let versions = rows.into_iter().map(|row| async move {
-                let described = self.describe_row(document, &row).await?;
-                let personal = self.vault.personal(document.case(), &row).await?;
+                let personal = self.vault.personal(document.case(), &row);
+                let (described, personal) = try_join(self.describe_row(document, &row), personal).await?;
                 let reason =
                     plan::reason(&personal).map_err(|_| Error::corrupt(format!("record {}", row.seq)))?;
                 Ok::<_, Error>(VersionInfo { described, previous: plan::previous_version(&row), reason })
@@ -275,4 +275,4 @@ impl Session {
 /// Items on a page of a listing.
 const PAGE: usize = 1000;
 /// Heads fetched at once.
-const AT_ONCE: usize = 32;
+pub(super) const AT_ONCE: usize = 32;

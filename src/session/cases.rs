@@ -85,6 +85,7 @@ impl Session {
 
     async fn try_create(&self, new: &NewCase, keyring: &crate::vault::LoadedKeyring) -> Result<CaseId> {
         let entropy = self.vault.ledger().entropy();
+        let since = self.vault.ledger().state().head.size;
         let (case, operation) = (CaseId::from_bytes(random(entropy)?), self.operation()?);
         let case_key = random_secret(entropy)?;
         let meta = CaseMeta {
@@ -105,7 +106,7 @@ impl Session {
         let effect = self.vault.put_head(head).await?;
         self.vault.put_case_key(case, &case_key, keyring).await?;
         let origin = self.origin.clone();
-        let open = OpenCase { origin, operation, case, effect, keyring: keyring.digest };
+        let open = OpenCase { origin, operation, case, effect, keyring: keyring.digest, since };
         let opened = self.commit(operation, open).await?;
         self.vault.keep_case_key(case, case_key, opened.seq);
         Ok(case)

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::Session;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::{Session, browse::AT_ONCE};
 use crate::{
     error::{ErrorKind, Result},
     ids::{CaseId, DocumentId, OperationId},
@@ -90,7 +92,7 @@ impl Session {
     pub(super) async fn delete_case(&self, case: CaseId) -> Result<u64> {
         let mut deleted = 0;
         for prefix in layout::OF_A_CASE {
-            deleted += self.delete_all(&layout::of_case(prefix, case)).await?;
+            deleted += self.delete_under(&layout::of_case(prefix, case)).await?;
         }
         Ok(deleted)
     }
@@ -99,10 +101,13 @@ impl Session {
         let mut seen: Option<(CaseId, OperationId)> = None;
         let mut listing = Listing::new(self.vault.ledger().storage(), prefix);
         while let Some(keys) = listing.next().await? {
-            for (case, operation) in keys.iter().filter_map(layout::operation_of) {
-                if seen.replace((case, operation)) != Some((case, operation)) {
-                    self.collect_operation(case, operation, report).await?;
-                }
+            let mut found: Vec<_> = keys.iter().filter_map(layout::operation_of).collect();
+            found.retain(|operation| seen.replace(*operation) != Some(*operation));
+            let fates: Vec<_> = found.iter().map(|(_, operation)| self.fate(*operation)).collect();
+            let fates: Vec<Fate> = stream::iter(fates).buffered(AT_ONCE).try_collect().await?;
+            // What was decided on may have changed since: each record's own plan decides anew.
+            for ((case, operation), fate) in found.into_iter().zip(fates) {
+                self.collect_operation(case, operation, fate, report).await?;
             }
         }
         Ok(())
@@ -112,9 +117,10 @@ impl Session {
         &self,
         case: CaseId,
         operation: OperationId,
+        fate: Fate,
         report: &mut GarbageReport,
     ) -> Result<()> {
-        match self.fate(operation).await? {
+        match fate {
             Fate::Keep => {}
             Fate::Wait => report.kept += 1,
             Fate::Announce => report.announced += u64::from(self.announce_orphan(case, operation).await?),
@@ -138,7 +144,7 @@ impl Session {
     async fn announce_orphan(&self, case: CaseId, operation: OperationId) -> Result<bool> {
         let expiry = self.vault.ledger().now().saturating_add(GRACE);
         let (origin, document) = (self.origin.clone(), DocumentId::new(case, [0; 16]));
-        let command = Announce { origin, operation, document, expiry, unknown_only: true };
+        let command = Announce { origin, operation, document, expiry, unknown_only: true, since: 0 };
         self.unless_denied(self.commit(operation, command).await)
     }
 
@@ -171,27 +177,17 @@ impl Session {
     async fn delete_objects(&self, case: CaseId, operation: OperationId) -> Result<u64> {
         let mut deleted = 0;
         for prefix in [layout::PARTS, layout::HEADS] {
-            deleted += self.delete_all(&layout::of_operation(prefix, case, operation)).await?;
+            deleted += self.delete_under(&layout::of_operation(prefix, case, operation)).await?;
         }
         // Only the operation that made the case's id could open it, and it is condemned.
         if self.row(&self.vault.ledger().state(), &RowKey::case(case)).await?.is_none() {
-            deleted += self.delete_all(&layout::of_case(layout::CASE_KEYS, case)).await?;
+            deleted += self.delete_under(&layout::of_case(layout::CASE_KEYS, case)).await?;
         }
         Ok(deleted)
     }
 
-    async fn delete_all(&self, prefix: &str) -> Result<u64> {
-        let mut deleted = 0;
-        loop {
-            let keys = self.vault.ledger().storage().list(prefix, None, LISTED).await?;
-            for key in &keys {
-                self.vault.ledger().storage().delete(key).await?;
-                deleted += 1;
-            }
-            if keys.len() < LISTED {
-                return Ok(deleted);
-            }
-        }
+    async fn delete_under(&self, prefix: &str) -> Result<u64> {
+        Ok(delete_where(self.vault.ledger().storage(), prefix, |_| true).await?)
     }
 
     /// Deletes index objects of folds up to the newest committed one that it does not reach; those of
@@ -241,4 +237,3 @@ impl Session {
 
 /// How long an operation unknown to the log has to commit once a collection met it.
 const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
-const LISTED: usize = 1000;

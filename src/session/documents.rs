@@ -1,6 +1,7 @@
 //! Storing documents.
 
 use bytes::Bytes;
+use futures_util::future::join;
 
 use super::Session;
 use crate::{
@@ -152,7 +153,8 @@ impl Session {
 
     async fn new_target(&self, case: CaseId, document: NewDocument) -> Result<Target> {
         document.check()?;
-        let case_key = self.known_case_key(case).await?;
+        // The proof that a record may be committed need not wait for what is read before.
+        let case_key = join(self.known_case_key(case), self.vault.ledger().prove()).await.0?;
         let own = random(self.vault.ledger().entropy())?;
         Target::new(&self.vault, DocumentId::new(case, own), document, case_key, None)
     }
@@ -177,7 +179,9 @@ impl Session {
         let (operation, document): (OperationId, _) = (target.operation(), target.document());
         let expiry = self.vault.ledger().now().saturating_add(self.vault.options().upload_expiry);
         let origin = self.origin.clone();
-        self.commit(operation, Announce { origin, operation, document, expiry, unknown_only: false }).await?;
+        let since = target.since;
+        let command = Announce { origin, operation, document, expiry, unknown_only: false, since };
+        self.commit(operation, command).await?;
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! Erasing cases, and what an erasure is worth.
 
+use futures_util::future::try_join_all;
+
 use super::Session;
 use crate::{
     env::Timestamp,
@@ -149,13 +151,12 @@ impl Session {
         if keyring.keys.epochs().all(|(epoch, _)| epoch > newest_then) {
             return Ok(ErasureLevel::EpochRotated);
         }
-        for prefix in layout::OF_A_CASE {
-            let left = self.vault.ledger().storage().list(&layout::of_case(prefix, case), None, 1).await?;
-            if !left.is_empty() {
-                return Ok(ErasureLevel::Unfinished);
-            }
-        }
-        Ok(ErasureLevel::Deleted)
+        let left = layout::OF_A_CASE.map(|prefix| async move {
+            self.vault.ledger().storage().list(&layout::of_case(prefix, case), None, 1).await
+        });
+        let left = try_join_all(left).await?;
+        let none = left.iter().all(Vec::is_empty);
+        Ok(if none { ErasureLevel::Deleted } else { ErasureLevel::Unfinished })
     }
 }
 

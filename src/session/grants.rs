@@ -1,6 +1,8 @@
 //! Granting, delivering, revoking, and who can open what.
 
-use super::Session;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::{Session, browse::AT_ONCE};
 use crate::{
     document::{REASON_CAP, within},
     env::{Timestamp, random},
@@ -99,9 +101,9 @@ impl Session {
             if let Scope::Document(document) = scope {
                 self.document_row(document).await?;
             }
+            let floor = self.vault.ledger().state().head.size;
             let (entropy, operation) = (self.vault.ledger().entropy(), self.operation()?);
             let id = self.vault.head_id(scope.case(), scope.object(), operation, HeadType::Grant);
-            let floor = self.vault.ledger().state().head.size;
             let (terms, key) = (SealedTerms { terms, floor }, random_secret(entropy)?);
             let info = terms.info(&id, recipient.id());
             let meta = GrantMeta {
@@ -123,7 +125,8 @@ impl Session {
             let effect = self.vault.put_head(head).await?;
             let (origin, grant) = (self.origin.clone(), GrantId::new(scope, operation));
             let recipient = *recipient.id();
-            let command = plan::Grant { origin, id: grant, recipient, terms: meta.terms, effect, case_key };
+            let (terms, since) = (meta.terms, floor);
+            let command = plan::Grant { origin, id: grant, recipient, terms, effect, case_key, since };
             self.commit(operation, command).await?;
             Ok(grant)
         })
@@ -142,10 +145,12 @@ impl Session {
             let state = self.vault.ledger().sync().await?;
             let row = self.grant_row(&state, grant).await?;
             let head = self.vault.grant_head(grant, &row).await?;
-            let mut contents = Vec::new();
-            for (document, row) in self.versions_in(&state, grant, &row, head.meta.terms.terms.mode).await? {
-                contents.push(self.vault.version_head(document, &row, Extent::Whole).await?);
-            }
+            let versions = self.versions_in(&state, grant, &row, head.meta.terms.terms.mode).await?;
+            let heads: Vec<_> = versions
+                .iter()
+                .map(|(document, row)| self.vault.version_head(*document, row, Extent::Whole))
+                .collect();
+            let contents = stream::iter(heads).buffered(AT_ONCE).try_collect().await?;
             let operation = self.operation()?;
             let parcel = Parcel::seal(&self.vault, &head, operation, contents)?;
             let command = plan::Deliver {
@@ -283,13 +288,15 @@ impl Session {
             let slots = slots_of(&self.vault.current_keyring().await?.keys);
             let mut grants = Vec::new();
             for scope in [Scope::Document(document), Scope::Case(document.case())] {
-                for row in self.vault.all_rows(&state, RowKey::grants(scope)).await? {
+                let rows = self.vault.all_rows(&state, RowKey::grants(scope)).await?;
+                let openers = rows.iter().map(|row| {
                     let grant = GrantId::new(scope, OperationId::from_bytes(row.key.child_id()));
-                    let opener = self.opener(&state, grant, &row).await?;
-                    if opener.revoked.is_none() || opener.deliveries > 0 {
-                        grants.push(opener);
-                    }
-                }
+                    self.opener(&state, grant, row)
+                });
+                let openers: Vec<_> = openers.collect();
+                let openers: Vec<Opener> = stream::iter(openers).buffered(AT_ONCE).try_collect().await?;
+                let matter = |opener: &Opener| opener.revoked.is_none() || opener.deliveries > 0;
+                grants.extend(openers.into_iter().filter(matter));
             }
             Ok(WhoCanOpen { slots, grants })
         })

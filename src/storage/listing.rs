@@ -1,5 +1,7 @@
 //! All keys under a prefix.
 
+use futures_util::{StreamExt, TryStreamExt, stream};
+
 use super::{ObjectKey, Storage, StorageError};
 
 /// A listing, page by page. What it gave may be deleted before it goes on.
@@ -43,13 +45,28 @@ pub(crate) async fn delete_where(
 ) -> Result<u64, StorageError> {
     let (mut listing, mut deleted) = (Listing::new(storage, prefix), 0);
     while let Some(keys) = listing.next().await? {
-        for key in keys.iter().filter(|key| superfluous(key)) {
-            storage.delete(key).await?;
-            deleted += 1;
-        }
+        deleted += delete_all(storage, keys.into_iter().filter(&superfluous)).await?;
     }
     Ok(deleted)
 }
 
+/// Deletes these keys, in no order; gives how many.
+///
+/// # Errors
+///
+/// The storage's; some may be deleted.
+pub(crate) async fn delete_all(
+    storage: &dyn Storage,
+    keys: impl IntoIterator<Item = ObjectKey>,
+) -> Result<u64, StorageError> {
+    let keys: Vec<ObjectKey> = keys.into_iter().collect();
+    let count = keys.len();
+    let deletions = keys.into_iter().map(|key| async move { storage.delete(&key).await });
+    stream::iter(deletions).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    Ok(u64::try_from(count).unwrap_or(u64::MAX))
+}
+
 /// Keys on a page.
 const LISTED: usize = 1000;
+/// Keys deleted at once.
+const AT_ONCE: usize = 32;

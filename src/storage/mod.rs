@@ -36,7 +36,7 @@ pub use deadpool_postgres;
 #[cfg(feature = "fs")]
 pub use fs::FsStorage;
 pub use key::{ObjectKey, ParseObjectKeyError};
-pub(crate) use listing::{Listing, delete_where};
+pub(crate) use listing::{Listing, delete_all, delete_where};
 pub use memory::MemoryStorage;
 #[cfg(feature = "object-store")]
 pub use object_store;

@@ -118,6 +118,7 @@ impl SealedUpload {
             digest: self.digest,
             case_key: self.target.case_key.clone(),
             reason: self.target.reason.clone(),
+            since: self.target.since,
         });
         let commands = core::iter::once(store).chain(statement).collect();
         let committed = self.session.vault().commit_all(operation, commands).await?;

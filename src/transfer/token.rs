@@ -29,6 +29,8 @@ pub(crate) struct Target {
     pub(crate) described: NewDocument,
     /// None for a new document.
     pub(crate) reason: Option<String>,
+    /// Records in the log when the operation was made up, and the document if it is new; 0 if that is not known.
+    pub(crate) since: u64,
 }
 
 impl Target {
@@ -40,8 +42,9 @@ impl Target {
         reason: Option<String>,
     ) -> Result<Self> {
         let ledger = vault.ledger();
+        let since = ledger.state().head.size;
         let head = vault.head_id(document.case(), *document.own(), ledger.operation()?, HeadType::Version);
-        Ok(Self { head, key: HeadKey::generate(ledger.entropy())?, case_key, described, reason })
+        Ok(Self { head, key: HeadKey::generate(ledger.entropy())?, case_key, described, reason, since })
     }
 
     pub(crate) fn document(&self) -> DocumentId {
@@ -78,7 +81,7 @@ impl core::fmt::Debug for UploadToken {
 impl UploadToken {
     /// The token of an upload with these pages finished.
     pub(super) fn seal(target: &Target, pages: &[Page], entropy: &dyn Entropy) -> Result<Self, EntropyError> {
-        let Target { head, key, case_key, described, reason } = target;
+        let Target { head, key, case_key, described, reason, .. } = target;
         let mut w = Writer::with_capacity(4096);
         described.write(&mut w);
         w.optional(reason.as_deref(), |w, reason| {
@@ -163,7 +166,7 @@ impl UploadToken {
         let context = head.bind(schedule::UPLOAD_TOKEN, &key.id, &[]);
         let padded = chunked::open(&key.key, &context, &self.draft)?;
         let (described, reason, pages) = read_draft(&padded).map_err(|Malformed| OpenError)?;
-        Ok((Target { head, key, case_key, described, reason }, pages))
+        Ok((Target { head, key, case_key, described, reason, since: 0 }, pages))
     }
 }
 

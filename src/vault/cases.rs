@@ -164,13 +164,16 @@ impl Vault {
     /// Looks for a case's key again if another process has replaced the keyring.
     async fn find_case_key(&self, case: CaseId) -> Result<Option<Secret<32>>> {
         let keyring = self.current_keyring().await?;
-        if let Some(key) = self.load_case_key(case, &keyring).await? {
+        if let Some((_, key)) = self.load_case_key(case, &keyring).await? {
             return Ok(Some(key));
         }
         self.ledger().sync().await?;
         self.case_stands(case).await?;
         let newer = self.current_keyring().await?;
-        if newer.digest == keyring.digest { Ok(None) } else { self.load_case_key(case, &newer).await }
+        if newer.digest == keyring.digest {
+            return Ok(None);
+        }
+        Ok(self.load_case_key(case, &newer).await?.map(|(_, key)| key))
     }
 
     /// Stores a new case's key under the keyring's current epoch.
@@ -191,12 +194,18 @@ impl Vault {
         self.ledger().put(&layout::case_key(case, epoch), object).await
     }
 
-    async fn load_case_key(&self, case: CaseId, keyring: &LoadedKeyring) -> Result<Option<Secret<32>>> {
+    /// A case's key, and the newest epoch of `keyring` under which the storage shows a wrap of it.
+    async fn load_case_key(
+        &self,
+        case: CaseId,
+        keyring: &LoadedKeyring,
+    ) -> Result<Option<(u32, Secret<32>)>> {
         for (epoch, epoch_key) in keyring.keys.epochs() {
             let name = layout::case_key(case, epoch);
             if let Some(object) = self.ledger().storage().read(&name, None).await? {
                 let opened = open(self.id(), case, epoch, epoch_key, &object);
-                return opened.map(Some).map_err(|OpenError| Error::corrupt(format!("object {name}")));
+                let opened = opened.map_err(|OpenError| Error::corrupt(format!("object {name}")));
+                return opened.map(|key| Some((epoch, key)));
             }
         }
         Ok(None)
@@ -230,18 +239,17 @@ impl Vault {
         let name = layout::case_key(case, epoch);
         let epoch_key =
             keyring.keys.epoch_key(epoch).ok_or_else(|| Error::corrupt("the keyring's epochs"))?;
-        if let Some(object) = self.ledger().storage().read(&name, None).await? {
-            // Written by an earlier try, or by another process: authentic, or an error.
-            let opened = open(self.id(), case, epoch, epoch_key, &object);
-            return opened.map(drop).map_err(|OpenError| Error::corrupt(format!("object {name}")));
-        }
-        let Some(key) = self.load_case_key(case, keyring).await? else {
+        let Some((wrapped, key)) = self.load_case_key(case, keyring).await? else {
             let error = self.unless_erased(case, missing(case)).await;
             // Who drops an epoch deletes its wraps.
             let overtaken =
                 error.kind() == ErrorKind::Corrupt && self.ledger().state().keyring() != keyring.digest;
             return Err(if overtaken { Error::denied(OVERTAKEN) } else { error });
         };
+        if wrapped == epoch {
+            // By an earlier try, or by another process.
+            return Ok(());
+        }
         let object = seal(self.id(), case, epoch, epoch_key, &key, self.ledger().entropy())?;
         match ledger::put(self.ledger().storage(), self.ledger().sleeper(), &name, object).await {
             Ok(()) => Ok(()),

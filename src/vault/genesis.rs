@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+
 use super::{Freshness, LoadedKeyring, Vault, VaultOptions};
 use crate::{
     crypto::digest::sha256,
@@ -18,7 +20,6 @@ use crate::{
     plan,
     secret::Secret,
     storage::{Storage, layout},
-    wire::Malformed,
 };
 
 /// Makes a vault.
@@ -87,8 +88,10 @@ pub(super) async fn load(
 ) -> Result<(State, LoadedKeyring)> {
     let mut tried: Option<State> = None;
     loop {
-        let state = ledger::load(trusted, pages).await?.ok_or_else(|| Error::not_found("log"))?;
-        match unlock(&state, &**pages.storage(), root).await {
+        let loaded =
+            ledger::load_with(trusted, pages, |state, storage| sealed(state, storage).boxed()).await?;
+        let (state, sealed) = loaded.ok_or_else(|| Error::not_found("log"))?;
+        match open(&state, sealed, root).await {
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 if tried.is_some_and(|tried| tried.keyring() == state.keyring()) {
                     return Err(error);
@@ -110,13 +113,21 @@ pub(super) async fn unlock(
     storage: &dyn Storage,
     root: &dyn KeyWrap,
 ) -> Result<LoadedKeyring> {
+    open(state, sealed(state, storage).await, root).await
+}
+
+/// The keyring object that `state` names.
+async fn sealed(state: &State, storage: &dyn Storage) -> Result<SealedKeyring> {
     let digest = state.keyring();
     let key = layout::keyring(&digest);
     let object = get(storage, &key, KEYRING_CAP).await?;
-    if sha256(&[&object]) != digest {
-        return Err(Error::corrupt(&key));
-    }
-    let sealed = SealedKeyring::parse(state.vault, &object).map_err(|Malformed| Error::corrupt(&key))?;
+    let sealed = SealedKeyring::parse(state.vault, &object).ok().filter(|_| sha256(&[&object]) == digest);
+    sealed.ok_or_else(|| Error::corrupt(&key))
+}
+
+async fn open(state: &State, sealed: Result<SealedKeyring>, root: &dyn KeyWrap) -> Result<LoadedKeyring> {
+    let (sealed, digest) = (sealed?, state.keyring());
+    let key = layout::keyring(&digest);
     let kind = kind_code(root.kind());
     for slot in sealed.slots().filter(|slot| slot.kind == kind) {
         let context = slot_context(state.vault, &slot.id, kind);

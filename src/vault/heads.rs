@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::{join, join_all};
+use futures_util::future::join;
 
 use super::Vault;
 use crate::{
@@ -144,18 +144,9 @@ impl Vault {
         let NewHead { id, key, case_key, meta, inline, blind, content_digest } = new;
         let sealed = head::seal(&id, key, case_key, meta, inline, self.ledger().entropy())?;
         let name = layout::head(id.case, id.operation);
-        join(self.ledger().put(&name, sealed.bytes), self.look_ahead(id)).await.0?;
+        // Whether the head's record may be committed is seen when that is planned.
+        join(self.ledger().put(&name, sealed.bytes), self.ledger().prove()).await.0?;
         Ok(head::effect(blind, &sealed.digest, content_digest))
-    }
-
-    /// Fetches what the plan of the head's record will look up, and the proof that a record may be committed; what
-    /// comes of it is seen when it is planned.
-    async fn look_ahead(&self, id: HeadId) {
-        let state = self.ledger().state();
-        let document = RowKey::document(DocumentId::new(id.case, id.object));
-        let keys = [RowKey::operation(id.operation), RowKey::case(id.case), document];
-        let rows = join_all(keys.iter().map(|key| self.row(&state, key)));
-        drop(join(rows, self.ledger().prove()).await);
     }
 
     /// [`Vault::put_head`] for a version. If an earlier run of its upload was interrupted between its

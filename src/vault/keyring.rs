@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
+
 use super::{LoadedKeyring, Vault, genesis};
 use crate::{
     crypto::digest::sha256,
@@ -13,7 +15,7 @@ use crate::{
     log::{leaf::Kind, row::RowKey},
     observe,
     plan::{ChangeKeyring, KeyringChange, Origin},
-    storage::layout,
+    storage::{delete_all, layout},
 };
 
 /// A keyring slot: one root key that opens the vault.
@@ -134,19 +136,19 @@ impl Vault {
         .await?;
         let keyring = self.current_keyring().await?;
         let cases = self.all_cases().await?;
-        for case in &cases {
-            match self.rewrap_case(*case, &keyring).await {
+        let under = &keyring;
+        let wraps = cases.iter().copied().map(|case| async move {
+            match self.rewrap_case(case, under).await {
                 // Since the cases were listed. A wrap that comes too late is garbage.
-                Err(error) if error.kind() == ErrorKind::Erased => {}
-                wrapped => wrapped?,
+                Err(error) if error.kind() == ErrorKind::Erased => Ok(()),
+                wrapped => wrapped,
             }
-        }
-        let old: Vec<u32> = keyring.keys.epochs().skip(1).map(|(epoch, _)| epoch).collect();
+        });
+        stream::iter(wraps).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         self.drop_epochs(origin, &keyring).await?;
-        for case in &cases {
-            for epoch in &old {
-                self.ledger().storage().delete(&layout::case_key(*case, *epoch)).await?;
-            }
+        for (epoch, _) in keyring.keys.epochs().skip(1) {
+            let old = cases.iter().map(|case| layout::case_key(*case, epoch));
+            delete_all(self.ledger().storage(), old).await?;
         }
         Ok(u64::try_from(cases.len()).unwrap_or(u64::MAX))
     }
@@ -255,3 +257,5 @@ pub(crate) fn slots_of(keys: &Keyring) -> Vec<SlotInfo> {
 const RETRIES: u32 = 8;
 /// Superseded keyrings deleted at once; more are left to the next change.
 const LISTED: usize = 1000;
+/// Cases' keys wrapped at once.
+const AT_ONCE: usize = 32;

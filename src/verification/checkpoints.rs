@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::try_join;
+
 use crate::{
     crypto::{digest::sha256, sign::VerifyingKey},
     env::Timestamp,
@@ -93,13 +95,27 @@ async fn read(pages: &Pages, row: &Row) -> Result<KeptCheckpoint> {
 /// Corrupt if it is no checkpoint that this log signed; rolled back if it is about more records than
 /// there are; forked if it is about others.
 pub(crate) async fn check(pages: &Pages, state: &State, note: &str) -> Result<Checkpoint> {
-    let checkpoint = signed(pages, state, note).await?;
+    check_in(&Tree::new(state, &**pages.storage()), pages, state, note).await
+}
+
+/// [`check`] by a tree that the caller goes on with.
+///
+/// # Errors
+///
+/// As [`check`].
+pub(super) async fn check_in(
+    tree: &Tree<'_>,
+    pages: &Pages,
+    state: &State,
+    note: &str,
+) -> Result<Checkpoint> {
+    let checkpoint = signed(tree, pages, state, note).await?;
     let (seen, got) = (checkpoint.size(), state.head.size);
     if seen > got {
         let reason = format!("the checkpoint is about {seen} records, and the storage shows {got}");
         return Err(Error::new(ErrorKind::RolledBack, reason));
     }
-    let (root, _) = Tree::new(state, &**pages.storage()).consistency(seen).await?;
+    let (root, _) = tree.consistency(seen).await?;
     if root == *checkpoint.root() {
         return Ok(checkpoint);
     }
@@ -109,11 +125,11 @@ pub(crate) async fn check(pages: &Pages, state: &State, note: &str) -> Result<Ch
 
 /// The checkpoint in `note`, if the log signed it: each signing epoch's key signs heads up to the record
 /// that replaces it.
-async fn signed(pages: &Pages, state: &State, note: &str) -> Result<Checkpoint> {
-    let statement = statement(pages, state).await?;
+async fn signed(tree: &Tree<'_>, pages: &Pages, state: &State, note: &str) -> Result<Checkpoint> {
+    let statement = statement(tree, pages, state).await?;
     let mut ends = u64::MAX;
     for epoch in (1..=state.log_key.epoch).rev() {
-        let (key, begins) = checkpoint_key(pages, state, &statement, epoch).await?;
+        let (key, begins) = checkpoint_key(tree, pages, state, &statement, epoch).await?;
         match Checkpoint::parse(note, &statement.origin, &key.to_bytes()) {
             Ok(checkpoint) if checkpoint.size() <= ends => return Ok(checkpoint),
             Err(error) if epoch == 1 => return Err(error),
@@ -129,15 +145,17 @@ async fn signed(pages: &Pages, state: &State, note: &str) -> Result<Checkpoint> 
 ///
 /// Corrupt.
 pub(super) async fn present_key(pages: &Pages, state: &State) -> Result<VerifyingKey> {
-    let statement = statement(pages, state).await?;
-    Ok(checkpoint_key(pages, state, &statement, state.log_key.epoch).await?.0)
+    let tree = Tree::new(state, &**pages.storage());
+    let statement = statement(&tree, pages, state).await?;
+    Ok(checkpoint_key(&tree, pages, state, &statement, state.log_key.epoch).await?.0)
 }
 
 /// What the vault's first record states, shown to be of the log that `state` ends.
-pub(super) async fn statement(pages: &Pages, state: &State) -> Result<Statement> {
-    let storage = &**pages.storage();
-    let (claimed, statement) = super::first_commit(storage).await?;
-    let (root, _) = Tree::new(state, storage).consistency(claimed.size).await?;
+pub(super) async fn statement(tree: &Tree<'_>, pages: &Pages, state: &State) -> Result<Statement> {
+    // The first commit is the first record alone, unless somebody made it otherwise.
+    let first = try_join(super::first_commit(&**pages.storage()), tree.fetch_prefixes(&[1]));
+    let ((claimed, statement), ()) = first.await?;
+    let (root, _) = tree.consistency(claimed.size).await?;
     if claimed.vault == state.vault && root == claimed.root {
         Ok(statement)
     } else {
@@ -148,6 +166,7 @@ pub(super) async fn statement(pages: &Pages, state: &State) -> Result<Statement>
 /// The checkpoint key of a signing epoch, and the size of the log that ends with the record that
 /// states it.
 pub(super) async fn checkpoint_key(
+    tree: &Tree<'_>,
     pages: &Pages,
     state: &State,
     statement: &Statement,
@@ -158,7 +177,7 @@ pub(super) async fn checkpoint_key(
     }
     let fault = || Error::corrupt(format!("the record of signing epoch {epoch}"));
     let row = view(pages, state).row(&RowKey::signing_keys(epoch)).await?.ok_or_else(fault)?;
-    let record = Tree::new(state, &**pages.storage()).leaf(row.seq).await?;
+    let record = tree.leaf(row.seq).await?;
     let stated = signing::stated(&record.leaf).map_err(|Malformed| fault())?;
     let (_, checkpoint) =
         stated.filter(|_| record.leaf.key_epoch.saturating_add(1) == epoch).ok_or_else(fault)?;

@@ -157,7 +157,7 @@ impl Held {
         builder: &mut TableBuilder,
     ) -> Result<()> {
         let mut expected = self.rows.iter().filter(|((_, of), _)| *of == at);
-        let mut cursor = TableCursor::seek(pages, table, Some(&self.from)).await?;
+        let mut cursor = TableCursor::seek(pages, table, Some(&self.from)).await?.reading_ahead();
         while let Some(row) = cursor.next(pages).await? {
             if self.end.is_some_and(|end| row.key >= end) {
                 break;

@@ -2,7 +2,7 @@
 
 use super::{
     LogReader,
-    checkpoints::{check, checkpoint_key, statement},
+    checkpoints::{check, check_in, checkpoint_key, statement},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -64,14 +64,14 @@ impl LogReader {
 ///
 /// Invalid if the checkpoint does not reach to the record; as [`check`].
 pub(crate) async fn prove(pages: &Pages, state: &State, seq: u64, note: &str) -> Result<(Hashed, Vec<Hash>)> {
-    let checkpoint = check(pages, state, note).await?;
+    let tree = Tree::new(state, &**pages.storage());
+    let checkpoint = check_in(&tree, pages, state, note).await?;
     if seq >= checkpoint.size() {
         let size = checkpoint.size();
         return Err(Error::invalid(format!(
             "the checkpoint is about the {size} records before record {seq}: take a newer one"
         )));
     }
-    let tree = Tree::new(state, &**pages.storage());
     let record = tree.leaf(seq).await?;
     let proof = tree.inclusion(&record.hash, seq, checkpoint.size(), checkpoint.root()).await?;
     Ok((record, proof))
@@ -84,11 +84,12 @@ pub(crate) async fn prove(pages: &Pages, state: &State, seq: u64, note: &str) ->
 ///
 /// Invalid if the checkpoint is about fewer records; as [`check`].
 async fn extend(pages: &Pages, state: &State, old: u64, note: &str) -> Result<Vec<Hash>> {
-    let new = check(pages, state, note).await?.size();
+    let tree = Tree::new(state, &**pages.storage());
+    let new = check_in(&tree, pages, state, note).await?.size();
     if old > new {
         return Err(Error::invalid(format!("{old} records are not part of a checkpoint of {new}")));
     }
-    Tree::new(state, &**pages.storage()).extension(old, new).await
+    tree.extension(old, new).await
 }
 
 /// How fresh the log that `state` ends is by the witnesses that have cosigned `note`.
@@ -117,10 +118,11 @@ async fn freshness(pages: &Pages, state: &State, note: &str, policy: &TrustPolic
 ///
 /// Corrupt; the storage's.
 async fn verifier_keys(pages: &Pages, state: &State) -> Result<Vec<VerifierKey>> {
-    let statement = statement(pages, state).await?;
+    let tree = Tree::new(state, &**pages.storage());
+    let statement = statement(&tree, pages, state).await?;
     let mut keys = Vec::new();
     for epoch in 1..=state.log_key.epoch {
-        let (key, _) = checkpoint_key(pages, state, &statement, epoch).await?;
+        let (key, _) = checkpoint_key(&tree, pages, state, &statement, epoch).await?;
         let key = VerifierKey::ed25519(&statement.origin, key);
         keys.push(key.ok_or_else(|| Error::corrupt("the vault's first record"))?);
     }

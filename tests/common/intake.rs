@@ -9,8 +9,8 @@ use std::sync::{
 use bytes::Bytes;
 use core::time::Duration;
 use docvault::{
-    CaseId, Clock, Entropy, EntropyError, NewStatement, Secret, Session, SystemClock, SystemEntropy,
-    Timestamp, TrustPolicy, Vault,
+    CaseId, Clock, Entropy, EntropyError, NewStatement, Secret, Session, SystemEntropy, Timestamp,
+    TrustPolicy, Vault,
     deposit::{
         Carrier, CarrierError, CarrierKey, DepositReceipt, Depositor, File, Inbox, IncomingDeposit, Link,
         OpenedRequest, Promise, Refusal, RequestTerms, SignedRequest, Slot, Verdict,
@@ -67,7 +67,7 @@ pub struct Intake {
     pub kept: Arc<MemoryStorage>,
     pub clock: Hand,
     pub policy: TrustPolicy,
-    _folder: TempDir,
+    _folder: Option<TempDir>,
 }
 
 pub const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -81,12 +81,17 @@ pub fn carrier_key() -> CarrierKey {
 impl Intake {
     pub async fn new() -> Self {
         let (vault, folder) = crate::common::vault().await;
+        Self { _folder: Some(folder), ..Self::of(vault).await }
+    }
+
+    /// On a vault of somebody else's.
+    pub async fn of(vault: Vault) -> Self {
         let desk = vault.session("user:1").purpose("intake").begin().unwrap();
         let case = desk.create_case("Juana Pérez").await.unwrap();
         let log = vault.audit().log().await.unwrap().verifier_keys().await.unwrap();
         let policy = TrustPolicy::parse(&format!("log {}\nquorum none\n", log[0])).unwrap();
-        let clock = Hand::at(SystemClock::default().now());
-        Self { vault, desk, case, kept: Arc::default(), clock, policy, _folder: folder }
+        let clock = Hand::at(vault.now());
+        Self { vault, desk, case, kept: Arc::default(), clock, policy, _folder: None }
     }
 
     pub fn carrier(&self) -> Carrier {
@@ -106,11 +111,16 @@ impl Intake {
 
     /// A request for an identification of two sides, two uses, and a form without files.
     pub async fn request(&self) -> SignedRequest {
-        let id = Slot::new("official-id", 3 << 20).files(1, 2).uses(2).media_type("image/jpeg");
-        let form = Slot::new("declaration", 0).files(0, 0);
-        let signed = self.desk.sign_request(self.terms().slot(id).slot(form)).await.unwrap();
+        let signed = self.sign().await;
         self.carrier().publish(signed.descriptor.to_bytes()).await.unwrap();
         signed
+    }
+
+    /// The same, not published.
+    pub async fn sign(&self) -> SignedRequest {
+        let id = Slot::new("official-id", 3 << 20).files(1, 2).uses(2).media_type("image/jpeg");
+        let form = Slot::new("declaration", 0).files(0, 0);
+        self.desk.sign_request(self.terms().slot(id).slot(form)).await.unwrap()
     }
 
     pub fn open(&self, signed: &SignedRequest) -> OpenedRequest {
