@@ -28,8 +28,10 @@ type Failure = Box<dyn std::error::Error>;
 const USAGE: &str = "usage: bucket_speed s3://BUCKET/PREFIX MIB ROUNDS";
 /// The size of a part of a document.
 const PART: usize = 8 << 20;
-/// As many parts as an upload, and a reader, have under way.
-const UNDER_WAY: usize = 2;
+/// As many parts as an upload has under way.
+const STORING: usize = 2;
+/// As many parts as a reader has under way.
+const READING: usize = 4;
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -111,13 +113,13 @@ impl Compared {
             let (name, options) = (Self::name(round, part), PutOptions::from(PutMode::Create));
             self.store.put_opts(&name, self.part.clone().into(), options).await.map(drop)
         };
-        let puts = stream::iter(0..self.parts).map(put).buffered(UNDER_WAY);
+        let puts = stream::iter(0..self.parts).map(put).buffered(STORING);
         Ok(puts.try_for_each(|()| async { Ok(()) }).await?)
     }
 
     async fn get(&self, round: usize) -> Result<(), Failure> {
         let get = async |part: usize| self.store.get(&Self::name(round, part)).await?.bytes().await;
-        let mut gets = stream::iter(0..self.parts).map(get).buffered(UNDER_WAY);
+        let mut gets = stream::iter(0..self.parts).map(get).buffered(READING);
         while let Some(part) = gets.try_next().await? {
             check(&part, &self.part)?;
         }

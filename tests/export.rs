@@ -4,6 +4,7 @@
 
 mod common;
 
+use core::time::Duration;
 use std::{fs, path::Path, sync::Arc};
 
 use common::{block_on, vault_on};
@@ -12,7 +13,7 @@ use docvault::{
     keys::LocalKey,
     storage::{
         MemoryStorage, Storage,
-        testing::{EvilStorage, Fault, FaultyStorage},
+        testing::{DelayedStorage, EvilStorage, Fault, FaultyStorage, VirtualTime},
     },
     verify_exported_records,
 };
@@ -344,6 +345,31 @@ fn text_has_one_line_a_record_and_the_same_checkpoint() {
         let (origin, key) = fixture.log().await.checkpoint_key().await.unwrap();
         let note = note.split_once("\n\n").unwrap().1;
         assert_eq!(Checkpoint::parse(note, &origin, &key).unwrap(), checkpoint);
+    });
+}
+
+/// From 15 folds to more than 16 at once: a table of 4,096 records begins to be one of its own, and what comes behind
+/// belongs into another.
+#[test]
+fn a_fold_that_fills_two_tables_puts_each_row_where_its_record_is() {
+    let time = VirtualTime::default();
+    time.block_on(async {
+        let memory = Arc::new(MemoryStorage::default());
+        let latency = |_| Duration::from_millis(1);
+        let link = Arc::new(DelayedStorage::new(memory.clone(), time.clone(), latency));
+        let folder = TempDir::new().unwrap();
+        let key = LocalKey::create(folder.path().join("vault.key")).unwrap();
+        let vault = Vault::create(link, key).await.unwrap();
+        let pin = vault.pin();
+        let desk = vault.session("user:7").purpose("many at once").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        while vault.pin().size() < 15 * 256 {
+            futures_util::future::try_join_all((0..40).map(|_| desk.describe_case(case))).await.unwrap();
+        }
+        let stored = (0..600).map(|_| desk.store(case, NewDocument::named("x"), b"x".to_vec()));
+        futures_util::future::try_join_all(stored).await.unwrap();
+        let log = LogReader::open(memory, &pin).await.unwrap();
+        assert!(log.check_index(&mut |_, _| {}).await.unwrap().records > 4096);
     });
 }
 

@@ -49,7 +49,7 @@ struct Boundary {
     number: usize,
     objects: MemoryStorage,
     world: World,
-    /// Storage calls of opening, and of opening and the operation.
+    /// Storage calls until the operation, and with it.
     calls: (usize, usize),
 }
 
@@ -75,7 +75,7 @@ async fn script(place: &Place) -> Vec<Boundary> {
         let (snapshot, before) = (objects.snapshot(), world.clone());
         let counted = Arc::new(FaultyStorage::scripted(objects.clone(), []));
         let storage: Arc<dyn Storage> = counted.clone();
-        let vault = place.open(storage.clone(), &world.key, &world.pin).await.unwrap();
+        let vault = place.begin(number, storage.clone(), &world.key, &world.pin).await.unwrap();
         let opening = counted.calls();
         Run { number, vault: &vault, storage: &storage, place }.operate(&mut world).await.unwrap();
         let calls = (opening, counted.calls());
@@ -110,13 +110,14 @@ impl Trial<'_> {
         Run { number: self.start.number, vault, storage, place: self.place }
     }
 
-    /// Opens the vault and does the operation once.
+    /// Begins, and does the operation once.
     async fn once(
         &self,
         storage: &Arc<dyn Storage>,
         world: &mut World,
     ) -> Result<Vault, (Option<Vault>, Error)> {
-        let opened = self.place.open(storage.clone(), &world.key, &world.pin).await;
+        let number = self.start.number;
+        let opened = self.place.begin(number, storage.clone(), &world.key, &world.pin).await;
         let vault = opened.map_err(|error| (None, error))?;
         match self.run(&vault, storage).operate(world).await {
             Ok(()) => Ok(vault),
@@ -250,6 +251,6 @@ fn faults_and_crashes_at_every_call_of_200_operations_lose_nothing_acknowledged(
 }
 
 const OPERATIONS: usize = 200;
-const SAMPLE: u64 = 24;
+const SAMPLE: u64 = 12;
 /// One case in so many is judged closely.
 const CLOSELY: u64 = 16;

@@ -252,12 +252,12 @@ fn giving_up_deletes_the_part_on_its_way_too() {
 }
 
 #[test]
-fn a_stream_reads_two_parts_ahead_and_no_more() {
+fn a_stream_reads_four_parts_ahead_and_no_more() {
     block_on(async {
         let (storage, desk, case) = desk().await;
-        let stored = desk.store(case, NewDocument::named("x"), message(5 * PART)).await.unwrap();
+        let stored = desk.store(case, NewDocument::named("x"), message(7 * PART)).await.unwrap();
         let mut reader = desk.reader(stored.document).await.unwrap();
-        for reads in [3, 4, 5, 5, 5] {
+        for reads in [5, 6, 7, 7, 7, 7, 7] {
             assert!(reader.next().await.unwrap().is_some());
             assert_eq!(storage.reads.load(SeqCst), reads);
         }

@@ -72,12 +72,12 @@ type Puts<'a> = FuturesUnordered<BoxFuture<'a, Result<()>>>;
 impl<'a> Fold<'a> {
     /// Writes the tables that are not there yet, and the manifest.
     async fn index(&self, frontier: Frontier, keyring: Hash) -> Result<(Arc<Manifest>, Hash)> {
-        let (fresh, mut puts, mut tables) = (self.fresh_rows(), Puts::new(), Vec::new());
+        let (mut puts, mut tables) = (Puts::new(), Vec::new());
         for (level, from, to) in ranges(self.covered).unwrap_or_default() {
             let same = self.state.manifest.tables.iter().find(|table| (table.from, table.to) == (from, to));
             tables.push(match same {
                 Some(table) => Table { level, ..*table },
-                None => self.table(level, from, to, &fresh, &mut puts).await?,
+                None => self.table(level, from, to, &mut puts).await?,
             });
         }
         let manifest = Manifest { frontier, keyring, tables };
@@ -100,23 +100,16 @@ impl<'a> Fold<'a> {
         (frontier, keyring)
     }
 
-    /// The newest row about everything in the records that no table covers yet.
-    fn fresh_rows(&self) -> BTreeMap<RowKey, Row> {
-        let rows = self.state.foldable().flat_map(|kept| rows_of(&kept.record, &kept.commit_previous));
+    /// The newest row about everything in the records `from..to` that no table covers yet.
+    fn fresh_rows(&self, from: u64, to: u64) -> BTreeMap<RowKey, Row> {
+        let within = self.state.foldable().filter(|kept| (from..to).contains(&kept.record.leaf.seq));
+        let rows = within.flat_map(|kept| rows_of(&kept.record, &kept.commit_previous));
         rows.map(|row| (row.key, row)).collect()
     }
 
     /// Builds the table of the records `from..to` out of the fresh rows and the old tables within.
-    async fn table(
-        &self,
-        level: u8,
-        from: u64,
-        to: u64,
-        fresh: &BTreeMap<RowKey, Row>,
-        puts: &mut Puts<'a>,
-    ) -> Result<Table> {
-        let none = BTreeMap::new();
-        let fresh = if to > self.state.manifest.covered() { fresh } else { &none };
+    async fn table(&self, level: u8, from: u64, to: u64, puts: &mut Puts<'a>) -> Result<Table> {
+        let fresh = self.fresh_rows(from, to);
         let mut sources = vec![Source::Fresh(fresh.values())];
         let old = self.state.manifest.tables.iter().filter(|table| from <= table.from && table.to <= to);
         let old = try_join_all(old.map(|table| TableCursor::seek(self.pages, table, None))).await?;

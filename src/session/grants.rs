@@ -218,7 +218,7 @@ impl Session {
     /// # use std::sync::Arc;
     /// # use docvault::{Identity, Recipient, Terms, Vault, keys::LocalKey, storage::MemoryStorage};
     /// # let folder = tempfile::tempdir()?;
-    /// # let key = Arc::new(LocalKey::create(folder.path().join("vault.key"))?);
+    /// # let key = LocalKey::create(folder.path().join("vault.key"))?;
     /// # let vault = Vault::create(Arc::new(MemoryStorage::default()), key).await?;
     /// # let desk = vault.session("staff:7").purpose("onboarding").begin()?;
     /// # let case = desk.create_case("a loan").await?;

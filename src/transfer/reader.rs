@@ -47,8 +47,8 @@ pub(super) fn following(pages: &[Page], (page, part): (usize, u32)) -> (usize, u
 
 /// An opened version: its release is on record once, for any number of ranges or one stream.
 ///
-/// A stream reads two parts ahead. What it gave serves again as memory once the caller has dropped it:
-/// some seven parts of 8 MiB are held at most, whatever the content's size.
+/// A stream reads four parts ahead. What it gave serves again as memory once the caller has dropped it:
+/// some nine parts of 8 MiB are held at most, whatever the content's size.
 #[derive(Debug)]
 pub struct Reader {
     source: Arc<ContentSource>,
@@ -271,6 +271,6 @@ pub(crate) fn release(mut content: SecretBytes) -> Bytes {
 }
 
 /// Parts read before they are asked for.
-const AHEAD: usize = 2;
+const AHEAD: usize = 4;
 /// Parts given whose memory may come back.
 const GIVEN: usize = 3;

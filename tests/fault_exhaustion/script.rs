@@ -75,6 +75,22 @@ impl Place {
     pub async fn open(&self, storage: Arc<dyn Storage>, key: &str, pin: &Pin) -> Result<Vault, Error> {
         Vault::open_with(storage, self.key(key), pin, options()).await
     }
+
+    /// The vault before an operation. All but the first find the backend proven: its proof is most of what a
+    /// process's first commit calls for, and the same each time.
+    pub async fn begin(
+        &self,
+        number: usize,
+        storage: Arc<dyn Storage>,
+        key: &str,
+        pin: &Pin,
+    ) -> Result<Vault, Error> {
+        let vault = self.open(storage, key, pin).await?;
+        if number > 0 {
+            desk(&vault).cases(None).await?;
+        }
+        Ok(vault)
+    }
 }
 
 pub fn options() -> VaultOptions {

@@ -52,8 +52,8 @@ impl Drop for Lent {
 
 /// Smaller buffers are the allocator's affair.
 const LARGE: usize = 1 << 20;
-/// Buffers kept, of the size of the largest object read: a stream that reads two parts ahead uses three.
-const KEPT: usize = 3;
+/// Buffers kept, of the size of the largest object read: a stream that reads four parts ahead uses five.
+const KEPT: usize = 5;
 
 #[cfg(test)]
 mod tests {
