@@ -125,9 +125,9 @@ impl Office {
         self.bucket.list("turn/", None, 100).await.expect("a listing")
     }
 
-    /// Documents that each of the processes stores in half a minute, one after the other.
-    async fn race(&self, processes: &[Session]) -> Vec<u64> {
-        let end = self.time.elapsed() + Duration::from_secs(30);
+    /// Documents that each of the processes stores meanwhile, one after the other.
+    async fn race(&self, processes: &[Session], meanwhile: Duration) -> Vec<u64> {
+        let end = self.time.elapsed() + meanwhile;
         let counts = processes.iter().map(|desk| async move {
             let (case, mut stored) = (desk.create_case("one of many").await, 0);
             while self.time.elapsed() < end {
@@ -156,7 +156,7 @@ fn race_of_four(line: Line) -> Vec<u64> {
             let number = u64::try_from(number).expect("small");
             processes.push(office.process(number + 1, millis, line).await);
         }
-        let counts = office.race(&processes).await;
+        let counts = office.race(&processes, HALF_A_MINUTE).await;
         office.vault.audit().verify_from_genesis().await.expect("one chain");
         counts
     })
@@ -195,9 +195,35 @@ fn the_turn_of_a_dead_process_goes() {
         office.bucket.create(&dead, Bytes::new()).await.expect("created");
         let processes =
             [office.process(1, 20, Line::Honest).await, office.process(2, 20, Line::Honest).await];
-        let counts = office.race(&processes).await;
+        let counts = office.race(&processes, HALF_A_MINUTE).await;
         assert!(counts.iter().all(|stored| *stored > 100), "{counts:?}");
         assert!(!office.turns().await.contains(&dead));
         assert!(office.turns().await.len() <= 2, "at most the last turn of each is left");
+        processes[0].collect_garbage().await.expect("collected");
+        assert!(office.turns().await.is_empty());
     });
 }
+
+/// Processes that committed in their turn and ended leave it behind; the line is cleared before it is full of them.
+#[test]
+fn turns_of_processes_that_ended_do_not_fill_the_line() {
+    let time = VirtualTime::default();
+    time.block_on(async {
+        let office = Office::new(&time).await;
+        let gone = [office.process(1, 5, Line::Honest).await, office.process(2, 5, Line::Honest).await];
+        office.race(&gone, Duration::from_secs(1)).await;
+        let left = office.turns().await.pop().expect("the last turn of one of them");
+        let process = left.as_str().rsplit('-').next().expect("a process");
+        for records in 0..70 {
+            let turn: ObjectKey = format!("turn/{records:016x}-{process}").parse().expect("a key");
+            office.bucket.create(&turn, Bytes::new()).await.expect("created");
+        }
+        let two =
+            [office.process(1001, 20, Line::Honest).await, office.process(1002, 20, Line::Honest).await];
+        let counts = office.race(&two, HALF_A_MINUTE).await;
+        assert!(counts.iter().all(|stored| *stored > 100), "{counts:?}");
+        assert!(office.turns().await.len() < 40, "what is over goes");
+    });
+}
+
+const HALF_A_MINUTE: Duration = Duration::from_secs(30);

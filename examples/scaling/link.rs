@@ -11,7 +11,7 @@ use bytes::Bytes;
 use docvault::{
     Entropy, EntropyError,
     storage::{
-        Creation, ObjectKey, Storage, StorageError,
+        Creation, ObjectKey, Storage, StorageError, StorageErrorKind,
         testing::{DelayedStorage, Verb, VirtualTime},
     },
 };
@@ -57,6 +57,7 @@ pub(crate) struct Link {
     pub(crate) lost: AtomicU64,
     pub(crate) writes: AtomicU64,
     pub(crate) reads: AtomicU64,
+    line: bool,
     time: VirtualTime,
     folds: Mutex<Folds>,
 }
@@ -91,7 +92,19 @@ impl Link {
         let zero = AtomicU64::default;
         let inner = DelayedStorage::new(bucket, time.clone(), latency);
         let (won, lost, writes, reads) = (zero(), zero(), zero(), zero());
-        Self { inner, won, lost, writes, reads, time, folds: Mutex::default() }
+        Self { inner, won, lost, writes, reads, line: true, time, folds: Mutex::default() }
+    }
+
+    /// Refuses to keep the line in which processes wait for their turn.
+    pub(crate) fn without_line(self) -> Self {
+        Self { line: false, ..self }
+    }
+
+    fn keeps(&self, name: &str) -> Result<(), StorageError> {
+        if self.line || !name.starts_with("turn/") {
+            return Ok(());
+        }
+        Err(StorageError::new(StorageErrorKind::Unavailable, "no line is kept here"))
     }
 
     pub(crate) fn folds(&self) -> Vec<Fold> {
@@ -118,6 +131,7 @@ impl Link {
 #[async_trait]
 impl Storage for Link {
     async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+        self.keeps(key.as_str())?;
         let created = self.inner.create(key, bytes).await?;
         self.writes.fetch_add(1, Ordering::Relaxed);
         self.note(key);
@@ -143,6 +157,7 @@ impl Storage for Link {
         after: Option<&ObjectKey>,
         limit: usize,
     ) -> Result<Vec<ObjectKey>, StorageError> {
+        self.keeps(prefix)?;
         // Costs what a PUT costs.
         self.writes.fetch_add(1, Ordering::Relaxed);
         self.inner.list(prefix, after, limit).await

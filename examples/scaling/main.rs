@@ -5,6 +5,7 @@
 //! cargo run --release --features testing --example scaling            the tables of docs/SCALING.md
 //! cargo run --release --features testing --example scaling -- one     one process, by its tasks
 //! cargo run --release --features testing --example scaling -- many    processes, each of 16 tasks
+//! cargo run --release --features testing --example scaling -- unlined likewise, without a line in which to wait
 //! cargo run --release --features testing --example scaling -- folds   how long a fold holds writers up
 //! cargo run --release --features testing --example scaling -- 4 16    4 processes of 16 tasks, alone
 //! ```
@@ -24,14 +25,18 @@ fn main() -> Result<()> {
     let numbers: Vec<u64> = arguments.iter().filter_map(|number| number.parse().ok()).collect();
     if let [writers, tasks, rest @ ..] = numbers.as_slice() {
         writers::header();
-        return Scenario { writers: *writers, tasks: *tasks, slow: rest.first().copied() }.report();
+        return Scenario { writers: *writers, tasks: *tasks, slow: rest.first().copied(), line: true }
+            .report();
     }
     let wanted = |part: &str| arguments.first().is_none_or(|argument| argument == part);
     if wanted("one") {
         one()?;
     }
     if wanted("many") {
-        many()?;
+        many(true)?;
+    }
+    if wanted("unlined") {
+        many(false)?;
     }
     if wanted("folds") {
         folds::report()?;
@@ -42,21 +47,21 @@ fn main() -> Result<()> {
 fn one() -> Result<()> {
     writers::header();
     for tasks in [1, 4, 16, 64, 256] {
-        Scenario { writers: 1, tasks, slow: None }.report()?;
+        Scenario { writers: 1, tasks, slow: None, line: true }.report()?;
     }
     println!();
     Ok(())
 }
 
-fn many() -> Result<()> {
+fn many(line: bool) -> Result<()> {
     writers::header();
     for slow in [None, Some(10)] {
         for writers in [1, 2, 4, 8, 16, 32] {
-            Scenario { writers, tasks: 16, slow }.report()?;
+            Scenario { writers, tasks: 16, slow, line }.report()?;
         }
     }
     for slow in [None, Some(10)] {
-        Scenario { writers: 4, tasks: 1, slow }.report()?;
+        Scenario { writers: 4, tasks: 1, slow, line }.report()?;
     }
     println!();
     Ok(())

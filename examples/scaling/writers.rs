@@ -26,6 +26,8 @@ pub(crate) struct Scenario {
     pub(crate) writers: u64,
     pub(crate) tasks: u64,
     pub(crate) slow: Option<u64>,
+    /// Whether the storage keeps the line in which processes wait for their turn.
+    pub(crate) line: bool,
 }
 
 /// One process.
@@ -67,7 +69,7 @@ impl Scenario {
         for number in 0..self.writers {
             let times = self.slow.filter(|_| number + 1 == self.writers).unwrap_or(1);
             let link = Link::new(bucket.clone(), time.clone(), Seeded::new(seed.draw()), times);
-            let link = Arc::new(link);
+            let link = Arc::new(if self.line { link } else { link.without_line() });
             let vault = Vault::open_with(link.clone(), key.clone(), &pin, options(seed.draw())).await?;
             let desk = vault.session(format!("process:{number}")).purpose("simulation").begin()?;
             let seed = Seeded::new(seed.draw());
@@ -83,7 +85,7 @@ impl Scenario {
     }
 
     fn print(&self, writers: &[Arc<Writer>]) {
-        let Self { writers: count, tasks, slow } = self;
+        let Self { writers: count, tasks, slow, .. } = self;
         let sum = |of: fn(&Link) -> u64| writers.iter().map(|writer| of(&writer.link)).sum::<u64>();
         let won = sum(|link| link.won.load(Ordering::Relaxed)).max(1);
         let lost = sum(|link| link.lost.load(Ordering::Relaxed));

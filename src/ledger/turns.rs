@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::{OptionFuture, join4};
+use futures_util::future::{OptionFuture, join_all, join4};
 
 use super::{state::State, writer::Ledger};
 use crate::{
@@ -36,8 +36,8 @@ pub(super) struct Turns {
     mine: Option<Turn>,
     /// Whether the storage shows it.
     listed: bool,
-    /// An own turn that is over and not yet deleted.
-    used: Option<Turn>,
+    /// Turns that are over and to be deleted: its own, and those of processes that are gone.
+    over: Vec<Turn>,
     /// Others wanted to commit too, a short while ago: for so many commits more a turn is asked for.
     contended: u32,
     /// Commits begun since the line was looked at.
@@ -53,7 +53,7 @@ impl Turns {
     }
 
     pub(super) fn won(&mut self) {
-        self.used = self.mine.take().or(self.used);
+        self.over.extend(self.mine.take());
     }
 
     /// Takes note of the `losses`th race that was lost in a row. One may be chance.
@@ -76,6 +76,9 @@ impl Turns {
         let line: Vec<Turn> = named.map(|(records, process)| Turn { records, process }).collect();
         self.listed |= self.mine.is_some_and(|mine| line.contains(&mine));
         self.given_up.retain(|given_up| line.contains(given_up));
+        if line.len() >= CROWDED {
+            self.over.extend(line.iter().filter(|turn| turn.is_over(state)));
+        }
         let counts =
             |turn: &Turn| turn.process != process && !turn.is_over(state) && !self.given_up.contains(turn);
         let others: Vec<Turn> = line.into_iter().filter(counts).collect();
@@ -140,17 +143,14 @@ impl Ledger {
     /// line cannot be read.
     async fn look(&self, turns: &mut Turns) -> Result<Option<Vec<Turn>>> {
         let storage = self.storage();
-        let (asked, used) = (turns.mine.filter(|_| !turns.listed).map(|turn| turn.key()), turns.used);
+        let asked = turns.mine.filter(|_| !turns.listed).map(|turn| turn.key());
+        let over: Vec<ObjectKey> = turns.over.drain(..).map(|turn| turn.key()).collect();
         let ask = OptionFuture::from(asked.as_ref().map(|key| storage.create(key, Bytes::new())));
-        let used = used.map(|turn| turn.key());
-        let clear = OptionFuture::from(used.as_ref().map(|key| storage.delete(key)));
+        let clear = join_all(over.iter().map(|key| storage.delete(key)));
         let line = storage.list(layout::TURNS, None, LINE);
-        let (caught_up, line, asked, cleared) = join4(self.follow(1), line, ask, clear).await;
+        let (caught_up, line, asked, _) = join4(self.follow(1), line, ask, clear).await;
         caught_up?;
         turns.listed = matches!(asked, Some(Ok(_)));
-        if matches!(cleared, Some(Ok(()))) {
-            turns.used = None;
-        }
         Ok(line.ok().map(|line| turns.others(&line, &self.state(), self.process())))
     }
 
@@ -176,3 +176,5 @@ const PATIENCE: u32 = 64;
 const LOOKS: u32 = 1024;
 /// Turns listed.
 const LINE: usize = 64;
+/// Turns in line from which on everybody deletes those that are over: their owners may be gone.
+const CROWDED: usize = 32;

@@ -70,6 +70,8 @@ impl Session {
             }
             self.collect_index(&mut report).await?;
             self.collect_tiles(&mut report).await?;
+            // Whoever stands in line still asks anew.
+            delete_where(self.vault.ledger().storage(), layout::TURNS, |_| true).await?;
             Ok(report)
         })
         .await
