@@ -211,7 +211,7 @@ fn turns_of_processes_that_ended_do_not_fill_the_line() {
     time.block_on(async {
         let office = Office::new(&time).await;
         let gone = [office.process(1, 5, Line::Honest).await, office.process(2, 5, Line::Honest).await];
-        office.race(&gone, Duration::from_secs(1)).await;
+        office.race(&gone, Duration::from_secs(5)).await;
         let left = office.turns().await.pop().expect("the last turn of one of them");
         let process = left.as_str().rsplit('-').next().expect("a process");
         for records in 0..70 {
