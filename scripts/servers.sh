@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Starts an S3 server (moto), an Azure one (Azurite) and PostgreSQL on loopback, runs the backends' tests
-# against them and four processes that share a vault in PostgreSQL, or COMMAND…, and stops them again. Another S3
-# server (s3s-fs), which looks whether a name is free and writes later, is refused.
+# against them and four processes that share a vault in PostgreSQL, or COMMAND…, and stops them again. With the command
+# refuse_racing_s3 another S3 server (s3s-fs), which looks whether a name is free and writes later, is refused.
 # What is missing is installed: moto by pip, Azurite by npm and s3s-fs by cargo under target/servers, PostgreSQL by apt-get.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -42,8 +42,6 @@ install() {
     fi
     [ -x "$installed/azurite/node_modules/.bin/azurite-blob" ] ||
         npm install --silent --no-audit --no-fund --prefix "$installed/azurite" azurite@3
-    [ -x "$installed/bin/s3s-fs" ] ||
-        cargo install --quiet --locked --root "$installed" --target-dir "$installed/s3s-fs" --features binary s3s-fs@0.14.1
     if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
         apt-get update -qq
         DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null
@@ -88,6 +86,8 @@ PY
 # The proof is a race, which such a server wins now and then; a vault would begin there.
 refuse_racing_s3() {
     local port try refusal refused=0 writer=${CARGO_TARGET_DIR:-target}/release/examples/writer
+    [ -x "$installed/bin/s3s-fs" ] ||
+        cargo install --quiet --locked --root "$installed" --target-dir "$installed/s3s-fs" --features binary s3s-fs@0.14.1
     cargo build --quiet --release --all-features --example writer
     port=$(free_port)
     mkdir -p "$work/racing/docvault"
@@ -138,7 +138,6 @@ printf 'servers run after %s s\n' "$SECONDS"
 if [ $# -gt 0 ]; then
     "$@"
 else
-    refuse_racing_s3
     cargo test --release --all-features --test backends -- --include-ignored
     scripts/four_processes.sh "$DOCVAULT_TEST_POSTGRES" 250 "$work/crash_postgres"
 fi
