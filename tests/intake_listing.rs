@@ -138,8 +138,11 @@ async fn check(cases: u32) {
         let files = u64::try_from(*files).unwrap();
         println!("{cases} cases, a page of {files}: {counts:?}");
         assert!(counts.read <= READS_A_CASE * files + READS_A_PAGE, "{counts:?} for {files} cases");
-        assert_eq!(counts.list, 0, "an index tells what there is");
     }
+    // An index tells what there is; who wants to commit is looked for in one commit of eight.
+    let listed: u64 = pages.iter().map(|(_, counts)| counts.list).sum();
+    let commits = u64::try_from(pages.len()).unwrap();
+    assert!(listed <= commits / 8 + 1, "{listed} listings for {commits} pages");
 }
 
 #[test]

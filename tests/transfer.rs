@@ -269,7 +269,7 @@ fn a_stream_reads_four_parts_ahead_and_no_more() {
 fn a_stream_goes_on_after_the_storage_failed() {
     block_on(async {
         let (storage, desk, case) = desk().await;
-        let content = message(4 * PART + 1);
+        let content = message(7 * PART + 1);
         let stored = desk.store(case, NewDocument::named("x"), content.clone()).await.unwrap();
         let mut reader = desk.reader(stored.document).await.unwrap();
         let mut out = reader.next().await.unwrap().unwrap().to_vec();
