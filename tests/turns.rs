@@ -1,4 +1,5 @@
 //! Taking turns at committing (DESIGN, "Taking turns"): who is slow is not left out, and a line that lies costs time alone.
+#![cfg(feature = "testing")]
 
 use core::{
     ops::Range,

@@ -26,17 +26,13 @@ impl Ledger {
         if work.attempt.is_some() {
             self.lead(&mut work).await;
         }
-        self.catch_up().await?;
+        self.follow(LEAPS).await?;
         Ok(self.state())
     }
 
-    /// Applies every commit that follows the state. Of the manifests on the way the newest must be there:
-    /// one before it may have been superseded, and deleted, while this process slept.
-    pub(super) async fn catch_up(&self) -> Result<()> {
-        self.follow(LEAPS).await
-    }
-
-    /// Catches up, with at most so many listings: nothing is left out if others hold back.
+    /// Applies the commits that follow the state, with at most so many listings: nothing is left out if others hold
+    /// back. Of the manifests on the way the newest must be there: one before it may have been superseded, and
+    /// deleted, while this process slept.
     pub(super) async fn follow(&self, listings: u32) -> Result<()> {
         let (mut steps, mut left) = (NEAR, listings);
         while !self.step(steps).await? && left > 0 {

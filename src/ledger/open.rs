@@ -221,6 +221,7 @@ async fn by_tree(trusted: &Trusted, pages: &Pages, state: &State, last: &Commit)
     }
     Ok(key.after(&last.leaves.last().ok_or_else(fault)?.leaf))
 }
+
 /// The commits whose records state the keys of `epochs`, as a state says that may be a forger's, and into the tree
 /// the tiles that show what they and the first `seen` records are a part of.
 async fn changes(

@@ -204,7 +204,7 @@ impl State {
 
     /// Up to which record `process` has written, as far as is known.
     pub(crate) fn written_by(&self, process: &[u8; 12]) -> Option<u64> {
-        self.writers.iter().rev().find(|(writer, _)| writer == process).map(|(_, end)| *end)
+        self.writers.iter().find(|(writer, _)| writer == process).map(|(_, end)| *end)
     }
 
     fn keep(&mut self, kept: TailRecord) {
@@ -216,11 +216,17 @@ impl State {
     }
 
     fn note_writer(&mut self, leaf: &Leaf) {
+        let records = leaf.seq.saturating_add(1);
+        // A commit is one process's.
+        if let Some((_, end)) = self.writers.last_mut().filter(|(writer, _)| *writer == leaf.process) {
+            *end = records;
+            return;
+        }
         self.writers.retain(|(writer, _)| *writer != leaf.process);
         if self.writers.len() == WRITERS {
             self.writers.remove(0);
         }
-        self.writers.push((leaf.process, leaf.seq.saturating_add(1)));
+        self.writers.push((leaf.process, records));
     }
 
     /// Drops what the manifest covers, from the front, whole commits at a time.

@@ -325,8 +325,10 @@ impl Ledger {
 
     /// Deletes what the proof has left. If that fails the object stays: nothing reads it.
     async fn clear_proof(&self) {
-        if let Proof::Left(key) = core::mem::replace(&mut *self.proof.lock().await, Proof::Done) {
-            drop(self.storage().delete(&key).await);
+        let mut proof = self.proof.lock().await;
+        if let Proof::Left(key) = &*proof {
+            drop(self.storage().delete(key).await);
+            *proof = Proof::Done;
         }
     }
 

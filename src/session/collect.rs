@@ -71,7 +71,7 @@ impl Session {
             self.collect_index(&mut report).await?;
             self.collect_tiles(&mut report).await?;
             // Whoever stands in line still asks anew.
-            delete_where(self.vault.ledger().storage(), layout::TURNS, |_| true).await?;
+            self.delete_under(layout::TURNS).await?;
             Ok(report)
         })
         .await

@@ -78,7 +78,7 @@ fn class(name: &str) -> &'static str {
 
 /// Nothing is stored under that name.
 const ABSENT: &str = "Absent";
-const CLASSES: [&str; 10] = [
+const CLASSES: [&str; 11] = [
     layout::LOG,
     layout::HEADS,
     layout::PARTS,
@@ -88,5 +88,6 @@ const CLASSES: [&str; 10] = [
     layout::TILES,
     layout::CHECKPOINTS,
     layout::PROBES,
+    layout::TURNS,
     "deposit/",
 ];
