@@ -29,6 +29,18 @@ fn meta(name: &str, what: &str, change: impl FnOnce(&mut Version)) -> KitFile {
     })
 }
 
+/// What its head seals is made of its metadata otherwise.
+fn plaintext(name: &str, format: &str, what: &str, made: impl FnOnce(Vec<u8>) -> Vec<u8>) -> KitFile {
+    over(name, format, what, |chest, _, version| {
+        let meta = made(version.meta.encode());
+        let dice = &mut chest.dice;
+        let mut head = Head::seal_padded(&version.ids, &version.case_key, &version.key, &meta, dice);
+        let place = version.place(&head, 0, 0);
+        head.inline = [&version.attempt[..], &seal(&version.key, &place, CONTENT, dice)].concat();
+        version.store_as(chest, &head);
+    })
+}
+
 /// Its head is another, and is what the record commits to.
 fn head(name: &str, what: &str, change: impl FnOnce(&mut Head, &mut Chest, &Version)) -> KitFile {
     over(name, "§7.1", what, |chest, _, version| {
@@ -170,14 +182,10 @@ fn contexts() -> Vec<KitFile> {
 fn metadata() -> Vec<KitFile> {
     let pair = |name: &str| (name.as_bytes().to_vec(), b"v".to_vec());
     let padded = |name: &str, what: &str, change: fn(&mut Vec<u8>)| {
-        over(name, "§1", what, |chest, _, version| {
-            let mut meta = pad(&version.meta.encode());
-            change(&mut meta);
-            let dice = &mut chest.dice;
-            let mut head = Head::seal_padded(&version.ids, &version.case_key, &version.key, &meta, dice);
-            let place = version.place(&head, 0, 0);
-            head.inline = [&version.attempt[..], &seal(&version.key, &place, CONTENT, dice)].concat();
-            version.store_as(chest, &head);
+        plaintext(name, "§1", what, |meta| {
+            let mut padded = pad(&meta);
+            change(&mut padded);
+            padded
         })
     };
     vec![
@@ -221,14 +229,7 @@ fn pages() -> Vec<KitFile> {
         meta(name, what, |version| change(&mut version.meta.pages[0]))
     };
     let bytes = |name: &str, what: &str, change: fn(Vec<u8>) -> Vec<u8>| {
-        over(name, "§7.2", what, |chest, _, version| {
-            let meta = pad(&change(version.meta.encode()));
-            let dice = &mut chest.dice;
-            let mut head = Head::seal_padded(&version.ids, &version.case_key, &version.key, &meta, dice);
-            let place = version.place(&head, 0, 0);
-            head.inline = [&version.attempt[..], &seal(&version.key, &place, CONTENT, dice)].concat();
-            version.store_as(chest, &head);
-        })
+        plaintext(name, "§7.2", what, |meta| pad(&change(meta)))
     };
     // The optional SHA-256, the storage and the number of runs end the only page.
     vec![
