@@ -301,12 +301,20 @@ mod taking_turns {
             "turns, three that live",
             &Turns { work: vec![1, 2, 3], nobody_dies: true, ..Turns::default() },
         );
+        let short =
+            Turns { work: vec![1, 3, 3], nobody_dies: true, turns_are_short: true, ..Turns::default() };
+        assert_holds("turns, three whose turns are short", &short);
     }
 
     #[test]
     fn controls_are_caught() {
-        let any =
-            Turns { work: vec![1, 4, 4], nobody_dies: true, any_commit_ends_turn: true, ..Turns::default() };
+        let any = Turns {
+            work: vec![1, 3, 3],
+            nobody_dies: true,
+            turns_are_short: true,
+            any_commit_ends_turn: true,
+            ..Turns::default()
+        };
         assert_caught("any commit taken for that of the first in line", NOT_LEFT_OUT, &any);
         let winners = Turns { winners_never_look: true, ..two() };
         assert_caught("only losers look at the line", NOT_LEFT_OUT, &winners);

@@ -45,7 +45,7 @@ impl Ledger {
     }
 
     /// Applies up to so many commits, each by the one name it can have, and tells whether there are no more.
-    async fn step(&self, steps: usize) -> Result<bool> {
+    pub(super) async fn step(&self, steps: usize) -> Result<bool> {
         let mut loaded = self.load_manifest().await;
         for _ in 0..steps {
             let state = self.state();

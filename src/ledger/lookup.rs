@@ -3,7 +3,10 @@
 use core::fmt;
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use futures_util::future::try_join_all;
@@ -28,6 +31,8 @@ use crate::{
 pub(crate) struct Pages {
     storage: Arc<dyn Storage>,
     cache: Mutex<Cache>,
+    /// Pages that were not in it.
+    missed: AtomicU64,
 }
 
 #[derive(Default)]
@@ -44,11 +49,16 @@ impl fmt::Debug for Pages {
 
 impl Pages {
     pub(crate) fn new(storage: Arc<dyn Storage>) -> Self {
-        Self { storage: observe::storage(storage), cache: Mutex::default() }
+        Self { storage: observe::storage(storage), cache: Mutex::default(), missed: AtomicU64::new(0) }
     }
 
     pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
         &self.storage
+    }
+
+    /// How many pages had to be read until now.
+    pub(super) fn missed(&self) -> u64 {
+        self.missed.load(Ordering::Relaxed)
     }
 
     /// The manifest with this digest, written by a fold up to `covered`.
@@ -82,6 +92,7 @@ impl Pages {
         if let Some(page) = self.cached(hash).filter(|page| page.height() == height) {
             return Ok(page);
         }
+        self.missed.fetch_add(1, Ordering::Relaxed);
         let key = layout::index(written, hash);
         let bytes = objects::get(&*self.storage, &key, PAGE_CAP).await?;
         let page = Page::parse(&bytes).map_err(|Malformed| Error::corrupt(&key))?;

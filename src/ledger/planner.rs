@@ -2,9 +2,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use futures_util::{
+    future::ready,
+    stream::{self, StreamExt},
+};
+
 use super::{
     draft::{Command, Committed, Draft, DraftBody},
     lookup::View,
+    queue::Ticket,
     state::State,
     writer::Ledger,
 };
@@ -170,5 +176,16 @@ impl<'a> Planner<'a> {
     }
 }
 
+/// Reads at once what planning these commands will look up. What comes of it is found out when they are planned.
+pub(super) async fn look_ahead(ledger: &Ledger, state: &State, tickets: &[Arc<Ticket>]) {
+    let planned = BTreeMap::new();
+    let view = View { state, planned: &planned, pages: ledger.pages(), now: ledger.now() };
+    let commands = tickets.iter().flat_map(|ticket| &ticket.commands);
+    let plans: Vec<_> = commands.map(|command| command.plan(&view)).collect();
+    stream::iter(plans).buffer_unordered(AT_ONCE).for_each(|_| ready(())).await;
+}
+
+/// Commands whose lookups are read at once.
+const AT_ONCE: usize = 32;
 /// Bytes of bodies in one commit: with 4,096 leaves and a tail's copies it stays below the cap.
 const BATCH_BYTES: usize = 1024 * 1024;

@@ -1,13 +1,14 @@
 //! Turns at committing, between processes (DESIGN "Taking turns"). Advice: whatever is wrong here costs time alone.
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::{OptionFuture, join_all, join4};
+use futures_util::future::{OptionFuture, join, join_all, join4};
 
-use super::{state::State, writer::Ledger};
+use super::{planner::look_ahead, queue::Ticket, state::State, writer::Ledger};
 use crate::{
-    env::random,
+    env::{Timestamp, random},
     error::Result,
     storage::{ObjectKey, layout},
 };
@@ -36,6 +37,10 @@ pub(super) struct Turns {
     mine: Option<Turn>,
     /// Whether the storage shows it.
     listed: bool,
+    /// Those of others, when the line was last listed.
+    line: Vec<Turn>,
+    /// When nobody was before this process any more.
+    first: Option<Timestamp>,
     /// Turns that are over and to be deleted: its own, and those of processes that are gone.
     over: Vec<Turn>,
     /// Others wanted to commit too, a short while ago: for so many commits more a turn is asked for.
@@ -52,8 +57,14 @@ impl Turns {
         self.contended > 0
     }
 
-    pub(super) fn won(&mut self) {
+    /// Takes note of a commit. Who held the others up for long asks again only when it has lost races anew, which
+    /// leaves them as much time as that takes on a link as slow as this one.
+    pub(super) fn won(&mut self, now: Timestamp) {
         self.over.extend(self.mine.take());
+        let held = self.first.take().map_or(0, |first| now.as_millis().saturating_sub(first.as_millis()));
+        if held > LONG {
+            self.contended = 0;
+        }
     }
 
     /// Takes note of the `losses`th race that was lost in a row. One may be chance.
@@ -70,52 +81,73 @@ impl Turns {
         }
     }
 
-    /// The others in line who count, of those that a listing shows.
-    fn others(&mut self, line: &[ObjectKey], state: &State, process: [u8; 12]) -> Vec<Turn> {
+    /// Takes note of what a listing shows.
+    fn note(&mut self, line: &[ObjectKey], state: &State, process: [u8; 12]) {
         let named = line.iter().filter_map(layout::turn_of);
-        let line: Vec<Turn> = named.map(|(records, process)| Turn { records, process }).collect();
-        self.listed |= self.mine.is_some_and(|mine| line.contains(&mine));
-        self.given_up.retain(|given_up| line.contains(given_up));
-        if line.len() >= CROWDED {
-            self.over.extend(line.iter().filter(|turn| turn.is_over(state)));
+        self.line = named.map(|(records, process)| Turn { records, process }).collect();
+        self.listed |= self.mine.is_some_and(|mine| self.line.contains(&mine));
+        self.given_up.retain(|given_up| self.line.contains(given_up));
+        if self.line.len() >= CROWDED {
+            self.over.extend(self.line.iter().filter(|turn| turn.is_over(state)));
         }
-        let counts =
-            |turn: &Turn| turn.process != process && !turn.is_over(state) && !self.given_up.contains(turn);
-        let others: Vec<Turn> = line.into_iter().filter(counts).collect();
+        self.line.retain(|turn| turn.process != process);
         self.unlooked = 0;
-        if !others.is_empty() {
+        if self.others(state).next().is_some() {
             self.contended = CALM;
         }
-        others
+    }
+
+    /// Those of others that count, in their order.
+    fn others(&self, state: &State) -> impl Iterator<Item = Turn> {
+        let counts = |turn: &&Turn| !turn.is_over(state) && !self.given_up.contains(turn);
+        self.line.iter().filter(counts).copied()
+    }
+
+    /// Who is first, and how many are before this process.
+    fn ahead(&self, state: &State) -> Option<(Turn, u32)> {
+        let mut ahead = self.others(state).take_while(|turn| self.mine.is_none_or(|mine| *turn < mine));
+        ahead.next().map(|first| (first, ahead.fold(1, |sum, _| sum + 1)))
     }
 }
 
 impl Ledger {
-    /// Waits, if others want to commit too, until none of them is before this process. Reads what they commit.
+    /// Waits, if others want to commit too, until none of them is before this process. Reads what they commit, and
+    /// meanwhile what planning `batch` will look up.
     ///
     /// # Errors
     ///
     /// Corrupt, or the storage's, from reading the log. The line itself is advice, and its errors are none.
-    pub(super) async fn take_turn(&self, turns: &mut Turns) -> Result<()> {
+    pub(super) async fn take_turn(&self, turns: &mut Turns, batch: &[Arc<Ticket>]) -> Result<()> {
         if !turns.are_taken() {
             return Ok(());
         }
         turns.contended -= 1;
         turns.ask(self.state().head.size, self.process());
-        let mut first: Option<(Turn, u32)> = None;
-        for _ in 0..LOOKS {
-            let Some(others) = self.look(turns).await? else { return self.pause().await };
-            let Some(ahead) = others.into_iter().next() else { return Ok(()) };
-            if turns.mine.is_some_and(|mine| mine < ahead) {
-                return Ok(());
+        let mut waited: Option<(Turn, u32)> = None;
+        let mut looked_up = None;
+        for look in 0..LOOKS {
+            if look % LIST_EVERY == 0 {
+                if !self.look(turns).await? {
+                    return self.pause().await;
+                }
+            } else if !self.step(1).await? && turns.ahead(&self.state()).is_some() {
+                self.follow(1).await?;
             }
-            let looks = first.filter(|(turn, _)| *turn == ahead).map_or(0, |(_, looks)| looks + 1);
-            first = Some((ahead, looks));
+            let Some((first, ahead)) = turns.ahead(&self.state()) else {
+                turns.first = Some(self.now());
+                return Ok(());
+            };
+            let looks = waited.filter(|(turn, _)| *turn == first).map_or(0, |(_, looks)| looks + 1);
+            waited = Some((first, looks));
             if looks < PATIENCE {
-                self.sleeper().sleep(POLL).await;
+                let (state, wait) = (self.state(), until_next_look(ahead, looks));
+                let index = Some(state.manifest.covered());
+                let due = core::mem::replace(&mut looked_up, index) != index;
+                let lookups = OptionFuture::from(due.then(|| look_ahead(self, &state, batch)));
+                join(self.sleeper().sleep(wait), lookups).await;
             } else {
-                turns.given_up.push(ahead);
-                drop(self.storage().delete(&ahead.key()).await);
+                turns.given_up.push(first);
+                drop(self.storage().delete(&first.key()).await);
             }
         }
         Ok(())
@@ -135,13 +167,13 @@ impl Ledger {
         if turns.unlooked >= GLANCE_EVERY
             && let Ok(line) = self.storage().list(layout::TURNS, None, LINE).await
         {
-            turns.others(&line, &self.state(), self.process());
+            turns.note(&line, &self.state(), self.process());
         }
     }
 
-    /// Catches up and lists the line, stands in it if that is wanted, and clears away a turn that is over. None if the
-    /// line cannot be read.
-    async fn look(&self, turns: &mut Turns) -> Result<Option<Vec<Turn>>> {
+    /// Catches up and lists the line, stands in it if that is wanted, and clears away a turn that is over. Tells whether
+    /// the line can be read.
+    async fn look(&self, turns: &mut Turns) -> Result<bool> {
         let storage = self.storage();
         let asked = turns.mine.filter(|_| !turns.listed).map(|turn| turn.key());
         let over: Vec<ObjectKey> = turns.over.drain(..).map(|turn| turn.key()).collect();
@@ -151,7 +183,8 @@ impl Ledger {
         let (caught_up, line, asked, _) = join4(self.follow(1), line, ask, clear).await;
         caught_up?;
         turns.listed = matches!(asked, Some(Ok(_)));
-        Ok(line.ok().map(|line| turns.others(&line, &self.state(), self.process())))
+        let read = line.map(|line| turns.note(&line, &self.state(), self.process()));
+        Ok(read.is_ok())
     }
 
     /// Lets chance decide who goes on, where no line can be read.
@@ -162,14 +195,23 @@ impl Ledger {
     }
 }
 
+/// At first none, for who is next; longer the farther behind it stands, and the longer nothing moves.
+fn until_next_look(ahead: u32, looks: u32) -> Duration {
+    POLL * (ahead - 1) + POLL.min(POLL * looks / 4)
+}
+
 /// Lost races before a turn is asked for.
 const LOSSES: u32 = 2;
 /// Commits for which a turn is asked for though nobody else was seen.
 const CALM: u32 = 4;
 /// Commits begun before the line is looked at though nobody is known to wait.
 const GLANCE_EVERY: u32 = 8;
-/// Between two looks at the line.
+/// Between two looks, at most, of who is next.
 const POLL: Duration = Duration::from_millis(20);
+/// Looks for each listing of the line; the others only follow the log.
+const LIST_EVERY: u32 = 8;
+/// Milliseconds from being first to having committed, from which on a turn is a long one.
+const LONG: u64 = 200;
 /// Looks for which somebody who does not commit is waited for.
 const PATIENCE: u32 = 64;
 /// Looks before a commit is tried whatever the line says.

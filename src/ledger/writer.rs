@@ -16,9 +16,9 @@ use super::{
     lookup::Pages,
     objects::{TRIES, backoff},
     open::verified,
-    planner::Planner,
+    planner::{Planner, look_ahead},
     probe,
-    queue::{Queue, Ticket},
+    queue::{Queue, Ticket, let_others_queue},
     state::State,
     turns::Turns,
 };
@@ -271,6 +271,7 @@ impl Ledger {
     /// Prepares an attempt, if there is anything to commit, when others let it.
     async fn begin(&self, work: &mut Work, fold: &mut bool) -> Result<bool> {
         if work.batch.is_empty() {
+            let_others_queue().await;
             work.batch = self.queue.drain(COUNT_CAP);
             work.losses = 0;
         }
@@ -278,7 +279,7 @@ impl Ledger {
             return Ok(false);
         }
         self.prove().await?;
-        self.take_turn(&mut work.turns).await?;
+        self.take_turn(&mut work.turns, &work.batch).await?;
         // What came meanwhile goes along.
         let room = COUNT_CAP.saturating_sub(work.batch.len());
         work.batch.extend(self.queue.drain(room));
@@ -350,9 +351,15 @@ impl Ledger {
         };
         let mut planner = Planner::new(self, &state);
         let (mut kept, mut refused, mut later) = (Vec::new(), Vec::new(), Vec::new());
-        for ticket in &work.batch {
+        let missed = self.pages.missed();
+        let mut looked_ahead = false;
+        for (at, ticket) in work.batch.iter().enumerate() {
             if !planner.has_room_for(ticket.commands.len()) {
                 break;
+            }
+            if !looked_ahead && self.pages.missed() > missed {
+                look_ahead(self, &state, work.batch.get(at..).unwrap_or_default()).await;
+                looked_ahead = true;
             }
             match planner.add(&ticket.commands).await {
                 Ok(committed) => kept.push((ticket.clone(), committed)),
@@ -406,7 +413,7 @@ impl Ledger {
     /// Takes the attempt's records into the state and answers its tickets.
     fn won(&self, work: &mut Work) {
         let Some(attempt) = work.attempt.take() else { return };
-        work.turns.won();
+        work.turns.won(self.now());
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         // A sync may have met them in the log before it was known whose they are.
         if attempt.sealed.first() == Some(state.head.size) {

@@ -17,6 +17,8 @@ pub(crate) struct Turns {
     /// Commits that each writer has to make.
     pub(crate) work: Vec<u8>,
     pub(crate) nobody_dies: bool,
+    /// Nobody's turn takes so long that it does not ask for the next.
+    pub(crate) turns_are_short: bool,
     /// Any commit is taken for the one of who is first in line.
     pub(crate) any_commit_ends_turn: bool,
     /// Only who has lost a race looks at the line.
@@ -48,6 +50,8 @@ struct Writer {
     lost: u8,
     contended: bool,
     mine: Option<Turn>,
+    /// Others' turns when it last listed the line; it may wait by that for long.
+    listed: Option<BTreeSet<Turn>>,
     /// Who it stopped waiting for.
     given_up: BTreeSet<Turn>,
     /// When it saw this turn first in line: the head it knew then.
@@ -88,6 +92,7 @@ impl Model for Turns {
             lost: 0,
             contended: false,
             mine: None,
+            listed: None,
             given_up: BTreeSet::new(),
             ahead: None,
         };
@@ -111,12 +116,17 @@ impl Model for Turns {
         for who in 0..state.writers.len() {
             self.writer(state, who, &mut out);
         }
+        for (_, next) in &mut out {
+            next.writers.iter_mut().for_each(|writer| self.forget(writer));
+        }
         out
     }
 
     fn violation(&self, state: &State) -> Option<&'static str> {
-        // Each other writer may begin as many as it may before it has to look, and had one under way.
-        let bound = (state.writers.len() - 1) * usize::from(LOOK_EVERY + 1);
+        // Each other writer had one commit under way, may begin one by an old listing, and after a long turn as many as
+        // it may before it has to look.
+        let unlooked = if self.turns_are_short { 0 } else { LOOK_EVERY };
+        let bound = (state.writers.len() - 1) * usize::from(unlooked + 2);
         if state.passed.iter().any(|passed| usize::from(*passed) > bound) {
             return Some(NOT_LEFT_OUT);
         }
@@ -154,6 +164,24 @@ impl State {
 }
 
 impl Turns {
+    /// Forgets what makes no difference any more.
+    fn forget(&self, writer: &mut Writer) {
+        if writer.phase == Phase::Dead {
+            (writer.known, writer.listed, writer.ahead, writer.lost) = (0, None, None, 0);
+            writer.given_up.clear();
+        }
+        if writer.contended || writer.phase == Phase::Dead {
+            writer.unlooked = 0;
+        }
+        if !self.any_commit_ends_turn {
+            writer.ahead = None;
+        }
+        if let (Some(mine), Some(listed)) = (writer.mine, &mut writer.listed) {
+            listed.retain(|turn| *turn < mine);
+            writer.lost = 0;
+        }
+    }
+
     fn writer(&self, state: &State, who: Who, out: &mut Vec<(Step, State)>) {
         let writer = &state.writers[who];
         if writer.phase == Phase::Dead || writer.left == 0 && writer.phase == Phase::Ready {
@@ -175,22 +203,60 @@ impl Turns {
         writer.contended || !self.winners_never_look && writer.unlooked >= LOOK_EVERY
     }
 
-    /// One look: catch up, ask for a turn if others wait or races were lost, then plan or wait.
+    /// One look: ask for a turn if others wait or races were lost, then plan or wait.
     fn look(&self, state: &State, who: Who, out: &mut Vec<(Step, State)>) {
+        let writer = &state.writers[who];
+        if writer.listed.is_none() {
+            return self.list(state, who, out);
+        }
+        // The line may be listed anew, or gone by as it was; the log be followed to its end, or as far as is needed.
+        if self.seen(state, who) != *writer.listed.as_ref().expect("listed") {
+            self.list(state, who, out);
+        }
+        for known in writer.known..=state.log.records.len() {
+            let mut next = state.clone();
+            next.writers[who].known = known;
+            let freed = self.ahead(&next, who).is_none();
+            if freed || known == state.log.records.len() {
+                return self.wait(&next, who, out);
+            }
+        }
+    }
+
+    /// What a listing shows that may matter.
+    fn seen(&self, state: &State, who: Who) -> BTreeSet<Turn> {
+        let mine = state.writers[who].mine;
+        state
+            .line
+            .iter()
+            .copied()
+            .filter(|turn| turn.1 != who && mine.is_none_or(|mine| *turn < mine))
+            .collect()
+    }
+
+    /// Catches up and lists the line, and stands in it if that is wanted.
+    fn list(&self, state: &State, who: Who, out: &mut Vec<(Step, State)>) {
         let mut next = state.clone();
         let writer = &mut next.writers[who];
         writer.known = state.log.records.len();
-        let others: Vec<Turn> =
-            state.line.iter().copied().filter(|turn| self.counts(state, who, *turn)).collect();
-        if writer.mine.is_none() && (!others.is_empty() || writer.lost >= LOSSES) {
+        writer.listed = Some(self.seen(state, who));
+        let others = state.line.iter().any(|turn| self.counts(&next, who, *turn));
+        let writer = &mut next.writers[who];
+        if writer.mine.is_none() && (others || writer.lost >= LOSSES) {
             let turn = (writer.known, who);
             writer.mine = Some(turn);
             next.line.insert(turn);
             out.push((Step::Asks { who, turn }, next));
-            return;
+        } else {
+            self.wait(&next, who, out);
         }
-        let ahead = others.into_iter().find(|turn| writer.mine.is_none_or(|mine| *turn < mine));
-        let Some(ahead) = ahead else { return plan(&next, who, true, out) };
+    }
+
+    /// Plans if nobody is ahead; waits otherwise, or gives up.
+    fn wait(&self, state: &State, who: Who, out: &mut Vec<(Step, State)>) {
+        let Some(ahead) = self.ahead(state, who) else { return plan(state, who, true, out) };
+        let mut next = state.clone();
+        let writer = &mut next.writers[who];
         if writer.ahead.is_none_or(|(turn, _)| turn != ahead) {
             writer.ahead = Some((ahead, writer.known));
         }
@@ -204,16 +270,22 @@ impl Turns {
         }
     }
 
-    /// Whether `turn` makes `who` wait.
+    fn ahead(&self, state: &State, who: Who) -> Option<Turn> {
+        let writer = &state.writers[who];
+        let mut listed = writer.listed.iter().flatten().copied();
+        listed.find(|turn| self.counts(state, who, *turn) && writer.mine.is_none_or(|mine| *turn < mine))
+    }
+
+    /// Whether `turn` makes `who` wait, as far as it knows the log.
     fn counts(&self, state: &State, who: Who, turn: Turn) -> bool {
         let writer = &state.writers[who];
+        let is_over = || state.log.records[..writer.known].iter().skip(turn.0).any(|by| *by == turn.1);
         let over = if self.turns_outlive_commits {
             false
         } else if self.any_commit_ends_turn {
-            writer.ahead.is_some_and(|(ahead, known)| ahead == turn && state.log.records.len() > known)
-                || state.is_over(turn)
+            writer.ahead.is_some_and(|(ahead, known)| ahead == turn && writer.known > known) || is_over()
         } else {
-            state.is_over(turn)
+            is_over()
         };
         turn.1 != who && !over && !writer.given_up.contains(&turn)
     }
@@ -221,18 +293,28 @@ impl Turns {
     fn learn(&self, state: &State, who: Who, out: &mut Vec<(Step, State)>) {
         let mut next = state.clone();
         let Some(verdict) = next.log.learn(who) else { return };
+        let mine = next.writers[who].mine;
         let writer = &mut next.writers[who];
         writer.phase = Phase::Ready;
         match verdict {
             Verdict::Won(known) => {
+                if !self.turns_outlive_commits {
+                    next.line.retain(|turn| Some(*turn) != mine);
+                }
                 *writer = Writer {
                     known,
                     left: writer.left - 1,
                     lost: 0,
                     mine: None,
+                    listed: None,
                     ahead: None,
                     ..writer.clone()
                 };
+                if !self.turns_are_short {
+                    let mut calm = next.clone();
+                    calm.writers[who].contended = false;
+                    out.push((Step::Learns { who }, calm));
+                }
             }
             Verdict::Lost(known) => {
                 writer.known = known;
