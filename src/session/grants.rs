@@ -168,7 +168,9 @@ impl Session {
         .await
     }
 
-    /// Ends a grant at once, running deliveries included; says what stays exposed.
+    /// Ends a grant, and says what stays exposed.
+    ///
+    /// Nothing more is begun under it; deliveries that run look every 64 MiB or 30 seconds.
     ///
     /// # Errors
     ///

@@ -154,8 +154,11 @@ impl Vault {
     ///
     /// # Security
     ///
-    /// That the vault is one of `key`'s is certain; that it is the right one of them, and its newest
-    /// state, is not: [`Vault::freshness`] says [`Freshness::Unverified`].
+    /// Nothing is certain: not that this is the newest state, and not that `key`'s owner made the vault.
+    /// Whoever runs the storage can make one with keys of its own, under the same id, and seal them to
+    /// the owner's slot, for a slot's public half is no secret; it reads what is then put in.
+    /// [`Vault::freshness`] says [`Freshness::Unverified`]. Before anything is stored, compare
+    /// [`Vault::pin`] with what another process, a receipt or a cosigned checkpoint tells.
     pub async fn open_unpinned(
         storage: Arc<dyn Storage>,
         key: Arc<dyn KeyWrap>,
