@@ -81,7 +81,7 @@ class Volumes:
 
 
 def volumes(v):
-    yield "documents; content", f"{v.documents:.3g}; {power(v.bytes)} bytes"
+    yield "documents; content", f"{v.documents:,}; {power(v.bytes)} bytes"
     yield "records: one stored, ten read, one delivered, each", power(v.records)
     yield "messages sealed, m", power(v.messages)
     yield "chunks sealed, q", power(v.chunks)
@@ -141,14 +141,22 @@ def passphrases(_):
         for what, bits in (("six digits", math.log2(10**6)), ("40 bits", 40), ("four words of 7,776", 4 * math.log2(7776)),
                            ("seven words of 7,776", 7 * math.log2(7776))):
             seconds = 2 ** (bits - 1) / rate
-            yield f"... {what} ({bits:.1f} bits), half of them tried", f"{spell(seconds)}; {seconds / 3600 * price:,.2g} $"
+            yield f"... {what} ({bits:.1f} bits), half of them tried", f"{spell(seconds)}; {short(seconds / 3600 * price)} $"
 
 
 def spell(seconds):
     for limit, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172800, 3600, "h"), (63072000, 86400, "days")):
         if seconds < limit:
             return f"{seconds / unit:,.0f} {name}"
-    return f"{seconds / 31536000:,.2g} years"
+    return f"{short(seconds / 31536000)} years"
+
+
+def short(value):
+    """Two digits of a number that is known no better."""
+    if not 1 <= value < 10**9:
+        return f"{value:.1g}" if value < 1 else f"{value:.1e}".replace("e+", "e")
+    digits = max(0, math.floor(math.log10(value)) - 1)
+    return f"{round(value / 10**digits) * 10**digits:,}"
 
 
 TABLES = {"volumes": volumes, "sealing": sealing, "hashes, names and keys": hashing, "padding": padding, "passphrases": passphrases}
