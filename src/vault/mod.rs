@@ -150,7 +150,8 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// As [`Vault::open`], but for the pin.
+    /// As [`Vault::open`], but for the pin; [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the
+    /// options' pin store has one, which it would replace.
     ///
     /// # Security
     ///
@@ -165,6 +166,7 @@ impl Vault {
         options: VaultOptions,
     ) -> Result<Self> {
         observe::operation("Vault::open_unpinned", (), async {
+            options.refuse_kept_pin().await?;
             let pages = Pages::new(storage);
             let (claimed, _) = ledger::claimed(&**pages.storage()).await?;
             let (state, loaded) = genesis::load(&claimed, &pages, &*key).await?;
