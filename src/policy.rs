@@ -80,6 +80,11 @@ pub(crate) fn case_may_be_erased(case: CaseId, row: Option<&Row>) -> Result<()> 
 /// Refuses a delivery that the grant's terms, its revocation or the clocks do not allow.
 pub(crate) fn grant_delivers(grant: GrantId, row: Option<&Row>, terms: &Terms, clocks: Clocks) -> Result<()> {
     grant_stands(grant, row)?;
+    terms_allow(grant, terms, clocks)
+}
+
+/// Refuses what is outside a grant's time.
+pub(crate) fn terms_allow(grant: GrantId, terms: &Terms, clocks: Clocks) -> Result<()> {
     clocks.agree()?;
     if clocks.may_have_reached(terms.until) {
         return Err(Error::denied(format!("grant {grant} ended at {}", terms.until)));

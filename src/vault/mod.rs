@@ -31,6 +31,7 @@ use crate::{
     ledger::{self, Command, Committed, Ledger, LedgerParts, Pages, State, Trusted},
     observe,
     pin::{Freshness, Pin},
+    policy::Clocks,
     recipient::Sender,
     session::SessionBuilder,
     storage::Storage,
@@ -275,6 +276,11 @@ impl Vault {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.0.ledger.now()
+    }
+
+    /// The clocks that decisions about time rest on.
+    pub(crate) fn clocks(&self) -> Clocks {
+        Clocks { own: self.now(), log: self.0.ledger.state().head.time }
     }
 
     /// Commits, and advances the pin store.
