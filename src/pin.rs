@@ -76,6 +76,20 @@ impl Pin {
         &self.root
     }
 
+    /// Whether one log can have had both these heads, as far as two pins tell: signing keys only go
+    /// forward, one epoch a record, and an epoch has one key. Both are of one vault.
+    #[cfg(feature = "fs")]
+    fn may_share_a_log_with(&self, other: &Self) -> bool {
+        let (older, newer) = if self.size < other.size { (self, other) } else { (other, self) };
+        let changes = newer.log_key.epoch.checked_sub(older.log_key.epoch);
+        match (newer.size - older.size, changes) {
+            (0, _) => older == newer,
+            (_, Some(0)) => older.log_key == newer.log_key,
+            (records, Some(changes)) => u64::from(changes) <= records,
+            (_, None) => false,
+        }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let mut fields = text.split(' ');
         let mut next = || fields.next();
@@ -166,7 +180,8 @@ pub trait PinStore: fmt::Debug + Send + Sync + 'static {
     /// old pin or this one, and this one once `save` has returned.
     ///
     /// Calls may overtake each other: a pin of smaller size than the one saved must leave that one
-    /// in place, and succeed.
+    /// in place, and succeed. A vault's signing keys change, and with them the pin's: only the vault
+    /// stays the same.
     ///
     /// # Errors
     ///
@@ -191,6 +206,13 @@ pub(crate) mod tests {
         let log_key =
             LogKey { epoch: 3, key: SigningKey::from_seed(Secret::take([key; 32])).verifying_key() };
         Pin::new(VaultId::from_bytes([key; 16]), log_key, size, [head; 32], [head ^ 1; 32])
+    }
+
+    /// `pin` under another signing key.
+    #[cfg(feature = "fs")]
+    pub(crate) fn keyed(pin: Pin, epoch: u32, key: u8) -> Pin {
+        let key = SigningKey::from_seed(Secret::take([key; 32])).verifying_key();
+        Pin { log_key: LogKey { epoch, key }, ..pin }
     }
 
     #[test]

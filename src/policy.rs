@@ -1,7 +1,5 @@
 //! What is allowed: pure decisions on what the log says and what time it is.
 
-use core::time::Duration;
-
 use crate::{
     env::Timestamp,
     error::{Error, Result},
@@ -10,7 +8,8 @@ use crate::{
     log::{leaf::Kind, row::Row},
 };
 
-/// The two clocks a decision about time rests on.
+/// The two clocks a decision about time rests on. They need not agree: each decision takes the one that
+/// errs to the side where less is lost (DESIGN, "Time").
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clocks {
     /// This process's own.
@@ -20,26 +19,21 @@ pub(crate) struct Clocks {
 }
 
 impl Clocks {
-    /// Refuses decisions about time while the log is far ahead of this process's clock: one of the
-    /// two is wrong, and it is not known which.
-    pub(crate) fn agree(self) -> Result<()> {
-        if self.log.saturating_since(self.own) <= SKEW {
-            return Ok(());
+    /// Whether either clock says that what ends at `end` is over. [`Timestamp::MAX`] is no end.
+    fn may_be_over(self, end: Timestamp) -> bool {
+        end < Timestamp::MAX && self.own.max(self.log) >= end
+    }
+
+    /// Says by which clock something has ended at `end`, and what can be done about it.
+    fn ended_at(self, end: Timestamp) -> String {
+        if self.own >= end {
+            return format!("ended at {end}");
         }
-        Err(Error::denied(format!(
-            "the log's time is {} and this machine's {}: nothing that depends on time is decided until they agree",
+        format!(
+            "ended at {end} by the log's time, which is {}, and ahead of this machine's, {}; if a writer's \
+             clock was ahead, make a grant that ends later or never, and revoke it in time",
             self.log, self.own
-        )))
-    }
-
-    /// Whether either clock says that `instant` has come.
-    pub(crate) fn may_have_reached(self, instant: Timestamp) -> bool {
-        self.own.max(self.log) >= instant
-    }
-
-    /// Whether both clocks say that `instant` has come, the log's being as old as its last record.
-    pub(crate) fn have_reached(self, instant: Timestamp) -> bool {
-        self.own >= instant
+        )
     }
 }
 
@@ -80,12 +74,25 @@ pub(crate) fn case_may_be_erased(case: CaseId, row: Option<&Row>) -> Result<()> 
 /// Refuses a delivery that the grant's terms, its revocation or the clocks do not allow.
 pub(crate) fn grant_delivers(grant: GrantId, row: Option<&Row>, terms: &Terms, clocks: Clocks) -> Result<()> {
     grant_stands(grant, row)?;
-    clocks.agree()?;
-    if clocks.may_have_reached(terms.until) {
-        return Err(Error::denied(format!("grant {grant} ended at {}", terms.until)));
+    terms_allow(grant, terms, clocks)
+}
+
+/// Refuses what is outside a grant's time.
+pub(crate) fn terms_allow(grant: GrantId, terms: &Terms, clocks: Clocks) -> Result<()> {
+    if clocks.may_be_over(terms.until) {
+        return Err(Error::denied(format!("grant {grant} {}", clocks.ended_at(terms.until))));
     }
-    if !clocks.have_reached(terms.not_before) {
+    // The log's time may be as old as its last record.
+    if clocks.own < terms.not_before {
         return Err(Error::denied(format!("grant {grant} begins at {}", terms.not_before)));
+    }
+    Ok(())
+}
+
+/// Refuses to make a grant that could never be delivered.
+pub(crate) fn may_grant(terms: &Terms, clocks: Clocks) -> Result<()> {
+    if clocks.may_be_over(terms.until) {
+        return Err(Error::invalid(format!("the grant would have {}", clocks.ended_at(terms.until))));
     }
     Ok(())
 }
@@ -109,9 +116,6 @@ pub(crate) fn may_commit(operation: OperationId, row: Option<&Row>) -> Result<()
         Some(_) => Err(Error::denied(format!("operation {operation} has been committed already"))),
     }
 }
-
-/// How far the log may be ahead of a process's own clock.
-const SKEW: Duration = Duration::from_secs(5 * 60);
 
 #[cfg(test)]
 mod tests {
@@ -170,10 +174,23 @@ mod tests {
     }
 
     #[test]
-    fn a44_a_log_far_ahead_decides_nothing_about_time() {
-        assert!(clocks(0, 300_000).agree().is_ok());
-        assert!(clocks(0, 300_001).agree().is_err());
-        assert!(clocks(1_000_000, 0).agree().is_ok());
+    fn a44_a_log_far_ahead_ends_what_ends_before_it_and_nothing_else() {
+        let grant = GrantId::new(Scope::Case(CaseId::from_bytes([1; 16])), OperationId::from_bytes([2; 16]));
+        let ends = |until| Terms::read().until(Timestamp::from_millis(until));
+        for log in [0, 500, u64::MAX - 1, u64::MAX] {
+            for own in [0, 100, 499, 500] {
+                let clocks = clocks(own, log);
+                assert!(terms_allow(grant, &Terms::read(), clocks).is_ok(), "without end: {own} {log}");
+                for until in [1, 500, 501, u64::MAX - 1] {
+                    let runs = own < until && log < until;
+                    assert_eq!(terms_allow(grant, &ends(until), clocks).is_ok(), runs, "{own} {log} {until}");
+                    assert_eq!(may_grant(&ends(until), clocks).is_ok(), runs, "{own} {log} {until}");
+                }
+            }
+        }
+        let ended = |own, log| may_grant(&ends(200), clocks(own, log)).expect_err("over").to_string();
+        assert!(ended(150, 300).contains("00.300Z, and ahead of this machine's, 1970-01-01T00:00:00.150Z"));
+        assert!(!ended(250, 300).contains("ahead"));
     }
 
     #[test]

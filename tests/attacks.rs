@@ -31,6 +31,7 @@ mod attacks {
     mod names;
     mod objects;
     mod races;
+    mod running;
     mod sharing;
     mod toolkit;
 }

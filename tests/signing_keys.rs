@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use common::{block_on, vault_on};
 use docvault::{
-    ErrorKind, Freshness, LogReader, NewDocument, Pin, Vault, keys::LocalKey, storage::MemoryStorage,
+    ErrorKind, FilePinStore, Freshness, LogReader, NewDocument, Pin, PinStore, Vault, VaultOptions,
+    keys::LocalKey, storage::MemoryStorage,
 };
 
 fn epoch(pin: &Pin) -> String {
@@ -29,7 +30,7 @@ fn a_vault_goes_on_under_fresh_keys_and_opens_from_every_pin() {
             // Right after the change, the newest commit is still signed by the key before it.
             let again = Vault::open(storage.clone(), key(), &vault.pin()).await.unwrap();
             assert_eq!(again.pin(), vault.pin());
-            for _ in 0..150 * round {
+            for _ in 0..150 * u32::from(round) {
                 desk.describe_case(case).await.unwrap();
             }
             desk.store(case, NewDocument::named("x"), vec![round; 10]).await.unwrap();
@@ -101,5 +102,78 @@ fn superseded_keyrings_are_gone() {
         }
         use docvault::storage::Storage;
         assert_eq!(storage.list("keyring/", None, 10).await.unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn a_kept_pin_goes_along_with_fresh_keys() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let folder = tempfile::tempdir().unwrap();
+        let pins = || FilePinStore::new(folder.path().join("pin"));
+        let options = || VaultOptions::default().pin_store(pins());
+        let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
+        let vault = Vault::create_with(storage.clone(), key.clone(), options()).await.unwrap();
+        for round in 1..=2 {
+            let desk = vault.session("a").purpose("p").begin().unwrap();
+            desk.rotate_signing_keys().await.unwrap();
+            assert_eq!(pins().load().await.unwrap().unwrap(), vault.pin(), "round {round}");
+            desk.create_case("c").await.unwrap();
+        }
+        let newest = vault.pin();
+        drop(vault);
+        let kept = pins().load().await.unwrap().unwrap();
+        assert_eq!((&kept, kept.signing_epoch()), (&newest, 3));
+        let vault = Vault::open_with(storage, key, &kept, options()).await.unwrap();
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        desk.rotate_signing_keys().await.unwrap();
+        desk.create_case("c").await.unwrap();
+        assert_eq!(pins().load().await.unwrap().unwrap(), vault.pin());
+    });
+}
+
+/// Whoever is behind, by records and by keys, neither fails nor puts the pin back.
+#[test]
+fn two_processes_keep_their_pins_in_one_file() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let folder = tempfile::tempdir().unwrap();
+        let pins = || FilePinStore::new(folder.path().join("pin"));
+        let options = || VaultOptions::default().pin_store(pins());
+        let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
+        let ours = Vault::create_with(storage.clone(), key.clone(), options()).await.unwrap();
+        let theirs = Vault::open_with(storage.clone(), key.clone(), &ours.pin(), options()).await.unwrap();
+        let desk = |vault: &Vault| vault.session("a").purpose("p").begin().unwrap();
+        for _ in 0..3 {
+            let behind = theirs.pin();
+            desk(&ours).rotate_signing_keys().await.unwrap();
+            let newest = ours.pin();
+            pins().save(&behind).await.unwrap();
+            assert_eq!(pins().load().await.unwrap().unwrap(), newest);
+            desk(&theirs).create_case("c").await.unwrap();
+            desk(&theirs).rotate_signing_keys().await.unwrap();
+            desk(&ours).create_case("c").await.unwrap();
+            assert_eq!(pins().load().await.unwrap().unwrap(), ours.pin());
+        }
+        let kept = pins().load().await.unwrap().unwrap();
+        assert_eq!(kept.signing_epoch(), 7);
+        Vault::open_with(storage, key, &kept, options()).await.unwrap();
+    });
+}
+
+/// A pin that was kept is not given up for whatever the storage shows to who opens without it.
+#[test]
+fn nothing_opens_unpinned_beside_a_pin_that_was_kept() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let folder = tempfile::tempdir().unwrap();
+        let pins = || FilePinStore::new(folder.path().join("pin"));
+        let options = || VaultOptions::default().pin_store(pins());
+        let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
+        let vault = Vault::create_with(storage.clone(), key.clone(), options()).await.unwrap();
+        let open = || Vault::open_unpinned(storage.clone(), key.clone(), options());
+        assert_eq!(open().await.unwrap_err().kind(), ErrorKind::Invalid);
+        std::fs::remove_file(folder.path().join("pin")).unwrap();
+        assert_eq!(open().await.unwrap().pin(), vault.pin());
     });
 }

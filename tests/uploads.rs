@@ -69,7 +69,12 @@ fn an_upload_interrupted_while_it_finishes_goes_on_by_its_token() {
         let (pin, objects) = (vault.pin(), storage.snapshot());
         let key = || Arc::new(LocalKey::load(folder.path().join("key")).unwrap());
         let options = || VaultOptions::default().sleeper(NoSleep::default());
-        for content in [vec![1; 1000], vec![2; BIG]] {
+        let plain = || NewDocument::named("x");
+        let hashed = || plain().with_sha256();
+        for (document, content) in
+            [(plain(), vec![1; 1000]), (hashed(), vec![1; 1000]), (hashed(), vec![2; BIG])]
+        {
+            let sha256 = (document == hashed()).then(|| <[u8; 32]>::from(Sha256::digest(&content)));
             let mut crashed_at = Vec::new();
             for nth in 0.. {
                 let crashing = Arc::new(CrashStorage::new(&objects, nth));
@@ -77,7 +82,7 @@ fn an_upload_interrupted_while_it_finishes_goes_on_by_its_token() {
                 let mut stored = None;
                 if let Ok(vault) = Vault::open_with(crashing.clone(), key(), &pin, options()).await {
                     let desk = vault.session("a").purpose("p").begin().unwrap();
-                    if let Ok(mut upload) = desk.upload(case, NewDocument::named("x")).await {
+                    if let Ok(mut upload) = desk.upload(case, document.clone()).await {
                         token = Some(upload.token().unwrap());
                         if upload.write(&content).await.is_ok() {
                             stored = upload.finish().await.ok();
@@ -104,6 +109,8 @@ fn an_upload_interrupted_while_it_finishes_goes_on_by_its_token() {
                     let documents = desk.documents(case, None).await.unwrap().documents;
                     assert_eq!(documents.len(), 1, "crash at call {nth}, {in_flight:?}");
                     assert_eq!(desk.retrieve(documents[0].document).await.unwrap(), content);
+                    let described = desk.describe(documents[0].document).await.unwrap();
+                    assert_eq!(described.pages[0].sha256, sha256);
                     assert!(stored.is_none());
                 }
             }

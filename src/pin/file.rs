@@ -1,6 +1,5 @@
 //! A pin in a file.
 
-use core::cmp::Ordering;
 use std::{
     fs::{self, File},
     io::{self, Read},
@@ -30,6 +29,11 @@ use crate::{
 ///
 /// As for a [`Pin`]: put the file on a medium of which those who run the storage have no backup to
 /// restore, and to which they cannot write.
+///
+/// A pin that no log can share with the saved one is refused, and the saved one stays: another log of
+/// its size, a longer one under older signing keys, or under other keys of the same epoch. That a
+/// longer one under newer keys goes on from the saved one, two lines cannot tell: a vault proves it of
+/// the pin it was opened by, so open by the one that [`PinStore::load`] gives.
 #[derive(Debug, Clone)]
 pub struct FilePinStore(Arc<Shared>);
 
@@ -71,20 +75,22 @@ impl PinStore for FilePinStore {
 /// Whether `pin` must take the place of `saved`.
 fn supersedes(pin: &Pin, saved: Option<&Pin>) -> Result<bool> {
     let Some(saved) = saved else { return Ok(true) };
-    if (pin.vault, pin.log_key) != (saved.vault, saved.log_key) {
+    if pin.vault != saved.vault {
         return Err(Error::invalid(
             "the pin's file belongs to another vault; give each vault a file of its own",
         ));
     }
-    match pin.size.cmp(&saved.size) {
-        Ordering::Greater => Ok(true),
-        Ordering::Less => Ok(false),
-        Ordering::Equal if pin == saved => Ok(false),
-        Ordering::Equal => Err(Error::new(
-            ErrorKind::RolledBack,
-            "the log is not the one of the saved pin: both are of one size, and their records differ",
-        )),
+    if pin.may_share_a_log_with(saved) {
+        return Ok(pin.size > saved.size);
     }
+    Err(Error::new(
+        ErrorKind::Forked,
+        format!(
+            "the log, of {} records, is not the one of the saved pin, of {}, which stays: the storage shows \
+             two, or the file was restored; open by the saved pin to see which",
+            pin.size, saved.size
+        ),
+    ))
 }
 
 /// Missing is `None`.
@@ -138,7 +144,7 @@ mod tests {
     use futures_lite::future::block_on;
 
     use super::*;
-    use crate::pin::tests::pin;
+    use crate::pin::tests::{keyed, pin};
 
     fn store() -> (tempfile::TempDir, FilePinStore) {
         let folder = tempfile::tempdir().expect("a folder");
@@ -182,8 +188,31 @@ mod tests {
         let other = block_on(store.save(&pin(2, 6, 0))).expect_err("another vault");
         assert_eq!(other.kind(), ErrorKind::Invalid);
         let fork = block_on(store.save(&pin(1, 5, 7))).expect_err("another log");
-        assert_eq!(fork.kind(), ErrorKind::RolledBack);
+        assert_eq!(fork.kind(), ErrorKind::Forked);
         assert_eq!(loaded(&store), Some(pin(1, 5, 0)));
+    }
+
+    #[test]
+    fn keys_only_go_forward() {
+        let saved = keyed(pin(1, 50, 0), 3, 1);
+        // What a storage could have a vault save that was opened by an older pin, with a stolen seed.
+        let refused = [(60, 2, 1), (60, 3, 2), (51, 5, 2), (50, 4, 2), (50, 3, 2), (40, 4, 2), (40, 3, 2)];
+        for (size, epoch, key) in refused {
+            let (_folder, store) = store();
+            block_on(store.save(&saved)).expect("saves");
+            let other = block_on(store.save(&keyed(pin(1, size, 0), epoch, key))).expect_err("another log");
+            assert_eq!(other.kind(), ErrorKind::Forked, "{size} {epoch} {key}");
+            assert_eq!(loaded(&store), Some(saved.clone()));
+        }
+        for (size, epoch, key, kept) in
+            [(51, 4, 2, true), (60, 3, 1, true), (60, 13, 9, true), (40, 2, 7, false)]
+        {
+            let (_folder, store) = store();
+            block_on(store.save(&saved)).expect("saves");
+            let next = keyed(pin(1, size, 0), epoch, key);
+            block_on(store.save(&next)).expect("of the same log, or an older one");
+            assert_eq!(loaded(&store), Some(if kept { next } else { saved.clone() }));
+        }
     }
 
     #[test]

@@ -43,11 +43,7 @@ impl Command for Grant {
         }
         let known = view.row_since(&RowKey::operation(operation), self.since).await?;
         policy::may_commit(operation, known.as_ref())?;
-        let clocks = Clocks { own: view.now, log: view.state.head.time };
-        clocks.agree()?;
-        if clocks.may_have_reached(self.terms.terms.until) {
-            return Err(Error::invalid(format!("the grant would have ended at {}", self.terms.terms.until)));
-        }
+        policy::may_grant(&self.terms.terms, Clocks { own: view.now, log: view.state.head.time })?;
         let mut w = Writer::new();
         w.text(&self.terms.terms.purpose);
         let granted = draft(&self.origin, Kind::Granted, operation, self.terms.details());

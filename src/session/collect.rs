@@ -49,8 +49,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Denied while the log's time and this machine's disagree; corrupt; the storage's. What was
-    /// done until then stays done.
+    /// Corrupt; the storage's. What was done until then stays done.
     ///
     /// # Cancellation
     ///

@@ -151,24 +151,27 @@ impl Session {
                 .map(|(document, row)| self.vault.version_head(*document, row, Extent::Whole))
                 .collect();
             let contents = stream::iter(heads).buffered(AT_ONCE).try_collect().await?;
-            let operation = self.operation()?;
+            let (operation, terms) = (self.operation()?, head.meta.terms.terms.clone());
             let parcel = Parcel::seal(&self.vault, &head, operation, contents)?;
             let command = plan::Deliver {
                 origin: self.origin.clone(),
                 operation,
                 grant,
-                terms: head.meta.terms.terms,
+                terms: terms.clone(),
                 effect: parcel.effect(),
                 documents: parcel.documents(),
                 bytes: parcel.bytes(),
             };
             self.commit(operation, command).await?;
-            Ok(Delivery::new(self.clone(), grant, parcel))
+            Ok(Delivery::new(self.clone(), grant, terms, parcel))
         })
         .await
     }
 
-    /// Ends a grant at once, running deliveries included; says what stays exposed.
+    /// Ends a grant, and says what stays exposed.
+    ///
+    /// Nothing more is begun under it; deliveries that run look before the first bytes after 64 MiB or 30
+    /// seconds.
     ///
     /// # Errors
     ///

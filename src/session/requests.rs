@@ -31,7 +31,8 @@ impl Session {
     /// The secrets of a request for documents of `case`, for its [`Inbox`](crate::deposit::Inbox).
     ///
     /// They follow from the case's key and are kept nowhere: once the case is erased, what was deposited for it
-    /// opens no more, wherever a copy is.
+    /// opens no more, wherever a copy is. They, and what they open, are released without a record: what was
+    /// deposited is not the vault's before it is taken in.
     ///
     /// # Errors
     ///

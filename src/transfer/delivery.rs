@@ -5,6 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use bytes::Bytes;
 
 use super::{
+    looked::Looked,
     source::{ContentSource, SealedPart},
     started::Started,
 };
@@ -19,9 +20,9 @@ use crate::{
     document::Place,
     env::Timestamp,
     error::{Error, Result},
-    grant::SealedTerms,
+    grant::{SealedTerms, Terms},
     ids::{CaseId, DocumentId, GrantId, OperationId, VaultId, VersionId},
-    observe, padding,
+    observe, padding, policy,
     secret::{Secret, SecretBytes},
     session::Session,
     vault::{GrantHead, Vault, VersionHead},
@@ -211,18 +212,20 @@ impl Manifest {
     }
 }
 
-/// A delivery on its way to its recipient. It ends with an error if the grant is revoked meanwhile.
+/// A delivery on its way to its recipient. It ends with an error if the grant ends or is revoked meanwhile.
 #[derive(Debug)]
 pub struct Delivery {
     session: Session,
     grant: GrantId,
+    terms: Terms,
     ready: VecDeque<Bytes>,
     sources: VecDeque<Arc<ContentSource>>,
     at: Option<(usize, u32)>,
     /// The part it is at, being read.
     coming: Option<Started<Result<SealedPart>>>,
-    since_check: u64,
-    checked: Timestamp,
+    /// Bytes given since the log was looked at.
+    since: u64,
+    looked: Looked,
 }
 
 impl core::fmt::Debug for Parcel {
@@ -232,11 +235,11 @@ impl core::fmt::Debug for Parcel {
 }
 
 impl Delivery {
-    pub(crate) fn new(session: Session, grant: GrantId, parcel: Parcel) -> Self {
-        let checked = session.vault().ledger().now();
+    pub(crate) fn new(session: Session, grant: GrantId, terms: Terms, parcel: Parcel) -> Self {
+        let looked = Looked::at(session.vault().now());
         let ready = VecDeque::from([parcel.start]);
         let sources = parcel.sources.into_iter().map(Arc::new).collect();
-        Self { session, grant, ready, sources, at: None, coming: None, since_check: 0, checked }
+        Self { session, grant, terms, ready, sources, at: None, coming: None, since: 0, looked }
     }
 
     /// The grant that it is made under.
@@ -249,20 +252,22 @@ impl Delivery {
     ///
     /// # Errors
     ///
-    /// Denied once the grant is revoked, erased once its case is, which is looked for every 64 MiB or 30
-    /// seconds; corrupt; the storage's.
+    /// Denied once the grant has ended; denied once it is revoked, and erased once its case is, which is
+    /// looked for before the first bytes after 64 MiB or 30 seconds; corrupt; the storage's.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         observe::operation("Delivery::next", (self.session.vault().id(), self.grant), self.give()).await
     }
 
     async fn give(&mut self) -> Result<Option<Bytes>> {
-        self.check_grant().await?;
+        self.look().await?;
         if self.ready.is_empty() {
             self.advance().await?;
         }
+        // Reading a part may have taken long.
+        policy::terms_allow(self.grant, &self.terms, self.session.vault().clocks())?;
         let next = self.ready.pop_front();
         let len = next.as_ref().and_then(|bytes| u64::try_from(bytes.len()).ok()).unwrap_or(0);
-        self.since_check = self.since_check.saturating_add(len);
+        self.since = self.since.saturating_add(len);
         Ok(next)
     }
 
@@ -282,12 +287,13 @@ impl Delivery {
         .await
     }
 
-    async fn check_grant(&mut self) -> Result<()> {
-        let now = self.session.vault().ledger().now();
-        let due = self.since_check >= CHECK_BYTES || now.saturating_since(self.checked) >= CHECK_TIME;
-        if due {
+    /// Looks, when it is due, whether others have ended the grant.
+    async fn look(&mut self) -> Result<()> {
+        let now = self.session.vault().now();
+        if self.since >= LOOK_AFTER || self.looked.is_due(now) {
             self.session.still_stands(self.grant).await?;
-            (self.since_check, self.checked) = (0, now);
+            self.since = 0;
+            self.looked.again(now);
         }
         Ok(())
     }
@@ -376,5 +382,5 @@ pub(crate) fn malformed() -> Error {
 pub(crate) const ENVELOPE_LEN: usize = 8 + 3 * 16 + 3 * 32 + crate::grant::SEALED_KEY_LEN;
 /// Documents in a delivery, at most.
 const ITEMS_CAP: usize = 100_000;
-const CHECK_BYTES: u64 = 64 * 1024 * 1024;
-const CHECK_TIME: core::time::Duration = core::time::Duration::from_secs(30);
+/// Bytes given between two looks at the log.
+const LOOK_AFTER: u64 = 64 * 1024 * 1024;

@@ -2,6 +2,7 @@
 
 mod checked;
 mod delivery;
+mod looked;
 mod opened;
 mod part;
 mod range;

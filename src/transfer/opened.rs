@@ -43,7 +43,8 @@ impl Identity {
     /// # Security
     ///
     /// `sender` must come from a fingerprint that was checked: the delivery itself proves only that
-    /// whoever holds the key within it made it.
+    /// whoever holds the key within it made it. An older delivery can be shown again: its
+    /// time and operation tell.
     pub fn open<R: Read>(&self, mut sealed: R, sender: &Sender) -> Result<Opened<R>> {
         let mut start = vec![0; ENVELOPE_LEN];
         read_exact(&mut sealed, &mut start)?;

@@ -31,6 +31,7 @@ use crate::{
     ledger::{self, Command, Committed, Ledger, LedgerParts, Pages, State, Trusted},
     observe,
     pin::{Freshness, Pin},
+    policy::Clocks,
     recipient::Sender,
     session::SessionBuilder,
     storage::Storage,
@@ -150,18 +151,23 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// As [`Vault::open`], but for the pin.
+    /// As [`Vault::open`], but for the pin; [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the
+    /// options' pin store has one, which it would replace.
     ///
     /// # Security
     ///
-    /// That the vault is one of `key`'s is certain; that it is the right one of them, and its newest
-    /// state, is not: [`Vault::freshness`] says [`Freshness::Unverified`].
+    /// Nothing is certain: not that this is the newest state, and not that `key`'s owner made the vault.
+    /// Whoever runs the storage can make one with keys of its own, under the same id, and seal them to
+    /// the owner's slot, for a slot's public half is no secret; it reads what is then put in.
+    /// [`Vault::freshness`] says [`Freshness::Unverified`]. Before anything is stored, compare
+    /// [`Vault::pin`] with what another process, a receipt or a cosigned checkpoint tells.
     pub async fn open_unpinned(
         storage: Arc<dyn Storage>,
         key: Arc<dyn KeyWrap>,
         options: VaultOptions,
     ) -> Result<Self> {
         observe::operation("Vault::open_unpinned", (), async {
+            options.refuse_kept_pin().await?;
             let pages = Pages::new(storage);
             let (claimed, _) = ledger::claimed(&**pages.storage()).await?;
             let (state, loaded) = genesis::load(&claimed, &pages, &*key).await?;
@@ -270,6 +276,11 @@ impl Vault {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.0.ledger.now()
+    }
+
+    /// The clocks that decisions about time rest on.
+    pub(crate) fn clocks(&self) -> Clocks {
+        Clocks { own: self.now(), log: self.0.ledger.state().head.time }
     }
 
     /// Commits, and advances the pin store.

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     env::{Clock, Entropy, Sleeper, SystemClock, SystemEntropy},
+    error::{Error, Result},
     pin::PinStore,
 };
 
@@ -65,11 +66,23 @@ impl VaultOptions {
     }
 
     /// Saves the pin with each commit. A failure to save is the operation's error, though its record
-    /// stands.
+    /// stands. Open by the pin that the store has: it saves what follows from the pin it was opened by.
     #[must_use]
     pub fn pin_store(mut self, store: impl PinStore) -> Self {
         self.pin_store = Some(Arc::new(store));
         self
+    }
+
+    /// Refuses to have a kept pin replaced by what was opened without it.
+    pub(super) async fn refuse_kept_pin(&self) -> Result<()> {
+        let Some(store) = &self.pin_store else { return Ok(()) };
+        match store.load().await? {
+            None => Ok(()),
+            Some(pin) => Err(Error::invalid(format!(
+                "a pin of vault {} is kept: open by it, or leave out the pin store",
+                pin.vault()
+            ))),
+        }
     }
 
     /// Bytes up to which [`Session::retrieve`](crate::Session::retrieve) gives a document whole;

@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+"""The tests that SECURITY.md and docs/ARGUMENTS.md cite exist; fails and names those that do not.
+
+Cited is every name in backquotes in the last column of a table whose last heading is `tests`. A cell without one says `none`.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXTS = ("SECURITY.md", "docs/ARGUMENTS.md")
+
+
+def tests():
+    """Functions behind `#[test]`, other attributes between them allowed, as tests/tables.rs counts them."""
+    for folder in ("src", "tests"):
+        for path in (ROOT / folder).rglob("*.rs"):
+            for behind in path.read_text().split("#[test]\n")[1:]:
+                signature = behind.split("{")[0].rsplit("fn ", 1)
+                yield re.match(r"\w+", signature[-1])[0]
+
+
+def cells(text):
+    """The last cell of each row of the tables that cite."""
+    citing = False
+    for line in text.splitlines():
+        if not line.startswith("|"):
+            citing = False
+            continue
+        last = line.strip().strip("|").split("|")[-1].strip()
+        if last == "tests":
+            citing = True
+        elif citing and not last.startswith("---"):
+            yield last
+
+
+def main():
+    known, cited, faults = set(tests()), 0, []
+    for name in TEXTS:
+        for cell in cells((ROOT / name).read_text()):
+            found = re.findall(r"`(\w+)`", cell)
+            cited += len(found)
+            faults += [f"{name}: there is no test {test}" for test in found if test not in known]
+            if not found and cell != "none":
+                faults.append(f"{name}: a cell cites no test, and does not say so: {cell!r}")
+    if cited < 100:
+        faults.append(f"only {cited} tests are cited: the tables were not found")
+    sys.exit("\n".join(faults) or None)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+//! When the log was looked at last, for what runs on while others commit.
+
+use core::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use crate::env::Timestamp;
+
+/// When something that runs looked whether it may run on.
+#[derive(Debug)]
+pub(super) struct Looked(AtomicU64);
+
+impl Looked {
+    pub(super) fn at(now: Timestamp) -> Self {
+        Self(AtomicU64::new(now.as_millis()))
+    }
+
+    /// Whether it is time to look again: 30 seconds later, or if the clock was turned back.
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        let last = Timestamp::from_millis(self.0.load(Ordering::Relaxed));
+        now < last || now.saturating_since(last) >= EVERY
+    }
+
+    pub(super) fn again(&self, now: Timestamp) {
+        self.0.store(now.as_millis(), Ordering::Relaxed);
+    }
+}
+
+const EVERY: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_is_due_after_half_a_minute_and_when_the_clock_goes_back() {
+        let looked = Looked::at(Timestamp::from_millis(100_000));
+        for (now, due) in [(100_000, false), (129_999, false), (130_000, true), (99_999, true)] {
+            assert_eq!(looked.is_due(Timestamp::from_millis(now)), due, "{now}");
+        }
+        looked.again(Timestamp::from_millis(99_999));
+        assert!(!looked.is_due(Timestamp::from_millis(129_998)));
+        assert!(looked.is_due(Timestamp::from_millis(129_999)));
+    }
+}

@@ -1,0 +1,68 @@
+//! What runs on after it should have ended.
+
+use docvault::{Delivery, Error, ErrorKind, Terms, Timestamp, Vault};
+
+use super::toolkit::*;
+use crate::common::block_on;
+
+const SECOND: u64 = 1000;
+const NOW: u64 = 100 * 24 * 3600 * SECOND;
+const PART: usize = 8 << 20;
+
+/// A vault whose clock is set, and a delivery of three parts, of which the first is out.
+async fn running(until: u64) -> (World, Hands, Delivery) {
+    let hands = Hands::at(NOW);
+    let world = World::with(options().clock(hands.clone())).await;
+    let stored = world.store("x", vec![7; 2 * PART + 1]).await;
+    let terms = Terms::read().purpose("p").until(Timestamp::from_millis(until));
+    let grant = world.desk.grant(stored.document, &recipient(&identity(1)), terms).await.unwrap();
+    let mut delivery = world.desk.deliver(grant).await.unwrap();
+    while delivery.next().await.unwrap().unwrap().len() < PART {}
+    (world, hands, delivery)
+}
+
+/// The error of whoever reads on.
+async fn refused(delivery: &mut Delivery) -> Error {
+    delivery.next().await.map(|given| given.map(|bytes| bytes.len())).unwrap_err()
+}
+
+/// A recipient reads slowly, so that the grant's time is over before the end.
+#[test]
+fn a_delivery_ends_when_its_grants_time_is_over() {
+    block_on(async {
+        let until = NOW + 20 * SECOND;
+        let (world, hands, mut delivery) = running(until).await;
+        hands.set(until - 1);
+        delivery.next().await.unwrap().unwrap();
+        for now in [until, until + 1, until + 100 * SECOND] {
+            hands.set(now);
+            let ended = refused(&mut delivery).await;
+            assert_eq!(ended.kind(), ErrorKind::Denied);
+            assert!(ended.to_string().contains("ended at"), "{ended}");
+        }
+        // The own clock turned back is no way around: by the log's time it is over.
+        world.desk.describe_case(world.case).await.unwrap();
+        hands.set(NOW);
+        assert_eq!(refused(&mut delivery).await.kind(), ErrorKind::Denied);
+    });
+}
+
+/// Another process revokes; what has been given is far less than what is looked after by length.
+#[test]
+fn a_delivery_looks_for_a_revocation_by_time() {
+    block_on(async {
+        let (world, hands, mut delivery) = running(u64::MAX).await;
+        let other = options().clock(hands.clone());
+        let other =
+            Vault::open_with(world.storage.clone(), world.key(), &world.vault.pin(), other).await.unwrap();
+        session(&other).revoke(delivery.grant()).await.unwrap();
+        hands.set(NOW + 30 * SECOND - 1);
+        delivery.next().await.unwrap().unwrap();
+        hands.set(NOW + 30 * SECOND);
+        for _ in 0..2 {
+            let revoked = refused(&mut delivery).await;
+            assert_eq!(revoked.kind(), ErrorKind::Denied);
+            assert!(revoked.to_string().contains("was revoked"), "{revoked}");
+        }
+    });
+}
