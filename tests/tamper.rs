@@ -1,170 +1,227 @@
 //! Every byte of every stored object altered, every object deleted, cut, extended, replaced by every
-//! other: an error, or exactly the same answers.
+//! other: an error, or exactly the same answers. `tamper_vault/TABLE.md` says which of both for each kind.
 //!
 //! A sample by default; all of it with `DOCVAULT_EXHAUSTIVE=1` (`scripts/tamper.sh`).
-#![cfg(feature = "testing")]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![cfg(all(feature = "testing", feature = "intake"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    reason = "tests"
+)]
 
 mod common;
+#[path = "common/intake.rs"]
+mod intake;
+#[path = "tamper_vault/overlay.rs"]
+mod overlay;
+#[path = "tamper_vault/questions.rs"]
+mod questions;
+#[path = "tamper_vault/template.rs"]
+mod template;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
-        Arc,
+        Mutex,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
 use bytes::Bytes;
-use common::{block_on, identity};
-use docvault::{
-    DocumentId, Error, NewDocument, NoSleep, Pin, Recipient, Terms, Vault, VaultOptions,
-    keys::LocalKey,
-    storage::{MemoryStorage, ObjectKey, Storage, testing::EvilStorage},
-};
-use tempfile::TempDir;
+use common::block_on;
+use docvault::storage::ObjectKey;
+use questions::{QUESTIONS, Question};
+use template::Template;
 
-struct Template {
-    objects: MemoryStorage,
-    folder: TempDir,
-    pin: Pin,
-    documents: Vec<DocumentId>,
+/// What is done to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Tamper {
+    Bit,
+    Deleted,
+    Cut,
+    Extended,
+    Zeros,
+    Sibling,
+    Stranger,
 }
 
-fn options() -> VaultOptions {
-    VaultOptions::default().sleeper(NoSleep::default())
+use Tamper::{Bit, Cut, Deleted, Extended, Sibling, Stranger, Zeros};
+
+/// What comes of it, over all objects of a kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Seen {
+    refused: usize,
+    harmless: usize,
 }
 
-/// Documents small, empty and in a part; versions; grants on both scopes; a revocation; rotations.
-async fn template(folds: bool) -> Template {
-    let folder = tempfile::tempdir().unwrap();
-    let storage = Arc::new(MemoryStorage::default());
-    let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
-    let vault = Vault::create_with(storage.clone(), key, options()).await.unwrap();
-    let desk = vault.session("a").purpose("p").begin().unwrap();
-    let case = desk.create_case("case").await.unwrap();
-    let mut documents = Vec::new();
-    for content in [b"small".to_vec(), Vec::new(), vec![3; 262_145]] {
-        documents.push(desk.store(case, NewDocument::named("x"), content).await.unwrap().document);
-    }
-    let again = NewDocument::named("again");
-    desk.store_version(documents[0], again, "better", b"second".to_vec()).await.unwrap();
-    let (notary, _file) = identity();
-    let recipient = Recipient::verify(&notary.recipient_bytes(), &notary.fingerprint().to_string()).unwrap();
-    let one = desk.grant(documents[0], &recipient, Terms::read().purpose("p")).await.unwrap();
-    desk.grant(case, &recipient, Terms::read().purpose("p").following()).await.unwrap();
-    desk.deliver(one).await.unwrap().collect().await.unwrap();
-    desk.revoke(one).await.unwrap();
-    desk.rotate_epoch().await.unwrap();
-    while folds && vault.pin().size() < 300 {
-        let all = (0..100).map(|_| desk.describe_case(case));
-        futures_util::future::try_join_all(all).await.unwrap();
-    }
-    Template { objects: storage.snapshot(), folder, pin: vault.pin(), documents }
-}
+type Outcomes = BTreeMap<(&'static str, Tamper), Seen>;
+/// An object, what is done to it, and what is there then.
+type Round = (ObjectKey, Tamper, Option<Bytes>);
 
-/// Every answer that the vault gives.
-async fn answers(template: &Template, storage: Arc<dyn Storage>) -> Result<String, Error> {
-    let key = Arc::new(LocalKey::load(template.folder.path().join("key")).unwrap());
-    let vault = Vault::open_with(storage, key, &template.pin, options()).await?;
-    let desk = vault.session("b").purpose("q").begin()?;
-    let mut all = String::new();
-    for case in desk.cases(None).await?.cases {
-        all += &format!("{case:?}");
-        for document in desk.documents(case.id, None).await?.documents {
-            all += &format!("{document:?}");
-        }
-    }
-    for document in &template.documents {
-        all += &format!("{:?}", blake3::hash(&desk.retrieve(*document).await?));
-        all += &format!("{:?}{:?}", desk.history(*document).await?, desk.who_can_open(*document).await?);
-    }
-    vault.audit().verify_from_genesis().await?;
-    Ok(all)
-}
-
-async fn objects(storage: &MemoryStorage) -> BTreeMap<ObjectKey, Bytes> {
-    let mut objects = BTreeMap::new();
-    for key in storage.list("", None, 100_000).await.unwrap() {
-        let bytes = storage.read(&key, None).await.unwrap().unwrap();
-        objects.insert(key, bytes);
-    }
-    objects
-}
-
-/// Runs `rounds` on two threads; counts those that gave an error.
-fn refused(template: &Template, honest: &str, rounds: &[(ObjectKey, Option<Bytes>)]) -> usize {
-    let (next, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while let Some((key, bytes)) = rounds.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    let evil = Arc::new(EvilStorage::new(&template.objects));
-                    match bytes {
-                        Some(bytes) => evil.substitute(key, bytes.clone()),
-                        None => block_on(evil.delete(key)).unwrap(),
-                    }
-                    match block_on(answers(template, evil)) {
-                        Err(_) => drop(refused.fetch_add(1, Ordering::SeqCst)),
-                        Ok(answers) => assert_eq!(answers, honest, "{key} altered changes an answer"),
-                    }
-                }
-            });
-        }
-    });
-    refused.into_inner()
+fn exhaustive() -> bool {
+    std::env::var_os("DOCVAULT_EXHAUSTIVE").is_some()
 }
 
 /// Each one, if everything is to be tried; otherwise one in `every`.
 fn sample(every: usize) -> usize {
-    if std::env::var_os("DOCVAULT_EXHAUSTIVE").is_some() { 1 } else { every }
+    if exhaustive() { 1 } else { every }
+}
+
+/// The answers to all questions on honest objects, and what each question looks at.
+struct Honest {
+    answers: BTreeMap<&'static str, String>,
+    looks_at: BTreeMap<&'static str, BTreeSet<ObjectKey>>,
+}
+
+impl Honest {
+    fn asked(template: &Template) -> Self {
+        let mut honest = Self { answers: BTreeMap::new(), looks_at: BTreeMap::new() };
+        for question in QUESTIONS {
+            let storage = template.overlay();
+            let answer = block_on((question.ask)(template, storage.clone())).unwrap();
+            honest.answers.insert(question.name, answer);
+            honest.looks_at.insert(question.name, storage.looked_at());
+        }
+        honest
+    }
+
+    /// Whether an altered object is refused. A question that does not look at it cannot answer otherwise.
+    fn refuses(&self, template: &Template, key: &ObjectKey, bytes: Option<&Bytes>) -> bool {
+        let looks = |question: &&Question| self.looks_at[question.name].contains(key);
+        let mut refused = false;
+        for question in QUESTIONS.iter().filter(looks) {
+            let storage = template.overlay();
+            storage.replace(key, bytes.cloned());
+            match block_on((question.ask)(template, storage)) {
+                // What cannot be opened cannot be asked either.
+                Err(_) if question.name == "open" => return true,
+                Err(_) => refused = true,
+                Ok(answer) => {
+                    let honest = &self.answers[question.name];
+                    assert_eq!(answer, *honest, "{key} altered changes what {} says", question.name);
+                }
+            }
+        }
+        refused
+    }
+}
+
+/// Runs `rounds` on two threads.
+fn outcomes(template: &Template, rounds: &[Round]) -> Outcomes {
+    let honest = Honest::asked(template);
+    let (next, seen) = (AtomicUsize::new(0), Mutex::new(Outcomes::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some((key, tamper, bytes)) = rounds.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let refused = honest.refuses(template, key, bytes.as_ref());
+                    let mut seen = seen.lock().unwrap();
+                    let entry = seen.entry((template.kind(key), *tamper)).or_default();
+                    entry.refused += usize::from(refused);
+                    entry.harmless += usize::from(!refused);
+                }
+            });
+        }
+    });
+    seen.into_inner().unwrap()
+}
+
+/// The table: for each kind and tampering the class, `refused`, `harmless` or `either`.
+fn table() -> BTreeMap<(String, String), String> {
+    let text = include_str!("tamper_vault/TABLE.md");
+    let mut classes = BTreeMap::new();
+    for line in text.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [kind, tampers, class, why] = cells.as_slice() else { panic!("four columns: {line}") };
+        if *kind == "kind" {
+            continue;
+        }
+        assert!(["refused", "harmless", "either"].contains(class), "{line}");
+        assert!((*class == "refused") == why.is_empty(), "what is not refused says why: {line}");
+        for tamper in tampers.split(", ") {
+            let before = classes.insert(((*kind).to_owned(), tamper.to_owned()), (*class).to_owned());
+            assert!(before.is_none(), "{kind}, {tamper} stands there twice");
+        }
+    }
+    classes
+}
+
+/// Compares what was seen with the table; of `either`, both must come up if everything was tried.
+fn compare(seen: &Outcomes) {
+    let classes = table();
+    let mut wrong = Vec::new();
+    for ((kind, tamper), seen) in seen {
+        let key = ((*kind).to_owned(), format!("{tamper:?}").to_lowercase());
+        let class = classes.get(&key).map_or("nothing", String::as_str);
+        println!("{kind}, {tamper:?}: {} refused, {} harmless", seen.refused, seen.harmless);
+        let fits = match class {
+            "refused" => seen.harmless == 0,
+            "harmless" => seen.refused == 0,
+            "either" => !exhaustive() || (seen.refused > 0 && seen.harmless > 0),
+            _ => false,
+        };
+        if !fits {
+            wrong.push(format!("{kind}, {tamper:?}: the table says {class}, and it was {seen:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn flipped(bytes: &Bytes, offset: usize) -> Bytes {
+    let mut altered = bytes.to_vec();
+    altered[offset] ^= 1 << (offset % 8);
+    altered.into()
 }
 
 #[test]
 fn every_altered_byte_is_refused_or_harmless() {
-    let template = block_on(template(false));
-    let honest = block_on(answers(&template, Arc::new(template.objects.snapshot()))).unwrap();
-    let mut rounds = Vec::new();
-    for (key, bytes) in block_on(objects(&template.objects)) {
-        // Of the one large part a byte in each 1,021, of the rest every byte or a sample.
-        let step = if bytes.len() > 100_000 { 1021 } else { sample(13) };
-        for offset in (0..bytes.len()).step_by(step) {
-            let mut altered = bytes.to_vec();
-            altered[offset] ^= 1 << (offset % 8);
-            rounds.push((key.clone(), Some(altered.into())));
-        }
+    let template = block_on(Template::new());
+    let mut rounds: Vec<Round> = Vec::new();
+    for (key, bytes) in template.objects.iter() {
+        // Of large objects a byte in each 4,093: their chunks are all alike.
+        let step = if bytes.len() > 20_000 { 4093 } else { sample(97) };
+        let offsets = (0..bytes.len()).step_by(step).chain(bytes.len().checked_sub(1));
+        rounds.extend(offsets.map(|offset| (key.clone(), Bit, Some(flipped(bytes, offset)))));
     }
-    let refused = refused(&template, &honest, &rounds);
-    println!("{} bytes altered one by one: {refused} refused, the rest harmless", rounds.len());
-    assert!(refused > rounds.len() / 2);
+    println!("{} bytes altered one by one", rounds.len());
+    compare(&outcomes(&template, &rounds));
 }
 
 #[test]
 fn deleted_cut_extended_and_exchanged_objects_are_refused_or_harmless() {
-    let template = block_on(template(true));
-    let honest = block_on(answers(&template, Arc::new(template.objects.snapshot()))).unwrap();
-    // Commits are many and alike: the newest, and one in 24.
-    let mut all = block_on(objects(&template.objects));
-    let mut commits = 0;
-    all.retain(|key, _| {
-        commits += usize::from(key.as_str().starts_with("log/"));
-        !key.as_str().starts_with("log/") || commits % sample(24) == 1 % sample(24)
-    });
-    let mut rounds = Vec::new();
-    for (key, bytes) in &all {
-        rounds.push((key.clone(), None));
-        rounds.push((key.clone(), Some(bytes.slice(..bytes.len() - 1))));
-        rounds.push((key.clone(), Some(bytes.slice(..bytes.len() / 2))));
-        rounds.push((key.clone(), Some([bytes.as_ref(), &[0]].concat().into())));
-        // P18, A2, A13: every other object in its place, of its kind and of every other kind.
+    let template = block_on(Template::new());
+    let mut rounds: Vec<Round> = Vec::new();
+    for (key, bytes) in template.objects.iter() {
+        rounds.push((key.clone(), Deleted, None));
+        rounds.push((key.clone(), Cut, Some(bytes.slice(..bytes.len() - 1))));
+        rounds.push((key.clone(), Cut, Some(bytes.slice(..bytes.len() / 2))));
+        rounds.push((key.clone(), Extended, Some([bytes.as_ref(), &[0]].concat().into())));
+        rounds.push((key.clone(), Zeros, Some(vec![0; bytes.len()].into())));
         rounds.extend(
-            all.values().filter(|other| *other != bytes).map(|other| (key.clone(), Some(other.clone()))),
+            template.siblings(key).step_by(sample(5)).map(|other| (key.clone(), Sibling, Some(other))),
+        );
+        // P18, A2, A13: one of every other kind, for a parser does not ask which one it is.
+        rounds.extend(
+            template.strangers(key).step_by(sample(3)).map(|other| (key.clone(), Stranger, Some(other))),
         );
     }
-    let refused = refused(&template, &honest, &rounds);
-    println!(
-        "{} objects deleted, cut, extended or exchanged: {refused} refused, the rest harmless",
-        rounds.len()
-    );
-    assert!(refused > rounds.len() / 3);
+    println!("{} objects deleted, cut, extended or exchanged", rounds.len());
+    compare(&outcomes(&template, &rounds));
+}
+
+#[test]
+fn every_object_is_looked_at_and_every_kind_is_in_the_table() {
+    let template = block_on(Template::new());
+    let honest = Honest::asked(&template);
+    let looked: BTreeSet<&ObjectKey> = honest.looks_at.values().flatten().collect();
+    let kinds: BTreeSet<&str> = template.objects.keys().map(|key| template.kind(key)).collect();
+    for kind in &kinds {
+        let all = template.objects.keys().filter(|key| template.kind(key) == *kind);
+        assert!(all.clone().any(|key| looked.contains(key)), "nothing looks at any {kind}");
+    }
+    let named: BTreeSet<String> = table().into_keys().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds.into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), named);
 }
