@@ -1,4 +1,4 @@
-//! Objects that many share, and what one of them has changed.
+//! Objects that many share, and what an attacker has made of one or two of them.
 
 use core::ops::Range;
 use std::{
@@ -10,62 +10,114 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use docvault::storage::{Creation, ObjectKey, Storage, StorageError};
 
-/// The shared objects, with those of its own in front. Remembers what was looked at.
+pub(crate) type Objects = BTreeMap<ObjectKey, Bytes>;
+
+/// What is shown under a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Shown {
+    Nothing,
+    Bytes(Bytes),
+    /// What is there, this bit of it flipped.
+    Flipped(u64),
+    /// What is there, up to this length.
+    Cut(u64),
+}
+
+/// The shared objects as an attacker shows them, and what was written to them. Remembers what was looked at.
 #[derive(Debug)]
 pub(crate) struct Overlay {
-    shared: Arc<BTreeMap<ObjectKey, Bytes>>,
-    own: Mutex<BTreeMap<ObjectKey, Option<Bytes>>>,
-    looked_at: Mutex<BTreeSet<ObjectKey>>,
+    shared: Arc<Objects>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    shown: BTreeMap<ObjectKey, Shown>,
+    written: Objects,
+    deleted: BTreeSet<ObjectKey>,
+    read: BTreeSet<ObjectKey>,
+    listed: BTreeSet<ObjectKey>,
 }
 
 impl Overlay {
-    pub(crate) fn new(shared: Arc<BTreeMap<ObjectKey, Bytes>>) -> Arc<Self> {
-        Arc::new(Self { shared, own: Mutex::default(), looked_at: Mutex::default() })
+    pub(crate) fn new(shared: Arc<Objects>) -> Arc<Self> {
+        Arc::new(Self { shared, state: Mutex::default() })
     }
 
-    pub(crate) fn replace(&self, key: &ObjectKey, bytes: Option<Bytes>) {
-        self.own.lock().unwrap().insert(key.clone(), bytes);
+    pub(crate) fn show(&self, key: &ObjectKey, shown: Shown) {
+        self.state.lock().unwrap().shown.insert(key.clone(), shown);
     }
 
-    /// Of the shared objects those that were read, listed, or in the way of a create.
-    pub(crate) fn looked_at(&self) -> BTreeSet<ObjectKey> {
-        self.looked_at.lock().unwrap().clone()
+    /// Everything as it was, but for what was written and deleted meanwhile: what was there stays there.
+    pub(crate) fn heal(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.shown.clear();
+        state.written.retain(|key, _| !self.shared.contains_key(key));
     }
 
-    fn find(&self, key: &ObjectKey) -> Option<Bytes> {
+    /// Of the shared objects those that were read or in the way of a create, and those that were listed.
+    pub(crate) fn looked_at(&self) -> (BTreeSet<ObjectKey>, BTreeSet<ObjectKey>) {
+        let state = self.state.lock().unwrap();
+        (state.read.clone(), state.listed.clone())
+    }
+
+    /// What is read of `range` of an object.
+    fn find(&self, key: &ObjectKey, range: Option<&Range<u64>>) -> Option<Bytes> {
+        let mut state = self.state.lock().unwrap();
         if self.shared.contains_key(key) {
-            self.looked_at.lock().unwrap().insert(key.clone());
+            state.read.insert(key.clone());
         }
-        match self.own.lock().unwrap().get(key) {
-            Some(own) => own.clone(),
-            None => self.shared.get(key).cloned(),
+        if state.deleted.contains(key) {
+            return None;
+        }
+        if let Some(bytes) = state.written.get(key) {
+            return Some(cut(bytes, range));
+        }
+        let there = self.shared.get(key);
+        match state.shown.get(key) {
+            None => there.map(|bytes| cut(bytes, range)),
+            Some(Shown::Nothing) => None,
+            Some(Shown::Bytes(bytes)) => Some(cut(bytes, range)),
+            Some(Shown::Cut(len)) => there.map(|bytes| cut(&cut(bytes, Some(&(0..*len))), range)),
+            Some(Shown::Flipped(bit)) => there.map(|bytes| {
+                let start = range.map_or(0, |range| range.start);
+                let mut bytes = cut(bytes, range).to_vec();
+                let at = (bit / 8).checked_sub(start).and_then(|at| bytes.get_mut(at as usize));
+                if let Some(byte) = at {
+                    *byte ^= 1 << (bit % 8);
+                }
+                bytes.into()
+            }),
         }
     }
+}
+
+fn cut(bytes: &Bytes, range: Option<&Range<u64>>) -> Bytes {
+    let Some(range) = range else { return bytes.clone() };
+    let end = bytes.len().min(range.end as usize);
+    bytes.slice(end.min(range.start as usize)..end)
 }
 
 #[async_trait]
 impl Storage for Overlay {
     async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-        if self.find(key).is_some() {
+        if self.find(key, Some(&(0..0))).is_some() {
             return Ok(Creation::Exists);
         }
-        self.replace(key, Some(bytes));
+        let mut state = self.state.lock().unwrap();
+        state.deleted.remove(key);
+        state.written.insert(key.clone(), bytes);
         Ok(Creation::Created)
     }
 
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        let cut = |bytes: Bytes| match &range {
-            None => bytes,
-            Some(range) => {
-                let end = bytes.len().min(range.end as usize);
-                bytes.slice(end.min(range.start as usize)..end)
-            }
-        };
-        Ok(self.find(key).map(cut))
+        Ok(self.find(key, range.as_ref()))
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        self.replace(key, None);
+        let mut state = self.state.lock().unwrap();
+        state.written.remove(key);
+        state.deleted.insert(key.clone());
         Ok(())
     }
 
@@ -75,15 +127,18 @@ impl Storage for Overlay {
         after: Option<&ObjectKey>,
         limit: usize,
     ) -> Result<Vec<ObjectKey>, StorageError> {
-        let own = self.own.lock().unwrap();
-        let all: BTreeSet<&ObjectKey> = self.shared.keys().chain(own.keys()).collect();
-        let behind =
-            |key: &&ObjectKey| key.as_str().starts_with(prefix) && after.is_none_or(|after| *key > after);
-        let there = |key: &&ObjectKey| own.get(*key).is_none_or(Option::is_some);
-        let listed: Vec<ObjectKey> =
-            all.into_iter().filter(behind).filter(there).take(limit).cloned().collect();
+        let mut state = self.state.lock().unwrap();
+        let wanted = |key: &&ObjectKey| {
+            key.as_str().starts_with(prefix)
+                && after.is_none_or(|after| *key > after)
+                && !state.deleted.contains(*key)
+                && (state.shown.get(*key) != Some(&Shown::Nothing) || state.written.contains_key(*key))
+        };
+        let shown = state.shown.keys().chain(state.written.keys()).filter(wanted);
+        let all: BTreeSet<&ObjectKey> = self.shared.keys().filter(wanted).chain(shown).collect();
+        let listed: Vec<ObjectKey> = all.into_iter().take(limit).cloned().collect();
         let shared = listed.iter().filter(|key| self.shared.contains_key(*key)).cloned();
-        self.looked_at.lock().unwrap().extend(shared);
+        state.listed.extend(shared);
         Ok(listed)
     }
 }
