@@ -60,9 +60,11 @@ CONTROLS = [
     # By recipients, carriers and senders.
     ("revocations before a delivery", "src/policy.rs", 'Err(Error::denied(format!("grant {grant} was revoked at {at}")))',
      "{ let _ = at; Ok(()) }", [(ATTACKS, "share_key_reinsert"), (ATTACKS, "hidden_newest_version_and_hidden_revocation")]),
+    ("the log's time beside a clock's", "src/policy.rs", "self.own.max(self.log) >= instant", "self.own >= instant",
+     [(ATTACKS, "clock_regression_refused")]),
     ("signatures of deliveries", "src/transfer/opened.rs",
      "key.verify(schedule::SIGN_DELIVERY, w.as_slice(), signature).map_err(|_| malformed())", "{ let _ = (key, &w, signature); Ok(()) }",
-     [(ATTACKS, "recipient_cannot_forge_for_other")]),
+     [(ATTACKS, "recipient_cannot_forge_for_other"), (ATTACKS, "delivery_from_unknown_sender")]),
     ("fingerprints of recipients", "src/recipient.rs", "bool::from(given.as_bytes().ct_eq(self.characters().as_bytes()))", "true",
      [(ATTACKS, "recipient_key_substitution")]),
     ("manifests that a promise is for", "src/deposit/inbox.rs",

@@ -183,7 +183,7 @@ impl Verifier {
         state: &State,
         visit: &mut (dyn FnMut(&Commit) -> Result<()> + Send),
     ) -> Result<()> {
-        let (_, statement) = ledger::claimed(self.ledger.storage()).await?;
+        let (_, statement) = verification::first_commit(self.ledger.storage()).await?;
         let from = Verified::genesis(LogKey::first(statement.commit));
         let (storage, mut visit) = (self.ledger.storage(), visit);
         ledger::walk(storage, state.vault, from, state.head, Signatures::Each, &mut visit).await.map(drop)

@@ -202,7 +202,8 @@ impl ParsedHead {
         };
         let digest = sha256(&[bytes.get(..PREFIX_LEN).ok_or(Malformed)?, meta]);
         let (meta, inline) = (bytes.slice_ref(meta), bytes.slice_ref(r.rest()));
-        if inline.len() > INLINE_SEALED_CAP {
+        let cap = if id.of == HeadType::Version { INLINE_SEALED_CAP } else { 0 };
+        if inline.len() > cap {
             return Err(Malformed);
         }
         Ok(Ok(Self { id, key_id, wrapped, meta, inline, digest, stored: bytes.clone() }))

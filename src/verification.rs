@@ -352,7 +352,11 @@ async fn walk_signed(
 }
 
 /// What the first commit says; in a log that has a head it cannot be missing.
-async fn first_commit(storage: &dyn Storage) -> Result<(Trusted, Statement)> {
+///
+/// # Errors
+///
+/// Corrupt; the storage's.
+pub(crate) async fn first_commit(storage: &dyn Storage) -> Result<(Trusted, Statement)> {
     ledger::claimed(storage).await.map_err(|error| match error.kind() {
         ErrorKind::NotFound => Error::corrupt("the vault's first record"),
         _ => error,

@@ -22,14 +22,19 @@ mod intake;
 
 mod attacks {
     mod clocks;
+    mod collision;
     #[cfg(feature = "intake")]
     mod deposits;
+    #[cfg(feature = "intake")]
+    mod empty;
     mod evidence;
+    mod fields;
     mod forgeries;
     mod keys;
     mod log;
     mod names;
     mod objects;
+    mod oracles;
     mod races;
     mod running;
     mod sharing;

@@ -17,6 +17,7 @@ use crate::{
     },
     storage::{ObjectKey, Storage, delete_where, layout},
     vault::Vault,
+    verification,
 };
 
 /// Where the copy goes.
@@ -61,7 +62,7 @@ impl Destination<'_> {
     ///
     /// Invalid for another vault; forked if a commit is not this log's; corrupt.
     pub(super) async fn landed(&self, state: &State) -> Result<Landed> {
-        let (_, statement) = ledger::claimed(self.vault.ledger().storage()).await?;
+        let (_, statement) = verification::first_commit(self.vault.ledger().storage()).await?;
         let first = LogKey::first(statement.commit);
         let mut newest = Vec::new();
         for name in self.storage.list(layout::LOG, None, NEWEST).await? {

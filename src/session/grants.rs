@@ -175,8 +175,9 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Not found; denied if it was revoked before; the storage's, also after the record stands, when it fails before the
-    /// report is complete: then the grant is revoked, and [`Session::revocation`] tells the rest.
+    /// Not found; denied if it was revoked before; erased, if its case is; the storage's. The last two also after the record
+    /// stands, when the case is erased, or the storage fails, before the report is complete: then the grant is revoked, and
+    /// [`Session::revocation`] tells the rest, if there is any.
     ///
     /// # Cancellation
     ///

@@ -76,7 +76,7 @@ impl ContentSource {
         let expected = stored_len(described.part_len(part));
         let sealed = self.vault.ledger().storage().read(&name, None).await?;
         let sealed = sealed.filter(|sealed| u64::try_from(sealed.len()).ok() == expected);
-        Ok((attempt, sealed.ok_or_else(|| Error::corrupt(format!("object {name}")))?))
+        Ok((attempt, sealed.ok_or_else(|| self.corrupt())?))
     }
 
     /// Opens a part into `padded`, which must have its length; all of it belongs to the page's digest.
@@ -141,20 +141,20 @@ impl ContentSource {
         range: &Range<u64>,
     ) -> Result<(Arc<PartRangeOpener>, Bytes)> {
         let (attempt, name) = self.part_name(at.0, at.1)?;
-        let corrupt = || Error::corrupt(format!("object {name}"));
         let (storage, name) = (self.vault.ledger().storage(), &name);
-        let read = |range| async move { storage.read(name, Some(range)).await?.ok_or_else(corrupt) };
+        let read =
+            |range| async move { storage.read(name, Some(range)).await?.ok_or_else(|| self.corrupt()) };
         let len = self.page(at.0)?.part_len(at.1);
         let chunks = read(chunked::sealed_range(len, range));
         if let Some(opener) = self.known_opener(at) {
             return Ok((opener, chunks.await?));
         }
-        let outline = outline_range(len).ok_or_else(corrupt)?;
+        let outline = outline_range(len).ok_or_else(|| self.corrupt())?;
         let outline = async { if outline.is_empty() { Ok(Bytes::new()) } else { read(outline).await } };
         let (prefix, outline, sealed) = try_join3(read(0..PREFIX_U64), outline, chunks).await?;
         let part = self.part(at, attempt);
         let opener = PartRangeOpener::new(&part, self.page(at.0)?, &prefix, &outline);
-        let opener = Arc::new(opener.map_err(|OpenError| corrupt())?);
+        let opener = Arc::new(opener.map_err(|OpenError| self.corrupt())?);
         self.keep_opener(at, Arc::clone(&opener));
         Ok((opener, sealed))
     }

@@ -8,7 +8,7 @@ use futures_util::future::join;
 use super::Vault;
 use crate::{
     crypto::chunked::OpenError,
-    document::{CaseMeta, SealedPage, VersionMeta},
+    document::{CaseMeta, Place, SealedPage, VersionMeta},
     error::{Error, ErrorKind, Result},
     grant::GrantMeta,
     head::{self, HeadId, HeadKey, HeadType, ParsedHead},
@@ -241,6 +241,9 @@ fn version_of(
     let meta = VersionMeta::parse(&bytes).map_err(|Malformed| missing(id))?;
     check_effect(&parsed, &meta.blind, meta.content_digest.as_bytes(), effect)?;
     let ParsedHead { meta: sealed_meta, digest, inline, .. } = parsed;
+    if !inline.is_empty() && meta.pages.iter().all(|page| page.place != Place::Inline) {
+        return Err(missing(id));
+    }
     Ok(VersionHead { id, key, meta, sealed_meta, digest, inline })
 }
 

@@ -8,6 +8,7 @@ use docvault::{
     storage::{MemoryStorage, testing::EvilStorage},
 };
 
+use super::toolkit::base32;
 use crate::{
     common::block_on,
     forge::{At, Holder, context, deposit_id, secret_of, sha256, subkey},
@@ -246,13 +247,6 @@ fn intake_key_substitution() {
         let inbox = Inbox::open(evil, signed.descriptor.request(), &office.vault.sender(), secrets).await;
         assert_eq!(inbox.unwrap_err().kind(), ErrorKind::Corrupt);
     });
-}
-
-/// The first 130 bits in RFC 4648 base 32.
-fn base32(bytes: &[u8]) -> String {
-    let bit = |at: usize| usize::from(bytes[at / 8] >> (7 - at % 8) & 1);
-    let symbol = |at: usize| (0..5).fold(0, |value, next| value << 1 | bit(at * 5 + next));
-    (0..26).map(|at| char::from(b"abcdefghijklmnopqrstuvwxyz234567"[symbol(at)])).collect()
 }
 
 /// A34: a link that rests on a passphrase alone, and one whose passphrase is guessed without the secret.

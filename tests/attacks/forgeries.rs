@@ -8,6 +8,8 @@ use hpke::{
 use super::toolkit::*;
 
 pub const ENVELOPE: usize = 1320;
+/// Of content in a delivery that is made here.
+pub const ATTEMPT: [u8; 16] = [7; 16];
 
 /// What a recipient learns by taking a delivery apart as FORMAT §8 says.
 pub struct TakenApart {
@@ -127,25 +129,38 @@ pub fn forged_head(world: &World, apart: &TakenApart, head: &[u8], content: &[u8
 
 /// Metadata of a version with this content in its head (FORMAT §7.2).
 pub fn metadata(content: &[u8]) -> Vec<u8> {
-    let text = |text: &str| [&(text.len() as u32).to_be_bytes(), text.as_bytes()].concat();
     let digest = blake3::hash(content);
     let page = [&(content.len() as u64).to_be_bytes()[..], digest.as_bytes(), &[0, 0], &[0; 4]].concat();
-    [
-        &[0; 32],
-        text("another contract").as_slice(),
-        &text("application/octet-stream"),
-        &[0; 4],
-        digest.as_bytes(),
-        &[0, 0, 0, 1],
-        &page,
-    ]
-    .concat()
+    metadata_of(digest.as_bytes(), &[page])
+}
+
+/// Metadata of a version with these pages.
+pub fn metadata_of(digest: &[u8], pages: &[Vec<u8>]) -> Vec<u8> {
+    let text = |text: &str| [&(text.len() as u32).to_be_bytes(), text.as_bytes()].concat();
+    let (name, media_type) = (text("another contract"), text("application/octet-stream"));
+    let count = (pages.len() as u32).to_be_bytes();
+    [&[0; 32], &name[..], &media_type, &[0; 4], digest, &count, &pages.concat()].concat()
+}
+
+/// The key that the next signs with, whoever's name it uses.
+pub fn forger() -> ed25519_dalek::SigningKey {
+    ed25519_dalek::SigningKey::from_bytes(&[9; 32])
 }
 
 /// A delivery to this recipient, right in everything but who signed it (FORMAT §8).
 pub fn delivery_in_the_name_of(sender: &[u8], recipient: &[u8], content: &[u8]) -> Vec<u8> {
+    delivery_that_says(sender, recipient, &metadata(content), (&ATTEMPT, content))
+}
+
+/// The same with metadata that may be of something else, and with what stands before the content.
+pub fn delivery_that_says(
+    sender: &[u8],
+    recipient: &[u8],
+    metadata: &[u8],
+    (before, content): (&[u8], &[u8]),
+) -> Vec<u8> {
     let (vault, key) = sender.split_at(16);
-    let [case, object, version, operation, grant, key_id, attempt]: [[u8; 16]; 7] =
+    let [case, object, version, operation, grant, key_id]: [[u8; 16]; 6] =
         core::array::from_fn(|i| [i as u8 + 1; 16]);
     let (grant_key, head_key) = ([7; 32], [8; 32]);
     let sized = |bytes: &[u8]| [&(bytes.len() as u32).to_be_bytes(), bytes].concat();
@@ -155,7 +170,7 @@ pub fn delivery_in_the_name_of(sender: &[u8], recipient: &[u8], content: &[u8]) 
     let sealed_key = seal_to(recipient, &info, &grant_key);
     let start = [b"dvdl\x01\x01\0\0", vault, &operation, &grant, &print, key, &info, &sealed_key].concat();
     let ids: [&[u8]; 6] = [vault, &case, &object, &version, &[2], &key_id];
-    let meta = seal(&head_key, &context("head meta", &ids), &padded(&metadata(content)));
+    let meta = seal(&head_key, &context("head meta", &ids), &padded(metadata));
     let wrapping = subkey(&grant_key, "key of delivered document", &[&case, &object, &version]);
     let bound = context("delivery wrap", &[vault, &case, &object, &version, &key_id]);
     let line =
@@ -165,9 +180,9 @@ pub fn delivery_in_the_name_of(sender: &[u8], recipient: &[u8], content: &[u8]) 
     let manifest = seal(&manifest_key, &context("delivery manifest", &[&start]), &padded(&listed));
     let signed = [start, sized(&manifest)].concat();
     let message = [b"docvault/v1/sign delivery\0", signed.as_slice()].concat();
-    let signature = ed25519_dalek::Signer::sign(&ed25519_dalek::SigningKey::from_bytes(&[9; 32]), &message);
+    let signature = ed25519_dalek::Signer::sign(&forger(), &message);
     let ids: [&[u8]; 8] = [&[1], &[1], vault, &case, &object, &version, &key_id, &[1]];
-    let place = [&context("content", &ids)[..], &attempt, &[0; 8]].concat();
-    let inline = [&attempt[..], &seal(&head_key, &place, content)].concat();
+    let place = [&context("content", &ids)[..], &ATTEMPT, &[0; 8]].concat();
+    let inline = [before, &seal(&head_key, &place, content)].concat();
     [&signed[..], &signature.to_bytes(), &sized(&meta), &sized(&inline)].concat()
 }

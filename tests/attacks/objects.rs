@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use docvault::{
-    ErrorKind, NewCase, NewDocument, Outcome,
+    CheckDepth, ErrorKind, NewCase, NewDocument, Outcome, Terms,
     chunked::{CHUNK_LEN, PREFIX_LEN, TAG_LEN},
     storage::{ObjectKey, Storage},
 };
 
-use super::toolkit::*;
+use super::{forgeries::*, toolkit::*};
 use crate::common::block_on;
 
 const SEALED_CHUNK: usize = CHUNK_LEN + TAG_LEN;
@@ -67,6 +67,9 @@ fn metadata_swap_rejected() {
         let one = world.store("salary of Ana", b"one".to_vec()).await;
         let two = world.store("salary of Eva", b"two".to_vec()).await;
         let second = world.desk.create_case(NewCase::titled("other")).await.unwrap();
+        let grant = Terms::read().purpose("p");
+        let grant = world.desk.grant(one.document, &recipient(&identity(1)), grant).await.unwrap();
+        let delivery = world.desk.deliver(grant).await.unwrap().collect().await.unwrap();
         let evil = world.evil();
         let (first, other) = (head_name(&one), head_name(&two));
         let read = async |key: &ObjectKey| evil.read(key, None).await.unwrap().unwrap();
@@ -81,6 +84,18 @@ fn metadata_swap_rejected() {
         assert_eq!(world.retrieve(evil.clone(), one.document).await.unwrap_err().kind(), ErrorKind::Corrupt);
         let desk = session(&world.open(evil.clone()).await.unwrap());
         assert_eq!(desk.describe(one.document).await.unwrap_err().kind(), ErrorKind::Corrupt);
+        // A recipient has the version's key, and writes another name for the same content with it.
+        let renamed = forged_head(&world, &take_apart(1, &delivery), &a, b"one");
+        evil.substitute(&first, renamed.into());
+        for error in [
+            desk.describe(one.document).await.unwrap_err(),
+            desk.history(one.document).await.unwrap_err(),
+            desk.documents(world.case, None).await.unwrap_err(),
+            desk.retrieve(one.document).await.unwrap_err(),
+            desk.deliver(grant).await.unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+        }
         // Whole heads exchanged.
         evil.substitute(&first, b);
         evil.substitute(&other, a);
@@ -92,9 +107,8 @@ fn metadata_swap_rejected() {
         let heads: Vec<_> = objects(&*world.storage, "head/").await.into_iter().collect();
         let of = |case: docvault::CaseId| {
             let prefix = format!("head/{case}/");
-            let found = heads
-                .iter()
-                .filter(|(key, _)| key.as_str().starts_with(&prefix) && ![&first, &other].contains(&key));
+            let found =
+                heads.iter().filter(|(key, bytes)| key.as_str().starts_with(&prefix) && bytes[6] == 1);
             found.map(|(key, bytes)| (key.clone(), bytes.clone())).next().unwrap()
         };
         let ((name, _), (_, bytes)) = (of(world.case), of(second));
@@ -176,89 +190,67 @@ fn chunk_matrix_exhaustive() {
     });
 }
 
+/// A8: the storage holds sound objects of the vault's own making, and nothing that says somebody stored them.
 #[test]
 fn framing_without_record() {
     block_on(async {
         let world = World::new().await;
-        // A head and a part of the vault's own making that no record names: an upload that was never
-        // finished, and one whose commit was lost.
-        let gate = Gate::new(world.storage.clone());
-        let vault = world.open(gate.clone()).await.unwrap();
+        let honest = world.store("honest", b"honest".to_vec()).await;
+        let notary = identity(1);
+        let terms = Terms::read().purpose("p").following();
+        let grant = world.desk.grant(world.case, &recipient(&notary), terms).await.unwrap();
+        // Two uploads whose commit was lost on the way: of a document, and of a version of another's document.
+        let (mut operations, mut framed) = (Vec::new(), None);
+        for document in [None, Some(honest.document)] {
+            let gate = Gate::new(world.storage.clone());
+            let desk = session(&world.open(gate.clone()).await.unwrap());
+            let named = NewDocument::named("framed");
+            let upload = match document {
+                None => desk.upload(world.case, named).await,
+                Some(document) => desk.upload_version(document, named, "framed").await,
+            };
+            let mut upload = upload.unwrap();
+            upload.write(&message(LARGE, 1)).await.unwrap();
+            let token = upload.token().unwrap().to_bytes();
+            framed.get_or_insert(docvault::DocumentId::new(world.case, token[40..56].try_into().unwrap()));
+            gate.hold("log/");
+            let error = upload.finish().await.unwrap_err();
+            let ErrorKind::OutcomeUnknown(operation) = error.kind() else { panic!("{error}") };
+            let head: ObjectKey = format!("head/{}/{operation}", world.case).parse().unwrap();
+            assert!(world.storage.read(&head, None).await.unwrap().is_some());
+            assert_eq!(objects(&*world.storage, &format!("part/{}/{operation}/", world.case)).await.len(), 1);
+            operations.push(operation);
+        }
+        let framed = framed.unwrap();
+        // Nobody is shown them, by a list, by their identifiers, in a delivery or by the records.
+        let vault = world.open(world.storage.clone()).await.unwrap();
         let desk = session(&vault);
-        let mut upload = desk.upload(world.case, NewDocument::named("framed")).await.unwrap();
-        upload.write(&message(9 << 20, 1)).await.unwrap();
-        gate.hold("log/");
-        let error = upload.finish().await.unwrap_err();
-        let ErrorKind::OutcomeUnknown(operation) = error.kind() else { panic!("{error}") };
-        assert_eq!(objects(&*world.storage, "head/").await.len(), 2);
-        assert_eq!(objects(&*world.storage, "part/").await.len(), 2);
-        let framed: ObjectKey = format!("head/{}/{operation}", world.case).parse().unwrap();
-        assert!(world.storage.read(&framed, None).await.unwrap().is_some());
-        let desk = session(&world.open(world.storage.clone()).await.unwrap());
-        assert!(desk.documents(world.case, None).await.unwrap().documents.is_empty());
-        assert_eq!(desk.outcome(operation).await.unwrap(), Outcome::Announced);
-        let records = desk.auditor().records(&docvault::RecordFilter::all()).await.unwrap();
-        assert!(records.iter().all(|record| record.kind != docvault::Kind::Stored));
-    });
-}
-
-#[test]
-fn field_cut_and_paste() {
-    block_on(async {
-        let world = World::new().await;
-        let (one, two) = (world.store("a", message(100, 1)).await, world.store("b", message(100, 2)).await);
-        let evil = world.evil();
-        let read = async |key: &ObjectKey| evil.read(key, None).await.unwrap().unwrap();
-        let (a, b) = (read(&head_name(&one)).await, read(&head_name(&two)).await);
-        assert_eq!(a.len(), b.len());
-        let desk = session(&world.open(evil.clone()).await.unwrap());
-        let meta = 132 + u32::from_be_bytes(a[128..132].try_into().unwrap()) as usize;
-        // Key id, wrapped key, metadata, attempt, inline content: every mixture but the honest one.
-        let fields = [8..24, 24..128, 132..meta, meta..meta + 16, meta + 16..a.len()];
-        for mixture in 1..1u32 << fields.len() {
-            let mut mixed = a.clone();
-            for (bit, range) in fields.iter().enumerate() {
-                if mixture >> bit & 1 == 1 {
-                    mixed = patched(&mixed, range.clone(), &b[range.clone()]);
-                }
-            }
-            evil.substitute(&head_name(&one), mixed);
-            let error = desk.retrieve(one.document).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Corrupt, "mixture {mixture:b}");
+        let listed = desk.documents(world.case, None).await.unwrap().documents;
+        assert_eq!(listed.iter().map(|listed| listed.document).collect::<Vec<_>>(), [honest.document]);
+        for operation in operations {
+            assert_eq!(desk.outcome(operation).await.unwrap(), Outcome::Announced);
         }
-        evil.substitute(&head_name(&one), a);
-        assert_eq!(desk.retrieve(one.document).await.unwrap(), message(100, 1));
-    });
-}
-
-#[test]
-fn envelope_swap_two_keys() {
-    block_on(async {
-        let world = World::new().await;
-        let one = world.store("a", message(LARGE, 1)).await;
-        let two = world.store_version(one.document, message(LARGE, 2)).await;
-        let evil = world.evil();
-        let desk = session(&world.open(evil.clone()).await.unwrap());
-        let read = async |key: &ObjectKey| evil.read(key, None).await.unwrap().unwrap();
-        let (old, new) = (read(&head_name(&one)).await, read(&head_name(&two)).await);
-        // The envelope, key id and wrapped key, of the old version beside the new one's content; the new
-        // envelope beside the old content; and the old content whole in the new one's place.
-        let (old_part, new_part) = (
-            only(&*evil, &format!("part/{}/{}/", world.case, one.version)).await,
-            only(&*evil, &format!("part/{}/{}/", world.case, two.version)).await,
-        );
-        for (head, part) in [
-            (patched(&new, 8..128, &old[8..128]), new_part.1.clone()),
-            (patched(&new, 8..128, &old[8..128]), old_part.1.clone()),
-            (new.clone(), old_part.1.clone()),
-            (old.clone(), old_part.1.clone()),
-            (old.clone(), new_part.1.clone()),
+        assert_eq!(desk.history(honest.document).await.unwrap().len(), 1);
+        assert_eq!(desk.retrieve(honest.document).await.unwrap(), b"honest".as_slice());
+        for error in [
+            desk.retrieve(framed).await.unwrap_err(),
+            desk.describe(framed).await.unwrap_err(),
+            desk.history(framed).await.unwrap_err(),
+            desk.retrieve_range(framed, 0..1).await.unwrap_err(),
+            desk.who_can_open(framed).await.unwrap_err(),
         ] {
-            evil.substitute(&head_name(&two), head);
-            evil.substitute(&new_part.0, part);
-            assert_eq!(desk.retrieve(one.document).await.unwrap_err().kind(), ErrorKind::Corrupt);
+            assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
         }
-        // That even a ciphertext made to open under two keys opens under one: `tests/chunked.rs`, p02.
+        let delivery = desk.deliver(grant).await.unwrap().collect().await.unwrap();
+        let mut opened = notary.open(&delivery[..], &vault.sender()).unwrap();
+        assert_eq!(opened.next_document().unwrap().unwrap().content().unwrap(), b"honest");
+        assert!(opened.next_document().unwrap().is_none());
+        let records = desk.auditor().records(&docvault::RecordFilter::all()).await.unwrap();
+        let stored = records.iter().filter(|record| record.kind == docvault::Kind::Stored);
+        assert_eq!(stored.map(|record| record.seq).collect::<Vec<_>>(), [honest.seq]);
+        let report = vault.check(CheckDepth::Content).await.unwrap().run(&mut |_| {}).await.unwrap();
+        assert!(report.is_sound());
+        assert_eq!((report.counts.versions, report.counts.unfinished), (1, 4));
     });
 }
 
@@ -275,18 +267,65 @@ fn block_mix_old_new() {
         let (_, before) = only(&*evil, &format!("part/{}/{}/", world.case, old.version)).await;
         let (name, after) = only(&*evil, &format!("part/{}/{}/", world.case, new.version)).await;
         assert_eq!(before.len(), after.len());
-        for chunk in 0..after.len().div_ceil(SEALED_CHUNK) {
-            let from = if chunk == 0 { 0 } else { PREFIX_LEN + chunk * SEALED_CHUNK };
-            let to = (PREFIX_LEN + (chunk + 1) * SEALED_CHUNK).min(after.len());
+        // Each chunk, and the outline, which holds a value of each; then what begins the message.
+        let chunks = LARGE.div_ceil(CHUNK_LEN);
+        let outline = after.len() - (PREFIX_LEN + 32 * chunks + TAG_LEN);
+        let ends = (1..=chunks).map(|chunk| (PREFIX_LEN + chunk * SEALED_CHUNK).min(outline));
+        let starts = core::iter::once(PREFIX_LEN).chain(ends.clone());
+        for (chunk, (from, to)) in starts.zip(ends.chain([after.len()])).enumerate() {
             evil.substitute(&name, patched(&after, from..to, &before[from..to]));
             assert_eq!(desk.retrieve(new.document).await.unwrap_err().kind(), ErrorKind::Corrupt);
-            let offset = (chunk * CHUNK_LEN) as u64;
+            let offset = ((chunk * CHUNK_LEN) as u64).min(LARGE as u64 - 1);
             let slice = desk.retrieve_range(new.document, offset..offset + 1).await;
             assert_eq!(slice.unwrap_err().kind(), ErrorKind::Corrupt, "chunk {chunk} alone");
         }
+        for whole in [before.clone(), patched(&after, 0..PREFIX_LEN, &before[..PREFIX_LEN])] {
+            evil.substitute(&name, whole);
+            assert_eq!(desk.retrieve(new.document).await.unwrap_err().kind(), ErrorKind::Corrupt);
+        }
+        evil.substitute(&name, after);
+        assert!(desk.retrieve(new.document).await.unwrap() == changed);
     });
 }
 
+/// The same with whole parts: what one version shares with another is still not the other's.
+#[test]
+fn part_mix_old_new() {
+    block_on(async {
+        let world = World::new().await;
+        let pages = async |upload: docvault::Result<docvault::Upload>, second: u8| {
+            let mut upload = upload.unwrap();
+            upload.write(&[1; 100]).await.unwrap();
+            upload.next_page().await.unwrap();
+            upload.write(&[second; 100]).await.unwrap();
+            upload.finish().await.unwrap()
+        };
+        let named = || NewDocument::named("x");
+        let old = pages(world.desk.upload(world.case, named()).await, 2).await;
+        let new = pages(world.desk.upload_version(old.document, named(), "better").await, 3).await;
+        let evil = world.evil();
+        let parts = async |version| {
+            let parts = objects(&*evil, &format!("part/{}/{version}/", world.case)).await;
+            parts.into_iter().collect::<Vec<_>>()
+        };
+        let (before, after) = (parts(old.version).await, parts(new.version).await);
+        let desk = session(&world.open(evil.clone()).await.unwrap());
+        // The first pages hold the same.
+        for (page, (name, honest)) in after.iter().enumerate() {
+            for other in [&before[0].1, &before[1].1, &after[1 - page].1] {
+                evil.substitute(name, other.clone());
+                assert_eq!(desk.retrieve(new.document).await.unwrap_err().kind(), ErrorKind::Corrupt);
+                let range = 100 * page as u64..100 * page as u64 + 1;
+                let range = desk.retrieve_range(new.document, range).await;
+                assert_eq!(range.unwrap_err().kind(), ErrorKind::Corrupt, "page {page}");
+            }
+            evil.substitute(name, honest.clone());
+        }
+        assert_eq!(desk.retrieve(new.document).await.unwrap(), [[1; 100], [3; 100]].concat());
+    });
+}
+
+/// Zeros where content was, of zeros, as a file system leaves them: never taken for it.
 #[test]
 fn zero_chunk_rejected() {
     block_on(async {
@@ -295,24 +334,32 @@ fn zero_chunk_rejected() {
         let evil = world.evil();
         let desk = session(&world.open(evil.clone()).await.unwrap());
         let (name, sealed) = only(&*evil, "part/").await;
-        let whole = vec![0; sealed.len()];
-        evil.substitute(&name, whole.into());
-        assert_eq!(desk.retrieve(stored.document).await.unwrap_err().kind(), ErrorKind::Corrupt);
-        for chunk in 0..(sealed.len() - PREFIX_LEN).div_ceil(SEALED_CHUNK) {
+        let refused = async |bytes: Bytes| {
+            evil.substitute(&name, bytes);
+            assert_eq!(desk.retrieve(stored.document).await.unwrap_err().kind(), ErrorKind::Corrupt);
+        };
+        let zeroed = |range: core::ops::Range<usize>| patched(&sealed, range.clone(), &vec![0; range.len()]);
+        // All of it, what begins it, the salt and the commitment alone; then each chunk.
+        for range in [0..sealed.len(), 0..PREFIX_LEN, 0..24, 24..PREFIX_LEN] {
+            refused(zeroed(range)).await;
+            let range = desk.retrieve_range(stored.document, 0..10).await;
+            assert_eq!(range.unwrap_err().kind(), ErrorKind::Corrupt);
+        }
+        for chunk in 0..LARGE.div_ceil(CHUNK_LEN) {
             let from = PREFIX_LEN + chunk * SEALED_CHUNK;
-            let to = (from + SEALED_CHUNK).min(sealed.len());
-            evil.substitute(&name, patched(&sealed, from..to, &vec![0; to - from]));
+            refused(zeroed(from..(from + SEALED_CHUNK).min(sealed.len()))).await;
             let offset = (chunk * CHUNK_LEN) as u64;
-            let end = (offset + 10).min(LARGE as u64);
-            assert!(
-                desk.retrieve_range(stored.document, offset.min(end)..end).await.is_err() || offset >= end
-            );
-            assert_eq!(desk.retrieve(stored.document).await.unwrap_err().kind(), ErrorKind::Corrupt);
+            let range = desk.retrieve_range(stored.document, offset..(offset + 10).min(LARGE as u64)).await;
+            assert_eq!(range.unwrap_err().kind(), ErrorKind::Corrupt, "chunk {chunk} alone");
         }
-        // A hole at the end, as a file system leaves one, and an object of nothing.
-        for left in [0, 56, sealed.len() - 4096] {
-            evil.substitute(&name, patched(&sealed, left..sealed.len(), &vec![0; sealed.len() - left]));
-            assert_eq!(desk.retrieve(stored.document).await.unwrap_err().kind(), ErrorKind::Corrupt);
+        // Holes of a page, anywhere, and no end.
+        for from in (0..sealed.len()).step_by(4096) {
+            refused(zeroed(from..(from + 4096).min(sealed.len()))).await;
         }
+        for left in [0, PREFIX_LEN, sealed.len() - 4096] {
+            refused(zeroed(left..sealed.len())).await;
+        }
+        evil.substitute(&name, sealed);
+        assert_eq!(desk.retrieve(stored.document).await.unwrap(), vec![0; LARGE]);
     });
 }

@@ -303,6 +303,13 @@ pub fn seal_to(public: &[u8], info: &[u8], secret: &[u8]) -> Vec<u8> {
     [enc.to_bytes().as_slice(), &ciphertext].concat()
 }
 
+/// The first 130 bits in RFC 4648 base 32.
+pub fn base32(bytes: &[u8]) -> String {
+    let bit = |at: usize| usize::from(bytes[at / 8] >> (7 - at % 8) & 1);
+    let symbol = |at: usize| (0..5).fold(0, |value, next| value << 1 | bit(at * 5 + next));
+    (0..26).map(|at| char::from(b"abcdefghijklmnopqrstuvwxyz234567"[symbol(at)])).collect()
+}
+
 /// FORMAT §1: a length, the bytes, zeros up to a multiple of 256.
 pub fn padded(bytes: &[u8]) -> Vec<u8> {
     let mut padded = [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat();

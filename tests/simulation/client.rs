@@ -217,6 +217,12 @@ impl Client {
             {
                 End::Unknown
             }
+            // Erased before there was a record, or between that and the report.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Erased(..)) && matches!(what, What::Revoke(_)) =>
+            {
+                End::Unknown
+            }
             Err(error) => match (self.ended(error.kind()).await, what) {
                 // The same operation may have finished meanwhile, by another run of it.
                 (End::Done(_), What::Announce(..) | What::GiveUp(..) | What::Collect) => End::Done(None),

@@ -1,0 +1,232 @@
+//! What comes of alterations, and the table of what may.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
+
+use docvault::storage::ObjectKey;
+
+use crate::{
+    alterations::{Alteration, Round},
+    common::block_on,
+    fault::Fault,
+    overlay::Overlay,
+    questions::{Facts, QUESTIONS, Question},
+    template::Template,
+};
+
+/// The kind of an object, what was done to it, and what was asked.
+pub(crate) type Case = (String, String, String);
+/// How often each outcome was met.
+pub(crate) type Outcomes = BTreeMap<Case, BTreeMap<String, u64>>;
+
+/// How many questions are put to an alteration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Two, which ones goes round.
+    Few,
+    /// All, but for flips and cuts, to which they are put in turns.
+    Turns,
+    /// All.
+    All,
+}
+
+/// The answers on objects as they are, and what each question looks at.
+pub(crate) struct Honest<'a> {
+    template: &'a Template,
+    depth: Depth,
+    looks: Vec<Looks>,
+    answers: Mutex<BTreeMap<Asked, Arc<Facts>>>,
+}
+
+/// A question and where it was asked.
+type Asked = (&'static str, Option<usize>);
+
+struct Looks {
+    question: &'static Question,
+    read: BTreeSet<ObjectKey>,
+    listed: BTreeSet<ObjectKey>,
+}
+
+impl<'a> Honest<'a> {
+    pub(crate) fn asked(template: &'a Template, depth: Depth) -> Self {
+        let looks = QUESTIONS.iter().map(|question| {
+            let storage = template.overlay();
+            block_on((question.ask)(template, storage.clone(), None)).unwrap();
+            let (read, listed) = storage.looked_at();
+            Looks { question, read, listed }
+        });
+        Self { template, depth, looks: looks.collect(), answers: Mutex::default() }
+    }
+
+    /// Objects that no question reads, and those that none lists either.
+    pub(crate) fn read(&self) -> BTreeSet<&ObjectKey> {
+        self.looks.iter().flat_map(|looks| &looks.read).collect()
+    }
+
+    fn answer(&self, question: &Question, place: Option<usize>) -> Arc<Facts> {
+        let known = self.answers.lock().unwrap().get(&(question.name, place)).cloned();
+        known.unwrap_or_else(|| {
+            let asked = block_on((question.ask)(self.template, self.template.overlay(), place));
+            let answer = Arc::new(asked.unwrap());
+            self.answers.lock().unwrap().insert((question.name, place), answer.clone());
+            answer
+        })
+    }
+
+    /// Puts an alteration to whatever can notice it. In turns, a flip or a cut is put to one question, which one goes
+    /// round; one in eight that it does not refuse is put to the others, too.
+    pub(crate) fn try_out(&self, at: u64, round: &Round<'_>, outcomes: &mut Outcomes) {
+        let relevant: Vec<&Looks> = self.looks.iter().filter(|looks| looks.may_notice(round)).collect();
+        let Some(first) = at.checked_rem(relevant.len() as u64) else { return };
+        let (before, from) = relevant.split_at(first as usize);
+        let number = round.alteration.number().filter(|_| self.depth == Depth::Turns);
+        let turn = at / relevant.len() as u64;
+        let asked = |looks: &&&Looks| number.is_none() || turn.is_multiple_of(looks.question.every);
+        let most = if self.depth == Depth::Few { 2 } else { usize::MAX };
+        for looks in from.iter().chain(before).filter(asked).take(most) {
+            let outcome = self.outcome(looks.question, round);
+            let refused = !["same", "less", "told"].contains(&outcome.as_str());
+            self.note(looks, round, outcome, outcomes);
+            if number.is_some_and(|number| refused || number % 8 != turn % 8) {
+                return;
+            }
+        }
+    }
+
+    /// Counts an outcome for the object, and for the other one if that was looked at.
+    fn note(&self, looks: &Looks, round: &Round<'_>, outcome: String, outcomes: &mut Outcomes) {
+        let mut keys = vec![round.key];
+        if let Alteration::Swapped(other) = &round.alteration {
+            keys.push(other);
+            keys.retain(|key| looks.read.contains(*key));
+        }
+        let kinds: BTreeSet<&str> = keys.into_iter().map(|key| self.template.kinds.kind(key)).collect();
+        for kind in kinds {
+            let case = [kind, round.alteration.name(), looks.question.name].map(str::to_owned);
+            *outcomes.entry(case.into()).or_default().entry(outcome.clone()).or_default() += 1;
+        }
+    }
+
+    fn outcome(&self, question: &Question, round: &Round<'_>) -> String {
+        let kind = self.template.kinds.kind(round.key);
+        let place = round.alteration.offset().and_then(|offset| (question.place)(kind, offset));
+        let honest = self.answer(question, place);
+        let storage = self.template.overlay();
+        round.make(self.template, &storage);
+        let asked = block_on((question.ask)(self.template, storage.clone(), place));
+        if round.alteration.number().is_none() {
+            self.stays(&storage, round);
+        }
+        match asked {
+            Err(Fault(fault)) => fault,
+            Ok(answer) if sorted(&answer) == sorted(&honest) => "same".to_owned(),
+            // Its findings are what it is asked for.
+            Ok(_) if question.name == "check" => "told".to_owned(),
+            Ok(answer) if is_less(&answer, &honest) => "less".to_owned(),
+            Ok(answer) => {
+                println!(
+                    "{} {:?}: {} says {answer:?}, not {honest:?}",
+                    round.key, round.alteration, question.name
+                );
+                "other".to_owned()
+            }
+        }
+    }
+
+    /// Once the storage shows what there was, everything is as it was.
+    fn stays(&self, storage: &Arc<Overlay>, round: &Round<'_>) {
+        storage.heal();
+        for question in QUESTIONS.iter().filter(|question| ["verify", "contents"].contains(&question.name)) {
+            let asked = block_on((question.ask)(self.template, storage.clone(), None));
+            assert!(asked.is_ok(), "{} {:?} has left damage: {asked:?}", round.key, round.alteration);
+        }
+    }
+}
+
+impl Looks {
+    /// Up to where it reads the object, a question meets what it always does.
+    fn may_notice(&self, round: &Round<'_>) -> bool {
+        match &round.alteration {
+            _ if round.is_new() => true,
+            Alteration::Swapped(other) => self.read.contains(round.key) || self.read.contains(other),
+            Alteration::Deleted => self.read.contains(round.key) || self.listed.contains(round.key),
+            _ => self.read.contains(round.key),
+        }
+    }
+}
+
+/// In what order a carrier tells is its own word.
+fn sorted(facts: &Facts) -> Facts {
+    let mut sorted = facts.clone();
+    sorted.sort();
+    sorted
+}
+
+/// Whether something is missing, and nothing is there besides.
+fn is_less(answer: &Facts, honest: &Facts) -> bool {
+    let mut honest = honest.clone();
+    answer.len() < honest.len()
+        && answer.iter().all(|fact| {
+            let at = honest.iter().position(|known| known == fact);
+            at.map(|at| honest.remove(at)).is_some()
+        })
+}
+
+/// The outcomes that may be, and whether each is explained where it must be.
+pub(crate) fn table() -> BTreeMap<Case, BTreeSet<String>> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tamper_vault/TABLE.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let list = |cell: &str| cell.split(", ").map(str::to_owned).collect::<Vec<_>>();
+    let mut outcomes = BTreeMap::new();
+    for line in text.lines().filter(|line| line.starts_with("| ")).skip(1) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [kind, alterations, questions, met, why] = cells.as_slice() else {
+            panic!("five columns: {line}")
+        };
+        let met: BTreeSet<String> = list(met).into_iter().collect();
+        let refused = ["same", "less", "told"].iter().all(|outcome| !met.contains(*outcome));
+        assert!(refused == why.is_empty(), "what is not refused says why: {line}");
+        for alteration in list(alterations) {
+            for question in asked(questions) {
+                let case = ((*kind).to_owned(), alteration.clone(), question);
+                assert!(outcomes.insert(case, met.clone()).is_none(), "a case stands there twice: {line}");
+            }
+        }
+    }
+    outcomes
+}
+
+/// The questions of a cell: a list, or all but a list.
+fn asked(cell: &str) -> Vec<String> {
+    let names = || QUESTIONS.iter().map(|question| question.name.to_owned());
+    match cell.strip_prefix("all but ") {
+        Some(without) => names().filter(|name| !without.split(", ").any(|other| other == name)).collect(),
+        None => cell.split(", ").map(str::to_owned).collect(),
+    }
+}
+
+/// As rows of the table, for who brings it up to date.
+pub(crate) fn rows(outcomes: &Outcomes) -> String {
+    let mut kinds: BTreeMap<&str, BTreeMap<&str, BTreeMap<String, Vec<&str>>>> = BTreeMap::new();
+    for ((kind, alteration, question), met) in outcomes {
+        let met = met.keys().cloned().collect::<Vec<_>>().join(", ");
+        let asked = kinds.entry(kind).or_default().entry(alteration).or_default();
+        asked.entry(met).or_default().push(question);
+    }
+    let mut text = String::new();
+    for (kind, alterations) in kinds {
+        let mut alike: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+        for (alteration, asked) in alterations {
+            for (met, questions) in asked {
+                alike.entry((questions, met)).or_default().push(alteration);
+            }
+        }
+        for ((questions, met), alterations) in alike {
+            text +=
+                &format!("| {kind} | {} | {} | {met} | |\n", alterations.join(", "), questions.join(", "));
+        }
+    }
+    text
+}
