@@ -1,7 +1,16 @@
 //! Lengths that a stranger declares take no memory before their bytes have come. Alone in its
 //! process, whose memory it looks at.
 #![cfg(all(feature = "testing", target_os = "linux"))]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::unwrap_in_result,
+    clippy::too_many_lines,
+    reason = "tests"
+)]
 
 mod common;
 #[cfg(feature = "intake")]
