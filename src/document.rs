@@ -581,4 +581,25 @@ mod tests {
         assert_eq!([0, 1, 2, 3].map(|i| page.attempt(i).map(|a| a[0])), [Some(1), Some(1), Some(2), None]);
         assert_eq!([0, 2, 3].map(|i| page.part_len(i)), [8 << 20, 4 << 20, 0]);
     }
+
+    #[test]
+    fn parts_have_together_what_the_page_has() {
+        let near = |at: u64| at.saturating_sub(2)..at + 3;
+        let lens = (0..140).flat_map(|part| near(part * PART_LEN)).chain(near(CONTENT_CAP)).chain(0..70_000);
+        for len in lens.filter(|len| *len <= CONTENT_CAP) {
+            let place = Place::Parts(Vec::new());
+            let page = Page { len, digest: [0; 32], sha256: None, place, chaining: Vec::new() };
+            let (mut content, mut padded) = (0, 0);
+            for index in 0..page.parts() {
+                let (held, all) = (page.content_in(index), page.part_len(index));
+                assert!(held <= all && (all == PART_LEN || index + 1 == page.parts()), "{index} of {len}");
+                assert!(all > 0 || len == 0, "{index} of {len} is empty");
+                content += held;
+                padded += all;
+            }
+            assert_eq!((content, padded), (len, crate::padding::padme(len)), "{len}");
+            assert_eq!(page.padding(), padded - content);
+            assert_eq!((page.content_in(page.parts()), page.part_len(page.parts())), (0, 0));
+        }
+    }
 }

@@ -1,9 +1,21 @@
 //! Lengths that a stranger declares take no memory before their bytes have come. Alone in its
 //! process, whose memory it looks at.
 #![cfg(all(feature = "testing", target_os = "linux"))]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::unwrap_in_result,
+    clippy::too_many_lines,
+    reason = "tests"
+)]
 
 mod common;
+#[cfg(feature = "intake")]
+#[path = "common/intake.rs"]
+mod intake;
 
 use common::{block_on, identity};
 use docvault::{
@@ -46,6 +58,8 @@ fn p20_hostile_lengths_take_no_memory() {
             drop(desk.cases(None).await);
         };
         ask(Arc::new(EvilStorage::new(&storage))).await;
+        #[cfg(feature = "intake")]
+        let strangers = strangers::Strangers::new().await;
         let before = peak();
         let mut tried = 0;
         // Any four bytes may be a length or a count: each in turn says four billion, and sixty-four million.
@@ -68,6 +82,13 @@ fn p20_hostile_lengths_take_no_memory() {
                 }
                 tried += 1;
             }
+            #[cfg(feature = "intake")]
+            for (what, bytes) in strangers.sent() {
+                for at in 0..bytes.len().min(600) - 4 {
+                    strangers.take(*what, hostile(bytes, at)).await;
+                    tried += 1;
+                }
+            }
             for key in &keys {
                 let bytes = storage.read(key, None).await.unwrap().unwrap();
                 for at in lengths(key, bytes.len()) {
@@ -82,6 +103,77 @@ fn p20_hostile_lengths_take_no_memory() {
         println!("{tried} hostile lengths: {grown} KiB more");
         assert!(tried > 2000 && grown < 64 * 1024, "{grown} KiB more");
     });
+}
+
+/// What a client, a carrier and an office send each other.
+#[cfg(feature = "intake")]
+mod strangers {
+    use docvault::{SystemEntropy, deposit::*};
+
+    use crate::intake::{Intake, begin, content, seal};
+
+    #[derive(Debug, Clone, Copy)]
+    pub(super) enum Sent {
+        Answer,
+        Descriptor,
+        Journal,
+        Manifest,
+        Part,
+        Promise,
+    }
+
+    pub(super) struct Strangers {
+        office: Intake,
+        carrier: Carrier,
+        opened: OpenedRequest,
+        client: Depositor,
+        sent: Vec<(Sent, Vec<u8>)>,
+    }
+
+    impl Strangers {
+        pub(super) async fn new() -> Self {
+            let office = Intake::new().await;
+            let signed = office.request().await;
+            let (carrier, opened) = (office.carrier(), office.open(&signed));
+            let contents = [content(1, 70_000)];
+            let mut client = begin(&opened, &contents);
+            let journal = client.journal(&SystemEntropy::default()).unwrap();
+            let part = seal(&mut client, &contents, (0, 0));
+            carrier.receive(part.clone()).await.unwrap();
+            let manifest = client.finish([].into(), "").unwrap();
+            let promise = carrier.finish(manifest.clone()).await.unwrap();
+            let inbox = office.inbox(&signed).await;
+            let incoming = inbox.deposit(&client.check_promise(&promise, &manifest).unwrap()).await.unwrap();
+            let receipt = office.answer(&incoming, "official-id", Verdict::Accepted).await;
+            inbox.answer(&incoming, &receipt, &SystemEntropy::default()).await.unwrap();
+            let held = carrier.held(signed.descriptor.request(), client.id()).await.unwrap();
+            let sent = vec![
+                (Sent::Answer, held.answers[0].to_vec()),
+                (Sent::Descriptor, signed.descriptor.to_bytes().to_vec()),
+                (Sent::Journal, journal.to_vec()),
+                (Sent::Manifest, manifest.to_vec()),
+                (Sent::Part, part.to_vec()),
+                (Sent::Promise, promise.to_vec()),
+            ];
+            Self { office, carrier, opened, client, sent }
+        }
+
+        pub(super) fn sent(&self) -> &[(Sent, Vec<u8>)] {
+            &self.sent
+        }
+
+        /// Takes it as whoever it is sent to does.
+        pub(super) async fn take(&self, what: Sent, bytes: Vec<u8>) {
+            match what {
+                Sent::Answer => drop(self.client.open_answer(&bytes)),
+                Sent::Descriptor => drop(Descriptor::verify(&bytes, &self.office.vault.sender())),
+                Sent::Journal => drop(self.opened.resume(&bytes)),
+                Sent::Manifest => drop(self.carrier.finish(bytes.into()).await),
+                Sent::Part => drop(self.carrier.receive(bytes.into()).await),
+                Sent::Promise => drop(Promise::verify(&bytes, self.opened.descriptor())),
+            }
+        }
+    }
 }
 
 /// Where an object of this name holds lengths and counts, and where others might look for one.

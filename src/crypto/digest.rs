@@ -212,4 +212,29 @@ mod tests {
             assert_eq!(page_digest(&parts), *blake3::hash(content).as_bytes(), "{len}");
         }
     }
+
+    // FIPS 180-4's example of one block, "abc".
+    const ABC: [u8; 32] = [
+        0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0,
+        0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad,
+    ];
+
+    #[test]
+    fn what_comes_in_pieces_hashes_as_the_whole() {
+        let mut hasher = Sha256Hasher::default();
+        [b"a".as_slice(), b"", b"bc"].iter().for_each(|piece| hasher.update(piece));
+        assert_eq!((hasher.finish(), sha256(&[b"ab", b"c"])), (ABC, ABC));
+    }
+
+    #[cfg(feature = "intake")]
+    #[test]
+    fn content_that_comes_in_pieces_hashes_as_the_whole() {
+        for (mut hasher, sha256) in [(ContentHasher::new(), None), (ContentHasher::with_sha256(), Some(ABC))]
+        {
+            [b"a".as_slice(), b"", b"bc"].iter().for_each(|piece| hasher.update(piece));
+            assert_eq!(hasher.len(), 3);
+            let expected = HashedContent { len: 3, blake3: *blake3::hash(b"abc").as_bytes(), sha256 };
+            assert_eq!(hasher.finish(), expected);
+        }
+    }
 }

@@ -194,4 +194,28 @@ mod tests {
         let seal = || public.seal(b"", b"", b"secret", &SystemEntropy).expect("entropy");
         assert_ne!(seal(), seal());
     }
+
+    #[test]
+    fn what_is_drawn_is_used_once_and_its_end_is_noticed() {
+        #[derive(Debug)]
+        struct Counting;
+        impl Entropy for Counting {
+            fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+                (0..).zip(bytes).for_each(|(number, byte)| *byte = number);
+                Ok(())
+            }
+        }
+        let mut drawn = Drawn::fill(&Counting).expect("entropy");
+        assert_eq!(drawn.try_next_u32(), Ok(0x0001_0203));
+        assert_eq!(drawn.try_next_u64(), Ok(0x0405_0607_0809_0A0B));
+        let mut rest = [0; DRAWN - 12];
+        assert_eq!((drawn.try_fill_bytes(&mut rest), rest[0], drawn.exhausted), (Ok(()), 12, false));
+        assert_eq!((drawn.try_next_u32(), drawn.exhausted), (Ok(0), true));
+    }
+
+    #[test]
+    fn keys_print_their_kind() {
+        let key = SecretKey::from_seed(&Secret::take([1; 32]));
+        assert_eq!(format!("{key:?} {:?}", key.public()), "SecretKey([REDACTED]) PublicKey(X-Wing)");
+    }
 }

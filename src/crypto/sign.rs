@@ -105,6 +105,7 @@ mod tests {
         assert_eq!(public.verify("a", b"message", &signature), Ok(()));
         assert!(public.verify("b", b"message", &signature).is_err());
         assert!(public.verify("a", b"massage", &signature).is_err());
+        assert_eq!(format!("{key:?}"), "SigningKey([REDACTED])");
         let other = SigningKey::from_seed(Secret::take([2; 32])).verifying_key();
         assert!(other.verify("a", b"message", &signature).is_err());
     }

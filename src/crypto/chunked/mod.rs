@@ -153,3 +153,36 @@ pub(crate) const fn sealed_capacity(plain: usize) -> usize {
 const CHUNK_U64: u64 = 16 * 1024;
 const TAG_U64: u64 = 16;
 pub(crate) const PREFIX_U64: u64 = 56;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn lengths_to_three_chunks_and_beyond_are_one_to_one() {
+        let contents: BTreeMap<u64, u64> =
+            (0..3 * CHUNK_U64 + 3).map(|plain| (sealed_len(plain).expect("short"), plain)).collect();
+        assert_eq!(contents.len(), usize::try_from(3 * CHUNK_U64 + 3).expect("small"));
+        for sealed in 0..sealed_len(3 * CHUNK_U64 + 3).expect("short") {
+            assert_eq!(plain_len(sealed).ok(), contents.get(&sealed).copied(), "{sealed}");
+        }
+        for (sealed, plain) in contents {
+            let (sealed, plain) = (usize::try_from(sealed), usize::try_from(plain));
+            assert_eq!(sealed_capacity(plain.expect("small")), sealed.expect("small"));
+        }
+    }
+
+    #[test]
+    fn lengths_end_at_two_to_the_38_chunks() {
+        let longest = CHUNKS_MAX * CHUNK_U64 - 1;
+        let sealed = sealed_len(longest).expect("the last chunk is short");
+        assert_eq!(sealed, PREFIX_U64 + longest + CHUNKS_MAX * TAG_U64);
+        assert_eq!((plain_len(sealed), sealed_len(longest + 1)), (Ok(longest), None));
+        for sealed in (sealed + 1..sealed + 40).chain([u64::MAX]) {
+            assert_eq!(plain_len(sealed), Err(OpenError));
+        }
+        assert_eq!((sealed_len(u64::MAX), sealed_capacity(usize::MAX)), (None, usize::MAX));
+    }
+}

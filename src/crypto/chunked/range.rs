@@ -113,3 +113,46 @@ fn chunks(len: u64, range: &Range<u64>) -> (u64, u64) {
 fn chunk_len(len: u64, chunk: u64) -> u64 {
     len.saturating_sub(chunk * CHUNK_U64).min(CHUNK_U64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers next to the ends of the first four chunks.
+    fn near_ends() -> Vec<u64> {
+        (0..4)
+            .flat_map(|chunk| (0..3).map(move |more| (chunk * CHUNK_U64 + more).saturating_sub(1)))
+            .collect()
+    }
+
+    /// Where the sealed bytes of chunk `chunk` of a content of `len` bytes stand.
+    fn place(len: u64, chunk: u64) -> Range<u64> {
+        let start = 56 + chunk * (16_384 + 16);
+        start..start + 16 + (len - chunk * 16_384).min(16_384)
+    }
+
+    #[test]
+    fn a_range_takes_the_chunks_that_hold_it_and_no_others() {
+        for len in near_ends() {
+            let last = len / CHUNK_U64;
+            for start in near_ends() {
+                for end in near_ends() {
+                    let holding: Vec<Range<u64>> = (0..=last)
+                        .filter(|chunk| {
+                            let held = chunk * CHUNK_U64..((chunk + 1) * CHUNK_U64).min(len);
+                            held.start.max(start) < held.end.min(end)
+                        })
+                        .map(|chunk| place(len, chunk))
+                        .collect();
+                    // An empty range takes the chunk in which it begins, the last one at most.
+                    let nothing = place(len, start.min(len) / CHUNK_U64);
+                    let expected = match (holding.first(), holding.last()) {
+                        (Some(first), Some(last)) => first.start..last.end,
+                        _ => nothing,
+                    };
+                    assert_eq!(sealed_range(len, &(start..end)), expected, "{start}..{end} of {len}");
+                }
+            }
+        }
+    }
+}

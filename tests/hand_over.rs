@@ -1,0 +1,275 @@
+//! Who leads a commit may be dropped at any suspension: whoever waits takes over, and nobody is told what is not so.
+//!
+//! Three tasks share a vault of one process. A task runs only when it was woken, so a hand-over that wakes nobody
+//! shows as tasks that wait for ever. Schedules are exhausted up to a bound, as preemptions of the running task
+//! (Musuvathi and Qadeer, "Iterative Context Bounding", PLDI 2007):
+//! all of them if `DOCVAULT_EXHAUSTIVE` is set, a sample otherwise.
+#![cfg(feature = "testing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "tests"
+)]
+
+mod common;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    future::{Future, poll_fn},
+    ops::Range,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll, Wake, Waker},
+    thread,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use common::{block_on, vault_on};
+use docvault::{
+    CaseId, Error, NewStatement, NoSleep, Vault, VaultOptions,
+    keys::LocalKey,
+    storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError},
+};
+use futures_lite::future::yield_now;
+use tempfile::TempDir;
+
+/// Memory, each call of which suspends before its effect, and again before its answer.
+#[derive(Debug)]
+struct Suspending(MemoryStorage);
+
+#[async_trait]
+impl Storage for Suspending {
+    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+        yield_now().await;
+        let created = self.0.create(key, bytes).await;
+        yield_now().await;
+        created
+    }
+
+    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
+        yield_now().await;
+        self.0.read(key, range).await
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        yield_now().await;
+        self.0.delete(key).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StorageError> {
+        yield_now().await;
+        self.0.list(prefix, after, limit).await
+    }
+}
+
+/// A vault with one case, to be opened on a copy for each run.
+struct Scene {
+    objects: Arc<MemoryStorage>,
+    folder: TempDir,
+    vault: Vault,
+    case: CaseId,
+}
+
+impl Scene {
+    fn new() -> Self {
+        block_on(async {
+            let objects = Arc::new(MemoryStorage::new());
+            let (vault, folder) = vault_on(objects.clone()).await;
+            let case = vault.session("a").purpose("p").begin().unwrap().create_case("c").await.unwrap();
+            Self { objects, folder, vault, case }
+        })
+    }
+
+    async fn open(&self, objects: MemoryStorage) -> Vault {
+        let key = Arc::new(LocalKey::load(self.folder.path().join("key")).unwrap());
+        let options = VaultOptions::default().sleeper(NoSleep::default());
+        Vault::open_with(Arc::new(Suspending(objects)), key, &self.vault.pin(), options).await.unwrap()
+    }
+
+    /// How often each task's statement stands in the log, in which nothing else may have been added.
+    async fn stated(&self, vault: &Vault) -> BTreeMap<u8, usize> {
+        vault.audit().verify_from_genesis().await.unwrap();
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let mut stated = BTreeMap::new();
+        for statement in desk.statements(self.case, None).await.unwrap().statements {
+            *stated.entry(statement.payload[0]).or_default() += 1;
+        }
+        stated
+    }
+}
+
+async fn state(vault: &Vault, case: CaseId, task: u8) -> Result<(), Error> {
+    let desk = vault.session("a").purpose("p").begin().unwrap();
+    desk.make_statement(case, NewStatement::on("t").payload(vec![task])).await.map(drop)
+}
+
+/// Tasks in the order in which they were woken.
+#[derive(Default)]
+struct Woken(Mutex<VecDeque<usize>>);
+
+struct Waking {
+    task: usize,
+    woken: Arc<Woken>,
+}
+
+impl Wake for Waking {
+    fn wake(self: Arc<Self>) {
+        let mut woken = self.woken.0.lock().unwrap();
+        if !woken.contains(&self.task) {
+            woken.push_back(self.task);
+        }
+    }
+}
+
+/// When the running task has to let the one that waits longest go first, and when it is dropped, counted in polls of all.
+#[derive(Debug, Clone, Copy, Default)]
+struct Schedule {
+    preempted: [Option<usize>; 2],
+    dropped: [Option<usize>; 2],
+}
+
+#[derive(Debug, PartialEq)]
+enum End {
+    Done,
+    Failed,
+    Dropped,
+}
+
+type Task<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>;
+
+/// Runs the tasks to their ends; gives these, and the number of polls.
+fn run(tasks: Vec<Task<'_>>, schedule: &Schedule) -> (Vec<End>, usize) {
+    let woken = Arc::new(Woken(Mutex::new((0..tasks.len()).collect())));
+    let mut ends: Vec<Option<End>> = tasks.iter().map(|_| None).collect();
+    let mut tasks: Vec<Option<Task<'_>>> = tasks.into_iter().map(Some).collect();
+    let (mut polls, mut last) = (0, 0);
+    while ends.iter().any(Option::is_none) {
+        let next = {
+            let mut woken = woken.0.lock().unwrap();
+            // Who ran last goes on, unless it is preempted here.
+            let at = woken.iter().position(|task| *task == last).unwrap_or(0);
+            let at = if schedule.preempted.contains(&Some(polls)) { usize::from(at == 0) } else { at };
+            let at = at.min(woken.len().saturating_sub(1));
+            woken.remove(at)
+        };
+        let Some(next) = next else { panic!("{schedule:?}: who is left waits for ever: {ends:?}") };
+        let Some(task) = &mut tasks[next] else { continue };
+        let waker = Waker::from(Arc::new(Waking { task: next, woken: woken.clone() }));
+        let polled = task.as_mut().poll(&mut Context::from_waker(&waker));
+        let end = match polled {
+            Poll::Ready(Ok(())) => Some(End::Done),
+            Poll::Ready(Err(_)) => Some(End::Failed),
+            Poll::Pending if schedule.dropped.contains(&Some(polls)) => Some(End::Dropped),
+            Poll::Pending => None,
+        };
+        if end.is_some() {
+            tasks[next] = None;
+            ends[next] = end;
+        }
+        polls += 1;
+        last = next;
+    }
+    (ends.into_iter().flatten().collect(), polls)
+}
+
+/// Three statements under a schedule: done is there once, dropped at most once; gives the number of polls, and of
+/// tasks that were dropped.
+fn play(scene: &Scene, schedule: &Schedule) -> (usize, usize) {
+    let objects = scene.objects.snapshot();
+    let vault = block_on(scene.open(objects));
+    let tasks: Vec<Task<'_>> =
+        (0..3).map(|task| Box::pin(state(&vault, scene.case, task)) as Task<'_>).collect();
+    let (ends, polls) = run(tasks, schedule);
+    block_on(async {
+        let stated = scene.stated(&vault).await;
+        for (task, end) in (0..).zip(&ends) {
+            match (end, stated.get(&task).copied().unwrap_or(0)) {
+                (End::Done, 1) | (End::Dropped, 0 | 1) => {}
+                other => panic!("{schedule:?}: of task {task} {other:?}"),
+            }
+        }
+    });
+    (polls, ends.iter().filter(|end| **end == End::Dropped).count())
+}
+
+#[test]
+fn a_leader_that_is_dropped_at_any_suspension_is_succeeded() {
+    let scene = Scene::new();
+    let (alone, _) = play(&scene, &Schedule::default());
+    assert!(alone > 12, "{alone} polls");
+    let (mut runs, mut dropped) = (0, 0);
+    let all = std::env::var_os("DOCVAULT_EXHAUSTIVE").is_some();
+    // A drop makes a run longer: whoever waits begins anew.
+    let until = alone + 8;
+    let pairs = || (0..until).flat_map(move |first| (first..until).map(move |then| (first, then)));
+    for (first, then) in pairs() {
+        for other in (0..until).filter(|other| all || [first, then].contains(other)) {
+            // One is dropped where two are preempted; two are dropped, one after the other, where one is.
+            let [first, then, other] = [Some(first), Some(then), Some(other)];
+            for schedule in [
+                Schedule { preempted: [first, then], dropped: [other, None] },
+                Schedule { preempted: [other, None], dropped: [first, then] },
+            ] {
+                dropped += play(&scene, &schedule).1;
+                runs += 1;
+            }
+        }
+    }
+    println!("{runs} runs of some {alone} polls, {dropped} tasks dropped");
+    assert!(dropped > runs / 2, "{dropped} dropped in {runs} runs");
+}
+
+/// Its answer, or none if it is given up, after so many polls.
+async fn given_up<T>(future: impl Future<Output = T>, polls: usize) -> Option<T> {
+    let (mut future, mut left) = (Box::pin(future), polls);
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        Poll::Pending if left == 0 => Poll::Ready(None),
+        Poll::Pending => {
+            left -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+/// The same between threads, where the code between two suspensions runs at once, too.
+#[test]
+fn leaders_that_are_dropped_are_succeeded_by_other_threads() {
+    let scene = Scene::new();
+    let vault = block_on(scene.open(scene.objects.snapshot()));
+    let ends: Vec<(u8, Option<Result<(), Error>>)> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..4u8)
+            .map(|thread| {
+                let (vault, case) = (&vault, scene.case);
+                scope.spawn(move || {
+                    (0..50u8)
+                        .map(|turn| {
+                            let (task, polls) = (thread * 50 + turn, usize::from(turn % 5));
+                            let polls = if turn % 3 == 0 { usize::MAX } else { polls };
+                            (task, block_on(given_up(state(vault, case, task), polls)))
+                        })
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    let stated = block_on(scene.stated(&vault));
+    let dropped = ends.iter().filter(|(_, end)| end.is_none()).count();
+    assert!(dropped > 20 && ends.len() - dropped > 60, "{dropped} of {} were dropped", ends.len());
+    for (task, end) in &ends {
+        match (end, stated.get(task).copied().unwrap_or(0)) {
+            (Some(Ok(())), 1) | (None, 0 | 1) => {}
+            other => panic!("of task {task} {other:?}"),
+        }
+    }
+}
