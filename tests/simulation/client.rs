@@ -218,9 +218,7 @@ impl Client {
                 End::Unknown
             }
             // Erased before there was a record, or between that and the report.
-            Err(error)
-                if matches!(error.kind(), ErrorKind::Erased(..)) && matches!(what, What::Revoke(_)) =>
-            {
+            Err(error) if error.kind() == ErrorKind::Erased && matches!(what, What::Revoke(_)) => {
                 End::Unknown
             }
             Err(error) => match (self.ended(error.kind()).await, what) {
