@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rounds=${1:-100}
-cargo build --quiet --release --example intake
+cargo build --quiet --release --all-features --example intake
 intake=${CARGO_TARGET_DIR:-target}/release/examples/intake
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT

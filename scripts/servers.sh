@@ -83,7 +83,7 @@ PY
     wait_for Azurite python3 "$work/container.py"
 }
 
-# The proof is a race, which such a server wins now and then; a vault would begin there.
+# The proof is a handful of races, all of which such a server may win; a vault would begin there.
 refuse_racing_s3() {
     local port try refusal refused=0 writer=${CARGO_TARGET_DIR:-target}/release/examples/writer
     [ -x "$installed/bin/s3s-fs" ] ||
@@ -95,13 +95,13 @@ refuse_racing_s3() {
         >"$work/s3s-fs.log" 2>&1 &
     processes+=($!)
     wait_for s3s-fs curl -s -o /dev/null "http://127.0.0.1:$port/"
-    for try in $(seq 40); do
+    for try in $(seq 200); do
         refusal=$(AWS_ENDPOINT=http://127.0.0.1:$port "$writer" "s3://docvault/$try" "$work/racing.$try" create 2>&1) && continue
         grep -q 'checks and then writes' <<<"$refusal" || { echo "s3s-fs was refused for another reason: $refusal" >&2; exit 1; }
         refused=$((refused + 1))
     done
     printf 's3s-fs was refused by %s of %s processes\n' "$refused" "$try"
-    [ "$refused" -gt 0 ]
+    ((refused * 100 >= try * 99))
 }
 
 # PostgreSQL does not run as root.

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 count=${1:-500}
-cargo build --quiet --release --example writer
+cargo build --quiet --release --all-features --example writer
 writer=${CARGO_TARGET_DIR:-target}/release/examples/writer
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT

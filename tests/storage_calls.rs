@@ -63,7 +63,7 @@ fn a_small_document_is_retrieved_in_two_trips() {
 
 #[test]
 fn a_process_that_has_just_begun_retrieves_in_four_trips() {
-    bounded("retrieve 1 KiB, as its first", (18, u64::MAX, 4));
+    bounded("retrieve 1 KiB, as its first", (38, u64::MAX, 4));
 }
 
 #[test]

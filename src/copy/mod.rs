@@ -136,8 +136,7 @@ impl Vault {
     ) -> Result<CopyReport> {
         observe::operation("Vault::copy_to", self.id(), async {
             let destination = observe::storage(destination);
-            let probe = ledger::prove(&*destination, self.ledger().entropy()).await?;
-            destination.delete(&probe).await?;
+            ledger::prove(&*destination, self.ledger().entropy()).await?.clear(&*destination).await;
             for _ in 0..RETRIES {
                 let state = self.ledger().sync().await?;
                 match self.copy_state(&state, &*destination, progress).await {

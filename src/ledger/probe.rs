@@ -1,7 +1,9 @@
 //! Proof, before the first commit, that the backend honours create-if-absent.
 
+use core::array;
+
 use bytes::Bytes;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
 use crate::{
     env::{Entropy, random},
@@ -9,60 +11,224 @@ use crate::{
     storage::{Creation, ObjectKey, Storage, StorageError, StorageErrorKind, layout},
 };
 
-/// Races concurrent creates of one fresh name, then creates it once more; gives the name, to be deleted.
+/// What a proof has left, to be deleted.
+pub(crate) struct Left(Vec<ObjectKey>);
+
+impl Left {
+    /// Deletes it. What cannot be deleted stays: nothing reads it.
+    pub(crate) async fn clear(&self, storage: &dyn Storage) {
+        join_all(self.0.iter().map(|name| storage.delete(name))).await;
+    }
+}
+
+/// Races creates of fresh names, creates one of them once more, and reads it.
 ///
 /// # Errors
 ///
-/// Unsupported if not exactly one create won, or its bytes did not stay; the storage's own.
-pub(crate) async fn prove(storage: &dyn Storage, entropy: &dyn Entropy) -> Result<ObjectKey> {
-    let key = layout::probe(&random(entropy)?);
-    let contents: Vec<Bytes> = (0..RACERS).map(|i| Bytes::from(vec![i; 32])).collect();
-    let race = join_all(contents.iter().map(|content| storage.create(&key, content.clone()))).await;
-    let won: Vec<&Bytes> = race
-        .iter()
-        .zip(&contents)
-        .filter(|(outcome, _)| matches!(outcome, Ok(Creation::Created)))
-        .map(|(_, content)| content)
-        .collect();
-    let again = storage.create(&key, Bytes::from_static(b"again")).await;
-    let found = storage.read(&key, None).await;
-    match judge(race, &won, &contents, again, found) {
-        Ok(()) => Ok(key),
-        Err(refused) => {
-            storage.delete(&key).await?;
-            Err(refused)
+/// Unsupported if more than one create of a name won, or bytes did not stay; the storage's own.
+pub(crate) async fn prove(storage: &dyn Storage, entropy: &dyn Entropy) -> Result<Left> {
+    let mut name: [u8; 16] = random(entropy)?;
+    let mut fresh = |_| {
+        let [.., last] = &mut name;
+        *last = last.wrapping_add(1);
+        layout::probe(&name)
+    };
+    let names = array::from_fn(|_| array::from_fn(&mut fresh));
+    // Boxed: it happens once, and would be part of the future of everything that commits.
+    let outcome = Box::pin(contest(storage, &names)).await;
+    let left = Left(names.into_iter().flatten().collect());
+    if outcome.is_err() {
+        left.clear(storage).await;
+    }
+    outcome.map(|()| left)
+}
+
+/// Races in each of the three trips that it takes to see that bytes stay: creates that open connections first come in
+/// one after the other, later there are some.
+async fn contest(storage: &dyn Storage, [first, second, third]: &[[ObjectKey; RACES]; TRIPS]) -> Result<()> {
+    let contents = array::from_fn(|racer| Bytes::from(vec![b'0'; racer + 32]));
+    let [settled, ..] = first;
+    let winner = races(storage, first, &contents).await?.into_iter().next().flatten();
+    let again = storage.create(settled, Bytes::from_static(b"again"));
+    let (again, others) = join(again, races(storage, second, &contents)).await;
+    let (again, _) = (again?, others?);
+    let (found, others) = join(storage.read(settled, None), races(storage, third, &contents)).await;
+    let (found, _) = (found?, others?);
+    let stays = match winner {
+        Some(content) => found.as_ref() == Some(content),
+        // A racer whose answer was lost may have won, or an adapter that retried have met its own
+        // write, so "no winner" proves nothing against the backend.
+        None => found.is_some_and(|found| contents.contains(&found)),
+    };
+    if stays && again != Creation::Created { Ok(()) } else { Err(refused()) }
+}
+
+/// A race for each name, all at once; gives what won them.
+async fn races<'a>(
+    storage: &dyn Storage,
+    names: &[ObjectKey],
+    contents: &'a [Bytes; RACERS],
+) -> Result<Vec<Option<&'a Bytes>>> {
+    join_all(names.iter().map(|name| race(storage, name, contents))).await.into_iter().collect()
+}
+
+/// Has every content created under `name` at once; gives the one that won.
+async fn race<'a>(
+    storage: &dyn Storage,
+    name: &ObjectKey,
+    contents: &'a [Bytes; RACERS],
+) -> Result<Option<&'a Bytes>> {
+    let creates = contents.iter().map(|content| storage.create(name, content.clone()));
+    let mut winner = None;
+    for (answer, content) in join_all(creates).await.into_iter().zip(contents) {
+        if answer? == Creation::Created && winner.replace(content).is_some() {
+            return Err(refused());
+        }
+    }
+    Ok(winner)
+}
+
+fn refused() -> crate::Error {
+    let message = "this backend overwrites, or checks and then writes, where the vault asks it to create \
+                   an object only if its name is free: two writers could destroy each other's records";
+    StorageError::new(StorageErrorKind::Unsupported, message).into()
+}
+
+/// Round trips, one after the other.
+const TRIPS: usize = 3;
+/// Races in a trip. Several small ones notice more than a large one: what a race shows is whether the second to come
+/// looks before the first has written, and each has its own two.
+const RACES: usize = 4;
+/// Creates in a race.
+const RACERS: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use core::{
+        ops::Range,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    use async_trait::async_trait;
+    use futures_lite::future::{block_on, yield_now};
+
+    use super::*;
+    use crate::{env::SystemEntropy, error::ErrorKind, storage::MemoryStorage};
+
+    /// What a store does with a create.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Manner {
+        Honest,
+        /// Every answer is lost.
+        LosesAnswers,
+        Overwrites,
+        /// Takes what has been there for a while for free.
+        Forgets,
+        ChecksThenWrites,
+        /// Does so from the second trip on.
+        ChecksThenWritesWhenWarm,
+        /// Keeps the first, and tells one more that it won.
+        AnswersCreatedToTwo,
+    }
+
+    #[derive(Debug)]
+    struct Store {
+        manner: Manner,
+        objects: MemoryStorage,
+        creates: AtomicUsize,
+    }
+
+    impl Store {
+        fn of(manner: Manner) -> Self {
+            Self { manner, objects: MemoryStorage::new(), creates: AtomicUsize::new(0) }
+        }
+
+        async fn overwrite(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+            self.objects.delete(key).await?;
+            self.objects.create(key, bytes).await
+        }
+
+        async fn check_then_write(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+            if self.objects.read(key, None).await?.is_some() {
+                return Ok(Creation::Exists);
+            }
+            yield_now().await;
+            self.overwrite(key, bytes).await
+        }
+    }
+
+    #[async_trait]
+    impl Storage for Store {
+        async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+            let earlier = self.creates.fetch_add(1, Ordering::SeqCst);
+            let warm = earlier >= RACES * RACERS;
+            match self.manner {
+                Manner::Overwrites => self.overwrite(key, bytes).await,
+                Manner::Forgets if warm => self.overwrite(key, bytes).await,
+                Manner::ChecksThenWrites => self.check_then_write(key, bytes).await,
+                Manner::ChecksThenWritesWhenWarm if warm => self.check_then_write(key, bytes).await,
+                Manner::AnswersCreatedToTwo if earlier == 1 => {
+                    self.objects.create(key, bytes).await.map(|_| Creation::Created)
+                }
+                Manner::LosesAnswers => self.objects.create(key, bytes).await.map(|_| Creation::Unknown),
+                _ => self.objects.create(key, bytes).await,
+            }
+        }
+
+        async fn read(
+            &self,
+            key: &ObjectKey,
+            range: Option<Range<u64>>,
+        ) -> Result<Option<Bytes>, StorageError> {
+            self.objects.read(key, range).await
+        }
+
+        async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+            self.objects.delete(key).await
+        }
+
+        async fn list(
+            &self,
+            prefix: &str,
+            after: Option<&ObjectKey>,
+            limit: usize,
+        ) -> Result<Vec<ObjectKey>, StorageError> {
+            self.objects.list(prefix, after, limit).await
+        }
+    }
+
+    fn stored(store: &Store) -> usize {
+        block_on(store.list("", None, usize::MAX)).unwrap().len()
+    }
+
+    fn proof(manner: Manner) -> (Store, Result<Left>) {
+        let store = Store::of(manner);
+        let outcome = block_on(prove(&store, &SystemEntropy));
+        (store, outcome)
+    }
+
+    #[test]
+    fn a_store_that_keeps_its_promise_is_accepted_and_cleared() {
+        for manner in [Manner::Honest, Manner::LosesAnswers] {
+            let (store, outcome) = proof(manner);
+            assert_eq!(stored(&store), TRIPS * RACES);
+            block_on(outcome.unwrap().clear(&store));
+            assert_eq!(stored(&store), 0);
+        }
+    }
+
+    #[test]
+    fn a_store_in_which_two_could_win_is_refused_and_cleared() {
+        for manner in [
+            Manner::Overwrites,
+            Manner::Forgets,
+            Manner::ChecksThenWrites,
+            Manner::ChecksThenWritesWhenWarm,
+            Manner::AnswersCreatedToTwo,
+        ] {
+            let (store, outcome) = proof(manner);
+            assert_eq!(outcome.err().map(|error| error.kind()), Some(ErrorKind::Unsupported), "{manner:?}");
+            assert_eq!(stored(&store), 0, "{manner:?}");
         }
     }
 }
-
-/// Whether one create won, and its bytes stayed.
-fn judge(
-    race: Vec<Answer<Creation>>,
-    won: &[&Bytes],
-    contents: &[Bytes],
-    again: Answer<Creation>,
-    found: Answer<Option<Bytes>>,
-) -> Result<()> {
-    for outcome in race {
-        outcome?;
-    }
-    let (again, found) = (again?, found?);
-    let stays = match won {
-        [only] => found.as_ref() == Some(*only),
-        // A racer whose answer was lost may have won, or an adapter that retried have met its own
-        // write, so "no winner" proves nothing against the backend.
-        [] => found.is_some_and(|found| contents.contains(&found)),
-        _ => false,
-    };
-    if stays && again != Creation::Created {
-        return Ok(());
-    }
-    let message = "this backend overwrites, or checks and then writes, where the vault asks it to create \
-                   an object only if its name is free: two writers could destroy each other's records";
-    Err(StorageError::new(StorageErrorKind::Unsupported, message).into())
-}
-
-type Answer<T> = Result<T, StorageError>;
-
-/// Creates in the race.
-const RACERS: u8 = 16;

@@ -78,8 +78,8 @@ pub(crate) struct Ledger {
 enum Proof {
     #[default]
     Owed,
-    /// It was, by an object that has to be deleted.
-    Left(ObjectKey),
+    /// It was, by objects that have to be deleted.
+    Left(probe::Left),
     Done,
 }
 
@@ -324,11 +324,10 @@ impl Ledger {
         Ok(())
     }
 
-    /// Deletes what the proof has left. If that fails the object stays: nothing reads it.
     async fn clear_proof(&self) {
         let mut proof = self.proof.lock().await;
-        if let Proof::Left(key) = &*proof {
-            drop(self.storage().delete(key).await);
+        if let Proof::Left(left) = &*proof {
+            left.clear(self.storage()).await;
             *proof = Proof::Done;
         }
     }
