@@ -48,6 +48,7 @@ pub(crate) struct Keyring {
     commit: Secret<32>,
     delivery: Secret<32>,
     checkpoint: Secret<32>,
+    /// Reserved (FORMAT §4.2).
     deposit: Secret<32>,
     /// Ascending; the last is current.
     epochs: Vec<(u32, Secret<32>)>,
