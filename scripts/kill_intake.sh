@@ -18,18 +18,19 @@ start=$(date +%s%N)
 span=$((($(date +%s%N) - start) / 1000000))
 killed=0 acknowledged=0
 for ((round = 1; round <= rounds; round++)); do
+    # A kill between a vault's first record and its pin leaves one without: who kills it knows whose it is.
     # A new vault every tenth round, so that its making is interrupted too.
     vault=$place/vault$((round / 10))
     touch "$vault.log"
     before=$(wc -l <"$vault.log")
-    "$intake" --vault "$vault" --crash-log "$vault.log" "$place/files" >"$place/output" 2>&1 &
+    "$intake" --vault "$vault" --without-pin --crash-log "$vault.log" "$place/files" >"$place/output" 2>&1 &
     process=$!
     instant=$(((RANDOM * 32768 + RANDOM) % span))
     sleep "$((instant / 1000)).$(printf %03d $((instant % 1000)))"
     if kill -KILL "$process" 2>/dev/null; then killed=$((killed + 1)); fi
     wait "$process" 2>/dev/null || true
     acknowledged=$((acknowledged + $(wc -l <"$vault.log") - before))
-    if ! checked=$("$intake" --vault "$vault" --crash-log "$vault.log" --check 2>&1); then
+    if ! checked=$("$intake" --vault "$vault" --without-pin --crash-log "$vault.log" --check 2>&1); then
         printf 'round %s: %s\n' "$round" "$checked"
         exit 1
     fi

@@ -92,8 +92,7 @@ impl Audit {
     /// Corrupt; the storage's.
     pub async fn checkpoint(&self) -> Result<String> {
         observe::operation("Audit::checkpoint", self.vault.id(), async {
-            let state = self.vault.ledger().sync().await?;
-            self.vault.checkpoint_of(&state).await.map(|(_, note)| note)
+            self.vault.newest_checkpoint().await.map(|(_, _, note)| note)
         })
         .await
     }
@@ -127,8 +126,7 @@ impl Audit {
     pub async fn export_tiles(&self, folder: impl AsRef<Path>) -> Result<Checkpoint> {
         let folder = folder.as_ref();
         observe::operation("Audit::export_tiles", self.vault.id(), async {
-            let state = self.vault.ledger().sync().await?;
-            let (_, note) = self.vault.checkpoint_of(&state).await?;
+            let (state, _, note) = self.vault.newest_checkpoint().await?;
             crate::export::tiles(self.vault.ledger().pages(), &state, &note, folder).await
         })
         .await
@@ -136,16 +134,22 @@ impl Audit {
 }
 
 impl Vault {
-    /// The checkpoint of the head of `state`, and its signed note.
+    /// The newest state, the checkpoint of its head, and the signed note.
     ///
     /// # Errors
     ///
     /// Corrupt; the storage's.
-    pub(crate) async fn checkpoint_of(&self, state: &State) -> Result<(Checkpoint, String)> {
-        let keyring = self.current_keyring().await?;
-        let checkpoint = Checkpoint::new(&origin(self.id()), state.head.size, state.frontier.root())?;
-        let note = checkpoint.sign(&keyring.keys.checkpoint_key());
-        Ok((checkpoint, note))
+    pub(crate) async fn newest_checkpoint(&self) -> Result<(Arc<State>, Checkpoint, String)> {
+        loop {
+            let state = self.ledger().sync().await?;
+            let keyring = self.current_keyring().await?;
+            // The signing keys may have been changed in between, and an epoch's sign its own heads alone.
+            if keyring.keys.signing_epoch() == state.log_key.epoch {
+                let checkpoint = Checkpoint::new(&origin(self.id()), state.head.size, state.frontier.root())?;
+                let note = checkpoint.sign(&keyring.keys.checkpoint_key());
+                return Ok((state, checkpoint, note));
+            }
+        }
     }
 }
 

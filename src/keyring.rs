@@ -25,7 +25,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Slot {
     pub(crate) id: [u8; 16],
-    pub(crate) kind: u16,
+    pub(crate) kind: SlotKind,
     public: PublicKey,
     /// The slot's seed, wrapped by its root key.
     pub(crate) wrapped_seed: Vec<u8>,
@@ -48,6 +48,7 @@ pub(crate) struct Keyring {
     commit: Secret<32>,
     delivery: Secret<32>,
     checkpoint: Secret<32>,
+    /// Reserved (FORMAT §4.2).
     deposit: Secret<32>,
     /// Ascending; the last is current.
     epochs: Vec<(u32, Secret<32>)>,
@@ -188,7 +189,7 @@ impl Keyring {
             let info = slot_info(vault, &id, &slot.id);
             let sealed = slot.public.seal(&info, &[], key.expose(), entropy)?;
             w.fixed(&slot.id)
-                .u16(slot.kind)
+                .u16(slot.kind.code())
                 .fixed(&slot.public.to_bytes())
                 .bytes(&slot.wrapped_seed)
                 .fixed(&sealed);
@@ -220,30 +221,12 @@ impl Keyring {
 /// A new slot for the holder of `seed`, which its root key has wrapped as `wrapped_seed`.
 pub(crate) fn slot(id: [u8; 16], kind: SlotKind, seed: &Secret<32>, wrapped_seed: Vec<u8>) -> Slot {
     let public = SecretKey::from_seed(seed).public();
-    Slot { id, kind: kind_code(kind), public, wrapped_seed }
+    Slot { id, kind, public, wrapped_seed }
 }
 
 /// What a root key binds when it wraps a slot's seed.
 pub(crate) fn slot_context(vault: VaultId, id: &[u8; 16], kind: u16) -> [u8; 32] {
     schedule::context(schedule::SLOT, &[vault.as_bytes(), id, &kind.to_be_bytes()])
-}
-
-/// The number that stands for a kind of slot.
-pub(crate) const fn kind_code(kind: SlotKind) -> u16 {
-    match kind {
-        SlotKind::Local => 1,
-        SlotKind::Passphrase => 2,
-        SlotKind::External(code) => code | 0x8000,
-    }
-}
-
-/// The kind of slot a number stands for.
-pub(crate) const fn kind_from_code(code: u16) -> SlotKind {
-    match code {
-        1 => SlotKind::Local,
-        2 => SlotKind::Passphrase,
-        other => SlotKind::External(other & 0x7fff),
-    }
 }
 
 /// A keyring object as read, still sealed.
@@ -289,7 +272,7 @@ impl SealedKeyring {
         w.fixed(b"dvkr").u8(FORMAT).u8(SUITE).u16(0).fixed(self.vault.as_bytes()).fixed(&self.id);
         w.u32(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
         for (slot, sealed) in &self.slots {
-            w.fixed(&slot.id).u16(slot.kind).fixed(&slot.public.to_bytes());
+            w.fixed(&slot.id).u16(slot.kind.code()).fixed(&slot.public.to_bytes());
             w.bytes(&slot.wrapped_seed).fixed(sealed);
         }
         w.fixed(&self.payload);
@@ -364,7 +347,7 @@ fn read_key(r: &mut Reader<'_>) -> Result<Secret<32>, Malformed> {
 fn read_slot(r: &mut Reader<'_>) -> Result<(Slot, Vec<u8>), Malformed> {
     let slot = Slot {
         id: r.array()?,
-        kind: r.u16()?,
+        kind: SlotKind::from_code(r.u16()?)?,
         public: PublicKey::from_bytes(&r.array()?).map_err(|_| Malformed)?,
         wrapped_seed: r.bytes(WRAPPED_CAP)?.to_vec(),
     };
@@ -463,6 +446,32 @@ mod tests {
         keyring.add_slot(slots[0].clone(), String::new());
         let one = keyring.seal(vault(), &SystemEntropy).expect("entropy");
         assert!(SealedKeyring::parse(vault(), &one).is_ok());
+    }
+
+    #[test]
+    fn a_slot_of_no_kind_is_refused() {
+        let (keyring, _) = keyring();
+        let bytes = keyring.seal(vault(), &SystemEntropy).expect("entropy");
+        // FORMAT §4.2: what stands before the first slot, and its id.
+        let at = 8 + 16 + 16 + 4 + 16;
+        assert_eq!(bytes[at..at + 2], [0, 1]);
+        let parses = |kind: u16| {
+            let kind = kind.to_be_bytes();
+            SealedKeyring::parse(vault(), &[&bytes[..at], &kind, &bytes[at + 2..]].concat())
+        };
+        for kind in [0, 3, 4, 0x7fff] {
+            assert!(parses(kind).is_err(), "{kind}");
+        }
+        for (code, kind) in [
+            (1, SlotKind::Local),
+            (2, SlotKind::Passphrase),
+            (0x8000, SlotKind::External(0)),
+            (0xffff, SlotKind::External(0x7fff)),
+        ] {
+            let sealed = parses(code).expect("a kind");
+            assert_eq!(sealed.slots().next().map(|slot| slot.kind), Some(kind));
+            assert_eq!(kind.code(), code);
+        }
     }
 
     #[test]

@@ -22,8 +22,9 @@ use bytes::Bytes;
 use common::block_on;
 use core::time::Duration;
 use docvault::{
-    Attributes, Clock, ErrorKind, Receipt, SystemEntropy,
+    Attributes, Clock, ErrorKind, Kind, NoSleep, Receipt, RecordFilter, SystemEntropy, Vault, VaultOptions,
     deposit::*,
+    keys::LocalKey,
     storage::{
         MemoryStorage, Storage,
         testing::{CrashStorage, EvilStorage, Fault, FaultyStorage, InFlight},
@@ -592,6 +593,49 @@ fn a_receipt_holds_for_its_own_deposit_claim_and_record_alone() {
     });
 }
 
+/// The key to all that came in is given to nobody whose name is not on record before, nor without a record.
+#[test]
+fn what_came_in_is_opened_on_record() {
+    block_on(async {
+        let kept = Arc::new(MemoryStorage::default());
+        let (vault, folder) = common::vault_on(kept.clone()).await;
+        let office = Intake::of(vault).await;
+        let signed = office.request().await;
+        let (request, size) = (signed.descriptor.request(), office.vault.pin().size());
+        office.desk.request_secrets(office.case, request).await.unwrap();
+        let auditor = office.vault.session("auditor:3").purpose("review").auditor().unwrap();
+        let records = auditor.records(&RecordFilter::all()).await.unwrap();
+        let new: Vec<_> = records.iter().filter(|record| record.seq >= size).collect();
+        assert_eq!(new.len(), 1);
+        let told = (new[0].kind, new[0].case, new[0].actor.as_str());
+        assert_eq!(told, (Kind::Browsed, Some(office.case), office.desk.actor()));
+        let details = auditor.disclose(size).await.unwrap().open().unwrap().details;
+        assert_eq!(details, [12, 0, 0, 0, 1]);
+
+        let mut refused = 0;
+        loop {
+            let size = office.vault.sync().await.unwrap().size();
+            let faults = (refused..refused + 10_000).map(|call| (call, Fault::Error));
+            let faulty = Arc::new(FaultyStorage::scripted(kept.clone(), faults));
+            let key = Arc::new(LocalKey::load(folder.path().join("key")).unwrap());
+            let options = VaultOptions::default().sleeper(NoSleep::default());
+            let given = async {
+                let vault = Vault::open_with(faulty, key, &office.vault.pin(), options).await?;
+                let desk = vault.session("b").purpose("q").begin()?;
+                desk.request_secrets(office.case, request).await
+            };
+            let given = given.await.is_ok();
+            let on_record = office.vault.sync().await.unwrap().size() > size;
+            assert!(on_record || !given, "given without a record, when calls failed from {refused} on");
+            if given {
+                break;
+            }
+            refused += 1;
+        }
+        assert!(refused > 5, "opening, the key and the record all take calls");
+    });
+}
+
 #[test]
 fn a_link_has_one_text_and_prints_none_of_it() {
     block_on(async {
@@ -783,8 +827,10 @@ proptest! {
                     assert!(office.inbox(&signed).await.deposit(&promise).await.is_err());
                 }
             }
-            office.vault.sync().await.unwrap();
-            assert_eq!(office.vault.pin().size(), before, "the vault knows nothing of it yet");
+            // The vault knows nothing of it yet, but who had the inboxes opened.
+            let auditor = office.vault.session("auditor:3").purpose("review").auditor().unwrap();
+            let records = auditor.records(&RecordFilter::all()).await.unwrap();
+            assert!(records.iter().all(|record| record.seq < before || record.kind == Kind::Browsed));
         });
     }
 }

@@ -5,11 +5,12 @@ mod common;
 
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use common::{block_on, vault, vault_on};
 use docvault::{
-    Clock, ErrorKind, Freshness, Kind, NewDocument, NoSleep, RecordFilter, Timestamp, UploadToken, Vault,
-    VaultOptions,
-    keys::{Bounds, LocalKey, Passphrase},
+    Clock, ErrorKind, Freshness, Kind, NewDocument, NoSleep, RecordFilter, Secret, Timestamp, UploadToken,
+    Vault, VaultOptions,
+    keys::{Bounds, KeyError, KeyWrap, LocalKey, Passphrase, SlotKind},
     storage::{MemoryStorage, Storage},
 };
 
@@ -63,6 +64,45 @@ fn a_recovery_key_opens_the_vault_and_a_removed_one_no_longer() {
         assert_eq!(removed.kind(), ErrorKind::Locked);
         let last = vault.slots().await.unwrap()[0].id;
         assert_eq!(desk.remove_slot(last).await.unwrap_err().kind(), ErrorKind::Denied);
+    });
+}
+
+/// A root key of the embedder's, under this number.
+#[derive(Debug)]
+struct Embedded(u16, LocalKey);
+
+#[async_trait]
+impl KeyWrap for Embedded {
+    fn kind(&self) -> SlotKind {
+        SlotKind::External(self.0)
+    }
+
+    async fn wrap(&self, context: &[u8; 32], secret: &Secret<32>) -> Result<Vec<u8>, KeyError> {
+        self.1.wrap(context, secret).await
+    }
+
+    async fn unwrap(&self, context: &[u8; 32], wrapped: &[u8]) -> Result<Secret<32>, KeyError> {
+        self.1.unwrap(context, wrapped).await
+    }
+}
+
+/// A slot has 15 bits for it: of two numbers that are one there, the second is refused.
+#[test]
+fn an_embedders_root_key_has_a_number_of_its_own() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, _folder) = vault_on(storage.clone()).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        LocalKey::create(folder.path().join("key")).unwrap();
+        let key = |kind| Embedded(kind, LocalKey::load(folder.path().join("key")).unwrap());
+        desk.add_slot(&key(1), "theirs").await.unwrap();
+        assert!(vault.slots().await.unwrap().iter().any(|slot| slot.kind == SlotKind::External(1)));
+        Vault::open(storage.clone(), key(1), &vault.pin()).await.unwrap();
+        let error = |opened: Result<Vault, docvault::Error>| opened.map(drop).unwrap_err().kind();
+        assert_eq!(error(Vault::open(storage.clone(), key(2), &vault.pin()).await), ErrorKind::Locked);
+        assert_eq!(error(Vault::open(storage.clone(), key(0x8001), &vault.pin()).await), ErrorKind::Invalid);
+        assert_eq!(desk.add_slot(&key(0x8000), "none").await.unwrap_err().kind(), ErrorKind::Invalid);
     });
 }
 

@@ -3,12 +3,19 @@
 
 mod common;
 
-use std::sync::Arc;
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex},
+};
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use common::{block_on, vault_on};
 use docvault::{
-    ErrorKind, FilePinStore, Freshness, LogReader, NewDocument, Pin, PinStore, Vault, VaultOptions,
-    keys::LocalKey, storage::MemoryStorage,
+    Checkpoint, ErrorKind, FilePinStore, Freshness, LogReader, NewDocument, Pin, PinStore, Session, Vault,
+    VaultOptions,
+    keys::LocalKey,
+    storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError},
 };
 
 fn epoch(pin: &Pin) -> String {
@@ -100,7 +107,6 @@ fn superseded_keyrings_are_gone() {
         for _ in 0..3 {
             desk.rotate_signing_keys().await.unwrap();
         }
-        use docvault::storage::Storage;
         assert_eq!(storage.list("keyring/", None, 10).await.unwrap().len(), 1);
     });
 }
@@ -175,5 +181,62 @@ fn nothing_opens_unpinned_beside_a_pin_that_was_kept() {
         assert_eq!(open().await.unwrap_err().kind(), ErrorKind::Invalid);
         std::fs::remove_file(folder.path().join("pin")).unwrap();
         assert_eq!(open().await.unwrap().pin(), vault.pin());
+    });
+}
+
+/// A storage under which somebody else changes the signing keys, right before a keyring is read.
+#[derive(Debug)]
+struct Meanwhile {
+    inner: Arc<MemoryStorage>,
+    other: Mutex<Option<Session>>,
+}
+
+#[async_trait]
+impl Storage for Meanwhile {
+    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+        self.inner.create(key, bytes).await
+    }
+
+    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
+        let other =
+            if key.as_str().starts_with("keyring/") { self.other.lock().unwrap().take() } else { None };
+        if let Some(other) = other {
+            other.rotate_signing_keys().await.unwrap();
+        }
+        self.inner.read(key, range).await
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        self.inner.delete(key).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StorageError> {
+        self.inner.list(prefix, after, limit).await
+    }
+}
+
+/// The keys of an epoch sign heads of what follows its beginning, and no older one.
+#[test]
+fn a_checkpoint_is_signed_by_the_keys_of_its_own_epoch() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (other, folder) = vault_on(storage.clone()).await;
+        let key = LocalKey::load(folder.path().join("key")).unwrap();
+        let meanwhile = Arc::new(Meanwhile { inner: storage.clone(), other: Mutex::default() });
+        let vault = Vault::open(meanwhile.clone(), key, &other.pin()).await.unwrap();
+        let theirs = other.session("a").purpose("p").begin().unwrap();
+        // One change that this process has not heard of, and one while it reads the keyring of the first.
+        theirs.rotate_signing_keys().await.unwrap();
+        *meanwhile.other.lock().unwrap() = Some(theirs.clone());
+        let note = vault.audit().checkpoint().await.unwrap();
+        assert!(meanwhile.other.lock().unwrap().is_none(), "it was changed meanwhile");
+        let (origin, key) = other.audit().log().await.unwrap().checkpoint_key().await.unwrap();
+        let signed = Checkpoint::parse(&note, &origin, &key).unwrap();
+        assert_eq!(signed.size(), other.pin().size());
     });
 }

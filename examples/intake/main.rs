@@ -19,6 +19,7 @@ usage: intake [--vault DIR] [--crash-log FILE] [FILES or FOLDERS…]
   --vault DIR        the vault's folder, made if it is not there (intake-vault);
                      DIR.key, DIR.pin, DIR.notary, DIR.receipt and DIR.policy are kept beside it
   --crash-log FILE   append a line for every operation once it is acknowledged
+  --without-pin      open the vault though its pin is lost, and keep that of what is there
   --check            verify the vault and everything in the crash log, and do nothing else
 
 With no file: the sample documents of examples/samples.";
@@ -28,6 +29,7 @@ pub(crate) struct Asked {
     vault: PathBuf,
     crash_log: Option<PathBuf>,
     check: bool,
+    unpinned: bool,
     paths: Vec<PathBuf>,
 }
 
@@ -48,12 +50,19 @@ fn main() -> ExitCode {
 }
 
 fn parse(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> Option<Asked> {
-    let mut asked = Asked { vault: "intake-vault".into(), crash_log: None, check: false, paths: Vec::new() };
+    let mut asked = Asked {
+        vault: "intake-vault".into(),
+        crash_log: None,
+        check: false,
+        unpinned: false,
+        paths: Vec::new(),
+    };
     while let Some(argument) = arguments.next() {
         match argument.to_str() {
             Some("--vault") => asked.vault = arguments.next()?.into(),
             Some("--crash-log") => asked.crash_log = Some(arguments.next()?.into()),
             Some("--check") => asked.check = true,
+            Some("--without-pin") => asked.unpinned = true,
             Some(option) if option.starts_with('-') && option.len() > 1 => return None,
             _ => asked.paths.push(argument.into()),
         }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use docvault::{
-    ErrorKind, FilePinStore, Freshness, Pin, PinStore, Vault, VaultOptions,
+    ErrorKind, FilePinStore, Pin, PinStore, Vault, VaultOptions,
     keys::LocalKey,
     storage::{FsStorage, Storage},
 };
@@ -26,31 +26,59 @@ pub(crate) fn beside(vault: &Path, suffix: &str) -> PathBuf {
 
 /// Opens the vault in the folder, or makes one; tells the pin it was opened by.
 ///
-/// A run that was killed while it made the vault left a folder, a key or a log without a pin: each
-/// is taken up where it was.
-pub(crate) async fn open(folder: &Path) -> Outcome<(Vault, Option<Pin>)> {
+/// A run that was killed while it made the vault left a folder or a key: each is taken up where it was. If
+/// it left a log without a pin, that is opened only if `unpinned` says so.
+pub(crate) async fn open(folder: &Path, unpinned: bool) -> Outcome<(Vault, Option<Pin>)> {
     let storage: Arc<dyn Storage> = match FsStorage::open(folder) {
         Ok(storage) => Arc::new(storage),
         Err(_) if !folder.exists() => Arc::new(FsStorage::create(folder)?),
         Err(error) => FsStorage::create(folder).map(Arc::new).map_err(|_| error)?,
     };
-    let pins = FilePinStore::new(beside(folder, ".pin"));
+    let file = beside(folder, ".pin");
+    let pins = FilePinStore::new(&file);
     let pin = pins.load().await?;
     let options = VaultOptions::default().pin_store(pins);
     let key = Arc::new(root_key(&beside(folder, ".key"))?);
     let vault = match &pin {
         Some(pin) => Vault::open_with(storage, key, pin, options).await?,
-        None => match Vault::open_unpinned(storage.clone(), key.clone(), options.clone()).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                Vault::create_with(storage, key, options).await?
-            }
-            opened => opened?,
-        },
+        None if unpinned => open_unpinned(storage, key, options).await?,
+        None => create(storage, key, options).await?,
     };
-    if vault.freshness() == Freshness::Unverified {
-        println!("no pin was kept: that this is the newest state of the vault cannot be told");
+    if pin.is_none() {
+        println!("its pin is kept in {}: {}", file.display(), vault.pin());
     }
     Ok((vault, pin))
+}
+
+/// The first use: there is no pin yet, for there is no vault.
+async fn create(storage: Arc<dyn Storage>, key: Arc<LocalKey>, options: VaultOptions) -> Outcome<Vault> {
+    match Vault::create_with(storage, key, options).await {
+        Ok(vault) => {
+            println!("this is a new vault");
+            Ok(vault)
+        }
+        Err(error) if error.kind() == ErrorKind::Invalid => {
+            Err("there is a vault, and no pin of it: put its pin back beside it, or say --without-pin".into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whatever vault is there, by the user's own choice.
+async fn open_unpinned(
+    storage: Arc<dyn Storage>,
+    key: Arc<LocalKey>,
+    options: VaultOptions,
+) -> Outcome<Vault> {
+    match Vault::open_unpinned(storage.clone(), key.clone(), options.clone()).await {
+        Ok(vault) => {
+            println!("opened without a pin: whether this is your vault, and its newest state, nothing tells");
+            println!("compare its pin with what another process, a receipt or a checkpoint says");
+            Ok(vault)
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => create(storage, key, options).await,
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn root_key(path: &Path) -> Outcome<LocalKey> {

@@ -24,7 +24,7 @@ use crate::{
 /// Takes the files in and tells about it; false if anything was not as it must be.
 pub(crate) async fn tell(asked: &Asked) -> Outcome<bool> {
     let mut acknowledged = Acknowledged::open(asked.crash_log.as_deref())?;
-    let (vault, pin) = open(&asked.vault).await?;
+    let (vault, pin) = open(&asked.vault, asked.unpinned).await?;
     let pin = pin.unwrap_or_else(|| vault.pin());
     println!("vault {} in {}, {} records", vault.id(), asked.vault.display(), vault.pin().size());
     let files = files::gather(&asked.paths);
@@ -181,7 +181,7 @@ async fn verify(vault: &Vault, pin: &Pin) -> Outcome<()> {
 
 /// After a crash: the log verifies, what was acknowledged is there, nothing is half there.
 pub(crate) async fn check(asked: &Asked) -> Outcome<bool> {
-    let (vault, _) = open(&asked.vault).await?;
+    let (vault, _) = open(&asked.vault, asked.unpinned).await?;
     let records = vault.audit().verify_from_genesis().await?.checked;
     let desk = vault.session("checker:1").purpose("crash test").begin()?;
     let mut documents = BTreeMap::new();

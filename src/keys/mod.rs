@@ -4,7 +4,7 @@ use core::fmt;
 
 use async_trait::async_trait;
 
-use crate::secret::Secret;
+use crate::{secret::Secret, wire::Malformed};
 
 mod local;
 mod passphrase;
@@ -48,9 +48,42 @@ pub enum SlotKind {
     Local,
     /// A passphrase: [`Passphrase`].
     Passphrase,
-    /// An implementation outside this crate, under a number of its choice.
+    /// An implementation outside this crate, under a number of its choice below 0x8000.
     External(u16),
 }
+
+impl SlotKind {
+    /// The number that stands for it in a slot (FORMAT §4.2); of an embedder's, 15 bits are kept.
+    pub(crate) const fn code(self) -> u16 {
+        match self {
+            Self::Local => 1,
+            Self::Passphrase => 2,
+            Self::External(code) => code | EMBEDDERS,
+        }
+    }
+
+    /// The kind that a number in a slot stands for.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] for a number that stands for none.
+    pub(crate) const fn from_code(code: u16) -> Result<Self, Malformed> {
+        match code {
+            1 => Ok(Self::Local),
+            2 => Ok(Self::Passphrase),
+            EMBEDDERS.. => Ok(Self::External(code & !EMBEDDERS)),
+            _ => Err(Malformed),
+        }
+    }
+
+    /// Whether a slot can say it.
+    pub(crate) const fn has_code(self) -> bool {
+        !matches!(self, Self::External(EMBEDDERS..))
+    }
+}
+
+/// From here on numbers of kinds are the embedders'.
+const EMBEDDERS: u16 = 0x8000;
 
 /// Why a root key did not do its part.
 #[derive(Debug, thiserror::Error)]

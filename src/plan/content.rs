@@ -50,7 +50,7 @@ impl Command for Read {
     }
 }
 
-/// What names and metadata are released.
+/// What names and metadata are released, or deposits that are not taken in yet.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Browsed {
     Cases,
@@ -64,6 +64,8 @@ pub(crate) enum Browsed {
     Statements(Option<CaseId>),
     Newest,
     Revocation(Scope),
+    #[cfg(feature = "intake")]
+    Deposits(CaseId),
 }
 
 impl Browsed {
@@ -80,6 +82,8 @@ impl Browsed {
             Self::Statements(_) => 9,
             Self::Newest => 10,
             Self::Revocation(_) => 11,
+            #[cfg(feature = "intake")]
+            Self::Deposits(_) => 12,
         }
     }
 
@@ -87,6 +91,8 @@ impl Browsed {
         match self {
             Self::Cases | Self::Outcome | Self::Newest | Self::Statements(None) => (NO_CASE, NO_OBJECT),
             Self::Documents(case) | Self::Case(case) | Self::Statements(Some(case)) => (case, NO_OBJECT),
+            #[cfg(feature = "intake")]
+            Self::Deposits(case) => (case, NO_OBJECT),
             Self::Receipt(scope) | Self::Revocation(scope) => (scope.case(), scope.object()),
             Self::Document(document) | Self::Versions(document) | Self::WhoCanOpen(document) => {
                 (document.case(), *document.own())
@@ -95,7 +101,7 @@ impl Browsed {
     }
 }
 
-/// Releases names and metadata.
+/// Releases names and metadata, or what opens deposits.
 pub(crate) struct Browse {
     pub(crate) origin: Origin,
     pub(crate) operation: OperationId,

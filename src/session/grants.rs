@@ -77,8 +77,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for terms without purpose or already ended; not found; denied
-    /// for a closed case; the storage's.
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for terms without purpose, or that have ended by this
+    /// machine's clock or the log's time; not found; denied for a closed case; the storage's.
     ///
     /// # Security
     ///
@@ -137,7 +137,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Denied if the grant is revoked, not begun or ended; not found; corrupt; the storage's.
+    /// Denied if the grant is revoked, not begun, or ended by this machine's clock or the log's time, whichever
+    /// is later; not found; corrupt; the storage's.
     pub async fn deliver(&self, grant: GrantId) -> Result<Delivery> {
         observe::operation("Session::deliver", (self.vault.id(), grant), async {
             // Syncing first makes a revocation by another process count before anything is sealed; the

@@ -90,8 +90,7 @@ impl Session {
 
     async fn export(&self, form: Form, out: &mut (dyn Write + Send)) -> Result<Checkpoint> {
         let ledger = self.vault.ledger();
-        let state = ledger.sync().await?;
-        let (checkpoint, note) = self.vault.checkpoint_of(&state).await?;
+        let (state, checkpoint, note) = self.vault.newest_checkpoint().await?;
         let (origin, operation, range) = (self.origin.clone(), self.operation()?, 0..state.head.size);
         self.commit(operation, ReadLog { origin, operation, what: LogReading::Export, range }).await?;
         export::records(ledger.pages(), &state, ledger.audit(), &note, form, out).await?;

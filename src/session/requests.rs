@@ -7,6 +7,7 @@ use crate::{
     error::Result,
     ids::CaseId,
     observe,
+    plan::Browsed,
 };
 
 impl Session {
@@ -31,18 +32,18 @@ impl Session {
     /// The secrets of a request for documents of `case`, for its [`Inbox`](crate::deposit::Inbox).
     ///
     /// They follow from the case's key and are kept nowhere: once the case is erased, what was deposited for it
-    /// opens no more, wherever a copy is. They, and what they open, are released without a record: what was
-    /// deposited is not the vault's before it is taken in.
+    /// opens no more, wherever a copy is. They open all that came in and that comes in: it is on record once,
+    /// before they are released, and not for each deposit.
     ///
     /// # Errors
     ///
     /// Erased, or not found; the storage's.
     pub async fn request_secrets(&self, case: CaseId, request: RequestId) -> Result<RequestSecrets> {
-        observe::operation(
-            "Session::request_secrets",
-            (self.vault.id(), (case, request)),
-            self.secrets_of(case, request),
-        )
+        observe::operation("Session::request_secrets", (self.vault.id(), (case, request)), async {
+            let secrets = self.secrets_of(case, request).await?;
+            self.browse(Browsed::Deposits(case), 1).await?;
+            Ok(secrets)
+        })
         .await
     }
 

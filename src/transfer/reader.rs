@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 
 use super::{
+    looked::Looked,
     source::{ContentSource, SealedPart, content_len},
     started::Started,
 };
@@ -58,12 +59,14 @@ pub struct Reader {
     unread: (usize, u32),
     /// What was given last.
     given: VecDeque<Bytes>,
+    looked: Looked,
     failed: bool,
 }
 
 impl Reader {
     pub(crate) fn new(source: ContentSource) -> Self {
         Self {
+            looked: Looked::at(source.vault().now()),
             source: Arc::new(source),
             walk: Walk::default(),
             ahead: VecDeque::new(),
@@ -120,7 +123,7 @@ impl Reader {
     /// # Errors
     ///
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for a range that ends past the content or before it
-    /// starts; erased, if the case was meanwhile; corrupt.
+    /// starts; erased, if the case was meanwhile, which is looked for every 30 seconds; corrupt; the storage's.
     ///
     /// # Security
     ///
@@ -139,15 +142,26 @@ impl Reader {
                 self.len()
             )));
         }
-        self.source.stands().await?;
+        self.stands().await?;
         self.source.explained(self.source.range(&range).await).await
+    }
+
+    /// Refuses a case that was erased; what others have committed is looked at every 30 seconds.
+    async fn stands(&self) -> Result<()> {
+        let now = self.source.vault().now();
+        if self.looked.is_due(now) {
+            self.source.vault().ledger().sync().await?;
+            self.looked.again(now);
+        }
+        self.source.stands().await
     }
 
     /// The next part of the content, 8 MiB at most; none at the end. Padding alone comes as an empty part.
     ///
     /// # Errors
     ///
-    /// Corrupt, from then on for ever; erased, if the case was meanwhile; the storage's, after which it can be
+    /// Corrupt, from then on for ever; erased, if the case was meanwhile, which is looked for every 30
+    /// seconds; the storage's, after which it can be
     /// called again. What came before belongs to the content digest.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         observe::operation("Reader::next", self.subject(), async {
@@ -210,7 +224,7 @@ impl Reader {
 
     /// The part that is next, as stored. Those after it are being read meanwhile.
     async fn fetched(&mut self) -> Result<SealedPart> {
-        self.source.stands().await?;
+        self.stands().await?;
         self.read_ahead().await;
         let fetched = match self.ahead.front_mut() {
             Some(first) => first.finish().await,

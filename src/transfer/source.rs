@@ -50,6 +50,10 @@ impl ContentSource {
         Self { vault, head, context, openers: Mutex::default() }
     }
 
+    pub(super) fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
     pub(crate) fn head(&self) -> &VersionHead {
         &self.head
     }

@@ -10,8 +10,8 @@ use crate::{
     env::{Entropy, random},
     error::{Error, ErrorKind, Result},
     ids::VaultId,
-    keyring::{self, KEYRING_CAP, Keyring, SealedKeyring, kind_code, random_secret, slot_context},
-    keys::{KeyError, KeyWrap},
+    keyring::{self, KEYRING_CAP, Keyring, SealedKeyring, random_secret, slot_context},
+    keys::{KeyError, KeyWrap, SlotKind},
     ledger::{self, Pages, State, Trusted, get},
     log::{
         signing::LogKey,
@@ -68,12 +68,22 @@ pub(super) async fn new_slot(
 ) -> Result<keyring::Slot> {
     let id = random::<16>(entropy)?;
     let seed: Secret<32> = random_secret(entropy)?;
-    let context = slot_context(vault, &id, kind_code(root.kind()));
+    let kind = kind_of(root)?;
+    let context = slot_context(vault, &id, kind.code());
     let wrapped = root.wrap(&context, &seed).await.map_err(key_error)?;
     if wrapped.len() > keyring::WRAPPED_CAP {
         return Err(Error::invalid("the root key wrapped 32 bytes into more than 4 KiB"));
     }
-    Ok(keyring::slot(id, root.kind(), &seed, wrapped))
+    Ok(keyring::slot(id, kind, &seed, wrapped))
+}
+
+/// The root key's kind, if a slot can say it.
+fn kind_of(root: &dyn KeyWrap) -> Result<SlotKind> {
+    let kind = root.kind();
+    if kind.has_code() {
+        return Ok(kind);
+    }
+    Err(Error::invalid("the number of an embedder's kind of root key has 15 bits: take one below 0x8000"))
 }
 
 /// Loads the newest state and its keyring; again if both were replaced in between.
@@ -128,9 +138,9 @@ async fn sealed(state: &State, storage: &dyn Storage) -> Result<SealedKeyring> {
 async fn open(state: &State, sealed: Result<SealedKeyring>, root: &dyn KeyWrap) -> Result<LoadedKeyring> {
     let (sealed, digest) = (sealed?, state.keyring());
     let key = layout::keyring(&digest);
-    let kind = kind_code(root.kind());
+    let kind = kind_of(root)?;
     for slot in sealed.slots().filter(|slot| slot.kind == kind) {
-        let context = slot_context(state.vault, &slot.id, kind);
+        let context = slot_context(state.vault, &slot.id, kind.code());
         match root.unwrap(&context, &slot.wrapped_seed).await {
             Ok(seed) => {
                 let keys = sealed.open(&slot.id, &seed).map_err(|_| Error::corrupt(&key))?;

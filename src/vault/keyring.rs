@@ -10,7 +10,7 @@ use crate::{
     document::within,
     error::{Error, ErrorKind, Result},
     ids::CaseId,
-    keyring::{EPOCH_CAP, Keyring, LABEL_CAP, SLOT_CAP, kind_from_code},
+    keyring::{EPOCH_CAP, Keyring, LABEL_CAP, SLOT_CAP},
     keys::{KeyWrap, SlotKind},
     log::{leaf::Kind, row::RowKey},
     observe,
@@ -243,7 +243,7 @@ impl Vault {
 pub(crate) fn slots_of(keys: &Keyring) -> Vec<SlotInfo> {
     let info = |slot: &crate::keyring::Slot| SlotInfo {
         id: SlotId(slot.id),
-        kind: kind_from_code(slot.kind),
+        kind: slot.kind,
         label: keys
             .labels
             .iter()

@@ -1,6 +1,13 @@
 //! What runs on after it should have ended.
 
-use docvault::{Delivery, Error, ErrorKind, Terms, Timestamp, Vault};
+use std::{ops::Range, sync::Arc};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use docvault::{
+    Delivery, Error, ErrorKind, Terms, Timestamp, Vault,
+    storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError},
+};
 
 use super::toolkit::*;
 use crate::common::block_on;
@@ -65,4 +72,61 @@ fn a_delivery_looks_for_a_revocation_by_time() {
             assert!(revoked.to_string().contains("was revoked"), "{revoked}");
         }
     });
+}
+
+/// The storage goes on to show this process what another one has erased and deleted.
+#[test]
+fn a_reader_looks_for_an_erasure_by_time() {
+    block_on(async {
+        let hands = Hands::at(NOW);
+        let world = World::with(options().clock(hands.clone())).await;
+        let small = world.store("x", vec![7; 100]).await;
+        let large = world.store("y", vec![7; 2 * PART + 1]).await;
+        let kept: Arc<dyn Storage> = Arc::new(Keeping(world.storage.clone(), world.storage.snapshot()));
+        let reading = options().clock(hands.clone());
+        let reading = Vault::open_with(kept, world.key(), &world.vault.pin(), reading).await.unwrap();
+        let reading = session(&reading);
+        let small = reading.reader(small.document).await.unwrap();
+        let mut large = reading.reader(large.document).await.unwrap();
+        world.desk.close_case(world.case, "done").await.unwrap();
+        world.desk.erase_case(world.case).await.unwrap();
+        hands.set(NOW + 30 * SECOND - 1);
+        assert_eq!(small.range(0..9).await.unwrap().len(), 9);
+        assert_eq!(large.next().await.unwrap().unwrap().len(), PART);
+        hands.set(NOW + 30 * SECOND);
+        assert_eq!(small.range(0..9).await.unwrap_err().kind(), ErrorKind::Erased);
+        let next = large.next().await.map(|part| part.map(|part| part.len()));
+        assert_eq!(next.unwrap_err().kind(), ErrorKind::Erased);
+    });
+}
+
+/// A storage that shows what was deleted.
+#[derive(Debug)]
+struct Keeping(Arc<MemoryStorage>, MemoryStorage);
+
+#[async_trait]
+impl Storage for Keeping {
+    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+        self.0.create(key, bytes).await
+    }
+
+    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
+        match self.0.read(key, range.clone()).await? {
+            None => self.1.read(key, range).await,
+            found => Ok(found),
+        }
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        self.0.delete(key).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StorageError> {
+        self.0.list(prefix, after, limit).await
+    }
 }

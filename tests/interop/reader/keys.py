@@ -87,7 +87,9 @@ def open_keyring(folder: Folder, log: Log, root: RootKey) -> Keyring:
 
 
 def parse_slot(r: Reader) -> Slot:
-    return Slot(r.take(16), r.u16(), r.take(hpke.PUBLIC_KEY), r.blob(4096), r.take(hpke.SEALED_KEY))
+    slot = Slot(r.take(16), r.u16(), r.take(hpke.PUBLIC_KEY), r.blob(4096), r.take(hpke.SEALED_KEY))
+    require(slot.kind in (LOCAL, PASSPHRASE) or slot.kind >= 0x8000, "slot: unknown kind")
+    return slot
 
 
 def keyring_key(vault: bytes, id_: bytes, slots: list[Slot], root: RootKey) -> bytes:

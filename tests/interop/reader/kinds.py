@@ -77,7 +77,7 @@ KINDS = {
     6: Kind("Stored", YES, YES, True, fields(previous=lambda r: r.take(16), ordinal=U32), fields(length=U64),
             fields(reason=text(CAP_REASON), digest=KEY)),
     7: Kind("Read", YES, YES, False, fields(version=ID), fields(**SPAN)),
-    8: Kind("Browsed", MAYBE, MAYBE, False, details=fields(what=one_of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11), items=U32)),
+    8: Kind("Browsed", MAYBE, MAYBE, False, details=fields(what=one_of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12), items=U32)),
     9: Kind("UploadAnnounced", YES, MAYBE, False, fields(expiry=U64)),
     10: Kind("Condemned", YES, NO, False, fields(condemned=ID)),
     11: Kind("Granted", YES, MAYBE, True, fields(recipient=KEY),
