@@ -1,4 +1,4 @@
-//! `attacks/TABLE.md` and the tests it names are in step.
+//! `attacks/TABLE.md` and the tests it names are in step, and so are `docs/ASSURANCE.md` and its commands.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::{
@@ -98,4 +98,41 @@ fn a_row_without_a_test_or_a_reason_is_found() {
         assert!(std::panic::catch_unwind(|| rows(wrong)).is_err(), "{wrong}");
     }
     assert_eq!(rows("| A1 | an attack | `one`, `two` |")["A1"], ["one", "two"]);
+}
+
+/// What a command of ASSURANCE runs, as far as it is ours: a script, a test binary, a benchmark, unit tests of a name.
+fn missing(command: &str) -> Option<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let words: Vec<&str> = command.split_whitespace().skip_while(|word| word.contains('=')).collect();
+    let after = |flag| words.iter().position(|word| *word == flag).and_then(|at| words.get(at + 1));
+    let there = |path: String| (!root.join(&path).is_file()).then_some(path);
+    match words.as_slice() {
+        ["cargo", "test", ..] if after("--lib").is_some() => {
+            let name = after("--lib")?.replace("::", "/");
+            let module =
+                there(format!("src/{name}.rs")).is_some() && there(format!("src/crypto/{name}.rs")).is_some();
+            (module && !tests("src").iter().any(|test| test.contains(&name))).then_some(name)
+        }
+        ["cargo", "test", ..] => there(format!("tests/{}.rs", after("--test")?)),
+        ["cargo", "bench", ..] => there(format!("benches/{}.rs", after("--bench")?)),
+        [script, ..] => there((*script).to_owned()),
+        [] => Some("nothing".into()),
+    }
+}
+
+#[test]
+fn every_command_of_the_assurance_exists() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ASSURANCE.md")).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| ") && line.contains('`'));
+    let commands: Vec<&str> = rows
+        .filter_map(|row| row.rsplit('|').nth(1))
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect();
+    assert!(commands.len() > 12, "{commands:?}");
+    for command in commands {
+        assert_eq!(missing(command), None, "{command}");
+    }
+    assert_eq!(missing("scripts/gone.sh"), Some("scripts/gone.sh".into()));
+    assert_eq!(missing("X=1 cargo test --test gone"), Some("tests/gone.rs".into()));
+    assert_eq!(missing("cargo test --lib gone::away"), Some("gone/away".into()));
 }

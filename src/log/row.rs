@@ -352,4 +352,29 @@ mod tests {
         keys.sort();
         assert_eq!(keys, by_bytes);
     }
+
+    #[test]
+    fn the_key_after_another_is_the_least_above_it() {
+        let at = |child| RowKey { child, ..RowKey::case(CaseId::from_bytes([3; 16])) };
+        let mut expected = [0; 32];
+        expected[31] = 1;
+        assert_eq!(at([0; 32]).after(), at(expected));
+        for carried in 1..32 {
+            let (mut child, mut expected) = ([0; 32], [0; 32]);
+            child[32 - carried..].fill(0xFF);
+            expected[31 - carried] = 1;
+            assert_eq!(at(child).after(), at(expected), "{carried} bytes carry");
+            assert!(at(child) < at(child).after());
+        }
+        assert_eq!(at([0xFF; 32]).after(), at([0xFF; 32]));
+    }
+
+    #[test]
+    fn the_key_of_the_newest_checkpoint_comes_first() {
+        let key = |size: u64, operation| {
+            RowKey::checkpoint(&size.to_be_bytes(), OperationId::from_bytes([operation; 16]))
+        };
+        assert!(RowKey::checkpoints() < key(u64::MAX, 1) && key(256, 9) < key(255, 1));
+        assert!(key(9, 1) < key(9, 2) && key(9, 1).same_parent(&RowKey::checkpoints()));
+    }
 }

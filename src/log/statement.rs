@@ -63,3 +63,31 @@ const CHUNK: u32 = 16 * 1024;
 const PART: u32 = 8 * 1024 * 1024;
 const _: () = assert!(PART_LEN == 8 * 1024 * 1024, "the statement says how long parts are");
 const ORIGIN_CAP: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{crypto::sign::SigningKey, secret::Secret};
+
+    #[test]
+    fn a_statement_comes_back_and_one_of_another_format_is_refused() {
+        let key = |seed| SigningKey::from_seed(Secret::take([seed; 32])).verifying_key();
+        let origin = origin(VaultId::from_bytes([7; 16]));
+        let statement = Statement { commit: key(1), delivery: key(2), checkpoint: key(3), origin };
+        let encoded = statement.encode();
+        assert_eq!(Statement::parse(&encoded), Ok(statement));
+        // Everything before the keys is fixed: what it is, format, suite, digest, padding, sizes.
+        for bit in 0..16 * 8 {
+            let mut other = encoded.to_vec();
+            other[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Statement::parse(&other), Err(Malformed), "bit {bit}");
+        }
+        for weak in [16, 48, 80] {
+            let mut other = encoded.to_vec();
+            other[weak..weak + 32].fill(0);
+            assert_eq!(Statement::parse(&other), Err(Malformed), "a key of small order at {weak}");
+        }
+        assert_eq!(Statement::parse(&[&encoded, &[0][..]].concat()), Err(Malformed));
+        assert_eq!(Statement::parse(&encoded[..encoded.len() - 1]), Err(Malformed));
+    }
+}

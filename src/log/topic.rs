@@ -23,3 +23,26 @@ pub(crate) fn is_topic(text: &str) -> bool {
 
 /// Bytes of a topic, at most.
 pub(crate) const TOPIC_CAP: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Writer;
+
+    #[test]
+    fn a_topic_is_1_to_64_of_its_characters_and_nothing_behind_it() {
+        let of = |text: &str, rest: &[u8]| {
+            let mut w = Writer::new();
+            w.text(text).fixed(rest);
+            topic(w.as_slice())
+        };
+        for right in ["a", "z0.9-", &"x".repeat(64)] {
+            assert_eq!(of(right, b""), Ok(right.to_owned()));
+            assert!(is_topic(right));
+            assert_eq!(of(right, b"\0"), Err(Malformed));
+        }
+        for wrong in ["", "A", "a b", "a/", "a_", "é", "{", "`", ":", &"x".repeat(65)] {
+            assert_eq!((of(wrong, b""), is_topic(wrong)), (Err(Malformed), false), "{wrong}");
+        }
+    }
+}

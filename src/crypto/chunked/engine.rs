@@ -140,4 +140,30 @@ mod tests {
             assert!(Engine::<ChaCha20Poly1305>::derive::<HkdfSha256>(&vec![1; len], b"", &[2; 24]).is_none());
         }
     }
+
+    #[test]
+    fn a_chunk_opens_at_its_own_length_and_counter_alone() {
+        let engine = engine();
+        for len in [0, 1, CHUNK_LEN] {
+            let mut chunk = vec![7; len];
+            let tag = engine.seal_chunk(5, &mut chunk).expect("below the limit");
+            chunk.extend_from_slice(&tag);
+            let mut content = vec![0; len];
+            assert_eq!(engine.open_chunk(5, &chunk, &mut content), Ok(()));
+            assert_eq!(content, vec![7; len]);
+            assert_eq!(engine.open_chunk(5, &chunk, &mut vec![0; len + 1]), Err(OpenError));
+            for other in [4, 6, CHUNKS_MAX, u64::MAX] {
+                assert_eq!(engine.open_chunk(other, &chunk, &mut content), Err(OpenError), "{other}");
+            }
+        }
+        // Longer than a chunk, and sound but for that.
+        let mut long = vec![7; CHUNK_LEN + 1];
+        let tag = engine.aead.seal(&engine.nonce(5), &mut long);
+        long.extend_from_slice(&tag);
+        assert_eq!(engine.open_chunk(5, &long, &mut vec![0; CHUNK_LEN + 1]), Err(OpenError));
+        let mut onto = SecretBytes::new(vec![1, 2]);
+        assert_eq!(engine.open_chunk_onto(5, &long, &mut onto), Err(OpenError));
+        assert_eq!(engine.open_chunk_onto(5, &[9; TAG_LEN + 4], &mut onto), Err(OpenError));
+        assert_eq!(onto.as_slice(), [1, 2], "a failure leaves what was there");
+    }
 }

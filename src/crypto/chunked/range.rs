@@ -155,4 +155,29 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_range_opens_from_exactly_its_sealed_bytes() {
+        let key = crate::secret::Secret::<32>::copy_from(&[1; 32]).expect("32 bytes");
+        let content: Vec<u8> = (0..40_000u32).map(|at| u8::try_from(at % 251).expect("small")).collect();
+        let sealed = crate::crypto::chunked::seal(&key, b"", &content, &crate::env::SystemEntropy::default())
+            .expect("entropy");
+        let prefix = sealed.first_chunk().expect("a prefix");
+        let opener: RangeOpener =
+            RangeOpener::new(key.expose(), b"", prefix, u64::try_from(sealed.len()).expect("small"))
+                .expect("a message");
+        assert_eq!((opener.claimed_len(), opener.last_chunk()), (40_000, 32_768..40_000));
+        let at = |range: Range<u64>| {
+            usize::try_from(range.start).expect("small")..usize::try_from(range.end).expect("small")
+        };
+        for range in [0..1, 5..16_384, 16_383..16_385, 20_000..40_000, 39_999..50_000, 0..40_000] {
+            let bytes = &sealed[at(opener.sealed_range(&range))];
+            let opened = opener.open(&range, bytes).expect("its own bytes");
+            assert_eq!(*opened, content[at(range.start..range.end.min(40_000))].to_vec());
+            assert!(opener.open(&range, &bytes[..bytes.len() - 1]).is_err());
+            assert!(opener.open(&range, &[bytes, &[0]].concat()).is_err());
+        }
+        let empty = opener.open(&(7..7), &sealed[at(opener.sealed_range(&(7..7)))]).expect("a chunk");
+        assert!(empty.is_empty());
+    }
 }
