@@ -29,7 +29,7 @@ fn a_vault_goes_on_under_fresh_keys_and_opens_from_every_pin() {
             // Right after the change, the newest commit is still signed by the key before it.
             let again = Vault::open(storage.clone(), key(), &vault.pin()).await.unwrap();
             assert_eq!(again.pin(), vault.pin());
-            for _ in 0..150 * round {
+            for _ in 0..150 * u16::from(round) {
                 desk.describe_case(case).await.unwrap();
             }
             desk.store(case, NewDocument::named("x"), vec![round; 10]).await.unwrap();
