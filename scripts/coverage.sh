@@ -17,6 +17,8 @@ exec "$@" -C instrument-coverage -C debuginfo=0
 SH
 chmod +x "$place/counting"
 export CARGO_TARGET_DIR=$place RUSTC_WORKSPACE_WRAPPER=$place/counting DOCVAULT_SEEDS=${DOCVAULT_SEEDS:-0..300}
+# Futures that nothing optimizes take more of the stack.
+export RUST_MIN_STACK=${RUST_MIN_STACK:-16777216}
 [ $# -gt 0 ] || set -- --lib --tests
 export LLVM_PROFILE_FILE=$place/raw/build-%m.profraw
 cargo test --all-features "$@" --no-run --message-format=json >"$place/built"
