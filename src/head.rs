@@ -298,6 +298,18 @@ mod tests {
     }
 
     #[test]
+    fn p10_nothing_follows_the_metadata_of_a_case_or_a_grant() {
+        let (key, case_key) = (HeadKey::generate(&SystemEntropy).expect("entropy"), Secret::take([5; 32]));
+        for of in [HeadType::Case, HeadType::Grant] {
+            let id = HeadId { of, ..head() };
+            let sealed = seal(&id, &key, &case_key, b"meta", &[], &SystemEntropy).expect("entropy").bytes;
+            assert!(ParsedHead::parse(id, &sealed).is_ok_and(|parsed| parsed.is_ok()));
+            let longer = [sealed.as_ref(), &[0]].concat().into();
+            assert!(ParsedHead::parse(id, &longer).is_err());
+        }
+    }
+
+    #[test]
     fn the_start_of_a_head_says_how_much_is_missing() {
         let (key, case_key) = (HeadKey::generate(&SystemEntropy).expect("entropy"), Secret::take([5; 32]));
         let sealed =

@@ -103,6 +103,13 @@ impl Forger {
         storage
     }
 
+    /// The log as it was when it had so many records.
+    fn up_to(&self, size: usize) -> Self {
+        let mut shorter = self.clone();
+        shorter.objects.truncate(size);
+        shorter
+    }
+
     /// What a reader with this pin makes of the log: by opening it, and by walking it from the pin.
     fn seen_from(&self, trusted: &Trusted) -> Result<State> {
         block_on(async {
@@ -150,6 +157,22 @@ fn linear_tail_fake() {
             assert_eq!(fake.refused_from(trusted), ErrorKind::Corrupt, "record {altered}");
         }
     }
+    // Their sequence, by one reader who keeps what it has verified: shown 2, 3 and 5 records, it does not go back to 2, be it
+    // the honest ones or with another second record, nor on from there.
+    let mut kept = log.up_to(2).seen_from(pins.first().expect("genesis")).expect("2");
+    for size in [3, 5] {
+        kept = log.up_to(size).seen_from(&Trusted::from(&kept.pin())).expect("goes on");
+        assert_eq!(kept.head.size, u64::try_from(size).expect("small"));
+    }
+    let trusted = Trusted::from(&kept.pin());
+    assert_eq!(log.up_to(2).refused_from(&trusted), ErrorKind::RolledBack);
+    let mut again = Forger::new();
+    again.add(Kind::Read, 99, &key(1));
+    assert_eq!(again.refused_from(&trusted), ErrorKind::RolledBack, "as if nothing had been shown");
+    again.grow(3, &key(1));
+    assert_eq!(again.refused_from(&trusted), ErrorKind::Forked, "5 again");
+    again.grow(3, &key(1));
+    assert_eq!(again.refused_from(&trusted), ErrorKind::Forked, "more than 5");
     // A chain that does continue from the altered record contradicts every pin behind it.
     let mut other = Forger::new();
     other.add(Kind::Read, 1, &key(1));
@@ -197,6 +220,45 @@ fn reseal_old_with_new_key() {
         (0..before + after + 10).for_each(|_| fake.add(Kind::Read, 66, &key(1)));
         assert!(matches!(fake.refused_from(&changed), ErrorKind::Forked | ErrorKind::Corrupt));
         assert!(fake.seen_from(&early).is_ok(), "which a pin from before it cannot tell");
+    }
+}
+
+/// Records left out, from the inside and from the end, by who holds every key and signs what is left as if it were all; and
+/// signing epochs in which nothing happened, which are as much a part of the log as any other.
+#[test]
+fn gaps_and_empty_epochs_are_noticed() {
+    let mut log = Forger::new();
+    let early = log.trusted();
+    log.grow(3, &key(1));
+    for epoch in 1..4 {
+        log.add(Kind::SigningKeys, epoch, &key(epoch));
+    }
+    log.grow(3, &key(4));
+    let newest = log.trusted();
+    assert_eq!(log.seen_from(&early).expect("epochs 2 and 3 are empty").log_key.epoch, 4);
+    // A commit left out, an empty epoch's among them.
+    for left_out in 1..log.objects.len() - 1 {
+        let mut fake = log.clone();
+        fake.objects.remove(left_out);
+        assert_eq!(fake.refused_from(&early), ErrorKind::Corrupt, "record {left_out}");
+    }
+    // Cut off behind or within the changes of keys: an older log to a pin from after that.
+    for size in 1..log.objects.len() {
+        let cut = log.up_to(size);
+        assert_eq!(cut.refused_from(&newest), ErrorKind::RolledBack, "{size} records");
+        assert!(cut.seen_from(&early).is_ok());
+    }
+    // Numbers that jump over records that are not there, and an epoch whose key was never stated.
+    let mut jumped = log.clone();
+    jumped.state.head.size += 1;
+    jumped.add(Kind::Read, 7, &key(4));
+    assert_eq!(jumped.refused_from(&newest), ErrorKind::Corrupt);
+    for (epoch, signer) in [(5, key(5)), (5, key(4)), (3, key(3)), (3, key(4)), (4, key(3))] {
+        let mut fake = log.clone();
+        fake.state.log_key.epoch = epoch;
+        fake.add(Kind::Read, 7, &signer);
+        assert_eq!(fake.refused_from(&newest), ErrorKind::Corrupt, "epoch {epoch}");
+        assert_eq!(fake.refused_from(&early), ErrorKind::Corrupt, "epoch {epoch}");
     }
 }
 

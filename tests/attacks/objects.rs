@@ -363,3 +363,21 @@ fn zero_chunk_rejected() {
         assert_eq!(desk.retrieve(stored.document).await.unwrap(), vec![0; LARGE]);
     });
 }
+
+#[test]
+fn p10_nothing_follows_a_head_whose_content_is_in_parts() {
+    block_on(async {
+        let world = World::new().await;
+        let stored = world.store("x", message(LARGE, 1)).await;
+        let evil = world.evil();
+        let desk = session(&world.open(evil.clone()).await.unwrap());
+        let head = evil.read(&head_name(&stored), None).await.unwrap().unwrap();
+        for behind in [&[0][..], &head[..16], &head] {
+            evil.substitute(&head_name(&stored), [&head, behind].concat().into());
+            assert_eq!(desk.describe(stored.document).await.unwrap_err().kind(), ErrorKind::Corrupt);
+            assert_eq!(desk.retrieve(stored.document).await.unwrap_err().kind(), ErrorKind::Corrupt);
+        }
+        evil.substitute(&head_name(&stored), head);
+        assert!(desk.retrieve(stored.document).await.unwrap() == message(LARGE, 1));
+    });
+}
