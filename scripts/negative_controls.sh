@@ -75,7 +75,7 @@ CONTROLS = [
      [(ATTACKS, "empty_lists_of_a_request_are_rejected")]),
     ("revocations before a delivery", "src/policy.rs", 'Err(Error::denied(format!("grant {grant} was revoked at {at}")))',
      "{ let _ = at; Ok(()) }", [(ATTACKS, "share_key_reinsert"), (ATTACKS, "hidden_newest_version_and_hidden_revocation")]),
-    ("the log's time beside a clock's", "src/policy.rs", "self.own.max(self.log) >= instant", "self.own >= instant",
+    ("the log's time beside a clock's", "src/policy.rs", "self.own.max(self.log) >= end", "self.own >= end",
      [(ATTACKS, "clock_regression_refused")]),
     ("signatures of deliveries", "src/transfer/opened.rs",
      "key.verify(schedule::SIGN_DELIVERY, w.as_slice(), signature).map_err(|_| malformed())", "{ let _ = (key, &w, signature); Ok(()) }",
