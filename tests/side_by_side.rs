@@ -186,3 +186,26 @@ fn a_listing_that_lags_is_no_corruption() {
         assert_eq!(auditor.changes_since(7).await.unwrap().records.first().unwrap().seq, 7);
     });
 }
+
+/// Tasks whose commands come back together keep whoever commits for them busy; it folds all the same, or commits would
+/// copy an ever longer tail.
+#[test]
+fn a_leader_that_others_keep_busy_folds() {
+    block_on(async {
+        let objects = Arc::new(MemoryStorage::new());
+        let (vault, _folder) = vault_on(objects.clone()).await;
+        let desk = desk(&vault);
+        let case = desk.create_case("c").await.unwrap();
+        let tasks = (0..64).map(|_| async {
+            for _ in 0..60 {
+                desk.describe_case(case).await.unwrap();
+            }
+        });
+        futures_util::future::join_all(tasks).await;
+        let mut longest = 0;
+        for name in objects.list("log/", None, usize::MAX).await.unwrap() {
+            longest = longest.max(objects.read(&name, None).await.unwrap().unwrap().len());
+        }
+        assert!(longest < 400_000, "a commit of {longest} bytes, as long as a tail of 1,000 records");
+    });
+}

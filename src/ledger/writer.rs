@@ -248,8 +248,8 @@ impl Ledger {
                 Settled::Won => {
                     self.won(work);
                     drop(self.load_manifest().await);
-                    // While others wait, a fold waits for the next commit's turn.
-                    if self.state().unfolded() < FOLD || work.turns.are_taken() {
+                    // Who leads on does it for a fold; while others wait, that waits for the next commit's turn.
+                    if !fold || self.state().unfolded() < FOLD || work.turns.are_taken() {
                         return;
                     }
                 }

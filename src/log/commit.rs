@@ -56,7 +56,7 @@ impl Draft<'_> {
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if there is no entry or a count does not fit its field.
+    /// [`Malformed`] if there is no entry, a count does not fit its field, or the commit is longer than can be read.
     pub(crate) fn seal(&self, signer: &SigningKey) -> Result<Sealed, Malformed> {
         let first = self.entries.first().ok_or(Malformed)?.leaf.clone();
         let records: Vec<Hashed> = self.entries.iter().map(|entry| Hashed::new(entry.leaf.clone())).collect();
@@ -79,6 +79,9 @@ impl Draft<'_> {
         };
         let capacity =
             HEADER_LEN + (records.len() + self.recent.len()) * LEAF_LEN + bodies.len() + SIGNATURE_LEN;
+        if capacity > COMMIT_CAP {
+            return Err(Malformed);
+        }
         let mut w = Writer::with_capacity(capacity);
         w.fixed(b"dvcm").u8(FORMAT).u8(SUITE).u16(0).fixed(self.vault.as_bytes()).u64(first.seq);
         w.u32(statement.count).u32(u32::try_from(self.recent.len()).map_err(|_| Malformed)?);
