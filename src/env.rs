@@ -1,6 +1,6 @@
 //! The clock, the entropy and the sleeper that a vault takes from its surroundings.
 
-use core::{fmt, time::Duration};
+use core::{fmt, future::poll_fn, task::Poll, time::Duration};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -120,6 +120,20 @@ impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
         getrandom::fill(bytes).map_err(|_| EntropyError)
     }
+}
+
+/// Lets other futures that are ready go first, once.
+pub(crate) async fn yield_once() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// `N` fresh random bytes that are no secret.

@@ -17,6 +17,7 @@ use docvault::{
     keys::LocalKey,
     storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError},
 };
+use tempfile::TempDir;
 
 fn epoch(pin: &Pin) -> String {
     pin.to_string().split(' ').nth(2).unwrap().to_owned()
@@ -111,30 +112,61 @@ fn superseded_keyrings_are_gone() {
     });
 }
 
+/// A vault whose processes keep its pin in one file.
+struct Office {
+    storage: Arc<MemoryStorage>,
+    key: Arc<LocalKey>,
+    folder: TempDir,
+}
+
+impl Office {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
+        Self { storage: Arc::default(), key, folder }
+    }
+
+    fn pins(&self) -> FilePinStore {
+        FilePinStore::new(self.folder.path().join("pin"))
+    }
+
+    async fn kept(&self) -> Pin {
+        self.pins().load().await.unwrap().unwrap()
+    }
+
+    fn options(&self) -> VaultOptions {
+        VaultOptions::default().pin_store(self.pins())
+    }
+
+    async fn create(&self) -> Vault {
+        Vault::create_with(self.storage.clone(), self.key.clone(), self.options()).await.unwrap()
+    }
+
+    async fn open(&self, pin: &Pin) -> Vault {
+        Vault::open_with(self.storage.clone(), self.key.clone(), pin, self.options()).await.unwrap()
+    }
+}
+
 #[test]
 fn a_kept_pin_goes_along_with_fresh_keys() {
     block_on(async {
-        let storage = Arc::new(MemoryStorage::default());
-        let folder = tempfile::tempdir().unwrap();
-        let pins = || FilePinStore::new(folder.path().join("pin"));
-        let options = || VaultOptions::default().pin_store(pins());
-        let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
-        let vault = Vault::create_with(storage.clone(), key.clone(), options()).await.unwrap();
+        let office = Office::new();
+        let vault = office.create().await;
         for round in 1..=2 {
             let desk = vault.session("a").purpose("p").begin().unwrap();
             desk.rotate_signing_keys().await.unwrap();
-            assert_eq!(pins().load().await.unwrap().unwrap(), vault.pin(), "round {round}");
+            assert_eq!(office.kept().await, vault.pin(), "round {round}");
             desk.create_case("c").await.unwrap();
         }
         let newest = vault.pin();
         drop(vault);
-        let kept = pins().load().await.unwrap().unwrap();
+        let kept = office.kept().await;
         assert_eq!((&kept, kept.signing_epoch()), (&newest, 3));
-        let vault = Vault::open_with(storage, key, &kept, options()).await.unwrap();
+        let vault = office.open(&kept).await;
         let desk = vault.session("a").purpose("p").begin().unwrap();
         desk.rotate_signing_keys().await.unwrap();
         desk.create_case("c").await.unwrap();
-        assert_eq!(pins().load().await.unwrap().unwrap(), vault.pin());
+        assert_eq!(office.kept().await, vault.pin());
     });
 }
 
@@ -142,28 +174,24 @@ fn a_kept_pin_goes_along_with_fresh_keys() {
 #[test]
 fn two_processes_keep_their_pins_in_one_file() {
     block_on(async {
-        let storage = Arc::new(MemoryStorage::default());
-        let folder = tempfile::tempdir().unwrap();
-        let pins = || FilePinStore::new(folder.path().join("pin"));
-        let options = || VaultOptions::default().pin_store(pins());
-        let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
-        let ours = Vault::create_with(storage.clone(), key.clone(), options()).await.unwrap();
-        let theirs = Vault::open_with(storage.clone(), key.clone(), &ours.pin(), options()).await.unwrap();
+        let office = Office::new();
+        let ours = office.create().await;
+        let theirs = office.open(&ours.pin()).await;
         let desk = |vault: &Vault| vault.session("a").purpose("p").begin().unwrap();
         for _ in 0..3 {
             let behind = theirs.pin();
             desk(&ours).rotate_signing_keys().await.unwrap();
             let newest = ours.pin();
-            pins().save(&behind).await.unwrap();
-            assert_eq!(pins().load().await.unwrap().unwrap(), newest);
+            office.pins().save(&behind).await.unwrap();
+            assert_eq!(office.kept().await, newest);
             desk(&theirs).create_case("c").await.unwrap();
             desk(&theirs).rotate_signing_keys().await.unwrap();
             desk(&ours).create_case("c").await.unwrap();
-            assert_eq!(pins().load().await.unwrap().unwrap(), ours.pin());
+            assert_eq!(office.kept().await, ours.pin());
         }
-        let kept = pins().load().await.unwrap().unwrap();
+        let kept = office.kept().await;
         assert_eq!(kept.signing_epoch(), 7);
-        Vault::open_with(storage, key, &kept, options()).await.unwrap();
+        office.open(&kept).await;
     });
 }
 
@@ -171,15 +199,11 @@ fn two_processes_keep_their_pins_in_one_file() {
 #[test]
 fn nothing_opens_unpinned_beside_a_pin_that_was_kept() {
     block_on(async {
-        let storage = Arc::new(MemoryStorage::default());
-        let folder = tempfile::tempdir().unwrap();
-        let pins = || FilePinStore::new(folder.path().join("pin"));
-        let options = || VaultOptions::default().pin_store(pins());
-        let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
-        let vault = Vault::create_with(storage.clone(), key.clone(), options()).await.unwrap();
-        let open = || Vault::open_unpinned(storage.clone(), key.clone(), options());
+        let office = Office::new();
+        let vault = office.create().await;
+        let open = || Vault::open_unpinned(office.storage.clone(), office.key.clone(), office.options());
         assert_eq!(open().await.unwrap_err().kind(), ErrorKind::Invalid);
-        std::fs::remove_file(folder.path().join("pin")).unwrap();
+        std::fs::remove_file(office.folder.path().join("pin")).unwrap();
         assert_eq!(open().await.unwrap().pin(), vault.pin());
     });
 }

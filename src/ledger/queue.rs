@@ -58,19 +58,6 @@ impl Ticket {
     }
 }
 
-/// Lets tasks run that are ready to, once: what they queue goes along.
-pub(super) async fn let_others_queue() {
-    let mut done = false;
-    poll_fn(|context| {
-        if !core::mem::replace(&mut done, true) {
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        Poll::Ready(())
-    })
-    .await;
-}
-
 /// Commands in the order of their arrival.
 #[derive(Default)]
 pub(crate) struct Queue(Mutex<VecDeque<Arc<Ticket>>>);

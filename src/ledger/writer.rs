@@ -18,13 +18,13 @@ use super::{
     open::verified,
     planner::{Planner, look_ahead},
     probe,
-    queue::{Queue, Ticket, let_others_queue},
+    queue::{Queue, Ticket},
     state::State,
     turns::Turns,
 };
 use crate::{
     crypto::sign::SigningKey,
-    env::{Clock, Entropy, Sleeper, Timestamp, random},
+    env::{Clock, Entropy, Sleeper, Timestamp, random, yield_once},
     error::{Error, ErrorKind, Result},
     ids::OperationId,
     log::{
@@ -271,7 +271,8 @@ impl Ledger {
     /// Prepares an attempt, if there is anything to commit, when others let it.
     async fn begin(&self, work: &mut Work, fold: &mut bool) -> Result<bool> {
         if work.batch.is_empty() {
-            let_others_queue().await;
+            // What tasks that are ready to run queue goes along.
+            yield_once().await;
             work.batch = self.queue.drain(COUNT_CAP);
             work.losses = 0;
         }
@@ -350,15 +351,13 @@ impl Ledger {
         };
         let mut planner = Planner::new(self, &state);
         let (mut kept, mut refused, mut later) = (Vec::new(), Vec::new(), Vec::new());
-        let missed = self.pages.missed();
-        let mut looked_ahead = false;
+        let mut not_ahead = Some(self.pages.missed());
         for (at, ticket) in work.batch.iter().enumerate() {
             if !planner.has_room_for(ticket.commands.len()) {
                 break;
             }
-            if !looked_ahead && self.pages.missed() > missed {
+            if not_ahead.take_if(|before| self.pages.missed() > *before).is_some() {
                 look_ahead(self, &state, work.batch.get(at..).unwrap_or_default()).await;
-                looked_ahead = true;
             }
             match planner.add(&ticket.commands).await {
                 Ok(committed) => kept.push((ticket.clone(), committed)),

@@ -43,7 +43,7 @@ impl Command for Grant {
         }
         let known = view.row_since(&RowKey::operation(operation), self.since).await?;
         policy::may_commit(operation, known.as_ref())?;
-        policy::may_grant(&self.terms.terms, Clocks { own: view.now, log: view.state.head.time })?;
+        policy::may_grant(&self.terms.terms, clocks(view))?;
         let mut w = Writer::new();
         w.text(&self.terms.terms.purpose);
         let granted = draft(&self.origin, Kind::Granted, operation, self.terms.details());
@@ -56,6 +56,11 @@ impl Command for Grant {
         };
         Ok(with_personal(granted, &self.case_key, w.as_slice()))
     }
+}
+
+/// The clocks that a plan's decisions about time rest on.
+fn clocks(view: &View<'_>) -> Clocks {
+    Clocks { own: view.now, log: view.state.head.time }
 }
 
 /// Releases a delivery.
@@ -74,8 +79,7 @@ impl Command for Deliver {
     async fn plan(&self, view: &View<'_>) -> Result<Draft> {
         case_stands(view, self.grant.scope().case()).await?;
         let row = view.row(&RowKey::grant(self.grant)).await?;
-        let clocks = Clocks { own: view.now, log: view.state.head.time };
-        policy::grant_delivers(self.grant, row.as_ref(), &self.terms, clocks)?;
+        policy::grant_delivers(self.grant, row.as_ref(), &self.terms, clocks(view))?;
         let mut w = Writer::new();
         w.u32(self.documents).u64(self.bytes);
         let delivered = draft(&self.origin, Kind::Delivered, self.operation, w.into_vec());

@@ -1,16 +1,15 @@
 //! A vault with an object of every kind, its carrier's objects beside it.
 
-use core::ops::Range;
+use core::time::Duration;
 use std::{collections::BTreeMap, sync::Arc};
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use docvault::{
     CaseId, DocumentId, GrantId, Identity, NewDocument, NewStatement, NoSleep, Pin, Recipient, Secret,
     Session, Terms, Timestamp, TrustPolicy, UploadToken, Vault, VaultOptions,
     deposit::{Carrier, Depositor, SignedRequest, Slot, Verdict},
     keys::{Bounds, LocalKey, Passphrase},
-    storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError},
+    storage::{MemoryStorage, ObjectKey, Storage, testing::FaultyStorage},
 };
 
 use crate::{
@@ -86,8 +85,9 @@ impl Template {
         let storage = Arc::new(MemoryStorage::default());
         let clock = Hand::at(BEGUN);
         let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
-        let slow = Arc::new(Slow(storage.clone()));
-        let vault = Vault::create_with(slow, key.clone(), options(&clock, 1)).await.unwrap();
+        // While one commit is created, others come together for the next.
+        let slow = FaultyStorage::scripted(storage.clone(), []).with_latency(1, Duration::from_millis(1));
+        let vault = Vault::create_with(Arc::new(slow), key.clone(), options(&clock, 1)).await.unwrap();
         let mut office = Intake::of(vault.clone()).await;
         (office.kept, office.clock) = (storage.clone(), clock);
         let (desk, case) = (office.desk.clone(), office.case);
@@ -241,35 +241,6 @@ async fn litter(storage: &MemoryStorage) {
     for (name, bytes) in [(turn, Bytes::new()), (probe, Bytes::from_static(b"probe"))] {
         let key: ObjectKey = name.parse().unwrap();
         storage.create(&key, bytes).await.unwrap();
-    }
-}
-
-/// While one commit is created, others come together for the next.
-#[derive(Debug)]
-struct Slow(Arc<MemoryStorage>);
-
-#[async_trait]
-impl Storage for Slow {
-    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-        futures_lite::future::yield_now().await;
-        self.0.create(key, bytes).await
-    }
-
-    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        self.0.read(key, range).await
-    }
-
-    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        self.0.delete(key).await
-    }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        after: Option<&ObjectKey>,
-        limit: usize,
-    ) -> Result<Vec<ObjectKey>, StorageError> {
-        self.0.list(prefix, after, limit).await
     }
 }
 

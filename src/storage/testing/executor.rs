@@ -1,7 +1,7 @@
 //! As much of an executor as the suite needs: one thread, one future.
 
 use core::{
-    future::{Future, poll_fn},
+    future::Future,
     pin::pin,
     task::{Context, Poll},
 };
@@ -10,6 +10,8 @@ use std::{
     task::{Wake, Waker},
     thread::{self, Thread},
 };
+
+use crate::env;
 
 /// Polls `future` on this thread, parked in between, until it is ready.
 pub(super) fn block_on<F: Future>(future: F) -> F::Output {
@@ -26,16 +28,7 @@ pub(super) fn block_on<F: Future>(future: F) -> F::Output {
 /// Lets other futures, and other threads, go first.
 pub(super) async fn yield_once() {
     thread::yield_now();
-    let mut yielded = false;
-    poll_fn(|context| {
-        if yielded {
-            return Poll::Ready(());
-        }
-        yielded = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
+    env::yield_once().await;
 }
 
 struct Unpark(Thread);
