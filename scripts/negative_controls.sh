@@ -53,7 +53,7 @@ CONTROLS = [
     ("one text for whatever is wrong with a delivery", "src/transfer/opened.rs",
      "let opened = self.open_manifest(&envelope, &start, &manifest).map_err(|OpenError| ⟦malformed()⟧)?;",
      'Error::corrupt("a manifest")', [(ATTACKS, "error_oracle_of_deliveries_indistinct")]),
-    ("the probe before the first commit", "src/ledger/probe.rs", "stays && again != Creation::Created", "true",
+    ("the probe before the first commit", "src/ledger/probe.rs", "if ⟦stays⟧ { Ok(()) }", "true",
      [(ATTACKS, "overwriting_backend_refused")]),
     ("a new attempt for each run of an upload", "src/transfer/upload.rs",
      "let attempt = ⟦random(session.vault().ledger().entropy())?⟧;", "target.key.id", [(ATTACKS, "resume_changed_file_hidden_part")]),

@@ -47,20 +47,28 @@ pub(crate) async fn prove(storage: &dyn Storage, entropy: &dyn Entropy) -> Resul
 /// one after the other, later there are some.
 async fn contest(storage: &dyn Storage, [first, second, third]: &[[ObjectKey; RACES]; TRIPS]) -> Result<()> {
     let contents = array::from_fn(|racer| Bytes::from(vec![b'0'; racer + 32]));
-    let [settled, ..] = first;
-    let winner = races(storage, first, &contents).await?.into_iter().next().flatten();
-    let again = storage.create(settled, Bytes::from_static(b"again"));
+    let (settled, winner) = settled(first, races(storage, first, &contents).await?);
+    let again = storage.create(settled, AGAIN);
     let (again, others) = join(again, races(storage, second, &contents)).await;
     let (again, _) = (again?, others?);
     let (found, others) = join(storage.read(settled, None), races(storage, third, &contents)).await;
     let (found, _) = (found?, others?);
     let stays = match winner {
-        Some(content) => found.as_ref() == Some(content),
-        // A racer whose answer was lost may have won, or an adapter that retried have met its own
-        // write, so "no winner" proves nothing against the backend.
-        None => found.is_some_and(|found| contents.contains(&found)),
+        Some(content) => again != Creation::Created && found.as_ref() == Some(content),
+        None if again == Creation::Created => found == Some(AGAIN),
+        None => found.is_none_or(|found| found == AGAIN || contents.contains(&found)),
     };
-    if stays && again != Creation::Created { Ok(()) } else { Err(refused()) }
+    if stays { Ok(()) } else { Err(refused()) }
+}
+
+/// A name whose winner is known, and the winner. If there is none, answers were lost, as of creates that were never
+/// carried out, or an adapter that retried has met its own: that proves nothing against the backend.
+fn settled<'a>(
+    names: &'a [ObjectKey; RACES],
+    winners: Vec<Option<&'a Bytes>>,
+) -> (&'a ObjectKey, Option<&'a Bytes>) {
+    let [first, ..] = names;
+    names.iter().zip(winners).find(|(_, winner)| winner.is_some()).unwrap_or((first, None))
 }
 
 /// A race for each name, all at once; gives what won them.
@@ -101,6 +109,8 @@ const TRIPS: usize = 3;
 const RACES: usize = 4;
 /// Creates in a race.
 const RACERS: usize = 3;
+/// What is created once more.
+const AGAIN: Bytes = Bytes::from_static(b"again");
 
 #[cfg(test)]
 mod tests {
@@ -121,6 +131,14 @@ mod tests {
         Honest,
         /// Every answer is lost.
         LosesAnswers,
+        /// The creates of the first name never arrive.
+        LosesARace,
+        /// Those of the first trip do not.
+        LosesATrip,
+        /// None does.
+        LosesEverything,
+        /// The creates of the first name never arrive, and others overwrite what was there before.
+        LosesARaceAndForgets,
         Overwrites,
         /// Takes what has been there for a while for free.
         Forgets,
@@ -163,8 +181,13 @@ mod tests {
             let earlier = self.creates.fetch_add(1, Ordering::SeqCst);
             let warm = earlier >= RACES * RACERS;
             match self.manner {
+                Manner::LosesARace | Manner::LosesARaceAndForgets if earlier < RACERS => {
+                    Ok(Creation::Unknown)
+                }
+                Manner::LosesATrip if !warm => Ok(Creation::Unknown),
+                Manner::LosesEverything => Ok(Creation::Unknown),
                 Manner::Overwrites => self.overwrite(key, bytes).await,
-                Manner::Forgets if warm => self.overwrite(key, bytes).await,
+                Manner::Forgets | Manner::LosesARaceAndForgets if warm => self.overwrite(key, bytes).await,
                 Manner::ChecksThenWrites => self.check_then_write(key, bytes).await,
                 Manner::ChecksThenWritesWhenWarm if warm => self.check_then_write(key, bytes).await,
                 Manner::AnswersCreatedToTwo if earlier == 1 => {
@@ -209,9 +232,15 @@ mod tests {
 
     #[test]
     fn a_store_that_keeps_its_promise_is_accepted_and_cleared() {
-        for manner in [Manner::Honest, Manner::LosesAnswers] {
+        for (manner, kept) in [
+            (Manner::Honest, TRIPS * RACES),
+            (Manner::LosesAnswers, TRIPS * RACES),
+            (Manner::LosesARace, TRIPS * RACES - 1),
+            (Manner::LosesATrip, (TRIPS - 1) * RACES + 1),
+            (Manner::LosesEverything, 0),
+        ] {
             let (store, outcome) = proof(manner);
-            assert_eq!(stored(&store), TRIPS * RACES);
+            assert_eq!(stored(&store), kept, "{manner:?}");
             block_on(outcome.unwrap().clear(&store));
             assert_eq!(stored(&store), 0);
         }
@@ -222,6 +251,7 @@ mod tests {
         for manner in [
             Manner::Overwrites,
             Manner::Forgets,
+            Manner::LosesARaceAndForgets,
             Manner::ChecksThenWrites,
             Manner::ChecksThenWritesWhenWarm,
             Manner::AnswersCreatedToTwo,
