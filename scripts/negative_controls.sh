@@ -29,8 +29,8 @@ CONTROLS = [
      "⟦r.expect(&[FORMAT, SUITE, 0, 0])?⟧;\n        r.expect(vault.as_bytes())?", "r.take(4).map(drop)?",
      [(ATTACKS, "version_floor_downgrade")]),
     ("roots of opened logs", "src/ledger/open.rs", "if ⟦state.frontier.root() == root⟧ { Ok(state) }", "true", [(LIB, "linear_tail_fake")]),
-    ("prefix of what a pin saw", "src/ledger/open.rs", "if ⟦root != trusted.root⟧ {", "false", [(ATTACKS, "truncate_and_continue")]),
-    ("size that a pin saw", "src/ledger/open.rs", "if ⟦state.head.size < size⟧ {", "false", [(ATTACKS, "tail_deletion_detected")]),
+    ("prefix of what a pin saw", "src/ledger/authentic.rs", "if ⟦root != trusted.root⟧ {", "false", [(ATTACKS, "truncate_and_continue")]),
+    ("size that a pin saw", "src/ledger/authentic.rs", "if ⟦state.head.size < size⟧ {", "false", [(ATTACKS, "tail_deletion_detected")]),
     ("prefix of what witnesses saw", "src/verification/checkpoints.rs", "root == *checkpoint.root()", "true",
      [(ATTACKS, "recompute_contradicts_receipt")]),
     ("hashes of index pages", "src/ledger/lookup.rs", "sha256(&[&bytes]) != *hash || page.height() != height", "page.height() != height",
@@ -51,9 +51,8 @@ CONTROLS = [
      "let opener = Arc::new(opener.map_err(|OpenError| ⟦self.corrupt()⟧)?);", 'Error::corrupt("an outline")',
      [(ATTACKS, "error_oracle_indistinct")]),
     ("one text for whatever is wrong with a delivery", "src/transfer/opened.rs",
-     "let opened = self.open_manifest(&envelope, &start, &manifest).map_err(|OpenError| ⟦malformed()⟧)?;",
-     'Error::corrupt("a manifest")', [(ATTACKS, "error_oracle_of_deliveries_indistinct")]),
-    ("the probe before the first commit", "src/ledger/probe.rs", "if ⟦stays⟧ { Ok(()) }", "true",
+     "self.open_item(item, &sealed_meta).map_err(|OpenError| ⟦malformed()⟧)", 'Error::corrupt("an item")', [(ATTACKS, "error_oracle_of_deliveries_indistinct")]),
+    ("the probe before the first commit", "src/ledger/probe.rs", "⟦contest(storage, &names).await⟧;", "Ok(())",
      [(ATTACKS, "overwriting_backend_refused")]),
     ("a new attempt for each run of an upload", "src/transfer/upload.rs",
      "let attempt = ⟦random(session.vault().ledger().entropy())?⟧;", "target.key.id", [(ATTACKS, "resume_changed_file_hidden_part")]),
@@ -103,7 +102,7 @@ CONTROLS = [
     ("commits that stay after a fold", "src/session/collect.rs", "self.collect_tiles(&mut report).await?",
      "{ self.collect_tiles(&mut report).await?;\n"
      "let covered = self.vault.ledger().state().manifest.covered();\n"
-     "for key in self.vault.ledger().storage().list(layout::LOG, None, LISTED).await? {\n"
+     "for key in self.vault.ledger().storage().list(layout::LOG, None, 1000).await? {\n"
      "if layout::first_of_commit(&key).is_some_and(|first| first < covered) { self.vault.ledger().storage().delete(&key).await?; }\n} }",
      [SIMULATION]),
 ]

@@ -215,6 +215,10 @@ fn gc_then_late_commit() {
         collector.collect_garbage().await.unwrap();
         assert_eq!(collector.retrieve(kept.document).await.unwrap(), vec![3; PART + 9]);
         desk.vault().audit().verify_from_genesis().await.unwrap();
+        // Nor did the case's key go with what was condemned in it, which only one who has none in memory can tell.
+        let pin = world.vault.pin();
+        let newcomer = Vault::open_with(world.storage.clone(), world.key(), &pin, with()).await.unwrap();
+        assert_eq!(session(&newcomer).retrieve(kept.document).await.unwrap(), vec![3; PART + 9]);
     });
 }
 
