@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, PoisonError};
 
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use futures_util::{
+    future::BoxFuture,
+    stream::{self, StreamExt, TryStreamExt},
+};
 
 use super::{
     open::{next_commit, verified},
@@ -21,13 +24,15 @@ impl Ledger {
     /// # Errors
     ///
     /// Corrupt, or the storage's.
-    pub(crate) async fn sync(&self) -> Result<Arc<State>> {
-        let mut work = self.work.lock().await;
-        if work.attempt.is_some() {
-            self.lead(&mut work).await;
-        }
-        self.follow(LEAPS).await?;
-        Ok(self.state())
+    pub(crate) fn sync(&self) -> BoxFuture<'_, Result<Arc<State>>> {
+        Box::pin(async {
+            let mut work = self.work.lock().await;
+            if work.attempt.is_some() {
+                self.lead(&mut work).await;
+            }
+            self.follow(LEAPS).await?;
+            Ok(self.state())
+        })
     }
 
     /// Applies the commits that follow the state, with at most so many listings: nothing is left out if others hold

@@ -9,7 +9,10 @@ use std::{
     },
 };
 
-use futures_util::future::try_join_all;
+use futures_util::{
+    TryFutureExt,
+    future::{BoxFuture, try_join_all},
+};
 
 use crate::{
     crypto::digest::sha256,
@@ -154,10 +157,14 @@ impl View<'_> {
         if let Some(row) = self.planned.get(key).or_else(|| self.state.row(key)) {
             return Ok(Some(row.clone()));
         }
+        self.row_in_tables(key, since).await
+    }
+
+    fn row_in_tables<'b>(&'b self, key: &'b RowKey, since: u64) -> BoxFuture<'b, Result<Option<Row>>> {
         // All at once, for a log of any length has few tables, and the newest answer counts.
-        let tables = self.state.manifest.tables.iter().filter(|table| table.to > since);
-        let found = try_join_all(tables.map(|table| self.row_in(table, key))).await?;
-        Ok(found.into_iter().flatten().next())
+        let tables = self.state.manifest.tables.iter().filter(move |table| table.to > since);
+        let found = try_join_all(tables.map(|table| self.row_in(table, key)));
+        Box::pin(found.map_ok(|found| found.into_iter().flatten().next()))
     }
 
     /// Up to `limit` rows with `start`'s parent, ascending, from `start` on.
@@ -167,8 +174,7 @@ impl View<'_> {
     /// As [`View::row`].
     pub(crate) async fn children(&self, start: &RowKey, limit: usize) -> Result<Vec<Row>> {
         let mut merged: BTreeMap<RowKey, Row> = BTreeMap::new();
-        let tables = self.state.manifest.tables.iter().rev();
-        for rows in try_join_all(tables.map(|table| self.children_in(table, start, limit))).await? {
+        for rows in self.children_in_tables(start, limit).await? {
             merged.extend(rows.into_iter().map(|row| (row.key, row)));
         }
         let tail = self.state.rows_from(start).take_while(|row| row.key.same_parent(start)).take(limit);
@@ -178,6 +184,16 @@ impl View<'_> {
             merged.insert(row.key, row.clone());
         }
         Ok(merged.into_values().take(limit).collect())
+    }
+
+    /// By table, oldest first.
+    fn children_in_tables<'b>(
+        &'b self,
+        start: &'b RowKey,
+        limit: usize,
+    ) -> BoxFuture<'b, Result<Vec<Vec<Row>>>> {
+        let tables = self.state.manifest.tables.iter().rev();
+        Box::pin(try_join_all(tables.map(move |table| self.children_in(table, start, limit))))
     }
 
     async fn row_in(&self, table: &Table, key: &RowKey) -> Result<Option<Row>> {

@@ -1,5 +1,6 @@
 //! The log as this process knows it: loaded, looked up, appended to.
 
+mod authentic;
 mod draft;
 mod fold;
 mod follow;

@@ -1,30 +1,27 @@
 //! Loading the log's end: a few reads, whatever its length (FORMAT §5.3, §6.3).
 
-use core::{future::ready, ops::RangeInclusive};
+use core::future::ready;
 use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{
     FutureExt,
-    future::{BoxFuture, join, try_join, try_join_all},
+    future::{BoxFuture, join},
 };
 
 use super::{
-    lookup::{Pages, View},
+    authentic::authentic,
+    lookup::Pages,
     state::{Head, State, index_of, is_anchor},
-    tiles::Tree,
-    verify::{Signatures, Verified, walk},
 };
 use crate::{
     FORMAT, SUITE,
-    env::Timestamp,
     error::{Error, ErrorKind, Result},
     ids::VaultId,
     log::{
         Hash,
         commit::{COMMIT_CAP, Commit, Hashed},
         leaf::Kind,
-        row::RowKey,
         signing::LogKey,
         statement::Statement,
     },
@@ -172,109 +169,6 @@ async fn unverified(trusted: &Trusted, pages: &Pages, commit: Commit) -> Result<
     if state.frontier.root() == root { Ok(state) } else { Err(Error::corrupt("the log's Merkle root")) }
 }
 
-/// Checks that what is trusted leads to `state`, of which `last` is the last commit; gives the key that
-/// signs what follows it.
-async fn authentic(trusted: &Trusted, pages: &Pages, state: &State, last: &Commit) -> Result<LogKey> {
-    let Trusted { log_key, size, head, root, .. } = *trusted;
-    if state.head.size < size {
-        return Err(rolled_back(size, state.head.size));
-    }
-    if state.head.size == size {
-        if state.head.hash != head || state.frontier.root() != root {
-            return Err(forked(size));
-        }
-        // The very head that is trusted: only the commit that states the trusted key is signed by one
-        // that is not known.
-        let stating = last.epoch().saturating_add(1) == log_key.epoch;
-        let signed = stating || last.verify(&log_key).is_ok();
-        return if signed { Ok(log_key) } else { Err(Error::corrupt(format!("commit {}", last.name()))) };
-    }
-    match by_tree(trusted, pages, state, last).await {
-        // A tile may be missing or another's: every commit in between tells as well.
-        Err(error) if error.kind() == ErrorKind::Corrupt => {
-            let (from, ends) = (Verified::trusted(size, head, log_key), Signatures::EndsOfEpochs);
-            let every = &mut |_: &_| Ok(());
-            let walked = walk(&**pages.storage(), state.vault, from, state.head, ends, every).await?;
-            Ok(walked.log_key)
-        }
-        proven => proven,
-    }
-}
-
-/// By a signature for every change of keys since what is trusted, and one for the head, and by proofs
-/// that each signed tree begins with the one before.
-async fn by_tree(trusted: &Trusted, pages: &Pages, state: &State, last: &Commit) -> Result<LogKey> {
-    let fault = || Error::corrupt(format!("commit {}", last.name()));
-    let tree = Tree::new(state, &**pages.storage());
-    let (mut key, mut size) = (trusted.log_key, trusted.size);
-    while key.epoch < last.epoch() {
-        let until = last.epoch().min(key.epoch.saturating_add(AT_ONCE));
-        let epochs = key.epoch.saturating_add(1)..=until;
-        for commit in changes(pages, &tree, epochs, trusted.size).await? {
-            (key, size) = next_key(&tree, key, size, &commit).await?;
-        }
-    }
-    last.verify(&key).map_err(|Malformed| fault())?;
-    let (root, _) = tree.consistency(trusted.size).await?;
-    if root != trusted.root {
-        return Err(forked(trusted.size));
-    }
-    Ok(key.after(&last.leaves.last().ok_or_else(fault)?.leaf))
-}
-
-/// The commits whose records state the keys of `epochs`, as a state says that may be a forger's, and into the tree
-/// the tiles that show what they and the first `seen` records are a part of.
-async fn changes(
-    pages: &Pages,
-    tree: &Tree<'_>,
-    epochs: RangeInclusive<u32>,
-    seen: u64,
-) -> Result<Vec<Commit>> {
-    let (state, planned) = (tree.state(), std::collections::BTreeMap::new());
-    let view = View { state, planned: &planned, pages, now: Timestamp::default() };
-    let rows = epochs.map(|epoch| {
-        let view = &view;
-        async move { view.row(&RowKey::signing_keys(epoch)).await?.ok_or_else(|| unstated(epoch)) }
-    });
-    let rows = try_join_all(rows).await?;
-    let sizes: Vec<u64> = rows.iter().map(|row| row.seq.saturating_add(1)).chain([seen]).collect();
-    let storage = &**pages.storage();
-    let commits = rows.iter().map(|row| async move { required(storage, state.vault, &row.commit()).await });
-    let (commits, ()) = try_join(try_join_all(commits), tree.fetch_prefixes(&sizes)).await?;
-    Ok(commits)
-}
-
-/// The key of the signing epoch after `key`'s, and the size of the tree that states it and `commit` ends.
-///
-/// The commit was looked up in a state that may be a forger's. It is believed because `key` signed the
-/// tree that it ends, and the state's tree begins with that one: that the record lies in the tree
-/// would not do, for whoever has the new key could keep it and alter what is before it.
-async fn next_key(tree: &Tree<'_>, key: LogKey, after: u64, commit: &Commit) -> Result<(LogKey, u64)> {
-    let fault = || unstated(key.epoch.saturating_add(1));
-    commit.verify(&key).map_err(|Malformed| fault())?;
-    let last = commit.leaves.last().filter(|last| last.leaf.kind == Kind::SigningKeys).ok_or_else(fault)?;
-    let size = last.leaf.seq.saturating_add(1);
-    let (root, _) = tree.consistency(size).await?;
-    if size <= after || root != *commit.root() {
-        return Err(fault());
-    }
-    Ok((key.after(&last.leaf), size))
-}
-
-fn unstated(epoch: u32) -> Error {
-    Error::corrupt(format!("the record of signing epoch {epoch}"))
-}
-
-fn rolled_back(seen: u64, got: u64) -> Error {
-    let reason = format!("{seen} records are vouched for, and the storage shows {got}: an older copy");
-    Error::new(ErrorKind::RolledBack, reason)
-}
-
-fn forked(size: u64) -> Error {
-    let reason = format!("the storage shows another history than the {size} records that are vouched for");
-    Error::new(ErrorKind::Forked, reason)
-}
-
 /// Reads the commit that follows the state `size`, `hash`, if there is one.
 ///
 /// # Errors
@@ -395,6 +289,3 @@ impl Tail {
         Ok(())
     }
 }
-
-/// Changes of signing keys looked up at once.
-const AT_ONCE: u32 = 8;

@@ -34,8 +34,7 @@ pub(crate) async fn prove(storage: &dyn Storage, entropy: &dyn Entropy) -> Resul
         layout::probe(&name)
     };
     let names = array::from_fn(|_| array::from_fn(&mut fresh));
-    // Boxed: it happens once, and would be part of the future of everything that commits.
-    let outcome = Box::pin(contest(storage, &names)).await;
+    let outcome = contest(storage, &names).await;
     let left = Left(names.into_iter().flatten().collect());
     if outcome.is_err() {
         left.clear(storage).await;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::future::{try_join, try_join_all};
+use futures_util::future::{BoxFuture, try_join, try_join_all};
 
 use super::{objects, state::State};
 use crate::{
@@ -149,7 +149,11 @@ impl<'a> Tree<'a> {
     }
 
     /// Reads the tiles that the hashes of `ranges` are made of, those that were not read before.
-    async fn fetch(&self, ranges: &[Range<u64>]) -> Result<()> {
+    fn fetch<'b>(&'b self, ranges: &'b [Range<u64>]) -> BoxFuture<'b, Result<()>> {
+        Box::pin(self.fetch_now(ranges))
+    }
+
+    async fn fetch_now(&self, ranges: &[Range<u64>]) -> Result<()> {
         let subtrees = ranges.iter().flat_map(|range| proof::perfect(range.clone()));
         let folded = subtrees.flat_map(|subtree| self.folded(subtree));
         let wanted = folded.map(|(start, height)| self.place(start, height).map(|(id, _)| id));

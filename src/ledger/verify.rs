@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future::BoxFuture, stream};
 
 use super::{
     open::{self, parsed},
@@ -91,7 +91,19 @@ pub(crate) enum Signatures {
 /// # Errors
 ///
 /// Corrupt at the first fault, naming the commit; also if the walk does not arrive at `to`.
-pub(crate) async fn walk(
+pub(crate) fn walk<'a>(
+    storage: &'a dyn Storage,
+    vault: VaultId,
+    from: Verified,
+    to: Head,
+    signatures: Signatures,
+    visitor: &'a mut dyn Visitor,
+) -> BoxFuture<'a, Result<Verified>> {
+    Box::pin(walk_and_tell(storage, vault, from, to, signatures, visitor))
+}
+
+/// Walks, and again if it comes upon a fault, to name the commit that is the first at fault.
+async fn walk_and_tell(
     storage: &dyn Storage,
     vault: VaultId,
     from: Verified,

@@ -317,12 +317,14 @@ impl Ledger {
     /// # Errors
     ///
     /// Unsupported; the storage's.
-    pub(crate) async fn prove(&self) -> Result<()> {
-        let mut proof = self.proof.lock().await;
-        if matches!(*proof, Proof::Owed) {
-            *proof = Proof::Left(probe::prove(self.storage(), &*self.entropy).await?);
-        }
-        Ok(())
+    pub(crate) fn prove(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async {
+            let mut proof = self.proof.lock().await;
+            if matches!(*proof, Proof::Owed) {
+                *proof = Proof::Left(probe::prove(self.storage(), &*self.entropy).await?);
+            }
+            Ok(())
+        })
     }
 
     async fn clear_proof(&self) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::BoxFuture};
 
 use super::{Freshness, LoadedKeyring, Vault, VaultOptions};
 use crate::{
@@ -91,26 +91,28 @@ fn kind_of(root: &dyn KeyWrap) -> Result<SlotKind> {
 /// # Errors
 ///
 /// Not found if the storage shows no log; as [`unlock`].
-pub(super) async fn load(
-    trusted: &Trusted,
-    pages: &Pages,
-    root: &dyn KeyWrap,
-) -> Result<(State, LoadedKeyring)> {
-    let mut tried: Option<State> = None;
-    loop {
-        let loaded =
-            ledger::load_with(trusted, pages, |state, storage| sealed(state, storage).boxed()).await?;
-        let (state, sealed) = loaded.ok_or_else(|| Error::not_found("log"))?;
-        match open(&state, sealed, root).await {
-            Err(error) if error.kind() == ErrorKind::Corrupt => {
-                if tried.is_some_and(|tried| tried.keyring() == state.keyring()) {
-                    return Err(error);
+pub(super) fn load<'a>(
+    trusted: &'a Trusted,
+    pages: &'a Pages,
+    root: &'a dyn KeyWrap,
+) -> BoxFuture<'a, Result<(State, LoadedKeyring)>> {
+    Box::pin(async move {
+        let mut tried: Option<State> = None;
+        loop {
+            let loaded =
+                ledger::load_with(trusted, pages, |state, storage| sealed(state, storage).boxed()).await?;
+            let (state, sealed) = loaded.ok_or_else(|| Error::not_found("log"))?;
+            match open(&state, sealed, root).await {
+                Err(error) if error.kind() == ErrorKind::Corrupt => {
+                    if tried.is_some_and(|tried| tried.keyring() == state.keyring()) {
+                        return Err(error);
+                    }
+                    tried = Some(state);
                 }
-                tried = Some(state);
+                unlocked => return Ok((state, unlocked?)),
             }
-            unlocked => return Ok((state, unlocked?)),
         }
-    }
+    })
 }
 
 /// Opens the keyring that the log names.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::join;
+use futures_util::future::{BoxFuture, join};
 
 use super::Vault;
 use crate::{
@@ -188,11 +188,17 @@ impl Vault {
         }
     }
 
-    async fn open_head(&self, id: HeadId, extent: Extent) -> Result<(ParsedHead, HeadKey, SecretBytes)> {
-        match self.read_head(id, extent).await {
-            Err(error) => Err(self.unless_erased(id.case, error).await),
-            opened => opened,
-        }
+    fn open_head(
+        &self,
+        id: HeadId,
+        extent: Extent,
+    ) -> BoxFuture<'_, Result<(ParsedHead, HeadKey, SecretBytes)>> {
+        Box::pin(async move {
+            match self.read_head(id, extent).await {
+                Err(error) => Err(self.unless_erased(id.case, error).await),
+                opened => opened,
+            }
+        })
     }
 
     async fn read_head(&self, id: HeadId, extent: Extent) -> Result<(ParsedHead, HeadKey, SecretBytes)> {
