@@ -136,10 +136,36 @@ impl Desk {
         path("one append to the log", || Ok(block_on(desk.outcome(unknown))?))?;
         let looked_up: Vec<_> = self.history.iter().copied().step_by(HISTORY_STEP).take(LOOKED_UP).collect();
         path("32 lookups in the index, one append", || Ok(block_on(desk.newest_versions(&looked_up))?))?;
+        self.large()?;
         self.sharing()?;
         self.receipt()?;
         let audit = desk.vault().audit();
         path("verify 600 records from genesis", || Ok(block_on(audit.verify_from_genesis())?))
+    }
+
+    /// 20 MiB, three parts.
+    fn large(&self) -> Result<(), Failure> {
+        let Self { desk, case, .. } = self;
+        let content = vec![7; 20 << 20];
+        let upload = || {
+            block_on(async {
+                let mut upload = desk.upload(*case, NewDocument::named("large")).await?;
+                upload.write(&content).await?;
+                Ok::<_, docvault::Error>(upload.finish().await?.document)
+            })
+        };
+        let document = upload()?;
+        path("upload 20 MiB", || Ok(upload()?))?;
+        path("stream 20 MiB", || {
+            Ok(block_on(async {
+                let mut reader = desk.reader(document).await?;
+                while reader.next().await?.is_some() {}
+                Ok::<_, docvault::Error>(())
+            })?)
+        })?;
+        let reader = block_on(desk.reader(document))?;
+        path("64 KiB of an open reader", || Ok(block_on(reader.range(100..100 + (64 << 10)))?))?;
+        path("64 KiB by one call", || Ok(block_on(desk.retrieve_range(document, 100..100 + (64 << 10)))?))
     }
 
     fn sharing(&self) -> Result<(), Failure> {
@@ -147,7 +173,14 @@ impl Desk {
         let fingerprint = identity.fingerprint().to_string();
         let recipient = Recipient::verify(&identity.recipient_bytes(), &fingerprint)?;
         let terms = || Terms::read().purpose("counting");
-        path("grant", || Ok(block_on(self.desk.grant(self.document, &recipient, terms()))?))
+        let grant = || Ok(block_on(self.desk.grant(self.document, &recipient, terms()))?);
+        path("grant", grant)?;
+        let mut granted = (0..3).map(|_| grant()).collect::<Result<Vec<_>, Failure>>()?;
+        let delivered = granted.pop().ok_or("three were made")?;
+        path("deliver 100 KiB", || {
+            Ok(block_on(async { self.desk.deliver(delivered).await?.collect().await })?)
+        })?;
+        path("revoke", || Ok(block_on(self.desk.revoke(granted.pop().ok_or("one for each call")?))?))
     }
 
     fn receipt(&self) -> Result<(), Failure> {

@@ -26,7 +26,7 @@ done
 place=$(mktemp -d -p "${MEMORY_FOLDER:-/dev/shm}")
 trap 'rm -rf "$place"' EXIT
 if [[ $peers ]]; then
-    cargo build --quiet --release --manifest-path benches/peers/Cargo.toml --features fast --target-dir "$target/peers"
+    cargo build --quiet --locked --release --manifest-path benches/peers/Cargo.toml --features fast --target-dir "$target/peers"
 fi
 # A server's allocator keeps the memory it was given; glibc's would hand every part back to the kernel.
 keep=(env MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_MMAP_THRESHOLD_=2000000000 MALLOC_TOP_PAD_=67108864)

@@ -20,7 +20,7 @@ def at(name):
 
 
 def quietly(*command):
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def run(name, *command, out=os.devnull):

@@ -42,7 +42,7 @@ def three(found, parts):
 
 def seconds(times):
     scale, unit = next((s, u) for s, u in ((1, "s"), (1e3, "ms"), (1e6, "µs")) if times[1] * s >= 1 or u == "µs")
-    return " / ".join(f"{time * scale:.3g}" for time in times) + f" {unit}"
+    return " / ".join(f"{float(f'{time * scale:.3g}'):,g}" for time in times) + f" {unit}"
 
 
 def verdict(values, target, more):
