@@ -4,13 +4,15 @@
 //! `transfer retrieve VAULT DOCUMENT FILE`; `--pin` first binds the sealing threads to one core each.
 //!
 //! The vault reads and writes its storage while it seals and opens. The file at the other end is this program's
-//! own affair: a second thread reads or writes it, so that it is not waited for either.
+//! own affair: the sealing threads read it where it is sealed, and a second thread writes it, so that it is not
+//! waited for.
 
 use std::{
     fs::File,
-    io::{self, Read, Write},
+    io::Write,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::mpsc::sync_channel,
     thread,
 };
 
@@ -21,8 +23,6 @@ use futures_lite::future::block_on;
 type Failure = Box<dyn std::error::Error>;
 
 const USAGE: &str = "usage: transfer [--pin] create VAULT | store VAULT FILE | retrieve VAULT DOCUMENT FILE";
-/// The size of a part: a slice that completes one is sealed from where it is.
-const PIECE: usize = 8 << 20;
 
 fn main() -> Result<(), Failure> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -73,38 +73,14 @@ fn open(vault: &Path) -> Result<Session, Failure> {
 fn store(vault: &Path, path: &Path) -> Result<(), Failure> {
     let desk = open(vault)?;
     let case = std::fs::read_to_string(beside(vault, "case"))?.trim().parse()?;
-    let mut file = File::open(path)?;
-    let (full, filled) = sync_channel(1);
-    let (empty, emptied) = sync_channel(2);
-    let stored = thread::scope(|scope| {
-        let reading = scope.spawn(move || read(&mut file, &full, &emptied));
-        let stored = block_on(async {
-            let mut upload = desk.upload(case, NewDocument::named("file")).await?;
-            for piece in &filled {
-                upload.write(&piece).await?;
-                // The reading thread has left when there is nothing more to read.
-                let _ = empty.try_send(piece);
-            }
-            upload.finish().await
-        });
-        drop(filled);
-        reading.join().map_err(|_| "the reading thread panicked")??;
-        Ok::<_, Failure>(stored?)
+    let file = File::open(path)?;
+    let stored = block_on(async {
+        let mut upload = desk.upload(case, NewDocument::named("file")).await?;
+        upload.write_from(file.metadata()?.len(), |at, piece| file.read_exact_at(piece, at)).await?;
+        Ok::<_, Failure>(upload.finish().await?)
     })?;
     println!("{}", stored.document);
     Ok(())
-}
-
-/// Reads the file piece by piece, into memory that comes back.
-fn read(file: &mut File, full: &SyncSender<Vec<u8>>, emptied: &Receiver<Vec<u8>>) -> io::Result<()> {
-    loop {
-        let mut piece = emptied.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE));
-        piece.clear();
-        let read = Read::by_ref(file).take(PIECE.try_into().unwrap_or(u64::MAX)).read_to_end(&mut piece)?;
-        if read == 0 || full.send(piece).is_err() {
-            return Ok(());
-        }
-    }
 }
 
 fn retrieve(vault: &Path, document: DocumentId, path: &Path) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 
 use std::{
     future::{Future, poll_fn},
+    io,
     ops::Range,
     pin::pin,
     sync::{
@@ -120,7 +121,8 @@ fn transfers_may_cross_threads() {
     block_on(async {
         let (_, desk, case) = desk().await;
         let mut upload = sent(desk.upload(case, NewDocument::named("x"))).await.unwrap();
-        sent(upload.write(b"content")).await.unwrap();
+        sent(upload.write(b"con")).await.unwrap();
+        sent(upload.write_from(4, reading(b"tent"))).await.unwrap();
         let stored = sent(upload.finish()).await.unwrap();
         let mut reader = sent(desk.reader(stored.document)).await.unwrap();
         assert_eq!(sent(reader.range(0..3)).await.unwrap(), b"con".as_slice());
@@ -144,6 +146,73 @@ fn whatever_the_pieces_the_content_comes_back() {
                 assert_eq!(stored.digest.as_bytes(), blake3::hash(content).as_bytes(), "{len} by {piece}");
                 assert!(streamed(&desk, stored.document).await == content, "{len} by {piece}");
                 assert!(desk.retrieve(stored.document).await.unwrap() == content, "{len} by {piece}");
+            }
+        }
+    });
+}
+
+/// Puts what `content` has from a byte on.
+fn reading(content: &[u8]) -> impl Fn(u64, &mut [u8]) -> io::Result<()> + Send + Sync {
+    |at, piece| {
+        let at = usize::try_from(at).unwrap();
+        piece.copy_from_slice(&content[at..at + piece.len()]);
+        Ok(())
+    }
+}
+
+#[test]
+fn content_read_where_it_is_sealed_comes_back() {
+    block_on(async {
+        let (_, desk, case) = desk().await;
+        let all = message(2 * PART + 3_000_000);
+        for document in [NewDocument::named("x"), NewDocument::named("x").with_sha256()] {
+            // How much is written before, and how much is then read.
+            for (written, read) in [(0, 0), (5, 200_000), (100_001, PART), (PART, PART + 300_000)] {
+                let (content, end) = (&all[..written + read], &all[written + read..][..13]);
+                let mut upload = desk.upload(case, document.clone()).await.unwrap();
+                upload.write(&content[..written]).await.unwrap();
+                let len = u64::try_from(read).unwrap();
+                upload.write_from(len, reading(&content[written..])).await.unwrap();
+                assert_eq!(upload.position(), u64::try_from(content.len()).unwrap());
+                upload.write(end).await.unwrap();
+                let stored = upload.finish().await.unwrap();
+                let content = [content, end].concat();
+                assert_eq!(stored.digest.as_bytes(), blake3::hash(&content).as_bytes(), "{written}, {read}");
+                assert!(desk.retrieve(stored.document).await.unwrap() == content, "{written}, {read}");
+            }
+        }
+    });
+}
+
+#[test]
+fn content_that_cannot_be_read_ends_the_upload_and_its_token_resumes_it() {
+    block_on(async {
+        let (_, desk, case) = desk().await;
+        let content = message(PART + 300_000);
+        let len = u64::try_from(content.len()).unwrap();
+        for document in [NewDocument::named("x"), NewDocument::named("x").with_sha256()] {
+            // Where a part is complete, and where it is not.
+            for (lost, taken) in [(100_000, 0), (PART + 280_000, PART)] {
+                let failing = |at: u64, piece: &mut [u8]| {
+                    let from = usize::try_from(at).unwrap();
+                    if (from..from + piece.len()).contains(&lost) {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                    reading(&content)(at, piece)
+                };
+                let mut upload = desk.upload(case, document.clone()).await.unwrap();
+                let error = upload.write_from(len, failing).await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Invalid);
+                let source = std::error::Error::source(&error).unwrap();
+                assert_eq!(source.downcast_ref::<io::Error>().unwrap().kind(), io::ErrorKind::UnexpectedEof);
+                assert_eq!(upload.write(b"x").await.unwrap_err().kind(), ErrorKind::Invalid);
+                let token = upload.token().unwrap();
+                assert_eq!(upload.finish().await.unwrap_err().kind(), ErrorKind::Invalid);
+                let mut upload = desk.resume_upload(&token).await.unwrap();
+                assert_eq!(upload.position(), u64::try_from(taken).unwrap());
+                upload.write_from(len - upload.position(), reading(&content[taken..])).await.unwrap();
+                let stored = upload.finish().await.unwrap();
+                assert!(desk.retrieve(stored.document).await.unwrap() == content);
             }
         }
     });

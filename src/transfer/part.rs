@@ -4,12 +4,12 @@ use core::ops::Range;
 
 use crate::{
     crypto::{
-        chunked::{self, ChaCha20Poly1305, Draft, HkdfSha256, OpenError},
+        chunked::{self, ChaCha20Poly1305, Draft, HkdfSha256, OpenError, Rest, SealError},
         digest::{self, PIECE, PartDigest},
         schedule,
     },
     document::PART_LEN,
-    env::{Entropy, EntropyError},
+    env::Entropy,
     secret::{Secret, SecretBytes},
 };
 
@@ -40,14 +40,14 @@ impl Part<'_> {
     ///
     /// # Errors
     ///
-    /// [`EntropyError`].
+    /// No randomness; what reading `rest` says.
     pub(super) fn seal(
         &self,
         draft: Draft,
-        rest: &[u8],
+        rest: Rest<'_>,
         padded: usize,
         entropy: &dyn Entropy,
-    ) -> Result<(Vec<u8>, Option<PartDigest>), EntropyError> {
+    ) -> Result<(Vec<u8>, Option<PartDigest>), SealError> {
         let content = draft.len().saturating_add(rest.len());
         let see = |index, chunk: &[u8]| self.digest(content, index, chunk);
         let (mut sealed, pieces) = draft.seal((self.key, &self.context()), rest, padded, entropy, see)?;

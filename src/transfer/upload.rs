@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     crypto::{
-        chunked::Draft,
+        chunked::{Draft, Rest, SealError},
         digest::{self, PartDigest, Sha256Hasher},
     },
     document::{
@@ -30,6 +30,7 @@ use crate::{
     vault::NewHead,
 };
 
+mod placed;
 mod recovery;
 
 /// A document on its way in, in constant memory; nothing of it is visible until [`Upload::finish`].
@@ -164,20 +165,21 @@ impl Upload {
     pub(crate) async fn take(&mut self, mut bytes: &[u8]) -> Result<()> {
         self.check_usable()?;
         while !bytes.is_empty() {
-            let room = PART_USIZE.saturating_sub(self.page.draft.len());
-            let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
-            self.count(now.len())?;
-            if let Some(sha256) = &mut self.page.sha256 {
-                sha256.update(now);
-            }
-            if now.len() == room {
-                self.store_part(now, PART_USIZE).await?;
-            } else {
-                self.gather(now);
-            }
+            let (now, later) = bytes.split_at_checked(self.room()).unwrap_or((bytes, &[]));
+            self.take_piece(Rest::Bytes(now)).await?;
             bytes = later;
         }
         Ok(())
+    }
+
+    /// Takes what finds room in the part at hand.
+    async fn take_piece(&mut self, piece: Rest<'_>) -> Result<()> {
+        let completes = piece.len() == self.room();
+        self.count(piece.len())?;
+        if let (Some(sha256), Rest::Bytes(bytes)) = (&mut self.page.sha256, piece) {
+            sha256.update(bytes);
+        }
+        if completes { self.store_part(piece, PART_USIZE).await } else { self.gather(piece) }
     }
 
     /// Ends the page at hand and begins the next: another side, another sheet.
@@ -256,6 +258,11 @@ impl Upload {
         Ok(())
     }
 
+    /// Bytes that the part at hand still takes.
+    fn room(&self) -> usize {
+        PART_USIZE.saturating_sub(self.page.draft.len())
+    }
+
     fn count(&mut self, bytes: usize) -> Result<()> {
         let len = u64::try_from(bytes).ok().and_then(|len| self.page.len.checked_add(len));
         self.page.len = len
@@ -264,23 +271,8 @@ impl Upload {
         Ok(())
     }
 
-    /// Keeps bytes that do not complete a part.
-    fn gather(&mut self, bytes: &[u8]) {
-        let len = self.page.draft.len().saturating_add(bytes.len());
-        if !self.page.draft.holds(len) {
-            // All of it may have come; if more comes it may be little; and then a whole part's size.
-            let room = match self.page.draft.len() {
-                0 => u64::try_from(len).map(padme).ok().and_then(|room| usize::try_from(room).ok()),
-                _ => (len <= SMALL).then_some(SMALL),
-            };
-            let room = room.filter(|room| *room <= SMALL).unwrap_or(PART_USIZE);
-            self.page.draft.move_to(core::mem::take(&mut self.spare), room);
-        }
-        self.page.draft.push(bytes);
-    }
-
     /// Seals the gathered bytes, `rest` and zeros as the next part, and begins to store it.
-    async fn store_part(&mut self, rest: &[u8], padded: usize) -> Result<()> {
+    async fn store_part(&mut self, rest: Rest<'_>, padded: usize) -> Result<()> {
         self.broken = true;
         let (page, index) = (u32::try_from(self.pages.len()).unwrap_or(u32::MAX), self.page.parts());
         if !self.page.draft.holds(padded) {
@@ -300,7 +292,7 @@ impl Upload {
     fn seal_part(
         &mut self,
         (page, index): (u32, u32),
-        rest: &[u8],
+        rest: Rest<'_>,
         padded: usize,
         inline: bool,
     ) -> Result<Bytes> {
@@ -308,7 +300,7 @@ impl Upload {
         let part = Part { key, content_context, attempt, page, index, inline };
         let draft = core::mem::take(&mut self.page.draft);
         let entropy = self.session.vault().ledger().entropy();
-        let (mut sealed, digest) = part.seal(draft, rest, padded, entropy)?;
+        let (mut sealed, digest) = part.seal(draft, rest, padded, entropy).map_err(unsealed)?;
         self.page.digests.extend(digest);
         if padded < PART_USIZE {
             // A storage in memory would keep what the buffer is too long.
@@ -338,7 +330,7 @@ impl Upload {
         let empty = self.page.len == 0;
         while left > 0 || (empty && self.page.parts() == 0) {
             let padded = usize::try_from(left.min(PART_LEN)).unwrap_or(PART_USIZE);
-            self.store_part(&[], padded).await?;
+            self.store_part(Rest::Bytes(&[]), padded).await?;
             left = left.saturating_sub(PART_LEN);
         }
         // Cut short here, the page would be written on behind its padding.
@@ -357,7 +349,7 @@ impl Upload {
             return Ok(None);
         }
         let padded = usize::try_from(padded).unwrap_or(PART_USIZE);
-        let sealed = self.seal_part((0, 0), &[], padded, true)?;
+        let sealed = self.seal_part((0, 0), Rest::Bytes(&[]), padded, true)?;
         self.pages.push(core::mem::take(&mut self.page).close());
         Ok(Some(sealed))
     }
@@ -384,8 +376,15 @@ impl Upload {
     }
 }
 
+fn unsealed(cause: SealError) -> Error {
+    match cause {
+        SealError::Entropy(cause) => cause.into(),
+        SealError::Read(cause) => {
+            Error::invalid("the content could not be read: resume the upload by its token").caused(cause)
+        }
+    }
+}
+
 const PART_USIZE: usize = 8 * 1024 * 1024;
-/// A first allocation for content that may turn out small.
-const SMALL: usize = 256 * 1024;
 /// Parts on their way at once: with one, a storage slower than the sealing would leave a core idle.
 const STORING: usize = 2;

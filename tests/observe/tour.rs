@@ -132,6 +132,11 @@ async fn documents(tour: &Tour, desk: &Session) -> Vec<Vec<u8>> {
     drop(upload);
     let mut upload: Upload = tour.call("Session::resume_upload", desk.resume_upload(&token)).await;
     tour.call("Upload::write", upload.write(&vec![7; 9 << 20])).await;
+    let seven = |_, piece: &mut [u8]| {
+        piece.fill(7);
+        Ok(())
+    };
+    tour.call("Upload::write_from", upload.write_from(1, seven)).await;
     tour.call("Upload::next_page", upload.next_page()).await;
     tour.call("Upload::finish", upload.finish()).await;
     let again = desk.upload_version(document, named("file"), &reason);

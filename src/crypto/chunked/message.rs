@@ -1,11 +1,14 @@
 //! A whole message in one buffer: sealed and opened in one pass, its chunks shared out over the threads.
 
 use core::fmt;
+use std::io;
 
 use super::{
     Aead, CHUNK_LEN, ChaCha20Poly1305, Expand, HkdfSha256, OpenError, PREFIX_LEN, SALT_LEN, TAG_LEN,
     engine::{Engine, TooLong},
-    plain_len, sealed_capacity,
+    plain_len,
+    rest::Rest,
+    sealed_capacity,
 };
 use crate::{
     crypto::pieces,
@@ -53,29 +56,38 @@ impl Draft {
     }
 
     /// Gathers more content, which must find room.
-    pub(crate) fn push(&mut self, mut content: &[u8]) {
-        while !content.is_empty() {
-            let room = CHUNK_LEN - self.filled % CHUNK_LEN;
-            let (now, later) = content.split_at_checked(room).unwrap_or((content, &[]));
+    ///
+    /// # Errors
+    ///
+    /// What reading it says; some of it may be gathered.
+    pub(crate) fn push(&mut self, content: Rest<'_>) -> io::Result<()> {
+        let mut taken = 0;
+        while taken < content.len() {
+            let now = (CHUNK_LEN - self.filled % CHUNK_LEN).min(content.len() - taken);
             let start = position(self.filled);
-            let Some(place) = self.buffer.get_mut(start..start.saturating_add(now.len())) else { return };
-            place.copy_from_slice(now);
-            self.filled += now.len();
-            content = later;
+            let Some(place) = self.buffer.get_mut(start..start.saturating_add(now)) else { break };
+            content.put(taken, place)?;
+            self.filled += now;
+            taken += now;
         }
+        Ok(())
     }
 
     /// Seals what was gathered, then `rest`, then zeros up to `len` bytes.
     ///
     /// `see` gets every chunk's index and content before it is sealed; what it gives comes back in order.
+    ///
+    /// # Errors
+    ///
+    /// No randomness; what reading `rest` says.
     pub(crate) fn seal<T: Send>(
         mut self,
         (key, context): (&Secret<32>, &[u8]),
-        rest: &[u8],
+        rest: Rest<'_>,
         len: usize,
         entropy: &dyn Entropy,
         see: impl Fn(usize, &[u8]) -> T + Send + Sync,
-    ) -> Result<(Vec<u8>, Vec<T>), EntropyError> {
+    ) -> Result<(Vec<u8>, Vec<T>), SealError> {
         if !self.holds(len) {
             self.move_to(Vec::new(), len);
         }
@@ -83,18 +95,26 @@ impl Draft {
         buffer.truncate(sealed_capacity(len));
         let fill = |index: usize, chunk: &mut [u8]| {
             let start = index * CHUNK_LEN;
-            let (_, open) = chunk.split_at_mut(filled.saturating_sub(start).min(chunk.len()));
-            let rest = rest.get(start.saturating_sub(filled)..).unwrap_or_default();
-            let (taken, zeros) = open.split_at_mut(rest.len().min(open.len()));
-            taken.copy_from_slice(rest.get(..taken.len()).unwrap_or_default());
-            zeros.fill(0);
-            see(index, chunk)
+            let gathered = filled.saturating_sub(start).min(chunk.len());
+            let (_, open) = chunk.split_at_mut(gathered);
+            rest.put((start + gathered).saturating_sub(filled), open)?;
+            Ok(see(index, chunk))
         };
         let key = key.expose();
-        let seen = seal_in::<ChaCha20Poly1305, HkdfSha256, T>(key, context, &mut buffer, entropy, fill)?;
+        let seen = seal_in::<ChaCha20Poly1305, HkdfSha256, _>(key, context, &mut buffer, entropy, fill)?;
+        let seen = seen.into_iter().collect::<io::Result<_>>()?;
         // Every byte of it is ciphertext now.
         Ok((core::mem::take(&mut *buffer), seen))
     }
+}
+
+/// Why a draft could not be sealed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SealError {
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    #[error("the content could not be read")]
+    Read(#[from] io::Error),
 }
 
 /// Where in a sealed message the content byte `at` stands.

@@ -22,6 +22,7 @@
 mod engine;
 mod message;
 mod range;
+mod rest;
 mod stream;
 mod suite;
 
@@ -29,8 +30,9 @@ pub use range::RangeOpener;
 pub use stream::{Opener, Sealer};
 pub use suite::{Aead, ChaCha20Poly1305, Expand, HkdfSha256};
 
-pub(crate) use message::{Draft, open_into};
+pub(crate) use message::{Draft, SealError, open_into};
 pub(crate) use range::sealed_range;
+pub(crate) use rest::{ReadAt, Rest};
 
 use crate::{
     crypto::pieces,
