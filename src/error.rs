@@ -104,10 +104,16 @@ impl Error {
 
     /// The same error for another caller, who waited for the same commit.
     pub(crate) fn again(&self) -> Self {
-        let same = Self::new(self.0.kind, self.0.message.clone());
-        match (self.storage(), &self.0.source) {
-            (Some(kind), Some(source)) => same.caused(StorageError::new(kind, chain(&**source))),
-            _ => same,
+        Self::new(self.0.kind, self.0.message.clone()).caused_as(Some(self))
+    }
+
+    /// With the cause of `other`, if that is the storage's.
+    #[must_use]
+    pub(crate) fn caused_as(self, other: Option<&Self>) -> Self {
+        let cause = other.and_then(|other| Some((other.storage()?, other.0.source.as_ref()?)));
+        match cause {
+            Some((kind, source)) => self.caused(StorageError::new(kind, chain(&**source))),
+            None => self,
         }
     }
 
@@ -117,7 +123,7 @@ impl Error {
         self.0.kind
     }
 
-    /// The storage's own kind, where the storage failed.
+    /// The storage's own kind, where the storage failed, or failed to tell the outcome.
     #[must_use]
     pub fn storage(&self) -> Option<StorageErrorKind> {
         self.0.source.as_ref()?.downcast_ref::<StorageError>().map(StorageError::kind)

@@ -21,7 +21,7 @@ use docvault::{
     Session, Vault, VaultOptions,
     keys::LocalKey,
     storage::{
-        Creation, MemoryStorage, ObjectKey, Storage, StorageError,
+        Creation, MemoryStorage, ObjectKey, Storage, StorageError, StorageErrorKind,
         testing::{Fault, FaultyStorage},
     },
 };
@@ -47,6 +47,36 @@ async fn grow(vault: &Vault, size: u64) {
 async fn with_a_document(vault: &Vault) -> DocumentId {
     let case = desk(vault).create_case("c").await.unwrap();
     desk(vault).store(case, NewDocument::named("x"), b"x".to_vec()).await.unwrap().document
+}
+
+/// Who is told that the outcome is unknown, or that nothing was written for that of another was, is told what the storage
+/// said, on a full disk for example.
+#[test]
+fn an_unknown_outcome_says_why() {
+    block_on(async {
+        let objects = Arc::new(MemoryStorage::new());
+        let (founder, folder) = vault_on(objects.clone()).await;
+        let case = with_a_document(&founder).await.case();
+        let mut unknown = 0;
+        for lost in 0.. {
+            let faults = (lost + 1..lost + 100)
+                .map(|call| (call, Fault::Error))
+                .chain([(lost, Fault::Late(usize::MAX))]);
+            let faulty = Arc::new(FaultyStorage::scripted(objects.clone(), faults));
+            let key = LocalKey::load(folder.path().join("key")).unwrap();
+            let options = VaultOptions::default().sleeper(NoSleep::default());
+            let opened = Vault::open_with(faulty.clone(), Arc::new(key), &founder.pin(), options).await;
+            let Ok(vault) = opened else { continue };
+            let said = NewStatement::on("t").payload(b"said".to_vec());
+            let Err(error) = desk(&vault).make_statement(case, said).await else { break };
+            let ErrorKind::OutcomeUnknown(_) = error.kind() else { continue };
+            assert_eq!(error.storage(), Some(StorageErrorKind::Unavailable), "{error:?}");
+            let next = desk(&vault).describe_case(case).await.unwrap_err();
+            assert_eq!((next.kind(), next.storage()), (ErrorKind::Storage, error.storage()), "{next:?}");
+            unknown += 1;
+        }
+        assert_eq!(unknown, 1, "the create of the commit");
+    });
 }
 
 /// Told that it is unknown, a process learns from a sync, and not from its own create, that its commit landed. Taken

@@ -33,7 +33,7 @@ use crate::{
     },
     observe,
     secret::Secret,
-    storage::{Creation, ObjectKey, Storage},
+    storage::{Creation, ObjectKey, Storage, StorageError},
 };
 
 /// Gives the key that signs what follows a state, which its keyring holds.
@@ -105,7 +105,8 @@ enum Settled {
     Won,
     Lost(Bytes),
     Failed(Error),
-    Unknown,
+    /// With what the storage said last, if it said anything.
+    Unknown(Option<StorageError>),
 }
 
 impl Settled {
@@ -114,7 +115,7 @@ impl Settled {
             Self::Won => None,
             Self::Lost(_) => Some("Lost"),
             Self::Failed(_) => Some("Failed"),
-            Self::Unknown => Some("Unknown"),
+            Self::Unknown(_) => Some("Unknown"),
         }
     }
 }
@@ -259,10 +260,10 @@ impl Ledger {
                     }
                 }
                 Settled::Failed(error) => return self.fail(work, &error).await,
-                Settled::Unknown => {
+                Settled::Unknown(cause) => {
                     // Whoever came meanwhile is answered too, or would lead here again and again.
                     work.batch.extend(self.queue.drain(COUNT_CAP));
-                    return leave_unknown(work);
+                    return leave_unknown(work, cause.map(Error::from).as_ref());
                 }
             }
         }
@@ -390,6 +391,7 @@ impl Ledger {
     /// Creates the attempt's object until it is known who has its name.
     async fn settle(&self, attempt: &mut Attempt) -> Settled {
         let Sealed { key, bytes, .. } = &attempt.sealed;
+        let mut cause = None;
         for round in 0..TRIES {
             let was_doubtful = core::mem::replace(&mut attempt.doubtful, true);
             match self.storage().create(key, bytes.clone()).await {
@@ -399,15 +401,17 @@ impl Ledger {
                     attempt.doubtful = false;
                     return Settled::Failed(error.into());
                 }
-                Err(_) => {}
+                Err(error) => cause = Some(error),
             }
             match self.storage().read(key, None).await {
                 Ok(Some(found)) if found == *bytes => return Settled::Won,
                 Ok(Some(found)) => return Settled::Lost(found),
-                Ok(None) | Err(_) => self.sleeper.sleep(backoff(round)).await,
+                Ok(None) => {}
+                Err(error) => cause = Some(error),
             }
+            self.sleeper.sleep(backoff(round)).await;
         }
-        Settled::Unknown
+        Settled::Unknown(cause)
     }
 
     /// Takes the attempt's records into the state and answers its tickets.
@@ -460,18 +464,18 @@ impl Ledger {
 
 /// Answers that the outcome is unknown; the attempt stays, to be settled before anything else, so what
 /// was not part of it has certainly not happened.
-fn leave_unknown(work: &mut Work) {
+fn leave_unknown(work: &mut Work, cause: Option<&Error>) {
     let reason =
         "the storage does not tell whether an earlier operation happened, so nothing more was written";
     for ticket in work.batch.drain(..) {
-        ticket.answer(Err(Error::new(ErrorKind::Storage, reason)));
+        ticket.answer(Err(Error::new(ErrorKind::Storage, reason).caused_as(cause)));
     }
     if let Some(attempt) = &mut work.attempt {
         for (ticket, _) in attempt.tickets.drain(..) {
             let kind = ErrorKind::OutcomeUnknown(ticket.operation);
             let reason =
                 "the storage does not tell whether it happened; ask for the operation's outcome later";
-            ticket.answer(Err(Error::new(kind, reason)));
+            ticket.answer(Err(Error::new(kind, reason).caused_as(cause)));
         }
     }
 }
