@@ -20,7 +20,7 @@ use docvault::{
     keys::LocalKey,
     storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError, StorageErrorKind},
 };
-use futures_lite::future::block_on;
+use futures_lite::future::{block_on, yield_now};
 
 const PART: usize = 8 << 20;
 
@@ -30,8 +30,11 @@ struct Watched {
     memory: MemoryStorage,
     hold: AtomicBool,
     refuse: AtomicBool,
+    /// Reads take more than one poll.
+    slow: AtomicBool,
     writes: AtomicUsize,
     reads: AtomicUsize,
+    finished: AtomicUsize,
 }
 
 #[async_trait]
@@ -53,6 +56,10 @@ impl Storage for Watched {
             if self.refuse.load(SeqCst) {
                 return Err(StorageError::new(StorageErrorKind::Unavailable, "try later"));
             }
+            if self.slow.load(SeqCst) {
+                yield_now().await;
+            }
+            self.finished.fetch_add(1, SeqCst);
         }
         self.memory.read(key, range).await
     }
@@ -332,6 +339,44 @@ fn a_stream_reads_four_parts_ahead_and_no_more() {
         }
         assert!(reader.next().await.unwrap().is_none());
     });
+}
+
+/// No thread of the pool is free to open the first part.
+#[test]
+#[cfg(feature = "parallel")]
+fn parts_are_read_while_one_is_opened_and_a_call_given_up_loses_none() {
+    let (storage, desk, case) = block_on(desk());
+    let content = message(6 * PART);
+    let stored = block_on(desk.store(case, NewDocument::named("x"), content.clone())).unwrap();
+    let mut reader = block_on(desk.reader(stored.document)).unwrap();
+    storage.slow.store(true, SeqCst);
+    let gate = Arc::new(std::sync::Mutex::new(()));
+    let shut = gate.lock().unwrap();
+    for _ in 0..rayon::current_num_threads() {
+        let gate = Arc::clone(&gate);
+        rayon::spawn(move || drop(gate.lock()));
+    }
+    for _ in 0..4 {
+        assert!(ready_at_once(reader.next()).is_none());
+    }
+    assert_eq!(storage.finished.load(SeqCst), 5);
+    drop(shut);
+    let mut out = Vec::new();
+    while let Some(part) = block_on(reader.next()).unwrap() {
+        out.extend_from_slice(&part);
+    }
+    assert!(out == content);
+}
+
+#[test]
+#[cfg(feature = "parallel")]
+fn the_only_thread_of_a_pool_may_read() {
+    let (_, desk, case) = block_on(desk());
+    let content = message(PART + 1);
+    let stored = block_on(desk.store(case, NewDocument::named("x"), content.clone())).unwrap();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    assert!(pool.install(|| block_on(streamed(&desk, stored.document))) == content);
+    assert!(pool.install(|| block_on(desk.retrieve(stored.document))).unwrap() == content);
 }
 
 #[test]

@@ -1,4 +1,10 @@
-//! One function applied to every piece of a buffer, on all threads of the caller's current rayon pool.
+//! Work shared out over the threads of the caller's current rayon pool: one function applied to every piece of a
+//! buffer, or all of it while the caller's task goes on.
+
+use futures_util::{
+    FutureExt,
+    future::{self, BoxFuture},
+};
 
 /// What `each` gives for every `len` bytes of `bytes`, in order; it gets the piece's index too.
 pub(crate) fn map_mut<T: Send>(
@@ -26,6 +32,25 @@ pub(crate) fn map<T: Send>(
         return pieces.map(|(index, piece)| each(index, piece)).collect();
     }
     bytes.chunks(len).enumerate().map(|(index, piece)| each(index, piece)).collect()
+}
+
+/// Work on `len` bytes, done while the caller's task does something else if they are many.
+///
+/// On a thread of a pool it is done when it is waited for: the pool may have no other.
+pub(crate) fn aside<T: Send + 'static>(
+    len: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> BoxFuture<'static, T> {
+    #[cfg(feature = "parallel")]
+    if len >= SHARED_OUT && rayon::current_thread_index().is_none() {
+        // Whoever waits gets a panic, too; and nothing is begun of what nobody waits for any more.
+        let (work, done) = async move { work() }.remote_handle();
+        rayon::spawn(move || _ = work.now_or_never());
+        return done.boxed();
+    }
+    #[cfg(not(feature = "parallel"))]
+    let _ = len;
+    future::lazy(|_| work()).boxed()
 }
 
 /// Memory of `len` bytes, all of which will be written.

@@ -1,10 +1,13 @@
 //! Content on its way out: whole, streamed or by range, every byte authentic.
 
-use core::ops::Range;
+use core::{
+    future::poll_fn,
+    ops::Range,
+    task::{Context, Poll},
+};
 use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
-use futures_util::future::join_all;
 
 use super::{
     looked::Looked,
@@ -48,12 +51,15 @@ pub(super) fn following(pages: &[Page], (page, part): (usize, u32)) -> (usize, u
 
 /// An opened version: its release is on record once, for any number of ranges or one stream.
 ///
-/// A stream reads four parts ahead. What it gave serves again as memory once the caller has dropped it:
+/// A stream reads four parts ahead, also while a part is opened: by the threads of the current rayon pool, with
+/// feature `parallel` and outside a pool's threads. What it gave serves again as memory once the caller has dropped it:
 /// some nine parts of 8 MiB are held at most, whatever the content's size.
 #[derive(Debug)]
 pub struct Reader {
     source: Arc<ContentSource>,
     walk: Walk,
+    /// The part that is next, on its way to the caller.
+    opening: Option<Started<Result<Bytes>>>,
     /// Parts under way, those before `unread`.
     ahead: VecDeque<Started<Result<SealedPart>>>,
     unread: (usize, u32),
@@ -69,6 +75,7 @@ impl Reader {
             looked: Looked::at(source.vault().now()),
             source: Arc::new(source),
             walk: Walk::default(),
+            opening: None,
             ahead: VecDeque::new(),
             unread: (0, 0),
             given: VecDeque::new(),
@@ -165,14 +172,15 @@ impl Reader {
     /// called again. What came before belongs to the content digest.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         observe::operation("Reader::next", self.subject(), async {
-            let Some((page, part)) = self.at()? else { return Ok(None) };
-            let sealed = self.fetched().await?;
-            let mut content = self.buffer((page, part))?;
-            let len =
-                content_len(self.source.page(page)?, part).map_err(|OpenError| self.source.corrupt())?;
-            self.open((page, part), &sealed, &mut content)?;
-            content.truncate(len);
-            let content = release(content);
+            let Some(at) = self.at()? else { return Ok(None) };
+            self.stands().await?;
+            if self.opening.is_none() {
+                let sealed = self.fetched().await?;
+                self.opening = Some(self.open(at, sealed)?);
+            }
+            poll_fn(|context| self.poll_opening(context)).await;
+            let opened = self.opening.take().and_then(|mut opening| opening.take());
+            let content = self.stepped(opened)?;
             self.given.push_back(content.clone());
             Ok(Some(content))
         })
@@ -181,8 +189,7 @@ impl Reader {
 
     /// Fetches the first parts, as stored. What comes of it is seen when they are opened.
     pub(crate) async fn fetch_ahead(&mut self) {
-        self.read_ahead().await;
-        join_all(self.ahead.iter_mut().map(Started::settle)).await;
+        poll_fn(|context| if self.poll_ahead(context) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
     /// All of the content, opened where it stays.
@@ -196,14 +203,20 @@ impl Reader {
         let mut content = SecretBytes::new(pieces::memory(room));
         let mut filled = 0usize;
         while let Some((page, part)) = self.at()? {
+            self.stands().await?;
             let sealed = self.fetched().await?;
             let described = self.source.page(page)?;
             let padded = usize::try_from(described.part_len(part)).unwrap_or(usize::MAX);
             let len = content_len(described, part).map_err(|OpenError| self.source.corrupt())?;
             // Padding is overwritten by the page after it.
-            let place = content.get_mut(filled..filled.saturating_add(padded));
-            let place = place.ok_or_else(|| self.source.corrupt())?;
-            self.open((page, part), &sealed, place)?;
+            let place = filled..filled.saturating_add(padded);
+            let source = Arc::clone(&self.source);
+            let opening = Started::unpolled(pieces::aside(padded, move || {
+                let place = content.get_mut(place).ok_or_else(|| source.corrupt())?;
+                source.open_part((page, part), &sealed, place).map(|()| content)
+            }));
+            let opened = self.reading(opening).await;
+            content = self.stepped(opened)?;
             filled += len;
         }
         content.truncate(filled);
@@ -224,16 +237,15 @@ impl Reader {
 
     /// The part that is next, as stored. Those after it are being read meanwhile.
     async fn fetched(&mut self) -> Result<SealedPart> {
-        self.stands().await?;
-        self.read_ahead().await;
-        let fetched = match self.ahead.front_mut() {
-            Some(first) => first.finish().await,
-            None => None,
-        };
-        self.ahead.pop_front();
+        poll_fn(|context| {
+            self.poll_ahead(context);
+            let waits = self.ahead.front_mut().is_some_and(|first| !first.is_done(context));
+            if waits { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+        let fetched = self.ahead.pop_front().and_then(|mut first| first.take());
         let fetched = fetched.unwrap_or_else(|| Err(self.source.corrupt()));
         if fetched.is_ok() {
-            self.read_ahead().await;
             return fetched;
         }
         // It can be asked for again, and so can what follows it.
@@ -244,38 +256,65 @@ impl Reader {
         fetched
     }
 
-    /// Begins to read until [`AHEAD`] parts are under way.
-    async fn read_ahead(&mut self) {
+    /// Begins to read until [`AHEAD`] parts are under way, and goes on with them; tells whether all are read.
+    fn poll_ahead(&mut self, context: &mut Context<'_>) -> bool {
         while self.ahead.len() < AHEAD && self.unread.0 < self.source.pages().len() {
             let (source, (page, part)) = (Arc::clone(&self.source), self.unread);
-            self.ahead.push_back(Started::new(async move { source.sealed_part(page, part).await }).await);
+            self.ahead.push_back(Started::unpolled(async move { source.sealed_part(page, part).await }));
             self.unread = following(self.source.pages(), self.unread);
         }
+        self.ahead.iter_mut().fold(true, |all, part| part.is_done(context) & all)
     }
 
-    /// Opens the part that is next and steps over it.
-    fn open(&mut self, at: (usize, u32), sealed: &SealedPart, padded: &mut [u8]) -> Result<()> {
-        let opened = self.source.open_part(at, sealed, padded);
+    fn poll_opening(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.poll_ahead(context);
+        let waits = self.opening.as_mut().is_some_and(|opening| !opening.is_done(context));
+        if waits { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// Begins to open a part.
+    fn open(&mut self, at: (usize, u32), sealed: SealedPart) -> Result<Started<Result<Bytes>>> {
+        let page = self.source.page(at.0)?;
+        let padded = usize::try_from(page.part_len(at.1)).map_err(|_| self.source.corrupt())?;
+        let len = content_len(page, at.1).map_err(|OpenError| self.source.corrupt())?;
+        let (source, free) = (Arc::clone(&self.source), self.free(padded));
+        Ok(Started::unpolled(pieces::aside(padded, move || {
+            let mut content = free.unwrap_or_else(|| SecretBytes::new(pieces::memory(padded)));
+            source.open_part(at, &sealed, &mut content)?;
+            content.truncate(len);
+            Ok(release(content))
+        })))
+    }
+
+    /// Waits for work, and goes on with what is read ahead.
+    async fn reading<T: Send>(&mut self, mut work: Started<T>) -> Option<T> {
+        poll_fn(|context| {
+            self.poll_ahead(context);
+            if work.is_done(context) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        work.take()
+    }
+
+    /// Steps over the part that is next, as which this was opened.
+    fn stepped<T>(&mut self, opened: Option<Result<T>>) -> Result<T> {
+        let opened = opened.unwrap_or_else(|| Err(self.source.corrupt()));
         self.failed = opened.is_err();
         self.walk.step(self.source.pages());
         opened
     }
 
-    /// Room for a part: the memory of one that was given before and is not held any more, if there is.
-    fn buffer(&mut self, (page, part): (usize, u32)) -> Result<SecretBytes> {
-        let len = usize::try_from(self.source.page(page)?.part_len(part)).unwrap_or(usize::MAX);
+    /// `len` bytes of memory of a part that was given before and is not held any more, if there is one.
+    fn free(&mut self, len: usize) -> Option<SecretBytes> {
         let free = self.given.iter().position(|given| given.is_unique() && given.len() >= len);
         let free = free.and_then(|at| self.given.remove(at)).and_then(|given| given.try_into_mut().ok());
         if self.given.len() >= GIVEN {
             self.given.pop_front();
         }
-        match free {
-            Some(mut free) => {
-                free.truncate(len);
-                Ok(SecretBytes::new(free.into()))
-            }
-            None => self.source.buffer(page, part),
-        }
+        free.map(|mut free| {
+            free.truncate(len);
+            SecretBytes::new(free.into())
+        })
     }
 }
 

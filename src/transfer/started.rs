@@ -1,9 +1,9 @@
-//! Storage calls that go on while the caller does something else, without spawning a task.
+//! Work that goes on while the caller does something else, without spawning a task.
 
 use core::{
     future::{Future, poll_fn},
     pin::Pin,
-    task::Poll,
+    task::{Context, Poll},
 };
 use std::sync::{Mutex, PoisonError};
 
@@ -22,14 +22,15 @@ impl<T> core::fmt::Debug for Started<T> {
 
 impl<T: Send> Started<T> {
     pub(super) async fn new(work: impl Future<Output = T> + Send + 'static) -> Self {
+        let mut started = Self::unpolled(work);
+        poll_fn(|context| Poll::Ready(started.is_done(context))).await;
+        started
+    }
+
+    /// Work that begins when it is first asked whether it is done.
+    pub(super) fn unpolled(work: impl Future<Output = T> + Send + 'static) -> Self {
         let work: BoxFuture<'static, T> = Box::pin(work);
-        let mut work = maybe_done(work);
-        poll_fn(|context| {
-            let _ = Pin::new(&mut work).poll(context);
-            Poll::Ready(())
-        })
-        .await;
-        Self(Mutex::new(work))
+        Self(Mutex::new(maybe_done(work)))
     }
 
     /// What the work came to; none if that was taken before.
@@ -38,13 +39,18 @@ impl<T: Send> Started<T> {
     ///
     /// Nothing is lost: it can be asked again.
     pub(super) async fn finish(&mut self) -> Option<T> {
-        self.settle().await;
-        Pin::new(self.work()).take_output()
+        poll_fn(|context| if self.is_done(context) { Poll::Ready(()) } else { Poll::Pending }).await;
+        self.take()
     }
 
-    /// Waits until the work is done.
-    pub(super) async fn settle(&mut self) {
-        Pin::new(self.work()).await;
+    /// Goes on with the work, which must not be taken yet; tells whether it is done.
+    pub(super) fn is_done(&mut self, context: &mut Context<'_>) -> bool {
+        Pin::new(self.work()).poll(context).is_ready()
+    }
+
+    /// What the work came to, if it is done and not taken yet.
+    pub(super) fn take(&mut self) -> Option<T> {
+        Pin::new(self.work()).take_output()
     }
 
     fn work(&mut self) -> &mut MaybeDone<BoxFuture<'static, T>> {
