@@ -59,7 +59,7 @@ pub struct Reader {
     source: Arc<ContentSource>,
     walk: Walk,
     /// The part that is next, on its way to the caller.
-    opening: Option<Started<Result<Bytes>>>,
+    opening: Option<Started<Result<SecretBytes>>>,
     /// Parts under way, those before `unread`.
     ahead: VecDeque<Started<Result<SealedPart>>>,
     unread: (usize, u32),
@@ -180,7 +180,7 @@ impl Reader {
             }
             poll_fn(|context| self.poll_opening(context)).await;
             let opened = self.opening.take().and_then(|mut opening| opening.take());
-            let content = self.stepped(opened)?;
+            let content = release(self.stepped(opened)?);
             self.given.push_back(content.clone());
             Ok(Some(content))
         })
@@ -273,7 +273,7 @@ impl Reader {
     }
 
     /// Begins to open a part.
-    fn open(&mut self, at: (usize, u32), sealed: SealedPart) -> Result<Started<Result<Bytes>>> {
+    fn open(&mut self, at: (usize, u32), sealed: SealedPart) -> Result<Started<Result<SecretBytes>>> {
         let page = self.source.page(at.0)?;
         let padded = usize::try_from(page.part_len(at.1)).map_err(|_| self.source.corrupt())?;
         let len = content_len(page, at.1).map_err(|OpenError| self.source.corrupt())?;
@@ -282,7 +282,7 @@ impl Reader {
             let mut content = free.unwrap_or_else(|| SecretBytes::new(pieces::memory(padded)));
             source.open_part(at, &sealed, &mut content)?;
             content.truncate(len);
-            Ok(release(content))
+            Ok(content)
         })))
     }
 
