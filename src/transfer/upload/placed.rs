@@ -23,7 +23,7 @@ impl Upload {
     /// order and several at once: that spares the copy of [`Upload::write`] and shares the reading out. The calling
     /// thread waits for a part of 8 MiB to be read and sealed, so a slow source needs a thread that may block.
     ///
-    /// A document [with SHA-256](NewDocument::with_sha256) is read a part at a time, in order, and copied.
+    /// A document [with SHA-256](crate::NewDocument::with_sha256) is read a part at a time, in order, and copied.
     ///
     /// ```no_run
     /// # #[cfg(unix)]
