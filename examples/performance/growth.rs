@@ -13,10 +13,7 @@ use docvault::{
 use futures_lite::future::block_on;
 use futures_util::future::try_join_all;
 
-use crate::{
-    log::Yielding,
-    measure::{Failure, Raw, append},
-};
+use crate::measure::{Failure, Raw, Waiting, append};
 
 /// Asked at once while a vault is filled: as many as one commit takes.
 const BATCH: u64 = 4096;
@@ -36,7 +33,7 @@ struct Growing {
 
 impl Growing {
     fn new(folder: &Path) -> Result<Self, Failure> {
-        let storage = Arc::new(CountingStorage::new(Arc::new(Yielding::default())));
+        let storage = Arc::new(CountingStorage::new(Arc::new(Waiting::yielding())));
         let key = tempfile::tempdir_in(folder)?.keep().join("key");
         let vault = block_on(Vault::create(storage.clone(), LocalKey::create(&key)?))?;
         let desk = vault.session("performance").purpose("growth").begin()?;

@@ -1,44 +1,13 @@
 //! Appending to the log, and verifying it against raw SHA-256 over the same bytes, storage in memory.
 
-use std::{hint::black_box, ops::Range, path::Path, sync::Arc};
+use std::{hint::black_box, path::Path, sync::Arc};
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use docvault::storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError};
+use docvault::storage::{MemoryStorage, Storage};
 use futures_lite::future::block_on;
 use sha2::{Digest, Sha256};
 
-use crate::measure::{Failure, Times, append, desk};
-
-/// Memory that lets others go first before it writes, as every real storage does: so that what is asked at
-/// once is committed at once.
-#[derive(Debug, Default)]
-pub(crate) struct Yielding(pub(crate) MemoryStorage);
-
-#[async_trait]
-impl Storage for Yielding {
-    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-        futures_lite::future::yield_now().await;
-        self.0.create(key, bytes).await
-    }
-
-    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        self.0.read(key, range).await
-    }
-
-    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        self.0.delete(key).await
-    }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        after: Option<&ObjectKey>,
-        limit: usize,
-    ) -> Result<Vec<ObjectKey>, StorageError> {
-        self.0.list(prefix, after, limit).await
-    }
-}
+use crate::measure::{Failure, Times, Waiting, append, desk};
 
 /// Records that are committed at once, and how often; the most that one commit takes are 4,096.
 const BATCHES: [(&str, &str, &str, usize, usize); 3] = [
@@ -50,13 +19,13 @@ const BATCHES: [(&str, &str, &str, usize, usize); 3] = [
 /// Each round of appending is a commit.
 pub(crate) fn log(folder: &Path) -> Result<(), Failure> {
     for (appending, verifying, hashing, batch, rounds) in BATCHES {
-        let storage = Arc::new(Yielding::default());
+        let storage = Arc::new(Waiting::yielding());
         let (desk, _) = desk(storage.clone(), folder)?;
         let mut appended = Times::of(appending);
         for _ in 0..rounds {
             appended.time(|| block_on(append(&desk, batch)))?;
         }
-        let commits = block_on(commits(&storage.0))?;
+        let commits = block_on(commits(&storage.storage))?;
         let (mut verified, mut hashed) = (Times::of(verifying), Times::of(hashing));
         let audit = desk.vault().audit();
         for _ in 0..5 {

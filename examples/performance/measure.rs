@@ -2,16 +2,19 @@
 
 use std::{
     hint::black_box,
+    ops::Range,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use docvault::{
-    CaseId, OperationId, Session, Vault,
+    CaseId, OperationId, Session, Sleeper, ThreadSleeper, Vault,
     chunked::{Aead, CHUNK_LEN, ChaCha20Poly1305},
     keys::LocalKey,
-    storage::Storage,
+    storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError},
 };
 use futures_lite::future::block_on;
 use futures_util::future::try_join_all;
@@ -86,6 +89,49 @@ impl Raw {
     pub(crate) fn print(&self) {
         self.aead.print();
         self.digest.print();
+    }
+}
+
+/// A storage that waits before it creates.
+#[derive(Debug)]
+pub(crate) struct Waiting<S> {
+    pub(crate) storage: S,
+    /// So long; without one it lets others go first, as every real storage does: what is asked at once is then
+    /// committed at once.
+    pub(crate) time: Option<Duration>,
+}
+
+impl Waiting<MemoryStorage> {
+    pub(crate) fn yielding() -> Self {
+        Self { storage: MemoryStorage::new(), time: None }
+    }
+}
+
+#[async_trait]
+impl<S: Storage> Storage for Waiting<S> {
+    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+        match self.time {
+            Some(time) => ThreadSleeper::default().sleep(time).await,
+            None => futures_lite::future::yield_now().await,
+        }
+        self.storage.create(key, bytes).await
+    }
+
+    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
+        self.storage.read(key, range).await
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        self.storage.delete(key).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StorageError> {
+        self.storage.list(prefix, after, limit).await
     }
 }
 

@@ -1,50 +1,19 @@
 //! Documents of 100 KiB stored durably, on a disk whose syncs are slow: one task, and 64 at once.
 
-use std::{ops::Range, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use docvault::{
-    NewDocument, Sleeper, ThreadSleeper,
-    storage::{Creation, FsStorage, ObjectKey, Storage, StorageError},
-};
+use docvault::{NewDocument, storage::FsStorage};
 use futures_lite::future::block_on;
 use futures_util::future::try_join_all;
 
-use crate::measure::{Failure, Times, desk};
-
-/// A folder on a disk whose syncs take a millisecond longer each; storing an object takes two.
-#[derive(Debug)]
-struct SlowSync(FsStorage);
-
-#[async_trait]
-impl Storage for SlowSync {
-    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-        ThreadSleeper::default().sleep(Duration::from_millis(2)).await;
-        self.0.create(key, bytes).await
-    }
-
-    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        self.0.read(key, range).await
-    }
-
-    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        self.0.delete(key).await
-    }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        after: Option<&ObjectKey>,
-        limit: usize,
-    ) -> Result<Vec<ObjectKey>, StorageError> {
-        self.0.list(prefix, after, limit).await
-    }
-}
+use crate::measure::{Failure, Times, Waiting, desk};
 
 /// 16 documents by one task, and 256 by 64.
 pub(crate) fn tasks(folder: &Path) -> Result<(), Failure> {
-    let storage = SlowSync(FsStorage::create(folder.join("tasks"))?);
+    // Syncs take a millisecond longer each; storing an object takes two.
+    let storage = FsStorage::create(folder.join("tasks"))?;
+    let storage = Waiting { storage, time: Some(Duration::from_millis(2)) };
     let (desk, case) = desk(Arc::new(storage), folder)?;
     let content = Bytes::from(vec![7u8; 100 << 10]);
     let store = || async { desk.store(case, NewDocument::named("x"), content.clone()).await.map(drop) };
