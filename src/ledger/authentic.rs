@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use futures_util::future::{BoxFuture, try_join, try_join_all};
 
 use super::{
+    commits::required,
     lookup::{Pages, View},
-    open::{Trusted, required},
     state::State,
     tiles::Tree,
     verify::{Signatures, Verified, walk},
@@ -15,9 +15,32 @@ use super::{
 use crate::{
     env::Timestamp,
     error::{Error, ErrorKind, Result},
-    log::{commit::Commit, leaf::Kind, row::RowKey, signing::LogKey},
+    ids::VaultId,
+    log::{Hash, commit::Commit, leaf::Kind, row::RowKey, signing::LogKey},
+    pin::Pin,
     wire::Malformed,
 };
+
+/// What is known of a log before it is read: its start, up to some record.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trusted {
+    pub(crate) vault: VaultId,
+    /// The key that signs what follows.
+    pub(crate) log_key: LogKey,
+    /// Records.
+    pub(crate) size: u64,
+    /// Leaf hash of the last of them.
+    pub(crate) head: Hash,
+    /// Merkle root over them.
+    pub(crate) root: Hash,
+}
+
+impl From<&Pin> for Trusted {
+    fn from(pin: &Pin) -> Self {
+        let (vault, log_key, size) = (pin.vault(), *pin.log_key(), pin.size());
+        Self { vault, log_key, size, head: *pin.head(), root: *pin.root() }
+    }
+}
 
 /// Checks that what is trusted leads to `state`, of which `last` is the last commit; gives the key that
 /// signs what follows it.

@@ -8,7 +8,7 @@ use futures_util::{
 };
 
 use super::{
-    open::{next_commit, verified},
+    commits::{next_commit, verified},
     state::State,
     writer::Ledger,
 };

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use futures_lite::future::block_on;
 
 use super::{
+    authentic::Trusted,
     lookup::Pages,
-    open::{Trusted, load},
+    open::load,
     state::State,
     verify::{Signatures, Verified, walk},
 };

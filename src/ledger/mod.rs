@@ -1,6 +1,7 @@
 //! The log as this process knows it: loaded, looked up, appended to.
 
 mod authentic;
+mod commits;
 mod draft;
 mod fold;
 mod follow;
@@ -19,10 +20,11 @@ mod turns;
 mod verify;
 mod writer;
 
+pub(crate) use authentic::Trusted;
 pub(crate) use draft::{Command, Committed, Draft, DraftBody};
 pub(crate) use lookup::{Pages, TableCursor, View};
 pub(crate) use objects::{get, put};
-pub(crate) use open::{Trusted, claimed, load, load_with};
+pub(crate) use open::{claimed, load, load_with};
 pub(crate) use probe::prove;
 pub(crate) use state::{Head, State, is_anchor};
 pub(crate) use tiles::Tree;

@@ -10,9 +10,10 @@ use futures_util::{
 };
 
 use super::{
-    authentic::authentic,
+    authentic::{Trusted, authentic},
+    commits::{following, required, verified},
     lookup::Pages,
-    state::{Head, State, index_of, is_anchor},
+    state::{State, index_of, is_anchor},
 };
 use crate::{
     FORMAT, SUITE,
@@ -25,31 +26,9 @@ use crate::{
         signing::LogKey,
         statement::Statement,
     },
-    pin::Pin,
-    storage::{ObjectKey, Storage, layout},
+    storage::{Storage, layout},
     wire::{Malformed, Reader},
 };
-
-/// What is known of a log before it is read: its start, up to some record.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Trusted {
-    pub(crate) vault: VaultId,
-    /// The key that signs what follows.
-    pub(crate) log_key: LogKey,
-    /// Records.
-    pub(crate) size: u64,
-    /// Leaf hash of the last of them.
-    pub(crate) head: Hash,
-    /// Merkle root over them.
-    pub(crate) root: Hash,
-}
-
-impl From<&Pin> for Trusted {
-    fn from(pin: &Pin) -> Self {
-        let (vault, log_key, size) = (pin.vault(), *pin.log_key(), pin.size());
-        Self { vault, log_key, size, head: *pin.head(), root: *pin.root() }
-    }
-}
 
 /// What the first commit claims about itself, for who has no pin.
 ///
@@ -167,69 +146,6 @@ async fn unverified(trusted: &Trusted, pages: &Pages, commit: Commit) -> Result<
     let state = State::from_parts(trusted.vault, trusted.log_key, manifest, tail.records.into(), anchor);
     let state = state.map_err(|Malformed| Error::corrupt("the log's tail"))?;
     if state.frontier.root() == root { Ok(state) } else { Err(Error::corrupt("the log's Merkle root")) }
-}
-
-/// Reads the commit that follows the state `size`, `hash`, if there is one.
-///
-/// # Errors
-///
-/// Corrupt if what has that name is no commit of this vault.
-pub(crate) async fn next_commit(
-    storage: &dyn Storage,
-    vault: VaultId,
-    key: &LogKey,
-    size: u64,
-    hash: &Hash,
-) -> Result<Option<Commit>> {
-    let name = layout::commit(size, hash);
-    match storage.read(&name, None).await? {
-        Some(bytes) => verified(vault, key, &name, &bytes).map(Some),
-        None => Ok(None),
-    }
-}
-
-/// Parses a commit and checks its name and signature.
-///
-/// # Errors
-///
-/// Corrupt.
-pub(crate) fn verified(vault: VaultId, key: &LogKey, name: &ObjectKey, bytes: &Bytes) -> Result<Commit> {
-    let commit = parsed(vault, name, bytes)?;
-    match commit.verify(key) {
-        Ok(()) => Ok(commit),
-        Err(Malformed) => Err(Error::corrupt(format!("commit {name}"))),
-    }
-}
-
-/// Parses a commit and checks its name; who signed it is not known.
-pub(super) fn parsed(vault: VaultId, name: &ObjectKey, bytes: &Bytes) -> Result<Commit> {
-    let commit = Commit::parse(vault, bytes).ok().filter(|commit| commit.name() == *name);
-    commit.ok_or_else(|| Error::corrupt(format!("commit {name}")))
-}
-
-/// The commit of that name.
-pub(super) async fn required(storage: &dyn Storage, vault: VaultId, name: &ObjectKey) -> Result<Commit> {
-    let bytes = super::objects::get(storage, name, COMMIT_CAP).await?;
-    parsed(vault, name, &bytes)
-}
-
-/// The commit after this one, if there is one.
-pub(super) async fn following(
-    storage: &dyn Storage,
-    vault: VaultId,
-    commit: &Commit,
-) -> Result<Option<Commit>> {
-    let Some(last) = commit.leaves.last() else { return Ok(None) };
-    next(storage, vault, &Head::after(last)).await
-}
-
-/// The commit after a head, if there is one: no listing is asked, for only one name can follow.
-pub(super) async fn next(storage: &dyn Storage, vault: VaultId, head: &Head) -> Result<Option<Commit>> {
-    let name = layout::commit(head.size, &head.hash);
-    let Some(bytes) = storage.read(&name, None).await? else { return Ok(None) };
-    let next = parsed(vault, &name, &bytes)?;
-    // The name holds half of the hash; the whole of it makes the one follow the other.
-    if *next.previous() == head.hash { Ok(Some(next)) } else { Err(Error::corrupt(format!("commit {name}"))) }
 }
 
 /// The first record of the newest anchor, as far as the newest commit tells.

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::{lookup::View, open, state::State, writer::Ledger};
+use super::{commits, lookup::View, state::State, writer::Ledger};
 use crate::{
     error::{Error, Result},
     log::{
@@ -87,7 +87,7 @@ impl Ledger {
         let after = layout::commit(seq.saturating_add(1), &[0xff; 32]);
         let name = self.storage().list(layout::LOG, Some(&after), 1).await?.into_iter().next();
         let storage = self.storage();
-        let mut commit = open::required(storage, state.vault, &name.ok_or_else(|| unknown(seq))?).await?;
+        let mut commit = commits::required(storage, state.vault, &name.ok_or_else(|| unknown(seq))?).await?;
         while commit.end() <= seq {
             commit = self.following(state, &commit).await?;
         }
@@ -95,7 +95,7 @@ impl Ledger {
     }
 
     async fn following(&self, state: &State, commit: &Commit) -> Result<Commit> {
-        let next = open::following(self.storage(), state.vault, commit).await?;
+        let next = commits::following(self.storage(), state.vault, commit).await?;
         next.ok_or_else(|| unknown(commit.end()))
     }
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, future::BoxFuture, stream};
 
 use super::{
-    open::{self, parsed},
+    commits::{self, parsed},
     state::Head,
 };
 use crate::{
@@ -164,7 +164,7 @@ impl Walk<'_> {
     /// Goes on to record `until` without a listing, which may lag: by the one name that can follow.
     async fn by_name(&mut self, until: u64) -> Result<()> {
         while self.at.head.size < until {
-            let found = open::next(self.storage, self.vault, &self.at.head).await?;
+            let found = commits::next(self.storage, self.vault, &self.at.head).await?;
             let commit = found.ok_or_else(|| missing(self.at.head.size))?;
             self.take(&commit).await?;
         }

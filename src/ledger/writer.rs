@@ -11,11 +11,11 @@ use futures_util::{
 };
 
 use super::{
+    commits::verified,
     draft::{Command, Committed, Index},
     fold::fold,
     lookup::Pages,
     objects::{TRIES, backoff},
-    open::verified,
     planner::{Planner, look_ahead},
     probe,
     queue::{Queue, Ticket},

@@ -1,0 +1,79 @@
+//! Commits read by their names.
+
+use bytes::Bytes;
+
+use super::state::Head;
+use crate::{
+    error::{Error, Result},
+    ids::VaultId,
+    log::{
+        Hash,
+        commit::{COMMIT_CAP, Commit},
+        signing::LogKey,
+    },
+    storage::{ObjectKey, Storage, layout},
+    wire::Malformed,
+};
+
+/// Reads the commit that follows the state `size`, `hash`, if there is one.
+///
+/// # Errors
+///
+/// Corrupt if what has that name is no commit of this vault.
+pub(crate) async fn next_commit(
+    storage: &dyn Storage,
+    vault: VaultId,
+    key: &LogKey,
+    size: u64,
+    hash: &Hash,
+) -> Result<Option<Commit>> {
+    let name = layout::commit(size, hash);
+    match storage.read(&name, None).await? {
+        Some(bytes) => verified(vault, key, &name, &bytes).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Parses a commit and checks its name and signature.
+///
+/// # Errors
+///
+/// Corrupt.
+pub(crate) fn verified(vault: VaultId, key: &LogKey, name: &ObjectKey, bytes: &Bytes) -> Result<Commit> {
+    let commit = parsed(vault, name, bytes)?;
+    match commit.verify(key) {
+        Ok(()) => Ok(commit),
+        Err(Malformed) => Err(Error::corrupt(format!("commit {name}"))),
+    }
+}
+
+/// Parses a commit and checks its name; who signed it is not known.
+pub(super) fn parsed(vault: VaultId, name: &ObjectKey, bytes: &Bytes) -> Result<Commit> {
+    let commit = Commit::parse(vault, bytes).ok().filter(|commit| commit.name() == *name);
+    commit.ok_or_else(|| Error::corrupt(format!("commit {name}")))
+}
+
+/// The commit of that name.
+pub(super) async fn required(storage: &dyn Storage, vault: VaultId, name: &ObjectKey) -> Result<Commit> {
+    let bytes = super::objects::get(storage, name, COMMIT_CAP).await?;
+    parsed(vault, name, &bytes)
+}
+
+/// The commit after this one, if there is one.
+pub(super) async fn following(
+    storage: &dyn Storage,
+    vault: VaultId,
+    commit: &Commit,
+) -> Result<Option<Commit>> {
+    let Some(last) = commit.leaves.last() else { return Ok(None) };
+    next(storage, vault, &Head::after(last)).await
+}
+
+/// The commit after a head, if there is one: no listing is asked, for only one name can follow.
+pub(super) async fn next(storage: &dyn Storage, vault: VaultId, head: &Head) -> Result<Option<Commit>> {
+    let name = layout::commit(head.size, &head.hash);
+    let Some(bytes) = storage.read(&name, None).await? else { return Ok(None) };
+    let next = parsed(vault, &name, &bytes)?;
+    // The name holds half of the hash; the whole of it makes the one follow the other.
+    if *next.previous() == head.hash { Ok(Some(next)) } else { Err(Error::corrupt(format!("commit {name}"))) }
+}
