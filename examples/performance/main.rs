@@ -27,6 +27,8 @@ fn main() -> Result<(), Failure> {
     let place = tempfile::tempdir_in(folder)?;
     match arguments.get(1..).unwrap_or_default() {
         ["rows"] => rows(place.path()),
+        ["log"] => log::log(place.path()),
+        ["ranges"] => ranges::ranges(place.path()),
         ["document"] => growth::document(place.path()),
         ["case", most] => growth::case(place.path(), most.parse()?),
         ["vault", most] => growth::vault(place.path(), most.parse()?),

@@ -56,7 +56,7 @@ impl Ledger {
             let state = self.state();
             let head = state.head;
             match next_commit(self.storage(), state.vault, &state.log_key, head.size, &head.hash).await? {
-                Some(commit) => self.apply(&commit)?,
+                Some(commit) => self.apply(commit)?,
                 None => return loaded.map(|()| true),
             }
             if self.state().unloaded() != state.unloaded() {
@@ -82,18 +82,19 @@ impl Ledger {
             let state = self.state();
             let follows = name == layout::commit(state.head.size, &state.head.hash);
             let Some(bytes) = read.filter(|_| follows) else { break };
-            self.apply(&verified(state.vault, &state.log_key, &name, &bytes)?)?;
+            self.apply(verified(state.vault, &state.log_key, &name, &bytes)?)?;
         }
         Ok(true)
     }
 
-    pub(super) fn apply(&self, commit: &Commit) -> Result<()> {
+    pub(super) fn apply(&self, commit: Commit) -> Result<()> {
         let mut next = (*self.state()).clone();
         let ordered = commit.leaves.first().is_some_and(|first| first.leaf.time >= next.head.time);
-        next.append(&commit.leaves);
-        if !ordered || next.frontier.root() != *commit.root() {
+        let after = next.frontier.followed_by(&commit.leaves);
+        if !ordered || after.root() != *commit.root() {
             return Err(Error::corrupt(format!("commit {}", commit.name())));
         }
+        next.append(commit.leaves, after);
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         Ok(())
     }

@@ -80,11 +80,13 @@ impl Forger {
 
     /// Adds a record under the root of another tree than the chain's.
     fn add_to(&mut self, kind: Kind, mark: u8, signer: &SigningKey, before: &Frontier) {
-        let entries = [Entry { leaf: self.leaf(kind, mark), body: Bytes::from_static(b"body") }];
+        let record = Hashed::new(self.leaf(kind, mark));
+        let entries = vec![Entry { record, body: Bytes::from_static(b"body") }];
         let recent = self.state.recent(1);
-        let draft = Draft { vault: VAULT, before, recent: &recent, entries: &entries, nonce: [mark; 16] };
+        let draft = Draft { vault: VAULT, before, recent: &recent, entries, nonce: [mark; 16] };
         let sealed = draft.seal(signer).expect("one entry");
-        self.state.append(&sealed.records);
+        let after = self.state.frontier.followed_by(&sealed.records);
+        self.state.append(sealed.records, after);
         self.objects.push((sealed.key, sealed.bytes));
     }
 

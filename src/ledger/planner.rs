@@ -59,7 +59,7 @@ impl<'a> Planner<'a> {
     /// Whether this many more records may follow in this commit.
     pub(super) fn has_room_for(&self, count: usize) -> bool {
         // What follows new signing keys is signed by them (FORMAT §5.2).
-        let ends = self.entries.last().is_some_and(|entry| entry.leaf.kind == Kind::SigningKeys);
+        let ends = self.entries.last().is_some_and(|entry| entry.record.leaf.kind == Kind::SigningKeys);
         !ends && self.entries.len() + count <= COUNT_CAP && self.bytes < BATCH_BYTES
     }
 
@@ -96,14 +96,15 @@ impl<'a> Planner<'a> {
     }
 
     fn push(&mut self, entry: Entry) -> Committed {
-        let record = Hashed::new(entry.leaf.clone());
-        for row in rows_of(&record, &self.commit_previous) {
+        let Entry { record, body } = &entry;
+        for row in rows_of(record, &self.commit_previous) {
             self.planned.insert(row.key, row);
         }
         self.previous = record.hash;
-        self.bytes += entry.body.len();
+        self.bytes += body.len();
+        let committed = Committed { seq: record.leaf.seq, time: record.leaf.time };
         self.entries.push(entry);
-        Committed { seq: record.leaf.seq, time: record.leaf.time }
+        committed
     }
 
     /// Forgets what was planned behind the first `count` records: everything else follows from these.
@@ -122,11 +123,12 @@ impl<'a> Planner<'a> {
         if entries.is_empty() {
             return Ok(None);
         }
+        let recent = state.recent(u64::try_from(entries.len()).unwrap_or(u64::MAX));
         let draft = commit::Draft {
             vault: state.vault,
             before: &state.frontier,
-            recent: &state.recent(u64::try_from(entries.len()).unwrap_or(u64::MAX)),
-            entries: &entries,
+            recent: &recent,
+            entries,
             nonce: random(ledger.entropy())?,
         };
         let sealed = draft.seal(signer);
@@ -172,7 +174,7 @@ impl<'a> Planner<'a> {
             }
         };
         leaf.body = commit::body_commitment(&body);
-        Ok(Entry { leaf, body })
+        Ok(Entry { record: Hashed::new(leaf), body })
     }
 }
 

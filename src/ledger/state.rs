@@ -119,18 +119,18 @@ impl State {
         Ok(state)
     }
 
-    /// Adds the records of one commit that is known to follow the head.
-    pub(crate) fn append(&mut self, records: &[Hashed]) {
+    /// Adds the records of one commit that is known to follow the head; `after` is the frontier with them.
+    pub(crate) fn append(&mut self, records: Vec<Hashed>, after: Frontier) {
         let Some(first) = records.first() else { return };
         let (start, commit_previous) = (first.leaf.seq, first.leaf.previous);
+        self.frontier = after;
         for record in records {
-            self.frontier.push(record.hash);
-            self.head = Head::after(record);
+            self.head = Head::after(&record);
             if record.leaf.kind == Kind::Index {
                 self.unloaded = Some(index_of(&record.leaf));
             }
             self.log_key = self.log_key.after(&record.leaf);
-            self.keep(TailRecord { record: record.clone(), commit_previous });
+            self.keep(TailRecord { record, commit_previous });
         }
         if is_anchor(start, self.head.size) {
             self.anchor = start;

@@ -416,15 +416,15 @@ impl Ledger {
 
     /// Takes the attempt's records into the state and answers its tickets.
     fn won(&self, work: &mut Work) {
-        let Some(attempt) = work.attempt.take() else { return };
+        let Some(Attempt { sealed, tickets, .. }) = work.attempt.take() else { return };
         work.turns.won(self.now());
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         // A sync may have met them in the log before it was known whose they are.
-        if attempt.sealed.first() == Some(state.head.size) {
-            Arc::make_mut(&mut state).append(&attempt.sealed.records);
+        if sealed.first() == Some(state.head.size) {
+            Arc::make_mut(&mut state).append(sealed.records, sealed.after);
         }
         drop(state);
-        for (ticket, committed) in attempt.tickets {
+        for (ticket, committed) in tickets {
             ticket.answer(Ok(committed));
         }
     }
@@ -444,7 +444,7 @@ impl Ledger {
         let state = self.state();
         // A sync may have met the winner before.
         if attempt.sealed.first() == Some(state.head.size) {
-            self.apply(&verified(state.vault, &state.log_key, &attempt.sealed.key, winner)?)?;
+            self.apply(verified(state.vault, &state.log_key, &attempt.sealed.key, winner)?)?;
         }
         Ok(())
     }

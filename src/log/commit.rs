@@ -16,10 +16,10 @@ use crate::{
     wire::{Malformed, Reader, Writer},
 };
 
-/// A record about to be committed: its leaf and its sealed body.
+/// A record about to be committed, and its sealed body.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
-    pub(crate) leaf: Leaf,
+    pub(crate) record: Hashed,
     pub(crate) body: Bytes,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Draft<'a> {
     /// Encoded leaves of the records just before, oldest first.
     pub(crate) recent: &'a [Bytes],
     /// In order; leaf `i` follows leaf `i - 1`, the first follows the head.
-    pub(crate) entries: &'a [Entry],
+    pub(crate) entries: Vec<Entry>,
     pub(crate) nonce: [u8; 16],
 }
 
@@ -42,6 +42,8 @@ pub(crate) struct Sealed {
     pub(crate) key: ObjectKey,
     pub(crate) bytes: Bytes,
     pub(crate) records: Vec<Hashed>,
+    /// The tree with these records.
+    pub(crate) after: Frontier,
 }
 
 impl Sealed {
@@ -57,21 +59,20 @@ impl Draft<'_> {
     /// # Errors
     ///
     /// [`Malformed`] if there is no entry, a count does not fit its field, or the commit is longer than can be read.
-    pub(crate) fn seal(&self, signer: &SigningKey) -> Result<Sealed, Malformed> {
-        let first = self.entries.first().ok_or(Malformed)?.leaf.clone();
-        let records: Vec<Hashed> = self.entries.iter().map(|entry| Hashed::new(entry.leaf.clone())).collect();
-        let mut after = self.before.clone();
-        records.iter().for_each(|record| after.push(record.hash));
+    pub(crate) fn seal(self, signer: &SigningKey) -> Result<Sealed, Malformed> {
         let mut bodies = Writer::with_capacity(self.entries.iter().map(|e| e.body.len() + 4).sum());
         self.entries.iter().for_each(|entry| {
             bodies.bytes(&entry.body);
         });
         let bodies = bodies.into_vec();
+        let records: Vec<Hashed> = self.entries.into_iter().map(|entry| entry.record).collect();
+        let after = self.before.followed_by(&records);
+        let Leaf { seq: first, previous, .. } = records.first().ok_or(Malformed)?.leaf;
         let statement = Statement {
             vault: self.vault,
-            first: first.seq,
+            first,
             count: u32::try_from(records.len()).map_err(|_| Malformed)?,
-            previous: first.previous,
+            previous,
             root: after.root(),
             last: records.last().ok_or(Malformed)?.hash,
             bodies: sha256(&[&bodies]),
@@ -83,9 +84,9 @@ impl Draft<'_> {
             return Err(Malformed);
         }
         let mut w = Writer::with_capacity(capacity);
-        w.fixed(b"dvcm").u8(FORMAT).u8(SUITE).u16(0).fixed(self.vault.as_bytes()).u64(first.seq);
+        w.fixed(b"dvcm").u8(FORMAT).u8(SUITE).u16(0).fixed(self.vault.as_bytes()).u64(first);
         w.u32(statement.count).u32(u32::try_from(self.recent.len()).map_err(|_| Malformed)?);
-        w.fixed(&first.previous).fixed(&statement.root).fixed(&self.nonce);
+        w.fixed(&previous).fixed(&statement.root).fixed(&self.nonce);
         w.u32(u32::try_from(bodies.len()).map_err(|_| Malformed)?);
         self.recent.iter().for_each(|leaf| {
             w.fixed(leaf);
@@ -94,8 +95,8 @@ impl Draft<'_> {
             w.fixed(&record.encoded);
         });
         w.fixed(&bodies).fixed(&signer.sign(schedule::SIGN_COMMIT, &statement.encode()));
-        let key = layout::commit(first.seq, &first.previous);
-        Ok(Sealed { key, bytes: w.into_vec().into(), records })
+        let key = layout::commit(first, &previous);
+        Ok(Sealed { key, bytes: w.into_vec().into(), records, after })
     }
 }
 
@@ -354,17 +355,17 @@ mod tests {
             let body = Bytes::from(vec![7; 20]);
             leaf.body = body_commitment(&body);
             leaf.position = u16::try_from(seq.saturating_sub(10)).expect("small");
-            let bytes = Bytes::from(leaf.encode());
-            previous = leaf_hash(&bytes);
+            let record = Hashed::new(leaf);
+            previous = record.hash;
             if seq < 10 {
                 frontier.push(previous);
-                encoded.push(bytes);
+                encoded.push(record.encoded);
             } else {
-                entries.push(Entry { leaf, body });
+                entries.push(Entry { record, body });
             }
         }
         let recent = &encoded[10 - recent..];
-        let draft = Draft { vault: vault(), before: &frontier, recent, entries: &entries, nonce: [2; 16] };
+        let draft = Draft { vault: vault(), before: &frontier, recent, entries, nonce: [2; 16] };
         (draft.seal(&key).expect("entries").bytes, LogKey::first(key.verifying_key()))
     }
 

@@ -1,6 +1,6 @@
 //! The RFC 6962 Merkle tree over all leaves, kept as a compact frontier.
 
-use super::Hash;
+use super::{Hash, commit::Hashed};
 use crate::crypto::digest::sha256;
 
 /// The roots of the perfect subtrees of a tree, largest first: all that appending needs.
@@ -35,6 +35,13 @@ impl Frontier {
         }
         self.roots.push(hash);
         self.size = self.size.saturating_add(1);
+    }
+
+    /// The frontier with these records added.
+    pub(crate) fn followed_by(&self, records: &[Hashed]) -> Self {
+        let mut after = self.clone();
+        records.iter().for_each(|record| after.push(record.hash));
+        after
     }
 
     /// The root of the tree.

@@ -99,12 +99,15 @@ impl Tile {
 
 /// An entry bundle of encoded leaves.
 pub(crate) fn bundle<'a>(leaves: impl Iterator<Item = &'a Bytes>) -> Bytes {
-    leaves.flat_map(|leaf| entry(leaf)).collect()
+    let mut bundle = Vec::with_capacity(BUNDLE_LEN);
+    leaves.for_each(|leaf| push_entry(&mut bundle, leaf));
+    bundle.into()
 }
 
-/// A leaf as an entry of a bundle.
-pub(crate) fn entry(leaf: &[u8]) -> Vec<u8> {
-    [&ENTRY.to_be_bytes(), leaf].concat()
+/// Adds a leaf as an entry of a bundle.
+pub(crate) fn push_entry(bundle: &mut Vec<u8>, leaf: &[u8]) {
+    bundle.extend_from_slice(&ENTRY.to_be_bytes());
+    bundle.extend_from_slice(leaf);
 }
 
 /// The encoded leaves of a full entry bundle.

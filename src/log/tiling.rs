@@ -6,7 +6,7 @@ use super::{
     Hash,
     commit::Hashed,
     merkle::{Frontier, tree},
-    tile::{BUNDLE_LEN, FULL, Tile, TileId, entry},
+    tile::{BUNDLE_LEN, FULL, Tile, TileId, push_entry},
 };
 
 /// Which piece of the log it is.
@@ -49,7 +49,7 @@ impl Tiling {
         if self.entries.capacity() == 0 {
             self.entries.reserve_exact(BUNDLE_LEN);
         }
-        self.entries.extend_from_slice(&entry(&record.encoded));
+        push_entry(&mut self.entries, &record.encoded);
         if self.width() == 0 {
             let bytes = core::mem::take(&mut self.entries).into();
             let number = self.frontier.size() / u64::from(FULL) - 1;
