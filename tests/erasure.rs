@@ -191,10 +191,12 @@ fn p22_an_erased_case_is_never_served_from_cache() {
         let (case, stored) = stored(&desk, "c", b"content").await;
         let key = || LocalKey::load(folder.path().join("key")).unwrap();
         let mut others = Vec::new();
-        for _ in 0..3 {
+        for _ in 0..4 {
             let other = Vault::open(storage.clone(), key(), &vault.pin()).await.unwrap();
             let other = other.session("b").purpose("q").begin().unwrap();
             other.retrieve(stored.document).await.unwrap();
+            // Now it keeps the version as opened, too.
+            other.retrieve_range(stored.document, 0..3).await.unwrap();
             others.push(other);
         }
         desk.close_case(case, "done").await.unwrap();
@@ -205,6 +207,8 @@ fn p22_an_erased_case_is_never_served_from_cache() {
         // It does not know yet, and the storage shows everything as before.
         restore(&backup, &storage, case).await;
         assert_eq!(kind(others[1].retrieve(stored.document).await), ErrorKind::Erased);
+        assert_eq!(kind(others[3].retrieve_range(stored.document, 0..3).await), ErrorKind::Erased);
+        assert_eq!(kind(others[3].retrieve_range(stored.document, 3..5).await), ErrorKind::Erased);
         // It has heard of it, and the storage shows everything as before; also many folds later.
         others[2].vault().sync().await.unwrap();
         assert_eq!(kind(others[2].describe(stored.document).await), ErrorKind::Erased);

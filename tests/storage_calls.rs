@@ -16,7 +16,7 @@
 use core::fmt::Write as _;
 use std::{fs, path::Path, sync::LazyLock};
 
-use docvault::{Vault, storage::Storage};
+use docvault::{DocumentId, Vault, storage::Storage};
 use futures_util::future::join_all;
 
 #[path = "storage_calls/bench.rs"]
@@ -73,8 +73,40 @@ fn twenty_mebibytes_are_retrieved_in_three_trips_without_their_outlines() {
 
 #[test]
 fn the_first_range_of_a_part_is_one_trip_and_the_next_one_call() {
-    bounded("its first range", (0, 3, 1));
-    bounded("its next range of the same part", (0, 1, 1));
+    bounded("the reader's first range", (0, 3, 1));
+    bounded("the reader's next range of the same part", (0, 1, 1));
+}
+
+#[test]
+fn a_range_is_read_while_it_goes_on_record_and_a_session_keeps_what_opens_the_next() {
+    bounded("retrieve a range of 20 MiB", (1, 5, 2));
+    bounded("its next range of the same part", (1, 2, 1));
+}
+
+#[test]
+fn a_session_keeps_the_four_versions_of_which_it_read_ranges_last() {
+    run(async |bench: Bench| {
+        let office = desk(&bench.create().await);
+        let case = office.create_case("c").await.unwrap();
+        let mut documents = Vec::new();
+        for _ in 0..5 {
+            documents.push(store(&office, case, 1 << 20).await);
+        }
+        let calls = async |document: DocumentId, at: u64| {
+            let (found, cost) = bench.cost(office.retrieve_range(document, at..at + 10)).await;
+            assert_eq!(found.unwrap(), [7; 10].as_slice());
+            cost.calls()
+        };
+        for document in &documents {
+            assert_eq!(calls(*document, 0).await, 5, "head, prefix, outline, chunks, and the record");
+        }
+        for document in &documents[1..] {
+            assert_eq!(calls(*document, 70_000).await, 2);
+        }
+        assert_eq!(calls(documents[0], 0).await, 5, "the fifth took its place");
+        assert_eq!(calls(documents[2], 0).await, 2);
+        assert_eq!(calls(documents[1], 0).await, 5);
+    });
 }
 
 /// Opens by the first pin and by the head's, and says how many trips the longer one took.

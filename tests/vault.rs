@@ -31,6 +31,34 @@ fn what_was_stored_comes_back_under_its_name() {
     });
 }
 
+/// P22: what a session keeps of a version serves no other one.
+#[test]
+fn p22_a_range_is_of_the_newest_version_whoever_stored_it() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, folder) = common::vault_on(storage.clone()).await;
+        let desk = vault.session("user:1").purpose("review").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        let first = desk.store(case, NewDocument::named("x"), vec![1; 700_000]).await.unwrap();
+        let document = first.document;
+        let range = async |desk: &docvault::Session| desk.retrieve_range(document, 16_380..16_390).await;
+        assert_eq!(range(&desk).await.unwrap(), [1; 10].as_slice());
+
+        let key = LocalKey::load(folder.path().join("key")).unwrap();
+        let other = Vault::open(storage, key, &vault.pin()).await.unwrap();
+        let other = other.session("user:2").purpose("review").begin().unwrap();
+        let newer = NewDocument::named("x");
+        other.store_version(document, newer, "readable", vec![2; 700_000]).await.unwrap();
+        // It has not heard of it; the read would stand behind the newer version.
+        assert_eq!(range(&desk).await.unwrap(), [2; 10].as_slice());
+        other.store_version(document, NewDocument::named("x"), "shorter", vec![3; 5]).await.unwrap();
+        assert_eq!(range(&desk).await.unwrap_err().kind(), ErrorKind::Invalid);
+        assert_eq!(desk.retrieve_range(document, 1..5).await.unwrap(), [3; 4].as_slice());
+        let old = desk.reader_of(document, first.version).await.unwrap();
+        assert_eq!(old.range(16_380..16_390).await.unwrap(), [1; 10].as_slice());
+    });
+}
+
 #[test]
 fn p11_content_of_every_size_class_comes_back() {
     block_on(async {

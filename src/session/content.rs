@@ -1,9 +1,10 @@
 //! Reading content: on record first, released after.
 
 use core::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::join;
+use futures_util::future::{BoxFuture, join};
 
 use super::Session;
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     log::row::{Row, RowKey},
     observe, plan,
     transfer::{ContentSource, Reader},
-    vault::{Extent, VersionHead},
+    vault::Extent,
 };
 
 impl Session {
@@ -26,15 +27,20 @@ impl Session {
     pub async fn retrieve(&self, document: DocumentId) -> Result<Bytes> {
         observe::operation("Session::retrieve", (self.vault.id(), document), async {
             let limit = self.vault.options().whole_limit;
-            let whole = move |len| {
-                if len > limit {
-                    return Err(Error::invalid(format!(
-                        "the content has {len} bytes, above {limit}: use a reader"
-                    )));
-                }
-                Ok(0..len)
-            };
-            self.open_newest(document, Ahead::Fetch, whole).await?.whole().await
+            let reader = self.newest(document, move |source| {
+                Box::pin(async move {
+                    let len = source.len();
+                    if len > limit {
+                        return Err(Error::invalid(format!(
+                            "the content has {len} bytes, above {limit}: use a reader"
+                        )));
+                    }
+                    let mut reader = Reader::new(Arc::clone(&source));
+                    join(self.read(&source, true, 0..len), reader.fetch_ahead()).await.0?;
+                    Ok(reader)
+                })
+            });
+            reader.await?.whole().await
         })
         .await
     }
@@ -46,19 +52,34 @@ impl Session {
     /// As [`Session::retrieve`]; invalid for a range that is not within the content.
     pub async fn retrieve_range(&self, document: DocumentId, range: Range<u64>) -> Result<Bytes> {
         observe::operation("Session::retrieve_range", (self.vault.id(), document), async {
-            let wanted = range.clone();
-            let reader = self.open_newest(document, Ahead::Nothing, |len| {
-                if wanted.start > wanted.end || wanted.end > len {
-                    let Range { start, end } = &wanted;
-                    return Err(Error::invalid(format!(
-                        "the range {start}..{end} is not within {len} bytes"
-                    )));
-                }
-                Ok(wanted.clone())
+            let content = self.newest(document, |source| {
+                let range = range.clone();
+                Box::pin(async move {
+                    let content = self.range_of(&source, range).await;
+                    match &content {
+                        Ok(_) => self.recent.keep(source),
+                        Err(_) => self.recent.forget(document.case()),
+                    }
+                    content
+                })
             });
-            reader.await?.slice(range).await
+            content.await
         })
         .await
+    }
+
+    /// Puts the read of a range on record; what holds it is fetched meanwhile, sealed.
+    async fn range_of(&self, source: &ContentSource, range: Range<u64>) -> Result<Bytes> {
+        let (Range { start, end }, len) = (&range, source.len());
+        if start > end || *end > len {
+            return Err(Error::invalid(format!("the range {start}..{end} is not within {len} bytes")));
+        }
+        let read = self.read(source, true, range.clone());
+        let (read, first) = join(read, source.first_range(&range)).await;
+        read?;
+        source.stands().await?;
+        let content = async { source.range(&range, first?).await }.await;
+        source.explained(content).await
     }
 
     /// A reader of the newest version: one read on record, for any number of ranges or a stream.
@@ -67,11 +88,15 @@ impl Session {
     ///
     /// As [`Session::retrieve`], whatever the size.
     pub async fn reader(&self, document: DocumentId) -> Result<Reader> {
-        observe::operation(
-            "Session::reader",
-            (self.vault.id(), document),
-            self.open_newest(document, Ahead::Nothing, |len| Ok(0..len)),
-        )
+        observe::operation("Session::reader", (self.vault.id(), document), async {
+            let reader = self.newest(document, |source| {
+                Box::pin(async move {
+                    self.read(&source, true, 0..source.len()).await?;
+                    Ok(Reader::new(source))
+                })
+            });
+            reader.await
+        })
         .await
     }
 
@@ -86,30 +111,31 @@ impl Session {
             let row =
                 row.ok_or_else(|| Error::not_found(format!("version {version} of document {document}")))?;
             let head = self.vault.version_head(document, &row, Extent::Whole).await?;
-            self.open(head, false, Ahead::Nothing, &|len| Ok(0..len)).await
+            let source = ContentSource::new(self.vault.clone(), head);
+            self.read(&source, false, 0..source.len()).await?;
+            Ok(Reader::new(Arc::new(source)))
         })
         .await
     }
 
-    /// Opens the newest version, again if another one was stored before the read was on record.
-    fn open_newest<'a>(
+    /// Releases something of the newest version, again if another one was stored before the read was on record.
+    fn newest<'a, T: Send + 'a>(
         &'a self,
         document: DocumentId,
-        ahead: Ahead,
-        range: impl Fn(u64) -> Result<Range<u64>> + Send + Sync + 'a,
-    ) -> core::pin::Pin<Box<dyn Future<Output = Result<Reader>> + Send + 'a>> {
+        release: impl Fn(Arc<ContentSource>) -> BoxFuture<'a, Result<T>> + Send + Sync + 'a,
+    ) -> BoxFuture<'a, Result<T>> {
         Box::pin(async move {
             for _ in 0..RETRIES {
                 // The proof that a record may be committed need not wait for what is read before.
                 let found = join(self.find(document), self.vault.ledger().prove()).await.0;
-                let (row, head) = found?;
-                let opened = match head {
-                    Ok(head) => self.open(head, true, ahead, &range).await,
+                let (row, source) = found?;
+                let released = match source {
+                    Ok(source) => release(source).await,
                     Err(error) => Err(error),
                 };
-                match opened {
+                match released {
                     Err(error) if self.superseded(document, &row, &error).await? => {}
-                    opened => return opened,
+                    released => return released,
                 }
             }
             Err(Error::new(
@@ -119,13 +145,17 @@ impl Session {
         })
     }
 
-    /// The newest row about a document, and the head it names. The row of its case is looked up meanwhile; whether
-    /// the case stands is asked again where it matters.
-    async fn find(&self, document: DocumentId) -> Result<(Row, Result<VersionHead>)> {
+    /// The newest row about a document, and the content of the version it names. The row of its case is looked up
+    /// meanwhile; whether the case stands is asked again where it matters.
+    async fn find(&self, document: DocumentId) -> Result<(Row, Result<Arc<ContentSource>>)> {
         let (state, case) = (self.vault.ledger().state(), RowKey::case(document.case()));
         let row = join(self.document_row(document), self.row(&state, &case)).await.0?;
+        if let Some(source) = self.recent.find(document, &row) {
+            return Ok((row, Ok(source)));
+        }
         let head = self.vault.version_head(document, &row, Extent::Whole).await;
-        Ok((row, head))
+        let source = head.map(|head| Arc::new(ContentSource::new(self.vault.clone(), head)));
+        Ok((row, source))
     }
 
     /// Whether the error is due to a state that has passed: a newer version, maybe of another length, or
@@ -139,37 +169,13 @@ impl Session {
         Ok(newest.is_some_and(|newest| newest.operation != row.operation))
     }
 
-    /// Puts the read on record, and only then gives access: what is fetched ahead is sealed.
-    async fn open(
-        &self,
-        head: VersionHead,
-        newest: bool,
-        ahead: Ahead,
-        range: &(dyn Fn(u64) -> Result<Range<u64>> + Send + Sync),
-    ) -> Result<Reader> {
-        let (document, version) =
-            (DocumentId::new(head.id.case, head.id.object), VersionId::of(head.id.operation));
-        let mut reader = Reader::new(ContentSource::new(self.vault.clone(), head));
-        let range = range(reader.len())?;
-        let operation = self.operation()?;
-        let origin = self.origin.clone();
+    /// Puts a read on record, after which it may be released: what is fetched meanwhile is sealed.
+    async fn read(&self, source: &ContentSource, newest: bool, range: Range<u64>) -> Result<()> {
+        let (document, version) = (source.document(), VersionId::of(source.head().id.operation));
+        let (origin, operation) = (self.origin.clone(), self.operation()?);
         let read = plan::Read { origin, operation, document, version, newest, range };
-        let fetched = async {
-            if ahead == Ahead::Fetch {
-                reader.fetch_ahead().await;
-            }
-        };
-        join(self.commit(operation, read), fetched).await.0?;
-        Ok(reader)
+        self.commit(operation, read).await.map(drop)
     }
-}
-
-/// What is fetched while the read goes on record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ahead {
-    Nothing,
-    /// The first parts.
-    Fetch,
 }
 
 const RETRIES: u32 = 8;

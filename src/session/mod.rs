@@ -10,6 +10,7 @@ mod grants;
 mod log;
 mod outcome;
 mod receipts;
+mod recent;
 mod records;
 #[cfg(feature = "intake")]
 mod requests;
@@ -26,6 +27,8 @@ pub use grants::{Opener, RevocationReport, WhoCanOpen};
 pub use outcome::Outcome;
 pub use records::{OpenedRecord, Personal};
 pub use statements::{MadeStatement, NewStatement, Statement, StatementPage};
+
+use recent::Recent;
 
 use crate::{
     auditor::Auditor,
@@ -87,7 +90,7 @@ impl SessionBuilder {
             purpose: self.purpose.into(),
             request: self.request.map(Arc::from),
         };
-        Ok(Session { vault: self.vault, origin })
+        Ok(Session { vault: self.vault, origin, recent: Arc::default() })
     }
 
     /// Begins for an [`Auditor`] instead, who verifies and reads the log and opens nothing else.
@@ -123,6 +126,7 @@ impl SessionBuilder {
 pub struct Session {
     vault: Vault,
     origin: Origin,
+    recent: Arc<Recent>,
 }
 
 impl Session {

@@ -70,10 +70,10 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(source: ContentSource) -> Self {
+    pub(crate) fn new(source: Arc<ContentSource>) -> Self {
         Self {
             looked: Looked::at(source.vault().now()),
-            source: Arc::new(source),
+            source,
             walk: Walk::default(),
             opening: None,
             ahead: VecDeque::new(),
@@ -86,7 +86,7 @@ impl Reader {
     /// The document.
     #[must_use]
     pub fn document(&self) -> DocumentId {
-        DocumentId::new(self.source.head().id.case, self.source.head().id.object)
+        self.source.document()
     }
 
     /// The version that is read; a newer one does not change it.
@@ -140,7 +140,7 @@ impl Reader {
         observe::operation("Reader::range", self.subject(), self.slice(range)).await
     }
 
-    pub(crate) async fn slice(&self, range: Range<u64>) -> Result<Bytes> {
+    async fn slice(&self, range: Range<u64>) -> Result<Bytes> {
         if range.start > range.end || range.end > self.len() {
             return Err(Error::invalid(format!(
                 "the range {}..{} is not within the content's {} bytes",
@@ -150,7 +150,7 @@ impl Reader {
             )));
         }
         self.stands().await?;
-        self.source.explained(self.source.range(&range).await).await
+        self.source.explained(self.source.range(&range, None).await).await
     }
 
     /// Refuses a case that was erased; what others have committed is looked at every 30 seconds.

@@ -20,7 +20,9 @@ use crate::{
     },
     document::{PART_LEN, Page, Place},
     error::{Error, Result},
-    ids::VersionId,
+    head,
+    ids::{DocumentId, VersionId},
+    log::row::Row,
     secret::SecretBytes,
     storage::{ObjectKey, layout},
     vault::{Vault, VersionHead},
@@ -28,6 +30,15 @@ use crate::{
 
 /// A part as stored, with the attempt that sealed it.
 pub(crate) type SealedPart = ([u8; 16], Bytes);
+
+/// Sealed chunks that hold a range of a part's content.
+pub(crate) struct SealedRange {
+    at: (usize, u32),
+    /// Within the part.
+    range: Range<u64>,
+    /// With what opens them; none of a part kept in the head.
+    chunks: Option<(Arc<PartRangeOpener>, Bytes)>,
+}
 
 /// One version's sealed content, and what opens it.
 pub(crate) struct ContentSource {
@@ -56,6 +67,17 @@ impl ContentSource {
 
     pub(crate) fn head(&self) -> &VersionHead {
         &self.head
+    }
+
+    /// Whether it is the content of the version that `row` is about, as its record committed to it.
+    pub(crate) fn is_of(&self, document: DocumentId, row: &Row) -> bool {
+        let (head, meta) = (&self.head, &self.head.meta);
+        let effect = head::effect(&meta.blind, &head.digest, meta.content_digest.as_bytes());
+        document == self.document() && row.operation == head.id.operation && row.effect == effect
+    }
+
+    pub(crate) fn document(&self) -> DocumentId {
+        DocumentId::new(self.head.id.case, self.head.id.object)
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -101,39 +123,68 @@ impl ContentSource {
         if described.has(index, digest) { Ok(()) } else { Err(self.corrupt()) }
     }
 
-    /// Bytes of content, across pages and parts; `range` must lie within.
+    /// Bytes of content, across pages and parts; `range` must lie within, and `first` is its [`ContentSource::first_range`]
+    /// if that was fetched.
     ///
     /// # Errors
     ///
     /// Corrupt.
-    pub(crate) async fn range(&self, range: &Range<u64>) -> Result<Bytes> {
-        let mut pieces = Vec::new();
-        let mut page_start = 0;
+    pub(crate) async fn range(&self, range: &Range<u64>, mut first: Option<SealedRange>) -> Result<Bytes> {
+        let mut opened = Vec::new();
+        for (at, within) in self.ranges(range) {
+            let sealed = match first.take() {
+                Some(sealed) => sealed,
+                None => self.sealed_range(at, within).await?,
+            };
+            opened.push(self.open_range(sealed)?);
+        }
+        Ok(if opened.len() == 1 { opened.swap_remove(0) } else { opened.concat().into() })
+    }
+
+    /// What holds the start of `range`, up to the end of its first part; none if the range is empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`ContentSource::range`].
+    pub(crate) async fn first_range(&self, range: &Range<u64>) -> Result<Option<SealedRange>> {
+        match self.ranges(range).into_iter().next() {
+            Some((at, within)) => self.sealed_range(at, within).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The parts that hold bytes of `range`, and where in each of them these are.
+    fn ranges(&self, range: &Range<u64>) -> Vec<((usize, u32), Range<u64>)> {
+        let (mut ranges, mut page_start) = (Vec::new(), 0);
         for (page, described) in self.pages().iter().enumerate() {
             for part in parts_of(described, page_start, range) {
                 let start = page_start + u64::from(part) * PART_LEN;
                 let end = page_start + described.len.min((u64::from(part) + 1) * PART_LEN);
                 let wanted = range.start.max(start)..range.end.min(end);
                 if !wanted.is_empty() {
-                    pieces.push(self.part_range(page, part, wanted.start - start..wanted.end - start).await?);
+                    ranges.push(((page, part), wanted.start - start..wanted.end - start));
                 }
             }
             page_start = page_start.saturating_add(described.len);
         }
-        Ok(if pieces.len() == 1 { pieces.swap_remove(0) } else { pieces.concat().into() })
+        ranges
     }
 
-    /// Part of a part's content, fetching and opening no more than the chunks that hold it.
-    async fn part_range(&self, page: usize, index: u32, range: Range<u64>) -> Result<Bytes> {
-        let described = self.page(page)?;
-        if described.place == Place::Inline {
-            let mut whole = self.buffer(page, index)?;
-            self.open_part((page, index), &self.inline()?, &mut whole)?;
+    /// Fetches no more than the chunks that hold a range of a part.
+    async fn sealed_range(&self, at: (usize, u32), range: Range<u64>) -> Result<SealedRange> {
+        let inline = self.page(at.0)?.place == Place::Inline;
+        let chunks = if inline { None } else { Some(self.fetch_range(at, &range).await?) };
+        Ok(SealedRange { at, range, chunks })
+    }
+
+    fn open_range(&self, SealedRange { at, range, chunks }: SealedRange) -> Result<Bytes> {
+        let Some((opener, sealed)) = chunks else {
+            let mut whole = self.buffer(at.0, at.1)?;
+            self.open_part(at, &self.inline()?, &mut whole)?;
             let within = within(whole.len(), &range).ok_or_else(|| self.corrupt())?;
             return Ok(super::reader::release(whole).slice(within));
-        }
-        let (opener, sealed) = self.fetch_range((page, index), &range).await?;
-        let opened = opener.open(self.page(page)?, &range, &sealed);
+        };
+        let opened = opener.open(self.page(at.0)?, &range, &sealed);
         let (opened, within) = opened.map_err(|OpenError| self.corrupt())?;
         Ok(super::reader::release(opened).slice(within))
     }
@@ -213,12 +264,12 @@ impl ContentSource {
     /// # Errors
     ///
     /// Erased.
-    pub(super) async fn stands(&self) -> Result<()> {
+    pub(crate) async fn stands(&self) -> Result<()> {
         self.vault.case_stands(self.head.id.case).await
     }
 
     /// What was read, or that the case was erased, if that is why something is missing.
-    pub(super) async fn explained<T>(&self, read: Result<T>) -> Result<T> {
+    pub(crate) async fn explained<T>(&self, read: Result<T>) -> Result<T> {
         match read {
             Err(error) => Err(self.vault.unless_erased(self.head.id.case, error).await),
             read => read,
