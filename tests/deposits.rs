@@ -60,7 +60,7 @@ fn a_deposit_arrives_and_its_client_gets_a_receipt() {
         let number = inbox.answer(&incoming, &receipt, &SystemEntropy::default()).await.unwrap();
         let held = carrier.held(signed.descriptor.request(), client.id()).await.unwrap();
         assert_eq!((number, held.answers.len(), held.parts.len()), (0, 1, 4));
-        let answer = client.open_answer(&held.answers[0]).unwrap();
+        let answer = client.open_answer(0, &held.answers[0]).unwrap();
         let policy = docvault::TrustPolicy::parse(opened.policy()).unwrap();
         let proven = answer.verify(&policy, opened.descriptor()).unwrap();
         assert_eq!(proven.claim.requirement, "official-id");

@@ -165,7 +165,7 @@ mod strangers {
         /// Takes it as whoever it is sent to does.
         pub(super) async fn take(&self, what: Sent, bytes: Vec<u8>) {
             match what {
-                Sent::Answer => drop(self.client.open_answer(&bytes)),
+                Sent::Answer => drop(self.client.open_answer(0, &bytes)),
                 Sent::Descriptor => drop(Descriptor::verify(&bytes, &self.office.vault.sender())),
                 Sent::Journal => drop(self.opened.resume(&bytes)),
                 Sent::Manifest => drop(self.carrier.finish(bytes.into()).await),

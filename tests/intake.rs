@@ -269,7 +269,7 @@ fn a_client_hands_in_by_a_link_and_gets_a_receipt() {
         }
         let held = carrier.held(request, handed_in.id()).await.unwrap();
         assert_eq!((held.parts.len(), held.answers.len()), (0, 1));
-        let answer = handed_in.open_answer(&held.answers[0]).unwrap();
+        let answer = handed_in.open_answer(0, &held.answers[0]).unwrap();
         let policy = TrustPolicy::parse(client.policy()).unwrap();
         let proven = answer.verify(&policy, client.descriptor()).unwrap();
         assert_eq!(

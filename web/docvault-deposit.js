@@ -439,19 +439,21 @@ export class Deposit {
 
   /**
    * Opens an answer of the office: what it claims, and the receipt's bytes, which anyone verifies offline with
-   * `DepositReceipt::verify`. That the claim stands in the office's log is NOT checked here.
+   * `DepositReceipt::verify`. That the claim stands in the office's log is NOT checked here. `number` is its place
+   * among the answers as the carrier shows them, from 0: it takes no earlier one for the newest.
    *
-   * @param {Uint8Array} answer @returns {Answered}
+   * @param {Uint8Array} answer @param {number} number @returns {Answered}
    */
-  openAnswer(answer) {
+  openAnswer(answer, number) {
     return sound('the answer', () => {
       const r = new Reader(answer);
       r.expect(magic('dvda'));
       r.expect(this.#request.request);
       r.expect(this.#journal.deposit);
-      const number = r.take(2);
+      const said = r.take(2);
+      if (number !== said[0] * 256 + said[1]) throw new Malformed();
       r.zeros(6);
-      const bound = context('deposit answer', this.#request.digest, this.#journal.deposit, number);
+      const bound = context('deposit answer', this.#request.digest, this.#journal.deposit, said);
       const bytes = unpad(open(this.#journal.key, bound, r.rest()));
       const receipt = new Reader(bytes);
       receipt.expect(magic('dvdr'));

@@ -38,15 +38,15 @@ pub(super) fn seal(
 
 pub(super) fn open(
     request: &Descriptor,
-    deposit: DepositId,
+    (deposit, number): (DepositId, usize),
     key: &Secret<32>,
     answer: &[u8],
 ) -> Result<DepositReceipt> {
-    let opened = parse(answer).and_then(|parsed| {
-        let (named, number, sealed) = parsed;
-        if named != (request.request(), deposit) {
+    let opened = parse(answer).and_then(|(named, said, sealed)| {
+        if named != (request.request(), deposit) || usize::from(said) != number {
             return Err(Malformed);
         }
+        let number = said;
         let padded = chunked::open(key, &bound(request, deposit, number), sealed).map_err(|_| Malformed)?;
         DepositReceipt::parse(padding::unpad(&padded)?).map_err(|_| Malformed)
     });

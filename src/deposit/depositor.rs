@@ -192,13 +192,19 @@ impl Depositor {
         }
     }
 
-    /// Opens an answer of the office to this deposit; its receipt is to be verified yet.
+    /// Opens the office's answer `number` to this deposit, its place in [`Held::answers`](super::Held::answers); its
+    /// receipt is to be verified yet.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`](crate::ErrorKind::Corrupt) if it is none, was altered, or answers another deposit.
-    pub fn open_answer(&self, answer: &[u8]) -> Result<DepositReceipt> {
-        answer::open(&self.descriptor, self.id(), &self.journal.key, answer)
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if it is none, was altered, answers another deposit, or is another answer
+    /// to this one.
+    ///
+    /// # Security
+    ///
+    /// A carrier can withhold the last answers, and pass off no earlier one as the newest.
+    pub fn open_answer(&self, number: usize, answer: &[u8]) -> Result<DepositReceipt> {
+        answer::open(&self.descriptor, (self.id(), number), &self.journal.key, answer)
     }
 
     fn file(&self, page: u16) -> Option<&File> {

@@ -205,6 +205,35 @@ fn an_answer_after_the_promised_time_is_late() {
     });
 }
 
+/// A29: the carrier shows an answer that the office has thought better of as its newest.
+#[test]
+fn an_old_answer_is_not_the_newest() {
+    block_on(async {
+        let office = Intake::new().await;
+        let signed = office.request().await;
+        let (carrier, contents) = (office.carrier(), [content(1, 50)]);
+        let mut client = begin(&office.open(&signed), &contents);
+        let promise = deposit(&carrier, &mut client, &contents).await.unwrap();
+        let inbox = office.inbox(&signed).await;
+        let incoming = inbox.deposit(&promise).await.unwrap();
+        for verdict in [Verdict::Accepted, Verdict::Refused("review.unreadable".into())] {
+            let receipt = office.answer(&incoming, "official-id", verdict).await;
+            inbox.answer(&incoming, &receipt, &SystemEntropy::default()).await.unwrap();
+        }
+        let answers = carrier.held(signed.descriptor.request(), client.id()).await.unwrap().answers;
+        let opened = |place: usize, shown: usize| -> Result<Verdict, docvault::Error> {
+            let receipt = client.open_answer(place, &answers[shown])?;
+            Ok(receipt.verify(&office.policy, &signed.descriptor).unwrap().claim.verdict)
+        };
+        assert_eq!(opened(0, 0).unwrap(), Verdict::Accepted);
+        assert!(matches!(opened(1, 1).unwrap(), Verdict::Refused(_)));
+        // In the other order, twice, after the newest, and as a number that differs in its upper byte alone.
+        for (place, shown) in [(0, 1), (1, 0), (2, 0), (2, 1), (256, 0), (65_536, 0)] {
+            assert_eq!(opened(place, shown).unwrap_err().kind(), ErrorKind::Corrupt, "{shown} as {place}");
+        }
+    });
+}
+
 /// A30: the server shows a request with its own intake key, signed by whom it likes.
 #[test]
 fn intake_key_substitution() {

@@ -40,7 +40,10 @@ pub fn answer(kit: &Kit, file: &KitFile, object: &str) -> Outcome {
         "answer" => {
             let of = request(kit.of(file, "request")).unwrap();
             let depositor = of.resume(&kit.of(file, "journal").body).unwrap();
-            depositor.open_answer(&file.body).map(|_| Vec::new()).map_err(|error| refused(&error))
+            // The one that it says it is.
+            let number =
+                file.body.get(40..42).map_or(0, |number| number[0] as usize * 256 + number[1] as usize);
+            depositor.open_answer(number, &file.body).map(|_| Vec::new()).map_err(|error| refused(&error))
         }
         "journal" => {
             let of = request(kit.of(file, "request")).unwrap();

@@ -325,8 +325,9 @@ async fn look_for(template: &Template, storage: Arc<Overlay>, _: Option<usize>) 
         if let Some(promise) = held.promise {
             all.push(fact(Promise::verify(&promise, opened.descriptor())?));
         }
-        for answer in &held.answers {
-            let answer = client.open_answer(answer)?.verify(&template.office.policy, opened.descriptor());
+        for (number, answer) in held.answers.iter().enumerate() {
+            let answer =
+                client.open_answer(number, answer)?.verify(&template.office.policy, opened.descriptor());
             all.push(answer.map(fact).map_err(|error| Fault(format!("{error:?}")))?);
         }
     }

@@ -58,15 +58,16 @@ test('promises and answers of the crate are taken, and no others', async () => {
     }
     assert.throws(() => deposit.checkPromise(promise, manifest.slice(1)), { code: 'corrupt' });
 
-    const { bytes, ...claim } = deposit.openAnswer(parseHex(vector.answer));
+    const { bytes, ...claim } = deposit.openAnswer(parseHex(vector.answer), 0);
     assert.deepEqual(claim, vector.claim);
     assert.equal(hex(bytes), vector.receipt);
+    assert.throws(() => deposit.openAnswer(parseHex(vector.answer), 1), { code: 'corrupt' });
     const altered = parseHex(vector.answer);
     altered[altered.length - 1] ^= 1;
-    assert.throws(() => deposit.openAnswer(altered), { code: 'corrupt' });
+    assert.throws(() => deposit.openAnswer(altered, 0), { code: 'corrupt' });
     const other = (await opened()).resume(parseHex(deposits.find(({ id }) => id !== vector.id).journal));
     assert.throws(() => other.checkPromise(promise, manifest), { code: 'corrupt' });
-    assert.throws(() => other.openAnswer(parseHex(vector.answer)), { code: 'corrupt' });
+    assert.throws(() => other.openAnswer(parseHex(vector.answer), 0), { code: 'corrupt' });
   }
 });
 
