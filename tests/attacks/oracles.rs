@@ -1,13 +1,21 @@
 //! A9: failures that could tell the attacker what a key made of what they put there.
 
 use core::ops::Range;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
-use docvault::{Error, ErrorKind, NewDocument, Terms, storage::Storage};
+use docvault::{
+    Error, ErrorKind, NewDocument, Terms,
+    deposit::Promise,
+    keys::LocalKey,
+    storage::{Storage, testing::EvilStorage},
+};
 
 use super::{forgeries::*, toolkit::*};
-use crate::common::block_on;
+use crate::{
+    common::block_on,
+    intake::{Intake, begin, content, deposit},
+};
 
 /// All that an error says, to a program and to people, its causes too.
 fn told(error: &Error) -> String {
@@ -45,10 +53,14 @@ fn error_oracle_indistinct() {
         let stored = world.store("x", vec![7; 300]).await;
         let other = world.store_version(stored.document, vec![8; 300]).await;
         let pages = two_pages(&world).await;
-        let grant = Terms::read().purpose("p");
-        let grant = world.desk.grant(stored.document, &recipient(&identity(1)), grant).await.unwrap();
+        let before = objects(&*world.storage, "head/").await;
+        let granted = async |seed| {
+            let terms = Terms::read().purpose("p");
+            world.desk.grant(stored.document, &recipient(&identity(seed)), terms).await.unwrap()
+        };
+        let (grant, _other) = (granted(1).await, granted(2).await);
         let evil = world.evil();
-        let desk = session(&world.open(evil.clone()).await.unwrap());
+        let vault = world.open(evil.clone()).await.unwrap();
         let one_text = async |name: &str, altered: Vec<Option<Bytes>>, fresh: bool| {
             let key = name.parse().unwrap();
             let honest = evil.read(&key, None).await.unwrap().unwrap();
@@ -58,9 +70,9 @@ fn error_oracle_indistinct() {
                     Some(bytes) => evil.substitute(&key, bytes),
                     None => evil.delete(&key).await.unwrap(),
                 }
-                // Keys of cases are remembered.
-                let opened =
-                    if fresh { session(&world.open(evil.clone()).await.unwrap()) } else { desk.clone() };
+                // A vault remembers keys of cases, and a session what it read ranges of.
+                let opened = if fresh { &world.open(evil.clone()).await.unwrap() } else { &vault };
+                let opened = session(opened);
                 let whole = opened.retrieve(stored.document).await.and(opened.retrieve(pages).await);
                 let range = opened.retrieve_range(stored.document, 0..1).await;
                 let range = range.and(opened.retrieve_range(pages, 99..101).await);
@@ -70,6 +82,7 @@ fn error_oracle_indistinct() {
                 }
             }
             evil.substitute(&key, honest);
+            assert!(texts.iter().any(|texts| texts.len() == 1), "{name}: nothing was refused");
             for texts in texts {
                 assert!(texts.len() <= 1, "{name}: {texts:#?}");
             }
@@ -83,6 +96,14 @@ fn error_oracle_indistinct() {
             let gone = if region.start == 8 { vec![None] } else { Vec::new() };
             one_text(name.as_str(), altered.into_iter().map(Some).chain(gone).collect(), false).await;
         }
+        let mut grants = objects(&*evil, "head/").await;
+        grants.retain(|name, _| !before.contains_key(name));
+        let grants: Vec<_> = grants.into_iter().collect();
+        let (own, other): (Vec<_>, Vec<_>) =
+            grants.iter().partition(|(name, _)| name.to_string().ends_with(&grant.operation().to_string()));
+        let ([(name, bytes)], [(_, other)]) = (own.as_slice(), other.as_slice()) else { panic!("two") };
+        let altered = alterations(bytes, 8..bytes.len(), &other[8..], 11);
+        one_text(name.as_str(), altered.into_iter().map(Some).chain([None]).collect(), false).await;
         // Parts of pages, each with what the other holds; and the key of a case, whose absence has a text of its own.
         let parts: Vec<_> = objects(&*evil, "part/").await.into_iter().collect();
         for (at, (name, bytes)) in parts.iter().enumerate() {
@@ -92,6 +113,74 @@ fn error_oracle_indistinct() {
         let (name, bytes) = only(&*evil, "key/").await;
         let altered = alterations(&bytes, 12..bytes.len(), &head[24..128], 9);
         one_text(name.as_str(), altered.into_iter().map(Some).collect(), true).await;
+    });
+}
+
+/// Whoever keeps the keyring learns from one that does not open nothing of the slots that it is sealed to.
+#[test]
+fn error_oracle_of_keyrings_indistinct() {
+    block_on(async {
+        let world = World::new().await;
+        let evil = world.evil();
+        let (first, bytes) = only(&*evil, "keyring/").await;
+        let keys = tempfile::tempdir().unwrap();
+        let second = LocalKey::create(keys.path().join("key")).unwrap();
+        world.desk.add_slot(&second, "second").await.unwrap();
+        let evil = world.evil();
+        let (name, newest) = only(&*evil, "keyring/").await;
+        assert_ne!(first, name);
+        let texts: BTreeSet<String> = {
+            let mut texts = BTreeSet::new();
+            let shorter = newest.len().min(bytes.len());
+            for altered in alterations(&newest, 0..shorter, &bytes[..shorter], 31) {
+                evil.substitute(&name, altered);
+                texts.insert(told(&world.open(evil.clone()).await.unwrap_err()));
+            }
+            texts
+        };
+        assert_eq!(texts.len(), 1, "{texts:#?}");
+        evil.substitute(&name, newest);
+        world.open(evil).await.unwrap();
+    });
+}
+
+/// The office says one thing of a deposit that does not open, whatever of it was altered on the way.
+#[test]
+fn error_oracle_of_deposits_indistinct() {
+    block_on(async {
+        let office = Intake::new().await;
+        let signed = office.request().await;
+        let opened = office.open(&signed);
+        let mut promises = Vec::new();
+        for seed in [1, 2] {
+            let contents = [content(seed, 20_000)];
+            let mut client = begin(&opened, &contents);
+            promises.push(deposit(&office.carrier(), &mut client, &contents).await.unwrap());
+        }
+        let evil = Arc::new(EvilStorage::new(&office.kept));
+        let taken = async || -> Result<Vec<u8>, Error> {
+            let inbox = office.inbox_on(evil.clone(), &signed).await;
+            let incoming = inbox.deposit(&promises[0]).await?;
+            Ok(incoming.read(0)?.collect().await?.to_vec())
+        };
+        assert_eq!(taken().await.unwrap(), content(1, 20_000));
+        let sent = objects(&*evil, "deposit/").await;
+        let of = |promise: &Promise| {
+            let folder = format!("/{}/", promise.deposit());
+            sent.iter().filter(|(name, _)| name.as_str().contains(&folder)).collect::<Vec<_>>()
+        };
+        let (own, others) = (of(&promises[0]), of(&promises[1]));
+        assert_eq!((own.len(), others.len()), (2, 2), "a manifest and a part");
+        for ((name, bytes), (_, other)) in own.into_iter().zip(others) {
+            let shorter = bytes.len().min(other.len());
+            let mut texts = BTreeSet::new();
+            for altered in alterations(bytes, 0..shorter, &other[..shorter], 97) {
+                evil.substitute(name, altered);
+                texts.extend(taken().await.err().map(|error| told(&error)));
+            }
+            evil.substitute(name, bytes.clone());
+            assert_eq!(texts.len(), 1, "{name}: {texts:#?}");
+        }
     });
 }
 
