@@ -3,7 +3,7 @@
 use super::{
     chest::{Case, Chest, Record},
     content,
-    file::KitFile,
+    file::{KitFile, hex},
     forge::{CHUNK, Out, pad, seal},
     head::{Grant, Head, Ids, Page, Version, zeros},
     log::{base, over_base, released},
@@ -51,7 +51,7 @@ fn head(name: &str, what: &str, change: impl FnOnce(&mut Head, &mut Chest, &Vers
 }
 
 pub fn files() -> Vec<KitFile> {
-    [sound(), heads(), contexts(), metadata(), pages(), effects(), grants()].concat()
+    [sound(), heads(), behind(), contexts(), metadata(), pages(), effects(), grants()].concat()
 }
 
 fn sound() -> Vec<KitFile> {
@@ -125,6 +125,35 @@ fn heads() -> Vec<KitFile> {
         over("missing", "§7.1", "A version whose head is not there", |chest, _, version| {
             let head = version.store(chest);
             chest.objects.remove(&head.name(&version.ids));
+        }),
+    ]
+}
+
+/// A byte behind a head that holds no content, which neither its metadata nor its record speaks of.
+fn behind() -> Vec<KitFile> {
+    let behind = |name: &str, what: &str, store: fn(&mut Chest, &Case) -> String| {
+        let name = format!("heads/{name}");
+        let (chest, case, _) = base();
+        let mut chest = chest.overlay(&name);
+        let stored = store(&mut chest, &case);
+        let head = chest.objects.remove(&stored).flatten().expect("it was stored");
+        chest.put(stored, [head, vec![0]].concat());
+        over_base(&name, "§7.1", what, &chest).expect("corrupt")
+    };
+    vec![
+        behind("parts-behind", "A byte behind a head whose content is in parts", |chest, case| {
+            let version = Version::parts(chest, case, &[&content(100, 6)]);
+            version.store(chest).name(&version.ids)
+        }),
+        behind("case-behind", "A byte behind the head of a case", |chest, _| {
+            let case = chest.open_case("otro expediente");
+            format!("head/{}/{}", hex(&case.id), hex(&case.opened))
+        }),
+        behind("grant-behind", "A byte behind the head of a grant", |chest, case| {
+            let (_, _, versions) = base();
+            let recipient = super::forge::hpke_public(&[1; 32]);
+            let grant = Grant::new(chest, case, versions[0].ids.object, &recipient, 2);
+            store_grant(chest, case, &grant, |_| {}).name(&grant.ids)
         }),
     ]
 }
@@ -301,6 +330,21 @@ fn effects() -> Vec<KitFile> {
     ]
 }
 
+/// Stores a grant, with another record.
+fn store_grant(chest: &mut Chest, case: &Case, grant: &Grant, effect: fn(&mut Record)) -> Head {
+    let blind: [u8; 32] = chest.dice.array();
+    let sealed = grant.sealed_key(&mut chest.dice);
+    let out = Out::default().fixed(&blind).fixed(&grant.recipient).fixed(&grant.terms());
+    let meta = out.fixed(&grant.key).fixed(&sealed).0;
+    let key = chest.dice.array();
+    let head = Head::seal(&grant.ids, &case.key, &key, &meta, &mut chest.dice);
+    chest.put(head.name(&grant.ids), head.bytes());
+    let mut record = grant.record(chest, head.effect(&blind, &[0; 32]), case.key);
+    effect(&mut record);
+    chest.commit(vec![record]);
+    head
+}
+
 fn grants() -> Vec<KitFile> {
     let (_, _, versions) = base();
     let grant = |name: &str, what: &str, change: fn(&mut Grant), effect: fn(&mut Record)| {
@@ -310,16 +354,7 @@ fn grants() -> Vec<KitFile> {
         let recipient = super::forge::hpke_public(&[1; 32]);
         let mut grant = Grant::new(&mut chest, &case, versions[0].ids.object, &recipient, 2);
         change(&mut grant);
-        let blind: [u8; 32] = chest.dice.array();
-        let sealed = grant.sealed_key(&mut chest.dice);
-        let out = Out::default().fixed(&blind).fixed(&grant.recipient).fixed(&grant.terms());
-        let meta = out.fixed(&grant.key).fixed(&sealed).0;
-        let key = chest.dice.array();
-        let head = Head::seal(&grant.ids, &case.key, &key, &meta, &mut chest.dice);
-        chest.put(head.name(&grant.ids), head.bytes());
-        let mut record = grant.record(&mut chest, head.effect(&blind, &[0; 32]), case.key);
-        effect(&mut record);
-        chest.commit(vec![record]);
+        store_grant(&mut chest, &case, &grant, effect);
         over_base(&name, "§7.2", what, &chest).expect("corrupt")
     };
     vec![
