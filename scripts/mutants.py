@@ -8,6 +8,7 @@ the fastest first, until one fails.
 
 import collections
 import concurrent.futures
+import hashlib
 import json
 import os
 import pathlib
@@ -280,6 +281,27 @@ def build(mutants):
     return programs, left, refused
 
 
+class Kept:
+    """What became of mutants in earlier runs, of files that are still the same: MUTANTS_TRIED, a line each."""
+
+    def __init__(self, path):
+        self.path, self.ends = path and pathlib.Path(path), {}
+        if self.path and self.path.exists():
+            self.ends = {(of, name): end for of, name, end in (line.split("\t") for line in self.path.read_text().splitlines())}
+
+    def of(self, mutant):
+        source = put_in.originals[mutant.file].encode()
+        return hashlib.sha256(source).hexdigest()[:16], mutant.name
+
+    def end(self, mutant):
+        return self.ends.get(self.of(mutant)) if mutant.file in put_in.originals else None
+
+    def add(self, mutant, end):
+        if self.path:
+            with self.path.open("a") as file:
+                print(*self.of(mutant), end, sep="\t", file=file)
+
+
 def bounded():
     resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
 
@@ -323,7 +345,7 @@ def survey(programs):
 WORKERS = os.cpu_count() or 2
 
 
-def tried(mutants, tests):
+def tried(mutants, tests, kept):
     """What became of each mutant: the test that noticed, or `survived`, or `met by no test`."""
     meeting = collections.defaultdict(list)
     for program, test, seconds, numbers in sorted(tests, key=lambda found: found[2]):
@@ -331,6 +353,13 @@ def tried(mutants, tests):
             meeting[number].append((program, test, seconds))
 
     def one(mutant):
+        if end := kept.end(mutant):
+            return end
+        end = noticed(mutant)
+        kept.add(mutant, end)
+        return end
+
+    def noticed(mutant):
         left = BUDGET
         for program, test, seconds in meeting[mutant.number]:
             # The slow ones are the exhaustive ones, which end early if they notice.
@@ -356,7 +385,8 @@ def main():
     tests = survey(programs)
     print(f"{len(tests)} tests of {sum(found[2] for found in tests):.0f} s", file=sys.stderr, flush=True)
     rows, alive = collections.defaultdict(collections.Counter), set()
-    for mutant, end in tried(left, tests):
+    kept = Kept(os.environ.get("MUTANTS_TRIED"))
+    for mutant, end in tried(left, tests, kept):
         rows[mutant.file]["switched"] += 1
         rows[mutant.file]["noticed" if end not in ("survived", "met by no test") else "not"] += 1
         if end in ("survived", "met by no test"):
