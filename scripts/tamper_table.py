@@ -1,0 +1,77 @@
+"""Brings tests/tamper_vault/TABLE.md up to what was met: tamper_table.py OUTPUT…
+
+OUTPUT is what `DOCVAULT_TABLE=1 scripts/tamper.sh` printed. Why an outcome does no harm is taken over from the table, of the
+same case or else of the kind of object and the outcome; `?` stands where nothing was said, for somebody to say it.
+"""
+
+import collections
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TABLE = ROOT / "tests/tamper_vault/TABLE.md"
+QUESTIONS = re.findall(r'^    "([^"]*)", \d+, \w+, \w+;$', (ROOT / "tests/tamper_vault/questions.rs").read_text(), re.M)
+ALTERATIONS = ["flipped", "cut", "extended", "zeroed", "deleted", "older", "swapped", "doubled", "returned"]
+
+
+def rows(text):
+    """Kind, alteration, question, outcome and reason of each case."""
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if not line.startswith("| ") or len(cells) != 5 or cells[0] == "object":
+            continue
+        kind, alterations, asked, met, why = cells
+        without = asked.removeprefix("all but ").split(", ")
+        asked = [name for name in QUESTIONS if name not in without] if asked.startswith("all but ") else without
+        for alteration in alterations.split(", "):
+            for question in asked:
+                yield kind, alteration, question, met, why
+
+
+def questions(asked):
+    listed = [name for name in QUESTIONS if name in asked]
+    without = [name for name in QUESTIONS if name not in asked]
+    return ", ".join(listed) if len(listed) <= len(without) else "all but " + ", ".join(without)
+
+
+def reasons(table):
+    """What the table says why, from the closest case on to the least close one."""
+    said = {}
+    for kind, alteration, question, met, why in table:
+        for key in ((kind, alteration, question, met), (kind, question, met), (kind, alteration, met), (alteration, question, met), (kind, met)):
+            said.setdefault(key, why)
+    return said
+
+
+def why(said, kind, alteration, question, met):
+    if not {"same", "less", "told"} & set(met.split(", ")):
+        return ""
+    keys = ((kind, alteration, question, met), (kind, question, met), (alteration, question, met), (kind, alteration, met), (kind, met))
+    return next((said[key] for key in keys if said.get(key)), "?")
+
+
+def main():
+    text = TABLE.read_text()
+    said = reasons(list(rows(text)))
+    outcomes = collections.defaultdict(set)
+    for output in sys.argv[1:]:
+        for kind, alteration, question, met, _ in rows(pathlib.Path(output).read_text(errors="replace")):
+            outcomes[kind, alteration, question] |= set(met.split(", "))
+    asked = collections.defaultdict(set)
+    for (kind, alteration, question), met in outcomes.items():
+        met = ", ".join(sorted(met, key=lambda one: (one.islower(), one)))
+        asked[kind, met, why(said, kind, alteration, question, met), alteration].add(question)
+    alike = collections.defaultdict(list)
+    for (kind, met, reason, alteration), names in asked.items():
+        alike[kind, questions(names), met, reason].append(alteration)
+    kinds = list(dict.fromkeys([kind for kind, *_ in rows(text)] + sorted(kind for kind, *_ in asked)))
+    order = lambda row: (kinds.index(row[0][0]), min(map(ALTERATIONS.index, row[1])), row[0][1])
+    head = text[: text.index("| object |")]
+    lines = ["| object | altered | asked | outcome | why it does no harm |", "|---|---|---|---|---|"]
+    for (kind, names, met, reason), alterations in sorted(alike.items(), key=order):
+        lines.append(f"| {kind} | {', '.join(sorted(alterations, key=ALTERATIONS.index))} | {names} | {met} | {reason} |")
+    TABLE.write_text(head + "\n".join(lines) + "\n")
+
+
+main()
