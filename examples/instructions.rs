@@ -165,6 +165,10 @@ impl Desk {
         })?;
         let reader = block_on(desk.reader(document))?;
         path("64 KiB of an open reader", || Ok(block_on(reader.range(100..100 + (64 << 10)))?))?;
+        path("64 KiB by one call, the session's first", || {
+            let desk = desk.vault().session("counting").purpose("counting").begin()?;
+            Ok(block_on(desk.retrieve_range(document, 100..100 + (64 << 10)))?)
+        })?;
         path("64 KiB by one call", || Ok(block_on(desk.retrieve_range(document, 100..100 + (64 << 10)))?))
     }
 

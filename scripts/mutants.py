@@ -14,6 +14,7 @@ import os
 import pathlib
 import re
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -281,13 +282,19 @@ def build(mutants):
     return programs, left, refused
 
 
+UNNOTICED = ("survived", "met by no test")
+
+
 class Kept:
-    """What became of mutants in earlier runs, of files that are still the same: MUTANTS_TRIED, a line each."""
+    """Who noticed mutants in earlier runs, of files that are still the same: MUTANTS_TRIED, a line each.
+
+    Whom nobody noticed meets the tests again, which may be others by now."""
 
     def __init__(self, path):
         self.path, self.ends = path and pathlib.Path(path), {}
         if self.path and self.path.exists():
-            self.ends = {(of, name): end for of, name, end in (line.split("\t") for line in self.path.read_text().splitlines())}
+            rows = [line.split("\t") for line in self.path.read_text().splitlines()]
+            self.ends = {(row[0], row[1]): row[2] for row in rows if len(row) == 3 and row[2] not in UNNOTICED}
 
     def of(self, mutant):
         source = put_in.originals[mutant.file].encode()
@@ -313,6 +320,8 @@ def passes(program, test, patience, **environment):
         run = subprocess.run(
             command, cwd=PLACE, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             timeout=patience, preexec_fn=bounded)
+        if run.returncode in (-signal.SIGINT, -signal.SIGTERM):
+            os._exit(1)
         return run.returncode == 0
     except subprocess.TimeoutExpired:
         return False
@@ -372,7 +381,7 @@ def tried(mutants, tests, kept):
 
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as workers:
         for mutant, end in zip(mutants, workers.map(one, mutants)):
-            if end in ("survived", "met by no test"):
+            if end in UNNOTICED:
                 print(f"{end}: {mutant.name} (line {mutant.line})", flush=True)
             yield mutant, end
 
@@ -388,8 +397,8 @@ def main():
     kept = Kept(os.environ.get("MUTANTS_TRIED"))
     for mutant, end in tried(left, tests, kept):
         rows[mutant.file]["switched"] += 1
-        rows[mutant.file]["noticed" if end not in ("survived", "met by no test") else "not"] += 1
-        if end in ("survived", "met by no test"):
+        rows[mutant.file]["noticed" if end not in UNNOTICED else "not"] += 1
+        if end in UNNOTICED:
             alive.add(mutant.name)
     for mutant in mutants:
         rows[mutant.file]["all"] += 1

@@ -1,7 +1,8 @@
 """Brings tests/tamper_vault/TABLE.md up to what was met: tamper_table.py OUTPUT…
 
-OUTPUT is what `DOCVAULT_TABLE=1 scripts/tamper.sh` printed. Why an outcome does no harm is taken over from the table, of the
-same case or else of the kind of object and the outcome; `?` stands where nothing was said, for somebody to say it.
+OUTPUT is what `DOCVAULT_TABLE=1 scripts/tamper.sh` printed, whole. Why an outcome does no harm is taken over from the table, of
+the same case or else of the same question after another alteration; `?` stands where nothing was said, for somebody to say it.
+Rows of alterations that OUTPUT has not are left alone; what the table had of others, and was not met, is printed.
 """
 
 import collections
@@ -35,29 +36,28 @@ def questions(asked):
     return ", ".join(listed) if len(listed) <= len(without) else "all but " + ", ".join(without)
 
 
-def reasons(table):
-    """What the table says why, from the closest case on to the least close one."""
-    said = {}
-    for kind, alteration, question, met, why in table:
-        for key in ((kind, alteration, question, met), (kind, question, met), (kind, alteration, met), (alteration, question, met), (kind, met)):
-            said.setdefault(key, why)
-    return said
-
-
 def why(said, kind, alteration, question, met):
     if not {"same", "less", "told"} & set(met.split(", ")):
         return ""
-    keys = ((kind, alteration, question, met), (kind, question, met), (alteration, question, met), (kind, alteration, met), (kind, met))
-    return next((said[key] for key in keys if said.get(key)), "?")
+    return said.get((kind, alteration, question, met)) or said.get((kind, question, met)) or "?"
 
 
 def main():
     text = TABLE.read_text()
-    said = reasons(list(rows(text)))
+    table = list(rows(text))
+    said = {}
+    for kind, alteration, question, met, reason in table:
+        said[kind, alteration, question, met] = said[kind, question, met] = reason
     outcomes = collections.defaultdict(set)
     for output in sys.argv[1:]:
         for kind, alteration, question, met, _ in rows(pathlib.Path(output).read_text(errors="replace")):
             outcomes[kind, alteration, question] |= set(met.split(", "))
+    altered = {alteration for _, alteration, _ in outcomes}
+    for kind, alteration, question, met, _ in table:
+        if alteration not in altered:
+            outcomes[kind, alteration, question] |= set(met.split(", "))
+        elif lost := set(met.split(", ")) - outcomes.get((kind, alteration, question), set()):
+            print(f"no longer: {kind}, {alteration}, {question}: {', '.join(lost)}")
     asked = collections.defaultdict(set)
     for (kind, alteration, question), met in outcomes.items():
         met = ", ".join(sorted(met, key=lambda one: (one.islower(), one)))

@@ -440,7 +440,8 @@ export class Deposit {
   /**
    * Opens an answer of the office: what it claims, and the receipt's bytes, which anyone verifies offline with
    * `DepositReceipt::verify`. That the claim stands in the office's log is NOT checked here. `number` is its place
-   * among the answers as the carrier shows them, from 0: it takes no earlier one for the newest.
+   * among the answers as the carrier shows them, from 0. Which is the newest is told by the claims' times, not by
+   * that: the carrier told the office which numbers were free.
    *
    * @param {Uint8Array} answer @param {number} number @returns {Answered}
    */

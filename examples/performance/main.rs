@@ -1,7 +1,7 @@
 //! What the vault's operations cost, and what they are made of, measured in this very run.
 //!
 //! `performance FOLDER rows` prints `name seconds…`, the times of each round, for `scripts/performance.sh`, which
-//! makes the table of docs/PERFORMANCE.md of them; FOLDER is one in memory. `performance FOLDER document`, `case
+//! makes the table of docs/PERFORMANCE.md of them; FOLDER is one in memory. `log` and `ranges` are two subjects of it. `performance FOLDER document`, `case
 //! DOCUMENTS`, `vault DOCUMENTS` and `history RECORDS` print tables of how cost grows, up to that many. Sealing
 //! threads are bound to a core each.
 
@@ -17,7 +17,7 @@ mod tasks;
 
 use measure::Failure;
 
-const USAGE: &str = "usage: performance FOLDER rows|document | FOLDER case|vault|history MOST";
+const USAGE: &str = "usage: performance FOLDER rows|log|ranges|document | FOLDER case|vault|history MOST";
 
 fn main() -> Result<(), Failure> {
     pin_threads()?;

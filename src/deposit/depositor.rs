@@ -202,7 +202,8 @@ impl Depositor {
     ///
     /// # Security
     ///
-    /// A carrier can withhold the last answers, and pass off no earlier one as the newest.
+    /// The order in which a carrier shows answers proves nothing: it could tell the office that a number is taken or free.
+    /// The newest is the one with the highest record in its verified receipt; and it can be withheld.
     pub fn open_answer(&self, number: usize, answer: &[u8]) -> Result<DepositReceipt> {
         answer::open(&self.descriptor, (self.id(), number), &self.journal.key, answer)
     }

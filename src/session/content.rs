@@ -4,16 +4,16 @@ use core::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, join};
+use futures_util::future::{BoxFuture, join, try_join};
 
-use super::Session;
+use super::{Session, recent::Recent};
 use crate::{
     error::{Error, ErrorKind, Result},
     ids::{DocumentId, VersionId},
     log::row::{Row, RowKey},
     observe, plan,
     transfer::{ContentSource, Reader},
-    vault::Extent,
+    vault::{Extent, Holder},
 };
 
 impl Session {
@@ -27,7 +27,7 @@ impl Session {
     pub async fn retrieve(&self, document: DocumentId) -> Result<Bytes> {
         observe::operation("Session::retrieve", (self.vault.id(), document), async {
             let limit = self.vault.options().whole_limit;
-            let reader = self.newest(document, move |source| {
+            let reader = self.newest(document, None, move |source| {
                 Box::pin(async move {
                     let len = source.len();
                     if len > limit {
@@ -47,18 +47,25 @@ impl Session {
 
     /// Bytes of the newest version's content.
     ///
+    /// The session keeps the four versions of which this read ranges last, as opened, some 6 MiB each at most: a next
+    /// range of the same part takes the record, and one read beside it.
+    ///
     /// # Errors
     ///
     /// As [`Session::retrieve`]; invalid for a range that is not within the content.
+    ///
+    /// # Security
+    ///
+    /// What is kept has the keys of these versions, until the session ends or this process meets the erasure of their
+    /// case. Each call is decided on the log as it is then.
     pub async fn retrieve_range(&self, document: DocumentId, range: Range<u64>) -> Result<Bytes> {
         observe::operation("Session::retrieve_range", (self.vault.id(), document), async {
-            let content = self.newest(document, |source| {
+            let content = self.newest(document, Some(&self.recent), |source| {
                 let range = range.clone();
                 Box::pin(async move {
                     let content = self.range_of(&source, range).await;
-                    match &content {
-                        Ok(_) => self.recent.keep(source),
-                        Err(_) => self.recent.forget(document.case()),
+                    if content.is_err() {
+                        self.recent.forget(document.case());
                     }
                     content
                 })
@@ -68,15 +75,16 @@ impl Session {
         .await
     }
 
-    /// Puts the read of a range on record; what holds it is fetched meanwhile, sealed.
-    async fn range_of(&self, source: &ContentSource, range: Range<u64>) -> Result<Bytes> {
+    /// Puts the read of a range on record; what holds the start of it is fetched meanwhile, sealed.
+    async fn range_of(&self, source: &Arc<ContentSource>, range: Range<u64>) -> Result<Bytes> {
         let (Range { start, end }, len) = (&range, source.len());
         if start > end || *end > len {
             return Err(Error::invalid(format!("the range {start}..{end} is not within {len} bytes")));
         }
-        let read = self.read(source, true, range.clone());
-        let (read, first) = join(read, source.first_range(&range)).await;
-        read?;
+        let fetch = async { Ok(source.first_range(&range).await) };
+        let ((), first) = try_join(self.read(source, true, range.clone()), fetch).await?;
+        // Before it is asked whether the case stands: whoever erases it later finds what is kept.
+        self.recent.keep(&self.vault, Arc::clone(source));
         source.stands().await?;
         let content = async { source.range(&range, first?).await }.await;
         source.explained(content).await
@@ -89,7 +97,7 @@ impl Session {
     /// As [`Session::retrieve`], whatever the size.
     pub async fn reader(&self, document: DocumentId) -> Result<Reader> {
         observe::operation("Session::reader", (self.vault.id(), document), async {
-            let reader = self.newest(document, |source| {
+            let reader = self.newest(document, None, |source| {
                 Box::pin(async move {
                     self.read(&source, true, 0..source.len()).await?;
                     Ok(Reader::new(source))
@@ -122,12 +130,13 @@ impl Session {
     fn newest<'a, T: Send + 'a>(
         &'a self,
         document: DocumentId,
+        recent: Option<&'a Recent>,
         release: impl Fn(Arc<ContentSource>) -> BoxFuture<'a, Result<T>> + Send + Sync + 'a,
     ) -> BoxFuture<'a, Result<T>> {
         Box::pin(async move {
             for _ in 0..RETRIES {
                 // The proof that a record may be committed need not wait for what is read before.
-                let found = join(self.find(document), self.vault.ledger().prove()).await.0;
+                let found = join(self.find(document, recent), self.vault.ledger().prove()).await.0;
                 let (row, source) = found?;
                 let released = match source {
                     Ok(source) => release(source).await,
@@ -145,12 +154,16 @@ impl Session {
         })
     }
 
-    /// The newest row about a document, and the content of the version it names. The row of its case is looked up
-    /// meanwhile; whether the case stands is asked again where it matters.
-    async fn find(&self, document: DocumentId) -> Result<(Row, Result<Arc<ContentSource>>)> {
+    /// The newest row about a document, and the content of the version it names, which may be kept. The row of its case
+    /// is looked up meanwhile; whether the case stands is asked again where it matters.
+    async fn find(
+        &self,
+        document: DocumentId,
+        recent: Option<&Recent>,
+    ) -> Result<(Row, Result<Arc<ContentSource>>)> {
         let (state, case) = (self.vault.ledger().state(), RowKey::case(document.case()));
         let row = join(self.document_row(document), self.row(&state, &case)).await.0?;
-        if let Some(source) = self.recent.find(document, &row) {
+        if let Some(source) = recent.and_then(|recent| recent.find(document, &row)) {
             return Ok((row, Ok(source)));
         }
         let head = self.vault.version_head(document, &row, Extent::Whole).await;

@@ -101,7 +101,6 @@ impl Session {
             self.vault.ledger().sync().await?;
             self.commit_erasure(case).await?;
             self.vault.forget_case_key(case);
-            self.recent.forget(case);
             let row = self.erased_row(case).await?;
             let objects_deleted = self.delete_case(case).await?;
             Ok(Erasure { objects_deleted, ..self.erasure_of(case, &row).await? })

@@ -1,20 +1,31 @@
-//! The versions of which a session read ranges last, as opened: the next range of one needs neither its head nor what
-//! opens its parts (DESIGN, "Moving content").
+//! The versions of which a session read ranges last, as opened: the next range of one needs not its head, nor what opens
+//! the same part (DESIGN, "Moving content").
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak},
 };
 
 use crate::{
     ids::{CaseId, DocumentId},
     log::row::Row,
     transfer::ContentSource,
+    vault::{Holder, Vault},
 };
 
 /// Nothing is released on the word of what is kept: every read is planned on the log as it is then.
-#[derive(Debug, Default)]
-pub(super) struct Recent(Mutex<VecDeque<Arc<ContentSource>>>);
+#[derive(Debug)]
+pub(super) struct Recent {
+    kept: Mutex<VecDeque<Arc<ContentSource>>>,
+    /// Whether the vault tells of erasures.
+    told: Once,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { kept: Mutex::default(), told: Once::new() }
+    }
+}
 
 impl Recent {
     /// The content of the version that `row` is about, the newest of its document.
@@ -22,8 +33,13 @@ impl Recent {
         self.kept().iter().find(|source| source.is_of(document, row)).cloned()
     }
 
-    /// Keeps one version of a document, and of as many documents as there is room for.
-    pub(super) fn keep(&self, source: Arc<ContentSource>) {
+    /// Keeps one version of a document, and of as many documents as there is room for, until `vault` finds their case
+    /// erased.
+    pub(super) fn keep(self: &Arc<Self>, vault: &Vault, source: Arc<ContentSource>) {
+        self.told.call_once(|| {
+            let told: Weak<Self> = Arc::downgrade(self);
+            vault.tell_of_erasures(told);
+        });
         let mut kept = self.kept();
         kept.retain(|other| other.document() != source.document());
         kept.push_back(source);
@@ -32,16 +48,53 @@ impl Recent {
         }
     }
 
-    /// Forgets what is kept of a case.
-    pub(super) fn forget(&self, case: CaseId) {
-        self.kept().retain(|source| source.document().case() != case);
-    }
-
     fn kept(&self) -> MutexGuard<'_, VecDeque<Arc<ContentSource>>> {
         // No panic can leave it half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Versions kept, with what opens up to 256 of their parts: some 4 MiB each at most.
+impl Holder for Recent {
+    fn forget(&self, case: CaseId) {
+        self.kept().retain(|source| source.document().case() != case);
+    }
+}
+
+/// Versions kept: their heads, and what opens up to 256 of their parts, some 6 MiB each at most.
 const KEPT: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::future::block_on;
+
+    use super::*;
+    use crate::{document::NewDocument, keys::LocalKey, storage::MemoryStorage};
+
+    #[test]
+    fn what_is_kept_of_an_erased_case_is_forgotten_by_every_session() {
+        block_on(async {
+            let folder = tempfile::tempdir().expect("a folder");
+            let key = LocalKey::create(folder.path().join("key")).expect("a new file");
+            let vault = Vault::create(MemoryStorage::default(), key).await.expect("a vault");
+            let session = || vault.session("a").purpose("p").begin().expect("an actor and a purpose");
+            let (one, other) = (session(), session());
+            let mut documents = Vec::new();
+            for title in ["stays", "goes"] {
+                let case = one.create_case(title).await.expect("a case");
+                let stored = one.store(case, NewDocument::named("x"), vec![1; 300_000]).await.expect("stored");
+                documents.push(stored.document);
+            }
+            for document in &documents {
+                assert_eq!(one.retrieve_range(*document, 5..8).await.expect("a range"), [1; 3].as_slice());
+                assert_eq!(other.clone().retrieve_range(*document, 0..1).await.expect("a range"), [1].as_slice());
+            }
+            assert_eq!((one.recent.kept().len(), other.recent.kept().len()), (2, 2));
+            other.close_case(documents[1].case(), "done").await.expect("closed");
+            other.erase_case(documents[1].case()).await.expect("erased");
+            for session in [one, other] {
+                let kept: Vec<_> = session.recent.kept().iter().map(|source| source.document()).collect();
+                assert_eq!(kept, [documents[0]]);
+            }
+        });
+    }
+}

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use bytes::Bytes;
@@ -27,6 +27,12 @@ use crate::{
     wire::{Malformed, Reader, Writer},
 };
 
+/// Who holds something that opens documents of cases, and lets it go when a case was erased.
+pub(crate) trait Holder: Send + Sync {
+    /// Forgets what it holds of a case.
+    fn forget(&self, case: CaseId);
+}
+
 /// Case keys in memory, wiped when evicted. A case has one key for life, so none is ever stale; that
 /// its case was not erased is looked up anew for every use ([`Vault::case_stands`]).
 #[derive(Default)]
@@ -36,6 +42,7 @@ pub(super) struct CaseKeys(Mutex<Cached>);
 struct Cached {
     keys: HashMap<CaseId, Kept>,
     order: VecDeque<CaseId>,
+    holders: Vec<Weak<dyn Holder>>,
 }
 
 #[derive(Clone)]
@@ -67,6 +74,15 @@ impl CaseKeys {
         let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         cached.keys.remove(&case);
         cached.order.retain(|kept| *kept != case);
+        let holders: Vec<_> = cached.holders.iter().filter_map(Weak::upgrade).collect();
+        drop(cached);
+        holders.iter().for_each(|holder| holder.forget(case));
+    }
+
+    fn tell(&self, holder: Weak<dyn Holder>) {
+        let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        cached.holders.retain(|holder| holder.strong_count() > 0);
+        cached.holders.push(holder);
     }
 
     fn insert(&self, case: CaseId, kept: Kept) {
@@ -140,6 +156,11 @@ impl Vault {
     /// Keeps the key of a case that record `opened` opened.
     pub(crate) fn keep_case_key(&self, case: CaseId, key: Secret<32>, opened: u64) {
         self.0.case_keys.insert(case, Kept { key: Arc::new(key), as_of: opened.saturating_add(1) });
+    }
+
+    /// Tells `holder` from now on of each case that turns out to be erased.
+    pub(crate) fn tell_of_erasures(&self, holder: Weak<dyn Holder>) {
+        self.0.case_keys.tell(holder);
     }
 
     /// Forgets the key of a case that was erased.

@@ -17,6 +17,7 @@ pub use options::VaultOptions;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use cases::parse as parse_case_key;
+pub(crate) use cases::Holder;
 pub(crate) use heads::{Extent, GrantHead, NewHead, VersionHead};
 pub(crate) use keyring::slots_of;
 pub(crate) use keyrings::LoadedKeyring;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use docvault::{
     Clock, ErrorKind, Sender, SystemEntropy,
     deposit::*,
-    storage::{MemoryStorage, testing::EvilStorage},
+    storage::{MemoryStorage, ObjectKey, Storage, testing::EvilStorage},
 };
 
 use super::toolkit::base32;
@@ -220,7 +220,8 @@ fn an_old_answer_is_not_the_newest() {
             let receipt = office.answer(&incoming, "official-id", verdict).await;
             inbox.answer(&incoming, &receipt, &SystemEntropy::default()).await.unwrap();
         }
-        let answers = carrier.held(signed.descriptor.request(), client.id()).await.unwrap().answers;
+        let request = signed.descriptor.request();
+        let answers = carrier.held(request, client.id()).await.unwrap().answers;
         let opened = |place: usize, shown: usize| -> Result<Verdict, docvault::Error> {
             let receipt = client.open_answer(place, &answers[shown])?;
             Ok(receipt.verify(&office.policy, &signed.descriptor).unwrap().claim.verdict)
@@ -231,6 +232,30 @@ fn an_old_answer_is_not_the_newest() {
         for (place, shown) in [(0, 1), (1, 0), (2, 0), (2, 1), (256, 0), (65_536, 0)] {
             assert_eq!(opened(place, shown).unwrap_err().kind(), ErrorKind::Corrupt, "{shown} as {place}");
         }
+
+        // The carrier tells the office that the first number is taken, and later that it is free: its order is as it
+        // likes, and receipts tell of the office's.
+        let evil = Arc::new(EvilStorage::new(&office.kept));
+        let named = |number: u16| -> ObjectKey {
+            format!("deposit/{request}/{}/answer-{number:04x}", client.id()).parse().unwrap()
+        };
+        evil.delete(&named(0)).await.unwrap();
+        evil.delete(&named(1)).await.unwrap();
+        let inbox = office.inbox_on(evil.clone(), &signed).await;
+        evil.create(&named(0), answers[1].clone()).await.unwrap();
+        let first = office.answer(&incoming, "official-id", Verdict::Accepted).await;
+        assert_eq!(inbox.answer(&incoming, &first, &SystemEntropy::default()).await.unwrap(), 1);
+        evil.delete(&named(0)).await.unwrap();
+        let second = office.answer(&incoming, "official-id", Verdict::Refused("review.unreadable".into())).await;
+        assert_eq!(inbox.answer(&incoming, &second, &SystemEntropy::default()).await.unwrap(), 0);
+        let shown = office.carrier_on(evil).held(request, client.id()).await.unwrap().answers;
+        let proven = |number: usize| {
+            let receipt = client.open_answer(number, &shown[number]).unwrap();
+            receipt.verify(&office.policy, &signed.descriptor).unwrap()
+        };
+        let newest = (0..shown.len()).map(proven).max_by_key(|proven| proven.receipt.record).unwrap();
+        assert!(matches!(newest.claim.verdict, Verdict::Refused(_)));
+        assert_eq!((shown.len(), proven(1).claim.verdict), (2, Verdict::Accepted));
     });
 }
 

@@ -167,7 +167,9 @@ export class Card extends EventTarget {
       if (!entry.promise) return this.#set({ name: 'begun', files: deposit.files });
       const promise = deposit.checkPromise(parseHex(entry.promise), parseHex(entry.manifest));
       const held = await server.held(this.#given.request.id, deposit.id);
-      this.#set(standing(promise, held.answers.map((answer, number) => deposit.openAnswer(answer, number))));
+      const answers = held.answers.map((answer, number) => deposit.openAnswer(answer, number));
+      // The office's order, whatever the carrier's.
+      this.#set(standing(promise, answers.sort((one, other) => one.time - other.time)));
     } catch (error) {
       if (!(error instanceof TypeError)) this.#parts.problem.textContent = this.#reason(error);
     }
