@@ -81,12 +81,16 @@ mod tests {
             let mut documents = Vec::new();
             for title in ["stays", "goes"] {
                 let case = one.create_case(title).await.expect("a case");
-                let stored = one.store(case, NewDocument::named("x"), vec![1; 300_000]).await.expect("stored");
+                let stored =
+                    one.store(case, NewDocument::named("x"), vec![1; 300_000]).await.expect("stored");
                 documents.push(stored.document);
             }
             for document in &documents {
                 assert_eq!(one.retrieve_range(*document, 5..8).await.expect("a range"), [1; 3].as_slice());
-                assert_eq!(other.clone().retrieve_range(*document, 0..1).await.expect("a range"), [1].as_slice());
+                assert_eq!(
+                    other.clone().retrieve_range(*document, 0..1).await.expect("a range"),
+                    [1].as_slice()
+                );
             }
             assert_eq!((one.recent.kept().len(), other.recent.kept().len()), (2, 2));
             other.close_case(documents[1].case(), "done").await.expect("closed");

@@ -15,9 +15,9 @@ use std::sync::Arc;
 pub use keyring::{SlotId, SlotInfo};
 pub use options::VaultOptions;
 
+pub(crate) use cases::Holder;
 #[cfg(any(test, fuzzing))]
 pub(crate) use cases::parse as parse_case_key;
-pub(crate) use cases::Holder;
 pub(crate) use heads::{Extent, GrantHead, NewHead, VersionHead};
 pub(crate) use keyring::slots_of;
 pub(crate) use keyrings::LoadedKeyring;

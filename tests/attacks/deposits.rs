@@ -246,7 +246,8 @@ fn an_old_answer_is_not_the_newest() {
         let first = office.answer(&incoming, "official-id", Verdict::Accepted).await;
         assert_eq!(inbox.answer(&incoming, &first, &SystemEntropy::default()).await.unwrap(), 1);
         evil.delete(&named(0)).await.unwrap();
-        let second = office.answer(&incoming, "official-id", Verdict::Refused("review.unreadable".into())).await;
+        let second =
+            office.answer(&incoming, "official-id", Verdict::Refused("review.unreadable".into())).await;
         assert_eq!(inbox.answer(&incoming, &second, &SystemEntropy::default()).await.unwrap(), 0);
         let shown = office.carrier_on(evil).held(request, client.id()).await.unwrap().answers;
         let proven = |number: usize| {
