@@ -2,7 +2,7 @@
 
 OUTPUT is what `DOCVAULT_TABLE=1 scripts/tamper.sh` printed, whole. Why an outcome does no harm is taken over from the table, of
 the same case or else of the same question after another alteration; `?` stands where nothing was said, for somebody to say it.
-Rows of alterations that OUTPUT has not are left alone; what the table had of others, and was not met, is printed.
+Cases that OUTPUT has not are left alone; outcomes of others that were not met are printed, and gone.
 """
 
 import collections
@@ -52,11 +52,10 @@ def main():
     for output in sys.argv[1:]:
         for kind, alteration, question, met, _ in rows(pathlib.Path(output).read_text(errors="replace")):
             outcomes[kind, alteration, question] |= set(met.split(", "))
-    altered = {alteration for _, alteration, _ in outcomes}
     for kind, alteration, question, met, _ in table:
-        if alteration not in altered:
-            outcomes[kind, alteration, question] |= set(met.split(", "))
-        elif lost := set(met.split(", ")) - outcomes.get((kind, alteration, question), set()):
+        if (kind, alteration, question) not in outcomes:
+            outcomes[kind, alteration, question] = set(met.split(", "))
+        elif lost := set(met.split(", ")) - outcomes[kind, alteration, question]:
             print(f"no longer: {kind}, {alteration}, {question}: {', '.join(lost)}")
     asked = collections.defaultdict(set)
     for (kind, alteration, question), met in outcomes.items():

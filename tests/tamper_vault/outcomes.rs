@@ -207,6 +207,11 @@ fn asked(cell: &str) -> Vec<String> {
     }
 }
 
+/// Whether a question is asked after one in many alterations alone.
+pub(crate) fn is_rare(name: &str) -> bool {
+    QUESTIONS.iter().any(|question| question.name == name && question.every > 1)
+}
+
 /// As rows of the table, for who brings it up to date.
 pub(crate) fn rows(outcomes: &Outcomes) -> String {
     let mut kinds: BTreeMap<&str, BTreeMap<&str, BTreeMap<String, Vec<&str>>>> = BTreeMap::new();
