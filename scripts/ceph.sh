@@ -2,7 +2,8 @@
 # Ceph's S3 gateway over three OSDs on loopback: a document of 1 GiB against `object_store` alone, the backends' tests,
 # then four processes that share a vault (COUNT documents each, 250) while one process, one OSD and then the gateway
 # are killed under load.
-# Needs Debian's ceph packages, and root to install them; everything else lives in a temporary folder.
+# Needs Debian's ceph packages, and root to install them; everything else lives in a temporary folder, which grows to
+# 30 GB: an OSD that finds no room aborts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 count=${1:-250}
