@@ -98,7 +98,7 @@ CONTROLS = [
     ("reads on record before release", "src/auditor.rs", "self.put_on_record(LogReading::Records, 0..state.head.size).await?", "0",
      [("auditor", "reading_the_log")]),
     ("that a commit is taken in once", "src/ledger/writer.rs",
-     "if ⟦attempt.sealed.first() == Some(state.head.size)⟧ {\n            Arc::make_mut", "attempt.sealed.first().is_some()", [("side_by_side", "taken_into_the_state_once")]),
+     "if ⟦sealed.first() == Some(state.head.size)⟧ {\n            Arc::make_mut", "sealed.first().is_some()", [("side_by_side", "taken_into_the_state_once")]),
     ("the previous hash in names of commits", "src/storage/layout.rs", "!first, Hex(⟦prefix(previous)⟧)", "&[0; 16][..]", [SIMULATION]),
     ("reading a name that is taken", "src/ledger/writer.rs", "Ok(Creation::Created) => return Settled::Won,\n",
      "Ok(Creation::Created) => return Settled::Won,\n"

@@ -52,6 +52,8 @@ fn p22_a_range_is_of_the_newest_version_whoever_stored_it() {
         // It has not heard of it; the read would stand behind the newer version.
         assert_eq!(range(&desk).await.unwrap(), [2; 10].as_slice());
         other.store_version(document, NewDocument::named("x"), "shorter", vec![3; 5]).await.unwrap();
+        // Now it has heard of it first.
+        desk.vault().sync().await.unwrap();
         assert_eq!(range(&desk).await.unwrap_err().kind(), ErrorKind::Invalid);
         assert_eq!(desk.retrieve_range(document, 1..5).await.unwrap(), [3; 4].as_slice());
         let old = desk.reader_of(document, first.version).await.unwrap();
