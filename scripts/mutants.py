@@ -294,14 +294,14 @@ class Kept:
         self.path, self.ends = path and pathlib.Path(path), {}
         if self.path and self.path.exists():
             rows = [line.split("\t") for line in self.path.read_text().splitlines()]
-            self.ends = {(row[0], row[1]): row[2] for row in rows if len(row) == 3 and row[2] not in UNNOTICED}
+            self.ends = {(row[0], row[1]): row[2] for row in rows if len(row) == 3}
 
     def of(self, mutant):
         source = put_in.originals[mutant.file].encode()
         return hashlib.sha256(source).hexdigest()[:16], mutant.name
 
     def end(self, mutant):
-        return self.ends.get(self.of(mutant)) if mutant.file in put_in.originals else None
+        return self.ends.get(self.of(mutant))
 
     def add(self, mutant, end):
         if self.path:
@@ -365,7 +365,8 @@ def tried(mutants, tests, kept):
         if end := kept.end(mutant):
             return end
         end = noticed(mutant)
-        kept.add(mutant, end)
+        if end not in UNNOTICED:
+            kept.add(mutant, end)
         return end
 
     def noticed(mutant):

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Alters the crate in all the ways that cargo-mutants knows, one at a time, and sees that a test notices: mutants.sh [FILES…]
 # With no files named, those in which a wrong sign or a missing check is worst. What no test notices is printed; it is an
-# error unless scripts/mutants.txt says why. Each mutant meets tests for SECONDS_EACH at most, 60 unless set. What came of
-# each is added to MUTANTS_TRIED, if that names a file, and not tried again while its source is the same.
+# error unless scripts/mutants.txt says why. Each mutant meets tests for SECONDS_EACH at most, 60 unless set. Who noticed
+# one is added to MUTANTS_TRIED, if that names a file, and the mutant not tried again while its source is the same.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 command -v cargo-mutants >/dev/null || cargo install --locked cargo-mutants

@@ -1,9 +1,9 @@
 //! What the vault's operations cost, and what they are made of, measured in this very run.
 //!
 //! `performance FOLDER rows` prints `name seconds…`, the times of each round, for `scripts/performance.sh`, which
-//! makes the table of docs/PERFORMANCE.md of them; FOLDER is one in memory. `log` and `ranges` are two subjects of it. `performance FOLDER document`, `case
-//! DOCUMENTS`, `vault DOCUMENTS` and `history RECORDS` print tables of how cost grows, up to that many. Sealing
-//! threads are bound to a core each.
+//! makes the table of docs/PERFORMANCE.md of them; FOLDER is one in memory. `log` and `ranges` are two subjects of it.
+//! `performance FOLDER document`, `case DOCUMENTS`, `vault DOCUMENTS` and `history RECORDS` print tables of how cost
+//! grows, up to that many. Sealing threads are bound to a core each.
 
 use std::path::Path;
 

@@ -46,8 +46,7 @@ pub(super) fn open(
         if named != (request.request(), deposit) || usize::from(said) != number {
             return Err(Malformed);
         }
-        let number = said;
-        let padded = chunked::open(key, &bound(request, deposit, number), sealed).map_err(|_| Malformed)?;
+        let padded = chunked::open(key, &bound(request, deposit, said), sealed).map_err(|_| Malformed)?;
         DepositReceipt::parse(padding::unpad(&padded)?).map_err(|_| Malformed)
     });
     opened.map_err(|Malformed| Error::corrupt(format!("the answer to deposit {deposit}")))

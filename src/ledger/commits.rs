@@ -7,7 +7,6 @@ use crate::{
     error::{Error, Result},
     ids::VaultId,
     log::{
-        Hash,
         commit::{COMMIT_CAP, Commit},
         signing::LogKey,
     },
@@ -15,35 +14,24 @@ use crate::{
     wire::Malformed,
 };
 
-/// Reads the commit that follows the state `size`, `hash`, if there is one.
-///
-/// # Errors
-///
-/// Corrupt if what has that name is no commit of this vault.
-pub(crate) async fn next_commit(
-    storage: &dyn Storage,
-    vault: VaultId,
-    key: &LogKey,
-    size: u64,
-    hash: &Hash,
-) -> Result<Option<Commit>> {
-    let name = layout::commit(size, hash);
-    match storage.read(&name, None).await? {
-        Some(bytes) => verified(vault, key, &name, &bytes).map(Some),
-        None => Ok(None),
-    }
-}
-
 /// Parses a commit and checks its name and signature.
 ///
 /// # Errors
 ///
 /// Corrupt.
-pub(crate) fn verified(vault: VaultId, key: &LogKey, name: &ObjectKey, bytes: &Bytes) -> Result<Commit> {
-    let commit = parsed(vault, name, bytes)?;
+pub(super) fn verified(vault: VaultId, key: &LogKey, name: &ObjectKey, bytes: &Bytes) -> Result<Commit> {
+    signed(key, parsed(vault, name, bytes)?)
+}
+
+/// The commit, if `key` signed it.
+///
+/// # Errors
+///
+/// Corrupt.
+pub(super) fn signed(key: &LogKey, commit: Commit) -> Result<Commit> {
     match commit.verify(key) {
         Ok(()) => Ok(commit),
-        Err(Malformed) => Err(Error::corrupt(format!("commit {name}"))),
+        Err(Malformed) => Err(Error::corrupt(format!("commit {}", commit.name()))),
     }
 }
 

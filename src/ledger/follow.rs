@@ -8,7 +8,7 @@ use futures_util::{
 };
 
 use super::{
-    commits::{next_commit, verified},
+    commits::{next, signed, verified},
     state::State,
     writer::Ledger,
 };
@@ -54,9 +54,8 @@ impl Ledger {
         let mut loaded = self.load_manifest().await;
         for _ in 0..steps {
             let state = self.state();
-            let head = state.head;
-            match next_commit(self.storage(), state.vault, &state.log_key, head.size, &head.hash).await? {
-                Some(commit) => self.apply(commit)?,
+            match next(self.storage(), state.vault, &state.head).await? {
+                Some(commit) => self.apply(signed(&state.log_key, commit)?)?,
                 None => return loaded.map(|()| true),
             }
             if self.state().unloaded() != state.unloaded() {
@@ -90,7 +89,7 @@ impl Ledger {
     pub(super) fn apply(&self, commit: Commit) -> Result<()> {
         let mut next = (*self.state()).clone();
         let ordered = commit.leaves.first().is_some_and(|first| first.leaf.time >= next.head.time);
-        let after = next.frontier.followed_by(&commit.leaves);
+        let after = next.frontier.followed_by(commit.leaves.iter().map(|record| record.hash));
         if !ordered || after.root() != *commit.root() {
             return Err(Error::corrupt(format!("commit {}", commit.name())));
         }

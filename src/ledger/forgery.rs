@@ -85,7 +85,7 @@ impl Forger {
         let recent = self.state.recent(1);
         let draft = Draft { vault: VAULT, before, recent: &recent, entries, nonce: [mark; 16] };
         let sealed = draft.seal(signer).expect("one entry");
-        let after = self.state.frontier.followed_by(&sealed.records);
+        let after = self.state.frontier.followed_by(sealed.records.iter().map(|record| record.hash));
         self.state.append(sealed.records, after);
         self.objects.push((sealed.key, sealed.bytes));
     }

@@ -66,7 +66,7 @@ impl Draft<'_> {
         });
         let bodies = bodies.into_vec();
         let records: Vec<Hashed> = self.entries.into_iter().map(|entry| entry.record).collect();
-        let after = self.before.followed_by(&records);
+        let after = self.before.followed_by(records.iter().map(|record| record.hash));
         let Leaf { seq: first, previous, .. } = records.first().ok_or(Malformed)?.leaf;
         let statement = Statement {
             vault: self.vault,

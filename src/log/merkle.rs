@@ -1,6 +1,6 @@
 //! The RFC 6962 Merkle tree over all leaves, kept as a compact frontier.
 
-use super::{Hash, commit::Hashed};
+use super::Hash;
 use crate::crypto::digest::sha256;
 
 /// The roots of the perfect subtrees of a tree, largest first: all that appending needs.
@@ -37,10 +37,10 @@ impl Frontier {
         self.size = self.size.saturating_add(1);
     }
 
-    /// The frontier with these records added.
-    pub(crate) fn followed_by(&self, records: &[Hashed]) -> Self {
+    /// The frontier with these leaf hashes added.
+    pub(crate) fn followed_by(&self, leaves: impl IntoIterator<Item = Hash>) -> Self {
         let mut after = self.clone();
-        records.iter().for_each(|record| after.push(record.hash));
+        leaves.into_iter().for_each(|leaf| after.push(leaf));
         after
     }
 
@@ -61,9 +61,7 @@ pub(crate) fn fold(roots: &[Hash]) -> Hash {
 
 /// The hash of a tree whose leaves, or equal perfect subtrees, have these hashes.
 pub(crate) fn tree(hashes: &[Hash]) -> Hash {
-    let mut frontier = Frontier::default();
-    hashes.iter().for_each(|hash| frontier.push(*hash));
-    frontier.root()
+    Frontier::default().followed_by(hashes.iter().copied()).root()
 }
 
 /// An interior node (RFC 6962 §2.1).

@@ -60,7 +60,7 @@ impl Session {
     /// case. Each call is decided on the log as it is then.
     pub async fn retrieve_range(&self, document: DocumentId, range: Range<u64>) -> Result<Bytes> {
         observe::operation("Session::retrieve_range", (self.vault.id(), document), async {
-            let content = self.newest(document, Some(&self.recent), |source| {
+            let released = self.newest(document, Some(&self.recent), |source| {
                 let range = range.clone();
                 Box::pin(async move {
                     let content = self.range_of(&source, range).await;
@@ -70,24 +70,20 @@ impl Session {
                     content
                 })
             });
-            content.await
+            released.await
         })
         .await
     }
 
     /// Puts the read of a range on record; what holds the start of it is fetched meanwhile, sealed.
     async fn range_of(&self, source: &Arc<ContentSource>, range: Range<u64>) -> Result<Bytes> {
-        let (Range { start, end }, len) = (&range, source.len());
-        if start > end || *end > len {
-            return Err(Error::invalid(format!("the range {start}..{end} is not within {len} bytes")));
-        }
+        source.check_range(&range)?;
         let fetch = async { Ok(source.first_range(&range).await) };
         let ((), first) = try_join(self.read(source, true, range.clone()), fetch).await?;
         // Before it is asked whether the case stands: whoever erases it later finds what is kept.
         self.recent.keep(&self.vault, Arc::clone(source));
         source.stands().await?;
-        let content = async { source.range(&range, first?).await }.await;
-        source.explained(content).await
+        source.range(&range, first).await
     }
 
     /// A reader of the newest version: one read on record, for any number of ranges or a stream.

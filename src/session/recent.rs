@@ -3,7 +3,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
 };
 
 use crate::{
@@ -14,29 +14,23 @@ use crate::{
 };
 
 /// Nothing is released on the word of what is kept: every read is planned on the log as it is then.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Recent {
     kept: Mutex<VecDeque<Arc<ContentSource>>>,
-    /// Whether the vault tells of erasures.
-    told: Once,
-}
-
-impl Default for Recent {
-    fn default() -> Self {
-        Self { kept: Mutex::default(), told: Once::new() }
-    }
+    /// Set once the vault tells of erasures.
+    told: OnceLock<()>,
 }
 
 impl Recent {
     /// The content of the version that `row` is about, the newest of its document.
     pub(super) fn find(&self, document: DocumentId, row: &Row) -> Option<Arc<ContentSource>> {
-        self.kept().iter().find(|source| source.is_of(document, row)).cloned()
+        self.kept().iter().find(|source| source.head().is_of(document, row)).cloned()
     }
 
     /// Keeps one version of a document, and of as many documents as there is room for, until `vault` finds their case
     /// erased.
     pub(super) fn keep(self: &Arc<Self>, vault: &Vault, source: Arc<ContentSource>) {
-        self.told.call_once(|| {
+        self.told.get_or_init(|| {
             let told: Weak<Self> = Arc::downgrade(self);
             vault.tell_of_erasures(told);
         });

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     crypto::{chunked::OpenError, pieces},
     document::{ContentDigest, Page},
-    error::{Error, ErrorKind, Result},
+    error::{ErrorKind, Result},
     ids::{DocumentId, VaultId, VersionId},
     observe,
     secret::SecretBytes,
@@ -141,16 +141,9 @@ impl Reader {
     }
 
     async fn slice(&self, range: Range<u64>) -> Result<Bytes> {
-        if range.start > range.end || range.end > self.len() {
-            return Err(Error::invalid(format!(
-                "the range {}..{} is not within the content's {} bytes",
-                range.start,
-                range.end,
-                self.len()
-            )));
-        }
+        self.source.check_range(&range)?;
         self.stands().await?;
-        self.source.explained(self.source.range(&range, None).await).await
+        self.source.range(&range, Ok(None)).await
     }
 
     /// Refuses a case that was erased; what others have committed is looked at every 30 seconds.

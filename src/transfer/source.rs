@@ -20,9 +20,7 @@ use crate::{
     },
     document::{PART_LEN, Page, Place},
     error::{Error, Result},
-    head,
     ids::{DocumentId, VersionId},
-    log::row::Row,
     secret::SecretBytes,
     storage::{ObjectKey, layout},
     vault::{Vault, VersionHead},
@@ -67,13 +65,6 @@ impl ContentSource {
 
     pub(crate) fn head(&self) -> &VersionHead {
         &self.head
-    }
-
-    /// Whether it is the content of the version that `row` is about, as its record committed to it.
-    pub(crate) fn is_of(&self, document: DocumentId, row: &Row) -> bool {
-        let (head, meta) = (&self.head, &self.head.meta);
-        let effect = head::effect(&meta.blind, &head.digest, meta.content_digest.as_bytes());
-        document == self.document() && row.operation == head.id.operation && row.effect == effect
     }
 
     pub(crate) fn document(&self) -> DocumentId {
@@ -123,13 +114,36 @@ impl ContentSource {
         if described.has(index, digest) { Ok(()) } else { Err(self.corrupt()) }
     }
 
-    /// Bytes of content, across pages and parts; `range` must lie within, and `first` is its [`ContentSource::first_range`]
-    /// if that was fetched.
+    /// Refuses a range that is not within the content.
     ///
     /// # Errors
     ///
-    /// Corrupt.
-    pub(crate) async fn range(&self, range: &Range<u64>, mut first: Option<SealedRange>) -> Result<Bytes> {
+    /// Invalid.
+    pub(crate) fn check_range(&self, range: &Range<u64>) -> Result<()> {
+        let (Range { start, end }, len) = (range, self.len());
+        if start > end || *end > len {
+            let what = format!("the range {start}..{end} is not within the content's {len} bytes");
+            return Err(Error::invalid(what));
+        }
+        Ok(())
+    }
+
+    /// Bytes of content, across pages and parts; `range` must lie within. What its [`ContentSource::first_range`] came to
+    /// is `first`, or nothing if that was not fetched.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt; erased, if the case was meanwhile.
+    pub(crate) async fn range(
+        &self,
+        range: &Range<u64>,
+        first: Result<Option<SealedRange>>,
+    ) -> Result<Bytes> {
+        let opened = async { self.opened_range(range, first?).await }.await;
+        self.explained(opened).await
+    }
+
+    async fn opened_range(&self, range: &Range<u64>, mut first: Option<SealedRange>) -> Result<Bytes> {
         let mut opened = Vec::new();
         for (at, within) in self.ranges(range) {
             let sealed = match first.take() {
@@ -269,7 +283,7 @@ impl ContentSource {
     }
 
     /// What was read, or that the case was erased, if that is why something is missing.
-    pub(crate) async fn explained<T>(&self, read: Result<T>) -> Result<T> {
+    pub(super) async fn explained<T>(&self, read: Result<T>) -> Result<T> {
         match read {
             Err(error) => Err(self.vault.unless_erased(self.head.id.case, error).await),
             read => read,

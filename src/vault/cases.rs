@@ -79,7 +79,7 @@ impl CaseKeys {
         holders.iter().for_each(|holder| holder.forget(case));
     }
 
-    fn tell(&self, holder: Weak<dyn Holder>) {
+    fn add_holder(&self, holder: Weak<dyn Holder>) {
         let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         cached.holders.retain(|holder| holder.strong_count() > 0);
         cached.holders.push(holder);
@@ -160,7 +160,7 @@ impl Vault {
 
     /// Tells `holder` from now on of each case that turns out to be erased.
     pub(crate) fn tell_of_erasures(&self, holder: Weak<dyn Holder>) {
-        self.0.case_keys.tell(holder);
+        self.0.case_keys.add_holder(holder);
     }
 
     /// Forgets the key of a case that was erased.

