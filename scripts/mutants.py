@@ -229,6 +229,9 @@ def unviable(messages, mutants):
             file = PLACE / span["file_name"]
             if not file.is_file():
                 continue
+            if (message["message"]["code"] or {}).get("code") == "E0004":
+                found |= arms(file, span) & {mutant.number for mutant in mutants if mutant.genre == "MatchArm"}
+                continue
             lines = file.read_text().split("\n")[span["line_start"] - 1 : span["line_end"]]
             if not lines:
                 continue
@@ -239,6 +242,15 @@ def unviable(messages, mutants):
             elif switches:
                 found.add(switches[0][1])
     return found
+
+
+def arms(file, span):
+    """The switches in the arms of the match at a span; none of them can go if no arm takes its place."""
+    tree = PARSER.parse(file.read_bytes())
+    node = tree.root_node.descendant_for_byte_range(span["byte_start"], span["byte_end"])
+    node = next((above for above in ancestors(node) if above.type == "match_expression"), None)
+    patterns = [arm.child_by_field_name("pattern") for arm in node.child_by_field_name("body").named_children if arm.type == "match_arm"] if node else []
+    return {int(number) for pattern in patterns for number in re.findall(rb"mutants::on\((\d+)\)", pattern.text)}
 
 
 def constants(messages):

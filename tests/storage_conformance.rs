@@ -89,6 +89,11 @@ fn ignored_ranges_are_noticed() {
 }
 
 #[test]
+fn a_lost_piece_is_noticed() {
+    assert!(broken_clause(Flawed::new(Flaw::LosesAPiece)).contains("every size"));
+}
+
+#[test]
 fn lost_deletes_are_noticed() {
     assert!(broken_clause(Flawed::new(Flaw::KeepsDeleted)).contains("deleted"));
 }
@@ -104,6 +109,7 @@ enum Flaw {
     ListsUnsorted,
     IgnoresAfter,
     IgnoresRanges,
+    LosesAPiece,
     KeepsDeleted,
     ConfusesNames,
 }
@@ -158,6 +164,12 @@ impl Storage for Flawed {
             let offset = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
             bytes.slice(offset(range.start)..offset(range.end))
         }))
+    }
+
+    async fn read_in_pieces(&self, key: &ObjectKey) -> Result<Option<Vec<Bytes>>, StorageError> {
+        let whole = self.read(key, None).await?;
+        let lost = usize::from(self.flaw == Flaw::LosesAPiece);
+        Ok(whole.map(|whole| whole.chunks(4096).skip(lost).map(Bytes::copy_from_slice).collect()))
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {

@@ -16,7 +16,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use docvault::{
-    CaseId, ErrorKind, NewDocument, Session, Upload, Vault,
+    CaseId, ErrorKind, Identity, NewDocument, Recipient, Session, Terms, Upload, Vault,
     keys::LocalKey,
     storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError, StorageErrorKind},
 };
@@ -32,6 +32,10 @@ struct Watched {
     refuse: AtomicBool,
     /// Reads take more than one poll.
     slow: AtomicBool,
+    /// Into how long pieces a part that is read is cut, 0 for not at all.
+    cut: AtomicUsize,
+    /// The last piece is lost.
+    short: AtomicBool,
     writes: AtomicUsize,
     reads: AtomicUsize,
     finished: AtomicUsize,
@@ -62,6 +66,22 @@ impl Storage for Watched {
             self.finished.fetch_add(1, SeqCst);
         }
         self.memory.read(key, range).await
+    }
+
+    async fn read_in_pieces(&self, key: &ObjectKey) -> Result<Option<Vec<Bytes>>, StorageError> {
+        let whole = self.read(key, None).await?;
+        let cut = self.cut.load(SeqCst);
+        Ok(whole.map(|whole| {
+            if cut == 0 {
+                return vec![whole];
+            }
+            let mut pieces: Vec<Bytes> = whole.chunks(cut).map(|piece| whole.slice_ref(piece)).collect();
+            pieces.insert(pieces.len() / 2, Bytes::new());
+            if self.short.load(SeqCst) {
+                pieces.pop();
+            }
+            pieces
+        }))
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
@@ -159,6 +179,46 @@ fn whatever_the_pieces_the_content_comes_back() {
 }
 
 /// Puts what `content` has from a byte on.
+#[test]
+fn parts_that_come_in_any_pieces_are_the_same_content() {
+    block_on(async {
+        let (storage, desk, case) = desk().await;
+        let content = message(2 * PART + 300_000);
+        let mut upload = upload(&desk, case).await;
+        let token = upload.token().unwrap();
+        upload.write(&content).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let notary = Identity::create(folder.path().join("identity")).unwrap();
+        let fingerprint = notary.fingerprint().to_string();
+        let recipient = Recipient::verify(&notary.recipient_bytes(), &fingerprint).unwrap();
+        let mut document = None;
+        for cut in [97, 16_400, 100_003] {
+            storage.cut.store(cut, SeqCst);
+            let stored = match document {
+                Some(stored) => stored,
+                None => {
+                    // The parts that are stored are read in pieces here, too.
+                    let mut upload = desk.resume_upload(&token).await.unwrap();
+                    assert_eq!(upload.position(), u64::try_from(2 * PART).unwrap());
+                    upload.write(&content[2 * PART..]).await.unwrap();
+                    upload.finish().await.unwrap().document
+                }
+            };
+            document = Some(stored);
+            assert!(streamed(&desk, stored).await == content, "{cut}");
+            assert!(desk.retrieve(stored).await.unwrap() == content, "{cut}");
+            let grant = desk.grant(stored, &recipient, Terms::read().purpose("check")).await.unwrap();
+            let delivery = desk.deliver(grant).await.unwrap().collect().await.unwrap();
+            let mut opened = notary.open(&delivery[..], &desk.vault().sender()).unwrap();
+            let delivered = opened.next_document().unwrap().unwrap().content().unwrap();
+            assert!(delivered == content, "{cut}");
+            storage.short.store(true, SeqCst);
+            assert_eq!(desk.retrieve(stored).await.unwrap_err().kind(), ErrorKind::Corrupt, "{cut}");
+            storage.short.store(false, SeqCst);
+        }
+    });
+}
+
 fn reading(content: &[u8]) -> impl Fn(u64, &mut [u8]) -> io::Result<()> + Send + Sync {
     |at, piece| {
         let at = usize::try_from(at).unwrap();

@@ -95,6 +95,18 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// When the backend cannot tell.
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError>;
 
+    /// The bytes under `key` in as many pieces as the backend has them in, in order; `None` if there is no such object.
+    ///
+    /// For parts of documents, 8 MiB each: a backend that gets them piece by piece need not copy them together. What
+    /// is provided gives what [`Storage::read`] does, in one piece.
+    ///
+    /// # Errors
+    ///
+    /// When the backend cannot tell.
+    async fn read_in_pieces(&self, key: &ObjectKey) -> Result<Option<Vec<Bytes>>, StorageError> {
+        Ok(self.read(key, None).await?.map(|whole| vec![whole]))
+    }
+
     /// Removes the object; succeeds also if there is none.
     ///
     /// # Errors
@@ -125,6 +137,10 @@ impl<S: Storage + ?Sized> Storage for Arc<S> {
 
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
         (**self).read(key, range).await
+    }
+
+    async fn read_in_pieces(&self, key: &ObjectKey) -> Result<Option<Vec<Bytes>>, StorageError> {
+        (**self).read_in_pieces(key).await
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {

@@ -4,11 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use super::{
-    range::stored_len,
-    reader::following,
-    source::{ContentSource, SealedPart},
-};
+use super::{range::stored_len, reader::following, source::ContentSource};
 use crate::{
     crypto::chunked,
     document::Place,
@@ -75,7 +71,7 @@ fn parts(source: &ContentSource) -> impl Iterator<Item = (usize, u32)> {
     core::iter::successors((!pages.is_empty()).then_some((0, 0)), next)
 }
 
-type Stored = (Option<ObjectKey>, Option<SealedPart>);
+type Stored = (Option<ObjectKey>, Option<([u8; 16], Bytes)>);
 
 async fn stored(source: &ContentSource, (page, part): (usize, u32)) -> Result<Stored> {
     if source.page(page)?.place == Place::Inline {
@@ -88,9 +84,9 @@ async fn stored(source: &ContentSource, (page, part): (usize, u32)) -> Result<St
     Ok((Some(name), sealed.map(|sealed| (attempt, sealed))))
 }
 
-fn open(source: &ContentSource, at: (usize, u32), stored: &SealedPart) -> Result<()> {
+fn open(source: &ContentSource, at: (usize, u32), (attempt, sealed): &([u8; 16], Bytes)) -> Result<()> {
     let mut padded = source.buffer(at.0, at.1)?;
-    source.open_part(at, stored, &mut padded)
+    source.open_part(at, (*attempt, &sealed.as_ref().into()), &mut padded)
 }
 
 /// The object of a part, and whether it is there with its length.

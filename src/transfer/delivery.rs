@@ -12,7 +12,7 @@ use super::{
 use crate::{
     FORMAT, SUITE,
     crypto::{
-        chunked,
+        chunked::{self, Rope},
         digest::sha256,
         schedule,
         wrap::{self, WRAPPED_LEN},
@@ -311,7 +311,7 @@ impl Delivery {
     async fn frame(&mut self, source: &ContentSource) -> Result<()> {
         let Some((page, part)) = self.at else {
             let meta = source.head().sealed_meta.clone();
-            self.ready.extend([length_of(&meta, source)?, meta]);
+            self.ready.extend([length_of(core::slice::from_ref(&meta), source)?, meta]);
             self.at = Some((0, 0));
             return Ok(());
         };
@@ -326,12 +326,10 @@ impl Delivery {
             _ => source.explained(source.sealed_part(page, part).await).await?,
         };
         let described = source.head().meta.pages.get(page).ok_or_else(|| source.corrupt())?;
-        if described.place == Place::Inline {
-            let framed: Bytes = [attempt.as_slice(), &sealed].concat().into();
-            self.ready.extend([length_of(&framed, source)?, framed]);
-        } else {
-            self.ready.extend([length_of(&sealed, source)?, sealed]);
-        }
+        let attempt = (described.place == Place::Inline).then(|| Bytes::copy_from_slice(&attempt));
+        let framed: Vec<Bytes> = attempt.into_iter().chain(sealed).collect();
+        self.ready.push_back(length_of(&framed, source)?);
+        self.ready.extend(framed);
         self.at = if part.saturating_add(1) < described.parts() {
             Some((page, part + 1))
         } else if page + 1 < source.head().meta.pages.len() {
@@ -344,8 +342,8 @@ impl Delivery {
     }
 }
 
-fn length_of(bytes: &Bytes, source: &ContentSource) -> Result<Bytes> {
-    let len = u32::try_from(bytes.len()).map_err(|_| source.corrupt())?;
+fn length_of(framed: &[Bytes], source: &ContentSource) -> Result<Bytes> {
+    let len = u32::try_from(Rope::new(framed).len()).map_err(|_| source.corrupt())?;
     Ok(Bytes::copy_from_slice(&len.to_be_bytes()))
 }
 

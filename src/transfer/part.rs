@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use crate::{
     crypto::{
-        chunked::{self, ChaCha20Poly1305, Draft, HkdfSha256, OpenError, Rest, SealError},
+        chunked::{self, ChaCha20Poly1305, Draft, HkdfSha256, OpenError, Rest, Rope, SealError},
         digest::{self, PIECE, PartDigest},
         schedule,
     },
@@ -65,7 +65,7 @@ impl Part<'_> {
     /// [`OpenError`], also if the padding is not zero or the outline is another; nothing may be released then.
     pub(super) fn open(
         &self,
-        sealed: &[u8],
+        sealed: &Rope<'_>,
         content: usize,
         padded: &mut [u8],
     ) -> Result<Option<PartDigest>, OpenError> {
@@ -74,12 +74,12 @@ impl Part<'_> {
         let see = |index, chunk: &[u8]| self.digest(content, index, chunk);
         let context = self.context();
         let key = (self.key.expose().as_slice(), context.as_slice());
-        let pieces = chunked::open_into::<ChaCha20Poly1305, HkdfSha256, _>(key, sealed, padded, see)?;
+        let pieces = chunked::open_into::<ChaCha20Poly1305, HkdfSha256, _>(key, &sealed, padded, see)?;
         let padding = padded.get(content..).ok_or(OpenError)?;
         if padding.iter().any(|byte| *byte != 0) {
             return Err(OpenError);
         }
-        self.check_outline(outline, &self.outline(&pieces, padded.len()))?;
+        self.check_outline(&outline.to_vec(), &self.outline(&pieces, padded.len()))?;
         Ok(self.join(content, &pieces))
     }
 

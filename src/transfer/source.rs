@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     crypto::{
-        chunked::{self, OpenError, PREFIX_U64},
+        chunked::{self, OpenError, PREFIX_U64, Rope},
         pieces,
     },
     document::{PART_LEN, Page, Place},
@@ -26,8 +26,8 @@ use crate::{
     vault::{Vault, VersionHead},
 };
 
-/// A part as stored, with the attempt that sealed it.
-pub(crate) type SealedPart = ([u8; 16], Bytes);
+/// A part as stored, in pieces that follow each other, with the attempt that sealed it.
+pub(crate) type SealedPart = ([u8; 16], Vec<Bytes>);
 
 /// Sealed chunks that hold a range of a part's content.
 pub(crate) struct SealedRange {
@@ -87,12 +87,12 @@ impl ContentSource {
     pub(crate) async fn sealed_part(&self, page: usize, part: u32) -> Result<SealedPart> {
         let described = self.page(page)?;
         if described.place == Place::Inline {
-            return self.inline();
+            return self.inline().map(|(attempt, sealed)| (attempt, vec![sealed]));
         }
         let (attempt, name) = self.part_name(page, part)?;
         let expected = stored_len(described.part_len(part));
-        let sealed = self.vault.ledger().storage().read(&name, None).await?;
-        let sealed = sealed.filter(|sealed| u64::try_from(sealed.len()).ok() == expected);
+        let sealed = self.vault.ledger().storage().read_in_pieces(&name).await?;
+        let sealed = sealed.filter(|sealed| u64::try_from(Rope::new(sealed).len()).ok() == expected);
         Ok((attempt, sealed.ok_or_else(|| self.corrupt())?))
     }
 
@@ -104,12 +104,12 @@ impl ContentSource {
     pub(super) fn open_part(
         &self,
         (page, index): (usize, u32),
-        (attempt, sealed): &SealedPart,
+        (attempt, sealed): ([u8; 16], &Rope<'_>),
         padded: &mut [u8],
     ) -> Result<()> {
         let described = self.page(page)?;
         let content = content_len(described, index).map_err(|OpenError| self.corrupt())?;
-        let part = self.part((page, index), *attempt);
+        let part = self.part((page, index), attempt);
         let digest = part.open(sealed, content, padded).map_err(|OpenError| self.corrupt())?;
         if described.has(index, digest) { Ok(()) } else { Err(self.corrupt()) }
     }
@@ -193,8 +193,8 @@ impl ContentSource {
 
     fn open_range(&self, SealedRange { at, range, chunks }: SealedRange) -> Result<Bytes> {
         let Some((opener, sealed)) = chunks else {
-            let mut whole = self.buffer(at.0, at.1)?;
-            self.open_part(at, &self.inline()?, &mut whole)?;
+            let (mut whole, (attempt, sealed)) = (self.buffer(at.0, at.1)?, self.inline()?);
+            self.open_part(at, (attempt, &sealed.as_ref().into()), &mut whole)?;
             let within = within(whole.len(), &range).ok_or_else(|| self.corrupt())?;
             return Ok(super::reader::release(whole).slice(within));
         };
@@ -255,7 +255,7 @@ impl ContentSource {
         self.pages().get(page).ok_or_else(|| self.corrupt())
     }
 
-    pub(super) fn inline(&self) -> Result<SealedPart> {
+    pub(super) fn inline(&self) -> Result<([u8; 16], Bytes)> {
         let (attempt, sealed) = self.head.inline.split_first_chunk::<16>().ok_or_else(|| self.corrupt())?;
         Ok((*attempt, self.head.inline.slice_ref(sealed)))
     }

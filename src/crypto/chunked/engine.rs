@@ -57,16 +57,19 @@ impl<A: Aead> Engine<A> {
         Ok(self.aead.seal(&self.nonce(counter), chunk))
     }
 
-    /// Opens one chunk, tag included, into `content`, which must be as long as its content.
+    /// Opens one chunk in place.
     ///
-    /// If that fails `content` holds nothing of use.
-    pub(super) fn open_chunk(&self, counter: u64, chunk: &[u8], content: &mut [u8]) -> Result<(), OpenError> {
-        let (sealed, tag) = chunk.split_last_chunk::<TAG_LEN>().ok_or(OpenError)?;
-        if counter >= CHUNKS_MAX || sealed.len() > CHUNK_LEN || sealed.len() != content.len() {
-            return Err(OpenError);
-        }
-        content.copy_from_slice(sealed);
-        if self.aead.open(&self.nonce(counter), content, tag) { Ok(()) } else { Err(OpenError) }
+    /// If that fails `chunk` holds nothing of use.
+    pub(super) fn open_chunk(
+        &self,
+        counter: u64,
+        chunk: &mut [u8],
+        tag: &[u8; TAG_LEN],
+    ) -> Result<(), OpenError> {
+        let opens = counter < CHUNKS_MAX
+            && chunk.len() <= CHUNK_LEN
+            && self.aead.open(&self.nonce(counter), chunk, tag);
+        if opens { Ok(()) } else { Err(OpenError) }
     }
 
     /// Opens one chunk, tag included, onto the end of `plaintext`, which is left as it was if that fails.
@@ -77,19 +80,14 @@ impl<A: Aead> Engine<A> {
         plaintext: &mut SecretBytes,
     ) -> Result<(), OpenError> {
         let (content, tag) = chunk.split_last_chunk::<TAG_LEN>().ok_or(OpenError)?;
-        if counter >= CHUNKS_MAX || content.len() > CHUNK_LEN {
-            return Err(OpenError);
-        }
         let start = plaintext.len();
         plaintext.extend_from_slice(content);
-        let opened = plaintext
-            .get_mut(start..)
-            .is_some_and(|buffer| self.aead.open(&self.nonce(counter), buffer, tag));
-        if opened {
-            return Ok(());
+        let buffer = plaintext.get_mut(start..).ok_or(OpenError)?;
+        let opened = self.open_chunk(counter, buffer, tag);
+        if opened.is_err() {
+            plaintext.truncate(start);
         }
-        plaintext.truncate(start);
-        Err(OpenError)
+        opened
     }
 
     // "the XOR of the base nonce and the chunk number as a big-endian integer as wide as the base nonce"
@@ -147,20 +145,20 @@ mod tests {
         for len in [0, 1, CHUNK_LEN] {
             let mut chunk = vec![7; len];
             let tag = engine.seal_chunk(5, &mut chunk).expect("below the limit");
-            chunk.extend_from_slice(&tag);
-            let mut content = vec![0; len];
-            assert_eq!(engine.open_chunk(5, &chunk, &mut content), Ok(()));
+            let mut content = chunk.clone();
+            assert_eq!(engine.open_chunk(5, &mut content, &tag), Ok(()));
             assert_eq!(content, vec![7; len]);
-            assert_eq!(engine.open_chunk(5, &chunk, &mut vec![0; len + 1]), Err(OpenError));
+            let longer = &mut [chunk.as_slice(), &[0]].concat();
+            assert_eq!(engine.open_chunk(5, longer, &tag), Err(OpenError));
             for other in [4, 6, CHUNKS_MAX, u64::MAX] {
-                assert_eq!(engine.open_chunk(other, &chunk, &mut content), Err(OpenError), "{other}");
+                assert_eq!(engine.open_chunk(other, &mut chunk.clone(), &tag), Err(OpenError), "{other}");
             }
         }
         // Longer than a chunk, and sound but for that.
         let mut long = vec![7; CHUNK_LEN + 1];
         let tag = engine.aead.seal(&engine.nonce(5), &mut long);
+        assert_eq!(engine.open_chunk(5, &mut long.clone(), &tag), Err(OpenError));
         long.extend_from_slice(&tag);
-        assert_eq!(engine.open_chunk(5, &long, &mut vec![0; CHUNK_LEN + 1]), Err(OpenError));
         let mut onto = SecretBytes::new(vec![1, 2]);
         assert_eq!(engine.open_chunk_onto(5, &long, &mut onto), Err(OpenError));
         assert_eq!(engine.open_chunk_onto(5, &[9; TAG_LEN + 4], &mut onto), Err(OpenError));

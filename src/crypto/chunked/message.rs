@@ -8,6 +8,7 @@ use super::{
     engine::{Engine, TooLong},
     plain_len,
     rest::Rest,
+    rope::Rope,
     sealed_capacity,
 };
 use crate::{
@@ -150,7 +151,7 @@ pub(super) fn seal_in<A: Aead, H: Expand, T: Send>(
 /// If that fails `content` must not be released.
 pub(crate) fn open_into<A: Aead, H: Expand, T: Send>(
     (key, context): (&[u8], &[u8]),
-    sealed: &[u8],
+    sealed: &Rope<'_>,
     content: &mut [u8],
     see: impl Fn(usize, &[u8]) -> T + Send + Sync,
 ) -> Result<Vec<T>, OpenError> {
@@ -158,30 +159,31 @@ pub(crate) fn open_into<A: Aead, H: Expand, T: Send>(
     if u64::try_from(content.len()) != Ok(len) {
         return Err(OpenError);
     }
-    let (prefix, chunks) = sealed.split_first_chunk::<PREFIX_LEN>().ok_or(OpenError)?;
-    let engine = Engine::<A>::open::<H>(key, context, prefix)?;
-    open_chunks(&engine, 0, chunks, content, see)
+    let prefix = sealed.array::<PREFIX_LEN>(0).ok_or(OpenError)?;
+    let engine = Engine::<A>::open::<H>(key, context, &prefix)?;
+    open_chunks(&engine, 0, (sealed, PREFIX_LEN), content, see)
 }
 
-/// Opens chunks that follow each other, the first of them number `first`.
+/// Opens chunks that follow each other from byte `start` of `sealed` on, the first of them number `first`.
 pub(super) fn open_chunks<A: Aead, T: Send>(
     engine: &Engine<A>,
     first: u64,
-    chunks: &[u8],
+    (sealed, start): (&Rope<'_>, usize),
     content: &mut [u8],
     see: impl Fn(usize, &[u8]) -> T + Send + Sync,
 ) -> Result<Vec<T>, OpenError> {
     let open = |index: usize, content: &mut [u8]| {
-        let start = index * SEALED_CHUNK;
-        let chunk = chunks.get(start..start + content.len() + TAG_LEN).ok_or(OpenError)?;
-        engine.open_chunk(first.saturating_add(counter(index)), chunk, content)
+        let start = start.saturating_add(index * SEALED_CHUNK);
+        sealed.copy_to(start, content).ok_or(OpenError)?;
+        let tag = sealed.array(start.saturating_add(content.len())).ok_or(OpenError)?;
+        engine.open_chunk(first.saturating_add(counter(index)), content, &tag)
     };
     let opened = pieces::map_mut(content, CHUNK_LEN, |index, content| {
         open(index, content)?;
         Ok(see(index, content))
     });
     // An empty last chunk is no piece of the content, and yet authenticates where it ends.
-    if chunks.len() % SEALED_CHUNK == TAG_LEN {
+    if sealed.len().saturating_sub(start) % SEALED_CHUNK == TAG_LEN {
         open(content.len() / CHUNK_LEN, &mut [])?;
     }
     opened.into_iter().collect()

@@ -23,6 +23,7 @@ mod engine;
 mod message;
 mod range;
 mod rest;
+mod rope;
 mod stream;
 mod suite;
 
@@ -33,6 +34,7 @@ pub use suite::{Aead, ChaCha20Poly1305, Expand, HkdfSha256};
 pub(crate) use message::{Draft, SealError, open_into};
 pub(crate) use range::sealed_range;
 pub(crate) use rest::{ReadAt, Rest};
+pub(crate) use rope::Rope;
 
 use crate::{
     crypto::pieces,
@@ -118,7 +120,7 @@ pub fn open_with<A: Aead, H: Expand>(
 ) -> Result<SecretBytes, OpenError> {
     let len = plain_len(u64::try_from(sealed.len()).map_err(|_| OpenError)?)?;
     let mut plaintext = SecretBytes::new(pieces::memory(usize::try_from(len).map_err(|_| OpenError)?));
-    open_into::<A, H, ()>((key, context), sealed, &mut plaintext, |_, _| ())?;
+    open_into::<A, H, ()>((key, context), &sealed.into(), &mut plaintext, |_, _| ())?;
     Ok(plaintext)
 }
 

@@ -87,7 +87,7 @@ impl<A: Aead, H: Expand> RangeOpener<A, H> {
         let size = |bytes: u64| usize::try_from(bytes).map_err(|_| OpenError);
         let len = (last - first) * CHUNK_U64 + chunk_len(self.len, last);
         let mut plaintext = SecretBytes::new(vec![0; size(len)?]);
-        message::open_chunks(&self.engine, first, sealed, &mut plaintext, |_, _| ())?;
+        message::open_chunks(&self.engine, first, (&sealed.into(), 0), &mut plaintext, |_, _| ())?;
         let within = |at: u64| size(at.min(self.len).saturating_sub(first * CHUNK_U64).min(len));
         let start = within(range.start)?;
         Ok((plaintext, start..within(range.end)?.max(start)))

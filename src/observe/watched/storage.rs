@@ -36,11 +36,14 @@ impl Storage for Observed {
     }
 
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        let found = |bytes: &Option<Bytes>| match bytes {
-            Some(bytes) => End { outcome: OK, bytes: bytes.len() },
-            None => End::of(ABSENT),
-        };
-        begin("read", key.as_str()).over(self.0.read(key, range), |answer| ended(answer, found)).await
+        let end = |answer: &_| ended(answer, |bytes: &Option<Bytes>| found(bytes.as_ref().map(Bytes::len)));
+        begin("read", key.as_str()).over(self.0.read(key, range), end).await
+    }
+
+    async fn read_in_pieces(&self, key: &ObjectKey) -> Result<Option<Vec<Bytes>>, StorageError> {
+        let len = |pieces: &Vec<Bytes>| pieces.iter().map(Bytes::len).sum();
+        let end = |answer: &_| ended(answer, |pieces: &Option<_>| found(pieces.as_ref().map(len)));
+        begin("read", key.as_str()).over(self.0.read_in_pieces(key), end).await
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
@@ -68,6 +71,10 @@ fn ended<T>(answer: &Result<T, StorageError>, end: impl FnOnce(&T) -> End) -> En
         Ok(answer) => end(answer),
         Err(error) => End::of(failed(error.kind())),
     }
+}
+
+fn found(len: Option<usize>) -> End {
+    len.map_or(End::of(ABSENT), |bytes| End { outcome: OK, bytes })
 }
 
 /// The first segment of an object's name, which says what it is and not which.

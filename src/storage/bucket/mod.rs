@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::{
-    Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions, path::Path,
-    prefix::PrefixStore,
+    Error, GetOptions, GetRange, GetResult, GetResultPayload, ObjectStore, ObjectStoreExt, PutMode,
+    PutOptions, path::Path, prefix::PrefixStore,
 };
 
 use super::{Creation, ObjectKey, Storage, StorageError, StorageErrorKind, runtime::Runtime};
@@ -106,11 +106,26 @@ impl ObjectStorage {
     }
 
     async fn fetch(&self, path: &Path, range: Option<GetRange>) -> Result<Option<Bytes>, Error> {
-        let fetched = self.store.get_opts(path, GetOptions::new().with_range(range)).await;
-        match failure::unless_absent(fetched)? {
+        match self.open(path, range).await? {
             Some(object) => object.bytes().await.map(Some),
             None => Ok(None),
         }
+    }
+
+    async fn fetch_in_pieces(&self, path: &Path) -> Result<Option<Vec<Bytes>>, Error> {
+        match self.open(path, None).await? {
+            // As they leave the socket.
+            Some(GetResult { payload: GetResultPayload::Stream(pieces), .. }) => {
+                pieces.try_collect().await.map(Some)
+            }
+            Some(object) => Ok(Some(vec![object.bytes().await?])),
+            None => Ok(None),
+        }
+    }
+
+    async fn open(&self, path: &Path, range: Option<GetRange>) -> Result<Option<GetResult>, Error> {
+        let answer = self.store.get_opts(path, GetOptions::new().with_range(range)).await;
+        failure::unless_absent(answer)
     }
 
     /// The answer to a range that holds nothing; an error if it holds something.
@@ -160,6 +175,12 @@ impl Storage for ObjectStorage {
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
         let path = Path::from(key.as_str());
         let read = self.runtime.run(self.get(&path, range)).await;
+        read.map_err(|cause| failure::error("read an object", cause))
+    }
+
+    async fn read_in_pieces(&self, key: &ObjectKey) -> Result<Option<Vec<Bytes>>, StorageError> {
+        let path = Path::from(key.as_str());
+        let read = self.runtime.run(self.fetch_in_pieces(&path)).await;
         read.map_err(|cause| failure::error("read an object", cause))
     }
 

@@ -159,7 +159,7 @@ impl<R: Read> OpenedDocument<'_, R> {
             *content = SecretBytes::new(vec![0; padded]);
         }
         content.resize(padded, 0);
-        let digest = part.open(sealed, len, content).map_err(|OpenError| malformed())?;
+        let digest = part.open(&sealed.into(), len, content).map_err(|OpenError| malformed())?;
         content.truncate(len);
         if !described.has(index, digest) {
             return Err(malformed());

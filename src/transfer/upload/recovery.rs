@@ -2,7 +2,7 @@
 
 use super::{PART_USIZE, Upload};
 use crate::{
-    crypto::digest::PartDigest,
+    crypto::{chunked::Rope, digest::PartDigest},
     document::PART_LEN,
     error::Result,
     observe,
@@ -77,10 +77,10 @@ impl Upload {
         let storage = self.session.vault().ledger().storage();
         for name in storage.list(&prefix, None, LISTED).await? {
             let Some((_, attempt)) = layout::attempt_of_part(&name) else { continue };
-            let Some(sealed) = storage.read(&name, None).await? else { continue };
+            let Some(sealed) = storage.read_in_pieces(&name).await? else { continue };
             let (key, content_context) = (&self.target.key.key, &self.content_context);
             let stored = Part { key, content_context, attempt, page, index: part, inline: false };
-            if let Ok(Some(digest)) = stored.open(&sealed, PART_USIZE, content) {
+            if let Ok(Some(digest)) = stored.open(&Rope::new(&sealed), PART_USIZE, content) {
                 return Ok(Some(StoredPart { attempt, digest, ends_in_zero: content.last() == Some(&0) }));
             }
         }

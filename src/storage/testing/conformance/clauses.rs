@@ -29,6 +29,7 @@ pub async fn bytes_read_back(bench: &Bench) -> Result<(), Violation> {
     let test = Trial { clause: READS, storage: &*bench.storage };
     let key = bench.key("read");
     test.same("a read of an absent object", &None, &test.read(&key, None).await?)?;
+    test.same("a read of it in pieces", &None, &test.read_in_pieces(&key).await?)?;
     test.create(&key, &Bytes::from_static(b"first")).await?;
     for reader in 0..4 {
         let read = test.read(&key, None).await?;
@@ -37,7 +38,7 @@ pub async fn bytes_read_back(bench: &Bench) -> Result<(), Violation> {
     Ok(())
 }
 
-/// Objects of 0 bytes, of a few, and of 8 MiB and a little are kept whole.
+/// Objects of 0 bytes, of a few, and of 8 MiB and a little are kept whole, read in pieces too.
 ///
 /// # Errors
 ///
@@ -47,8 +48,10 @@ pub async fn every_size_is_kept(bench: &Bench) -> Result<(), Violation> {
     for size in [0, 1, 4095, 65_552, (8 << 20) + 4096] {
         let (key, bytes) = (bench.key(format_args!("size-{size}")), pattern(size));
         test.create(&key, &bytes).await?;
-        let read = test.read(&key, None).await?;
-        test.holds(read == Some(bytes), || format!("{size} bytes came back as {:?}", read.map(|b| b.len())))?;
+        for read in [test.read(&key, None).await?, test.read_in_pieces(&key).await?] {
+            let len = read.as_ref().map(Bytes::len);
+            test.holds(read == Some(bytes.clone()), || format!("{size} bytes came back as {len:?}"))?;
+        }
     }
     Ok(())
 }

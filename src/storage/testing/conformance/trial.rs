@@ -46,6 +46,12 @@ impl Trial<'_> {
         self.answer("read", self.storage.read(key, range).await)
     }
 
+    /// The pieces of an object, joined.
+    pub(super) async fn read_in_pieces(&self, key: &ObjectKey) -> Result<Option<Bytes>, Violation> {
+        let pieces = self.answer("read in pieces", self.storage.read_in_pieces(key).await)?;
+        Ok(pieces.map(|pieces| pieces.concat().into()))
+    }
+
     pub(super) async fn list(
         &self,
         prefix: &str,
