@@ -319,6 +319,7 @@ pub(crate) mod tests {
     fn every_kind_comes_back() {
         for kind in Kind::ALL {
             assert_eq!(Kind::from_code(kind.code()), Ok(kind));
+            assert_eq!(kind.name(), format!("{kind:?}"));
         }
         assert_eq!(Kind::from_code(0), Err(Malformed));
         assert_eq!(Kind::from_code(20), Err(Malformed));

@@ -216,6 +216,27 @@ mod tests {
     }
 
     #[test]
+    fn a_note_has_256_kib_and_100_signatures_at_most_and_no_control() {
+        let key = SigningKey::from_seed(Secret::take([1; 32]));
+        let of = |len: usize| {
+            let rest = sign("\n", "log", &key).len() - 1;
+            sign(&format!("{}\n", "a".repeat(len - rest - 1)), "log", &key)
+        };
+        for (len, taken) in [(MAX_NOTE - 1, true), (MAX_NOTE, true), (MAX_NOTE + 1, false)] {
+            assert_eq!((of(len).len(), Note::parse(&of(len)).is_ok()), (len, taken));
+        }
+        let line = sign("text\n", "log", &key).split_off("text\n\n".len());
+        for (signatures, taken) in [(99, true), (100, true), (101, false)] {
+            let note = format!("text\n\n{}", line.repeat(signatures));
+            assert_eq!(Note::parse(&note).is_ok(), taken, "{signatures}");
+        }
+        for control in ('\0'..' ').filter(|control| *control != '\n') {
+            assert!(Note::parse(&sign(&format!("a{control}\n"), "log", &key)).is_err(), "{control:?}");
+        }
+        assert!(Note::parse(&sign(" a\n", "log", &key)).is_ok());
+    }
+
+    #[test]
     fn key_names_have_no_space_plus_or_control() {
         assert!(is_key_name("example.com/log42") && is_key_name("münchen.example"));
         for name in ["", "a b", "a+b", "a\nb", "a\u{a0}b", "a\u{2003}b", "a\u{7f}", "a\0"] {

@@ -126,16 +126,14 @@ impl TableBuilder {
     pub(crate) fn finish(mut self) -> (Vec<FilledPage>, Built) {
         let mut filled = Vec::new();
         let mut height = 0;
-        while height < self.open.len() {
-            let is_root = height + 1 == self.open.len();
-            let Some(page) = self.close(height) else { break };
-            let hash = page.1.hash;
-            filled.push(page.1);
-            if is_root {
+        while let Some((first, page)) = self.close(height) {
+            let hash = page.hash;
+            filled.push(page);
+            if height + 1 == self.open.len() {
                 let height = u8::try_from(height).unwrap_or(u8::MAX);
                 return (filled, Built { rows: self.rows, height, root: hash });
             }
-            self.add_child(height + 1, page.0, hash, &mut filled);
+            self.add_child(height + 1, first, hash, &mut filled);
             height += 1;
         }
         (filled, Built { rows: 0, height: 0, root: [0; 32] })

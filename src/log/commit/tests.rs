@@ -1,7 +1,12 @@
 //! Commits: what comes back, and what is refused.
 
 use super::*;
-use crate::{env::Timestamp, log::leaf::tests::sample, secret::Secret};
+use crate::{
+    env::Timestamp,
+    ids::CaseId,
+    log::leaf::{BodyForm, tests::sample},
+    secret::Secret,
+};
 
 fn vault() -> VaultId {
     VaultId::from_bytes([1; 16])
@@ -163,6 +168,26 @@ fn one_record_alone_follows_what_it_says() {
     // Whether there is such a record is seen by who has it; before the first of all there is none.
     assert!(is_taken(2, orphaned));
     assert!(!is_taken(0, orphaned));
+}
+
+#[test]
+fn signing_keys_are_sound_and_stated_last() {
+    let (sound, unsound) = (key().verifying_key().to_bytes(), [2; 32]);
+    for (at, commit_key, checkpoint_key, taken) in [
+        (2, sound, sound, true),
+        (1, sound, sound, false),
+        (0, sound, sound, false),
+        (2, unsound, sound, false),
+        (2, sound, unsound, false),
+    ] {
+        let stated = |commit: &mut Commit| {
+            let leaf = &mut commit.leaves[at].leaf;
+            (leaf.kind, leaf.form) = (Kind::SigningKeys, BodyForm::Outer);
+            (leaf.auxiliary, leaf.state_root) = (commit_key, checkpoint_key);
+            (leaf.case, leaf.object) = (CaseId::from_bytes([0; 16]), [0; 16]);
+        };
+        assert_eq!(is_taken(2, stated), taken, "record {at}");
+    }
 }
 
 #[test]
