@@ -149,3 +149,32 @@ impl RecordFilter {
             && self.until.is_none_or(|until| record.time < until)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::leaf::tests::sample;
+
+    #[test]
+    fn a_record_is_accepted_if_each_condition_is_met() {
+        let (purpose, details) = (String::new(), Vec::new());
+        let outer = Outer { actor: "clerk".to_owned(), purpose, request: None, details };
+        let record = AuditRecord::new(&sample(5, [0; 32]), outer);
+        let (case, document) = (record.case.expect("a case"), record.document.expect("a document"));
+        let (time, other) = (record.time, CaseId::from_bytes([9; 16]));
+        let later = Timestamp::from_millis(time.as_millis() + 1);
+        for conditions in 0..3usize.pow(5) {
+            let each = [0, 1, 2, 3, 4].map(|at| conditions / 3usize.pow(at) % 3);
+            let [of_case, of_document, by, from, until] = each;
+            // Not set, met, not met.
+            let filter = RecordFilter {
+                case: [None, Some(case), Some(other)][of_case],
+                document: [None, Some(document), Some(DocumentId::new(other, [2; 16]))][of_document],
+                actor: [None, Some("clerk"), Some("other")][by].map(str::to_owned),
+                from: [None, Some(time), Some(later)][from],
+                until: [None, Some(later), Some(time)][until],
+            };
+            assert_eq!(filter.accepts(&record), !each.contains(&2), "{filter:?}");
+        }
+    }
+}

@@ -76,3 +76,77 @@ impl Kind {
         Shape { form, case, object, named, auxiliary, effect, state_root }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        BodyForm::{Layered, Outer, Plain},
+        Filled::{self, Maybe, No, Yes},
+        *,
+    };
+    use crate::{
+        ids::CaseId,
+        log::leaf::{Leaf, tests::sample},
+    };
+
+    /// FORMAT §5.2: form, case, object, bytes of the auxiliary field that name something and that can be set, effect
+    /// commitment.
+    const TABLE: [(Kind, BodyForm, Filled, Filled, usize, usize, Filled); 19] = [
+        (Kind::Genesis, Plain, No, Yes, 0, 0, Yes),
+        (Kind::Keyring, Outer, No, No, 0, 0, Yes),
+        (Kind::CaseOpened, Outer, Yes, No, 0, 0, Yes),
+        (Kind::CaseClosed, Layered, Yes, No, 16, 16, Yes),
+        (Kind::CaseReopened, Layered, Yes, No, 16, 16, Yes),
+        (Kind::Stored, Layered, Yes, Yes, 0, 20, Yes),
+        (Kind::Read, Outer, Yes, Yes, 16, 16, No),
+        (Kind::Browsed, Outer, Maybe, Maybe, 0, 0, No),
+        (Kind::UploadAnnounced, Outer, Yes, Maybe, 0, 8, No),
+        (Kind::Condemned, Outer, Yes, No, 16, 16, No),
+        (Kind::Granted, Layered, Yes, Maybe, 32, 32, Yes),
+        (Kind::Delivered, Outer, Yes, Maybe, 16, 16, Yes),
+        (Kind::Revoked, Layered, Yes, Maybe, 16, 16, Yes),
+        (Kind::Index, Outer, No, No, 0, 8, No),
+        (Kind::SigningKeys, Outer, No, No, 32, 32, Yes),
+        (Kind::LogRead, Outer, No, No, 0, 0, No),
+        (Kind::Checkpointed, Outer, No, No, 0, 8, Yes),
+        (Kind::CaseErased, Outer, Yes, No, 16, 20, Yes),
+        (Kind::Stated, Layered, Yes, No, 0, 16, Yes),
+    ];
+
+    /// Auxiliary fields: none, and one with a single byte set.
+    fn auxiliaries() -> impl Iterator<Item = (Option<usize>, [u8; 32])> {
+        let set = |at: usize| (Some(at), core::array::from_fn(|byte| u8::from(byte == at)));
+        core::iter::once((None, [0; 32])).chain((0..32).map(set))
+    }
+
+    #[test]
+    fn a_leaf_fills_what_its_kind_fills_and_nothing_else() {
+        for (kind, form, case, object, named, allowed, effect) in TABLE {
+            let state_root = if matches!(kind, Kind::Index | Kind::SigningKeys) { Yes } else { No };
+            let fits = |filled: Filled, set: bool| filled == Maybe || (filled == Yes) == set;
+            for (bits, of) in (0..16u8).flat_map(|bits| [Plain, Outer, Layered].map(|form| (bits, form))) {
+                let [has_case, has_object, has_effect, has_root] =
+                    [0, 1, 2, 3].map(|bit| bits >> bit & 1 == 1);
+                for (set, auxiliary) in auxiliaries() {
+                    let leaf = Leaf {
+                        kind,
+                        form: of,
+                        case: CaseId::from_bytes([u8::from(has_case); 16]),
+                        object: [u8::from(has_object); 16],
+                        auxiliary,
+                        effect: [u8::from(has_effect); 32],
+                        state_root: [u8::from(has_root); 32],
+                        ..sample(9, [8; 32])
+                    };
+                    let expected = of == form
+                        && fits(case, has_case)
+                        && fits(object, has_object)
+                        && fits(effect, has_effect)
+                        && fits(state_root, has_root)
+                        && set.map_or(named == 0, |at| at < allowed && (named == 0 || at < named));
+                    assert_eq!(Leaf::parse(&leaf.encode()).is_ok(), expected, "{leaf:?}");
+                }
+            }
+        }
+    }
+}
