@@ -22,7 +22,8 @@ place=$CARGO_TARGET_DIR/tree
 rm -rf "$place"
 mkdir -p "$place"
 git ls-files -z | xargs -0 cp --parents -t "$place"
-cargo mutants --list --json "${files[@]/#/--file=}" >"$place/listed"
+# What `Debug` prints is for people; that it prints no secret has tests of its own.
+cargo mutants --list --json --exclude-re 'impl .*Debug for' "${files[@]/#/--file=}" >"$place/listed"
 cat >"$place/lenient" <<'SH'
 #!/bin/sh
 case " $* " in *" -vV "* | *" --print"*) exec "$@" ;; esac

@@ -182,6 +182,23 @@ mod tests {
     }
 
     #[test]
+    fn a_partial_tile_is_superseded_by_more_of_its_level() {
+        for (level, unit) in [(0, 1), (1, 256), (2, 65_536)] {
+            let partial = TileId { level, number: 2, width: 3 };
+            let whole = TileId { width: 256, ..partial };
+            // Two tiles before it, and hashes of its own.
+            for (hashes, superseded) in
+                [(2 * 256, false), (514, false), (515, false), (516, true), (9000, true)]
+            {
+                for covered in [hashes * unit, hashes * unit + unit - 1] {
+                    assert_eq!(partial.is_superseded(covered), superseded, "{level} {covered}");
+                    assert!(!whole.is_superseded(covered));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn bundles_come_back_and_other_lengths_are_refused() {
         let leaves: Vec<Bytes> = (0..=255u8).map(|i| Bytes::from(vec![i; LEAF_LEN])).collect();
         let bytes = bundle(leaves.iter());

@@ -137,7 +137,7 @@ mod tests {
     use super::*;
     use crate::log::{
         leaf::tests::sample,
-        tile::{complete, parse_bundle},
+        tile::{bundle, complete},
     };
 
     #[test]
@@ -148,6 +148,16 @@ mod tests {
         assert_eq!(tile(1, 1000, 1), "tile/1/x001/000.p/1");
         assert_eq!(Place::Bundle { number: 7, width: 256 }.path(), "tile/entries/007");
         assert_eq!(Place::Bundle { number: 999, width: 9 }.path(), "tile/entries/999.p/9");
+    }
+
+    #[test]
+    fn a_log_that_ends_with_a_bundle_has_no_part_of_one() {
+        let (mut tiling, mut pieces) = (Tiling::default(), Vec::new());
+        (0..256).for_each(|seq| tiling.push(&Hashed::new(sample(seq, [8; 32])), &mut pieces));
+        let places = |pieces: Vec<Piece>| pieces.into_iter().map(|piece| piece.place).collect::<Vec<_>>();
+        let tile = |level, width| Place::Tile(TileId { level, number: 0, width });
+        assert_eq!(places(pieces), [Place::Bundle { number: 0, width: 256 }, tile(0, 256)]);
+        assert_eq!(places(tiling.partial()), [tile(1, 1)]);
     }
 
     #[test]
@@ -166,9 +176,13 @@ mod tests {
             assert_eq!(u64::try_from(hashes.len()).unwrap_or(0), complete(SIZE, level));
             hashes = hashes.as_chunks::<256>().0.iter().map(|below| tree(below)).collect();
         }
-        let first = pieces.iter().find(|piece| piece.place == Place::Bundle { number: 0, width: 256 });
-        let leaves = parse_bundle(&first.expect("a full bundle").bytes).expect("a bundle");
-        assert!(leaves.iter().zip(&records).all(|(leaf, record)| *leaf == record.encoded));
+        let bundles = pieces.iter().filter(|piece| matches!(piece.place, Place::Bundle { .. }));
+        for ((number, cut), leaves) in (0..).zip(bundles).zip(records.chunks(256)) {
+            let width = u16::try_from(leaves.len()).expect("256 at most");
+            assert_eq!(cut.place, Place::Bundle { number, width });
+            assert_eq!(cut.bytes, bundle(leaves.iter().map(|record| &record.encoded)), "bundle {number}");
+        }
+        assert_eq!(pieces.len(), 258 + 258 + 2 + 1, "bundles, and tiles of three levels");
         let mut frontier = Frontier::default();
         records.iter().for_each(|record| frontier.push(record.hash));
         assert_eq!(*tiling.frontier(), frontier);

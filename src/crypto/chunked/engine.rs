@@ -118,6 +118,11 @@ mod tests {
         let sealed = [chunk.as_slice(), &tag].concat();
         let mut out = SecretBytes::default();
         assert_eq!(engine.open_chunk_onto(CHUNKS_MAX - 1, &sealed, &mut out), Ok(()));
+        // One too many, and sound but for that.
+        let mut chunk = [0; 4];
+        let tag = engine.aead.seal(&engine.nonce(CHUNKS_MAX), &mut chunk);
+        assert_eq!(engine.open_chunk(CHUNKS_MAX, &mut chunk.clone(), &tag), Err(OpenError));
+        let sealed = [chunk.as_slice(), &tag].concat();
         assert_eq!(engine.open_chunk_onto(CHUNKS_MAX, &sealed, &mut out), Err(OpenError));
     }
 
