@@ -493,6 +493,13 @@ const META_CAPACITY: usize = 4096;
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_digest_reads_as_hex() {
+        let digest = ContentDigest::of(b"");
+        assert_eq!(digest.to_string(), "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262");
+        assert_eq!(format!("{digest:?}"), format!("ContentDigest({digest})"));
+    }
+
     fn meta() -> VersionMeta {
         let run = |attempt, first, parts| Run { attempt: [attempt; 16], first, parts };
         let chaining = vec![[5; 32], [6; 32], [7; 32]];

@@ -49,3 +49,27 @@ impl Rest<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_is_put_and_then_zeros_and_nothing_is_read_that_is_not_there() {
+        let read = |at: u64, place: &mut [u8]| {
+            let start = usize::try_from(at).expect("small");
+            let from = b"0123456789".get(start..start + place.len()).filter(|from| !from.is_empty());
+            place.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
+            Ok(())
+        };
+        for rest in [Rest::Bytes(b"3456789"), Rest::Read { at: 3, len: 7, read: &read }] {
+            for (from, expected) in
+                [(0, b"34567"), (2, b"56789"), (5, b"89\0\0\0"), (7, &[0; 5]), (9, &[0; 5])]
+            {
+                let mut place = [1; 5];
+                rest.put(from, &mut place).expect("what is there");
+                assert_eq!(place, *expected, "{rest:?} {from}");
+            }
+        }
+    }
+}

@@ -176,9 +176,8 @@ impl<A: Aead, H: Expand> Opener<A, H> {
     /// [`OpenError`] if the message was truncated, or failed before.
     pub fn finish(self, plaintext: &mut SecretBytes) -> Result<(), OpenError> {
         match self.state {
-            State::Chunks { engine, next, pending }
-                if next < self.chunks_max && pending.len() < CHUNK_LEN + TAG_LEN =>
-            {
+            // What is pending is shorter than a full chunk, which is opened at once and never the last one.
+            State::Chunks { engine, next, pending } if next < self.chunks_max => {
                 engine.open_chunk_onto(next, &pending, plaintext)
             }
             _ => Err(OpenError),

@@ -146,6 +146,7 @@ mod tests {
                 let mut wrong = tag;
                 wrong[bit / 8] ^= 1 << (bit % 8);
                 assert!(!fast::open(&b, &nonce, &mut by_b.clone(), &wrong));
+                assert!(!portable::open(&a, &nonce, &mut by_b.clone(), &wrong));
             }
         }
     }

@@ -258,6 +258,31 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_has_256_kib_and_1024_statements_at_most() {
+        let policy = |len: usize| format!("quorum none\n#{}\n", "a".repeat(len - 14));
+        for (len, taken) in [(MAX_POLICY - 1, true), (MAX_POLICY, true), (MAX_POLICY + 1, false)] {
+            assert_eq!((policy(len).len(), TrustPolicy::parse(&policy(len)).is_ok()), (len, taken));
+        }
+        let witness = witness_key(1);
+        let statements = |count: usize| {
+            // A member is in one group only.
+            let groups = (2..count).map(|group| format!("group g{group} any g{}\n", group - 1));
+            format!("quorum none\nwitness g1 {witness}\n{}", groups.collect::<String>())
+        };
+        for (count, line) in [(1023, None), (1024, None), (1025, Some(1025))] {
+            assert_eq!(parse(&statements(count)).err().map(|error| error.line()), line, "{count}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_wrong_is_told_from_one_of_no_kind() {
+        for (line, reason) in [("log\n", "expected `log KEY"), ("logs\n", "a line begins with log")] {
+            let error = TrustPolicy::parse(line).expect_err("no policy").to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
     fn many_logs_witnesses_and_groups_are_taken() {
         let mut text = String::new();
         for seed in 0..64 {
