@@ -156,3 +156,25 @@ fn parts_have_together_what_the_page_has() {
         assert_eq!((page.content_in(page.parts()), page.part_len(page.parts())), (0, 0));
     }
 }
+
+#[test]
+fn what_is_within_its_limits_is_kept_and_what_is_beyond_is_refused() {
+    let names = |count: usize| (0..count).map(|at| (at.to_string(), String::new())).collect();
+    let one = |name: usize, value: usize| Attributes::from([("n".repeat(name), "v".repeat(value))]);
+    for (attributes, kept) in [
+        (names(ATTRIBUTES_CAP), true),
+        (names(ATTRIBUTES_CAP + 1), false),
+        (one(ATTRIBUTE_NAME_CAP, ATTRIBUTE_VALUE_CAP), true),
+        (one(ATTRIBUTE_NAME_CAP + 1, 0), false),
+        (one(0, ATTRIBUTE_VALUE_CAP + 1), false),
+    ] {
+        let checked: Result<()> = check_attributes(&attributes);
+        assert_eq!(checked.is_ok(), kept);
+        let meta = CaseMeta { blind: [1; 32], title: "t".repeat(NAME_CAP), attributes };
+        assert_eq!(CaseMeta::parse(&meta.encode()).is_ok(), kept);
+    }
+    let longer = CaseMeta { blind: [1; 32], title: "t".repeat(NAME_CAP + 1), attributes: Attributes::new() };
+    assert_eq!(CaseMeta::parse(&longer.encode()).err(), Some(Malformed));
+    assert!(within("a name", &"t".repeat(NAME_CAP), NAME_CAP).is_ok());
+    assert!(within("a name", &longer.title, NAME_CAP).is_err());
+}
