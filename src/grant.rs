@@ -223,6 +223,17 @@ mod tests {
         assert_eq!(*back.encode(), *meta.encode());
     }
 
+    /// FORMAT §5.4: right u8, mode u8, not before u64, until u64.
+    #[test]
+    fn a_record_tells_a_grants_right_mode_and_span() {
+        let (from, until) = (Timestamp::from_millis(0x0102), Timestamp::from_millis(0x0304));
+        let terms = Terms::read().purpose("x").following().not_before(from).until(until);
+        let details = SealedTerms { terms: terms.clone(), floor: 9 }.details();
+        assert_eq!(details, [1, terms.mode.code(), 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 3, 4]);
+        let snapshot = SealedTerms { terms: Terms::read().purpose("x"), floor: 9 }.details();
+        assert_ne!(snapshot[1], details[1]);
+    }
+
     #[test]
     fn terms_without_purpose_or_span_are_refused() {
         assert!(Terms::read().check().is_err());

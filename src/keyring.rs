@@ -397,6 +397,30 @@ mod tests {
     }
 
     #[test]
+    fn a_keyring_has_a_mebibyte_at_most() {
+        let sealed = keyring().0.seal(vault(), &SystemEntropy).expect("entropy").to_vec();
+        for (len, taken) in [(KEYRING_CAP - 1, true), (KEYRING_CAP, true), (KEYRING_CAP + 1, false)] {
+            // What follows the slots is opened later.
+            let mut longer = sealed.clone();
+            longer.resize(len, 0);
+            assert_eq!(SealedKeyring::parse(vault(), &longer).is_ok(), taken, "{len}");
+        }
+    }
+
+    #[test]
+    fn a_slot_is_bound_to_its_vault_its_name_and_its_kind_or_keyring() {
+        let other = VaultId::from_bytes([8; 16]);
+        let context = slot_context(vault(), &[1; 16], 1);
+        assert_ne!(context, slot_context(other, &[1; 16], 1));
+        assert_ne!(context, slot_context(vault(), &[2; 16], 1));
+        assert_ne!(context, slot_context(vault(), &[1; 16], 2));
+        let info = slot_info(vault(), &[1; 16], &[2; 16]);
+        assert_ne!(info, slot_info(other, &[1; 16], &[2; 16]));
+        assert_ne!(info, slot_info(vault(), &[2; 16], &[2; 16]));
+        assert_ne!(info, slot_info(vault(), &[1; 16], &[1; 16]));
+    }
+
+    #[test]
     fn each_slot_opens_the_same_keys() {
         let (mut keyring, seeds) = keyring();
         keyring.add_epoch(&SystemEntropy).expect("entropy");

@@ -22,7 +22,8 @@ use bytes::Bytes;
 use common::block_on;
 use core::time::Duration;
 use docvault::{
-    Attributes, Clock, ErrorKind, Kind, NoSleep, Receipt, RecordFilter, SystemEntropy, Vault, VaultOptions,
+    Attributes, Clock, ErrorKind, Kind, NoSleep, Receipt, RecordFilter, Secret, SystemEntropy, Vault,
+    VaultOptions,
     deposit::*,
     keys::LocalKey,
     storage::{
@@ -249,6 +250,89 @@ fn a_carrier_says_why_it_does_not_take_something() {
         );
         // What was promised is promised.
         assert_eq!(carrier.finish(whole).await.unwrap(), promise);
+    });
+}
+
+#[test]
+fn a_carrier_serves_its_own_requests_under_their_own_names() {
+    block_on(async {
+        let office = Intake::new().await;
+        let (signed, other) = (office.request().await, office.request().await);
+        let (request, deposit) = (signed.descriptor.request(), deposit_id(0, 9));
+        let part = Holder::of(&signed).part(&deposit, At { page: 0, part: 0, last: true }, 5);
+        office.carrier().receive(part.clone()).await.unwrap();
+        let id = begin(&office.open(&signed), &[content(1, 5)]).id();
+        assert!(office.carrier().held(request, id).await.is_ok());
+
+        let another = CarrierKey::from_seed(Secret::copy_from(&[78; 32]).unwrap());
+        let another = Carrier::new(office.kept.clone(), another, office.vault.sender());
+        assert_eq!(refusal(another.held(request, id).await), Refusal::Unknown);
+        let evil = Arc::new(EvilStorage::new(&office.kept));
+        let name = |request: RequestId| format!("deposit/{request}/request").parse().unwrap();
+        let bytes = office.kept.read(&name(other.descriptor.request()), None).await.unwrap().unwrap();
+        evil.substitute(&name(request), bytes);
+        assert_eq!(refusal(office.carrier_on(evil).held(request, id).await), Refusal::Unknown);
+
+        office.carrier().close(request).await.unwrap();
+        let late = Holder::of(&signed).part(&deposit_id(0, 8), At { page: 0, part: 0, last: true }, 5);
+        assert_eq!(refusal(office.carrier().receive(late).await), Refusal::Closed);
+    });
+}
+
+#[test]
+fn a_carrier_tells_of_every_part_however_many_it_holds() {
+    block_on(async {
+        let office = Intake::new().await;
+        let signed = office.request().await;
+        let contents = [content(1, 5)];
+        let mut client = begin(&office.open(&signed), &contents);
+        let (request, id) = (signed.descriptor.request(), client.id());
+        let part = seal(&mut client, &contents, (0, 0));
+        office.carrier().receive(part.clone()).await.unwrap();
+        for held in 1..=2001 {
+            if [1, 999, 1000, 1001, 2000, 2001].contains(&held) {
+                assert_eq!(office.carrier().held(request, id).await.unwrap().parts.len(), held);
+            }
+            let name = format!("deposit/{request}/{id}/part-0000-{held:08x}");
+            office.kept.create(&name.parse().unwrap(), part.clone()).await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_client_takes_the_promise_of_its_own_deposit_for_what_it_sent() {
+    block_on(async {
+        let office = Intake::new().await;
+        let signed = office.request().await;
+        let (carrier, opened) = (office.carrier(), office.open(&signed));
+        let mut sent = Vec::new();
+        for seed in [1, 2] {
+            let contents = [content(seed, 70_000)];
+            let mut client = begin(&opened, &contents);
+            for place in client.places() {
+                carrier.receive(seal(&mut client, &contents, place)).await.unwrap();
+            }
+            let manifest = client.finish(BTreeMap::new(), "").unwrap();
+            sent.push((client, carrier.finish(manifest.clone()).await.unwrap(), manifest));
+        }
+        for (client, (of, (_, promise, _))) in [0, 0, 1, 1].into_iter().zip(sent.iter().enumerate().cycle()) {
+            for (manifest_of, (_, _, manifest)) in sent.iter().enumerate() {
+                let taken = sent[client].0.check_promise(promise, manifest);
+                assert_eq!(taken.is_ok(), client == of && of == manifest_of, "{client} {of} {manifest_of}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_file_has_no_part_beyond_its_last() {
+    block_on(async {
+        let office = Intake::new().await;
+        let opened = office.open(&office.request().await);
+        let mut client = begin(&opened, &[content(1, 70_000)]);
+        for (page, part) in [(0, 1), (0, 2), (1, 0)] {
+            assert_eq!(client.seal_part(page, part, &[]).unwrap_err().kind(), ErrorKind::Invalid);
+        }
     });
 }
 

@@ -73,3 +73,20 @@ fn bound(request: &Descriptor, deposit: DepositId, number: u16) -> [u8; 32] {
 
 /// Bytes of an answer, at most.
 const ANSWER_CAP: usize = 704 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_has_704_kib_at_most() {
+        let answer = |len: usize| {
+            let start =
+                [b"dvda".as_slice(), &[FORMAT, SUITE, 0, 0], &[3; 16], &[4; 16], &[0, 5], &[0; 6]].concat();
+            [start.as_slice(), &vec![6; len - start.len()]].concat()
+        };
+        for (len, taken) in [(ANSWER_CAP - 1, true), (ANSWER_CAP, true), (ANSWER_CAP + 1, false)] {
+            assert_eq!(parse(&answer(len)).map(|(_, number, _)| number).ok(), taken.then_some(5), "{len}");
+        }
+    }
+}

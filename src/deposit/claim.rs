@@ -154,3 +154,26 @@ fn read_verdict(code: u8, reason: &str) -> Result<Verdict, Malformed> {
 const REASON_CAP: usize = 64;
 /// Bytes of a claim, at most: as many as a statement may claim.
 pub(super) const CLAIM_CAP: usize = 4 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_has_its_reason_and_no_other() {
+        let reason = || "too-dark.2".to_owned();
+        for (code, text, verdict) in [
+            (1, "", Some(Verdict::Accepted)),
+            (1, "too-dark.2", None),
+            (2, "too-dark.2", Some(Verdict::Refused(reason()))),
+            (2, "", None),
+            (3, "too-dark.2", Some(Verdict::Quarantined(reason()))),
+            (3, "", None),
+            (2, "Too dark", None),
+            (0, "", None),
+            (4, "too-dark.2", None),
+        ] {
+            assert_eq!(read_verdict(code, text).ok(), verdict, "{code} {text}");
+        }
+    }
+}

@@ -253,3 +253,16 @@ fn changed(place: &Place) -> Error {
         place.page
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_padding_alone_has_no_share_and_an_empty_file_has_one() {
+        assert_eq!(digest_of(0, b""), Some(part_digest(0, b"")));
+        assert_eq!(digest_of(0, b"x"), Some(part_digest(0, b"x")));
+        assert_eq!(digest_of(3, b"x"), Some(part_digest(3 * PART_LEN, b"x")));
+        assert_eq!(digest_of(3, b""), None);
+    }
+}

@@ -251,3 +251,35 @@ const FILE_CAP: u64 = 1 << 40;
 pub(super) const DETAILS_CAP: usize = 128 << 10;
 /// The most that clear fields and signature need, and the details.
 const DESCRIPTOR_CAP: usize = 4096 + DETAILS_CAP;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caps_are_allowed_up_to_their_limits() {
+        const TIB: u64 = 1 << 40;
+        // 16,384 parts in all, 256 for each of 64 files.
+        let (all, share) = (16_384 * PART_LEN, 256 * PART_LEN);
+        for (uses, files, file_bytes, allowed) in [
+            (1, 1, 0, true),
+            (0, 1, 0, false),
+            (1024, 64, share, true),
+            (1025, 64, share, false),
+            (1024, 65, 0, false),
+            (1, 64, share + 1, false),
+            (1, 1, all, true),
+            (1, 1, all + 1, false),
+            (1, 0, TIB, true),
+            (1, 0, TIB + 1, false),
+        ] {
+            let caps = Caps { uses, files, file_bytes };
+            assert_eq!(caps.are_allowed(), allowed, "{caps:?}");
+            let mut w = Writer::new();
+            caps.write(&mut w);
+            assert_eq!(Caps::read(&mut Reader::new(w.as_slice())).is_ok(), allowed, "{caps:?}");
+        }
+        let parts = |file_bytes| Caps { uses: 1, files: 1, file_bytes }.parts();
+        assert_eq!([parts(0), parts(PART_LEN), parts(PART_LEN + 1)], [1, 1, 2]);
+    }
+}
