@@ -22,8 +22,8 @@ use bytes::Bytes;
 use common::block_on;
 use core::time::Duration;
 use docvault::{
-    Attributes, Clock, ErrorKind, Kind, NoSleep, Receipt, RecordFilter, Secret, SystemEntropy, Vault,
-    VaultOptions,
+    Attributes, Clock, ErrorKind, Kind, NoSleep, Receipt, RecordFilter, Secret, SystemEntropy, Timestamp,
+    Vault, VaultOptions,
     deposit::*,
     keys::LocalKey,
     storage::{
@@ -42,6 +42,9 @@ fn a_deposit_arrives_and_its_client_gets_a_receipt() {
         let office = Intake::new().await;
         let signed = office.request().await;
         let (carrier, opened) = (office.carrier(), office.open(&signed));
+        assert!(!signed.descriptor.asks_passphrase());
+        assert!(signed.descriptor.issued() > Timestamp::from_millis(0));
+        assert!(signed.descriptor.issued() <= office.vault.now());
         assert_eq!((opened.case(), opened.slots()[0].requirement.as_str()), (office.case, "official-id"));
         let contents = [content(1, 1_500_000), content(2, 70_000)];
         let mut client = begin(&opened, &contents);

@@ -174,3 +174,53 @@ const MEDIA_TYPES_CAP: usize = 32;
 const MEDIA_TYPE_CAP: usize = 256;
 const POLICY_CAP: usize = 32 << 10;
 const PRESENTATION_CAP: usize = 48 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn details(slot: Slot) -> Details {
+        Details {
+            case: CaseId::from_bytes([1; 16]),
+            policy: String::new(),
+            slots: vec![slot],
+            presentation: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_slot_says_what_the_format_can_say() {
+        let slot = || Slot::new("official-id", 5);
+        let types = |count: usize| Slot { media_types: vec!["a/b".to_owned(); count], ..slot() };
+        for (slot, taken) in [
+            (slot(), true),
+            (Slot::new("", 5), false),
+            (Slot::new("r".repeat(REQUIREMENT_CAP), 5), true),
+            (Slot::new("r".repeat(REQUIREMENT_CAP + 1), 5), false),
+            (slot().media_type("m".repeat(MEDIA_TYPE_CAP)), true),
+            (slot().media_type("m".repeat(MEDIA_TYPE_CAP + 1)), false),
+            (types(MEDIA_TYPES_CAP), true),
+            (types(MEDIA_TYPES_CAP + 1), false),
+            (slot().files(2, 2), true),
+            (slot().files(3, 2), false),
+            (slot().uses(0), false),
+        ] {
+            assert_eq!(slot.check().is_ok(), taken, "{slot:?}");
+            let (caps, details) = (slot.caps, details(slot));
+            assert_eq!(details.check().is_ok(), taken);
+            // What is read has its caps from the clear part of the descriptor.
+            let read = Details::parse(&details.encode(), &[caps]);
+            assert_eq!(read.ok(), (taken || caps.uses == 0).then_some(details));
+        }
+    }
+
+    #[test]
+    fn details_have_a_policy_and_a_presentation_within_their_limits() {
+        let of = |policy: usize, presentation: usize| {
+            let (policy, presentation) = ("p".repeat(policy), vec![b'p'; presentation]);
+            Details { policy, presentation, ..details(Slot::new("official-id", 5)) }.check().is_ok()
+        };
+        assert!(of(POLICY_CAP, PRESENTATION_CAP));
+        assert!(!of(POLICY_CAP + 1, 0) && !of(0, PRESENTATION_CAP + 1));
+    }
+}
