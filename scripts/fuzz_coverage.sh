@@ -23,7 +23,10 @@ CARGO_TARGET_DIR=$place RUSTC_WRAPPER=$place/counting RUSTFLAGS="--cfg fuzzing -
 for target in "${targets[@]}"; do
     inputs=("fuzz/corpus/$target")
     [ ! -d "fuzz/target/found/$target" ] || inputs+=("fuzz/target/found/$target")
-    LLVM_PROFILE_FILE=$place/raw/$target.profraw "$place/debug/$target" -runs=0 "${inputs[@]}" >"$place/$target.log" 2>&1
+    if ! LLVM_PROFILE_FILE=$place/raw/$target.profraw "$place/debug/$target" -runs=0 "${inputs[@]}" >"$place/$target.log" 2>&1; then
+        tail -n 60 "$place/$target.log"
+        exit 1
+    fi
 done
 python3 - "$place" "${targets[@]}" <<'PY'
 import pathlib, sys

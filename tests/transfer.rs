@@ -178,7 +178,6 @@ fn whatever_the_pieces_the_content_comes_back() {
     });
 }
 
-/// Puts what `content` has from a byte on.
 #[test]
 fn parts_that_come_in_any_pieces_are_the_same_content() {
     block_on(async {
@@ -198,6 +197,9 @@ fn parts_that_come_in_any_pieces_are_the_same_content() {
                 Some(stored) => stored,
                 None => {
                     // The parts that are stored are read in pieces here, too.
+                    storage.short.store(true, SeqCst);
+                    assert_eq!(desk.resume_upload(&token).await.unwrap().position(), 0);
+                    storage.short.store(false, SeqCst);
                     let mut upload = desk.resume_upload(&token).await.unwrap();
                     assert_eq!(upload.position(), u64::try_from(2 * PART).unwrap());
                     upload.write(&content[2 * PART..]).await.unwrap();
@@ -219,6 +221,7 @@ fn parts_that_come_in_any_pieces_are_the_same_content() {
     });
 }
 
+/// Puts what `content` has from a byte on.
 fn reading(content: &[u8]) -> impl Fn(u64, &mut [u8]) -> io::Result<()> + Send + Sync {
     |at, piece| {
         let at = usize::try_from(at).unwrap();

@@ -238,6 +238,16 @@ fn every_bit_of_a_receipt_counts() {
 }
 
 #[test]
+fn a_receipt_has_512_kib_at_most() {
+    let text = receipt().to_string();
+    for (len, taken) in [(MAX_TEXT - 1, true), (MAX_TEXT, true), (MAX_TEXT + 1, false)] {
+        // The note at its end is looked at when it is verified.
+        let longer = format!("{text}{}", "a".repeat(len - text.len()));
+        assert_eq!(Receipt::parse(&longer).is_ok(), taken, "{len}");
+    }
+}
+
+#[test]
 fn lines_may_neither_be_missing_nor_doubled() {
     let text = receipt().to_string();
     let lines: Vec<&str> = text.split_inclusive('\n').collect();

@@ -97,8 +97,9 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
 
     /// The bytes under `key` in as many pieces as the backend has them in, in order; `None` if there is no such object.
     ///
-    /// For parts of documents, 8 MiB each: a backend that gets them piece by piece need not copy them together. What
-    /// is provided gives what [`Storage::read`] does, in one piece.
+    /// For parts of documents, 8 MiB each: a backend that gets them piece by piece need not copy them together, as long
+    /// as the pieces hold not much more memory than they have bytes. What is provided gives what [`Storage::read`]
+    /// does, in one piece.
     ///
     /// # Errors
     ///

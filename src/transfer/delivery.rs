@@ -248,7 +248,7 @@ impl Delivery {
         self.grant
     }
 
-    /// The next bytes, some 8 MiB at most; none at the end.
+    /// The next bytes, one to some 8 MiB, as the storage has them; none at the end.
     ///
     /// # Errors
     ///
@@ -327,7 +327,8 @@ impl Delivery {
         };
         let described = source.head().meta.pages.get(page).ok_or_else(|| source.corrupt())?;
         let attempt = (described.place == Place::Inline).then(|| Bytes::copy_from_slice(&attempt));
-        let framed: Vec<Bytes> = attempt.into_iter().chain(sealed).collect();
+        let pieces = sealed.into_iter().filter(|piece| !piece.is_empty());
+        let framed: Vec<Bytes> = attempt.into_iter().chain(pieces).collect();
         self.ready.push_back(length_of(&framed, source)?);
         self.ready.extend(framed);
         self.at = if part.saturating_add(1) < described.parts() {

@@ -185,6 +185,10 @@ fn signing_keys_are_sound_and_stated_last() {
             (leaf.kind, leaf.form) = (Kind::SigningKeys, BodyForm::Outer);
             (leaf.auxiliary, leaf.state_root) = (commit_key, checkpoint_key);
             (leaf.case, leaf.object) = (CaseId::from_bytes([0; 16]), [0; 16]);
+            for next in at + 1..3 {
+                let previous = Hashed::new(commit.leaves[next - 1].leaf.clone()).hash;
+                commit.leaves[next].leaf.previous = previous;
+            }
         };
         assert_eq!(is_taken(2, stated), taken, "record {at}");
     }
