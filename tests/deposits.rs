@@ -299,6 +299,44 @@ fn a_carrier_tells_of_every_part_however_many_it_holds() {
             let name = format!("deposit/{request}/{id}/part-0000-{held:08x}");
             office.kept.create(&name.parse().unwrap(), part.clone()).await.unwrap();
         }
+        office.inbox(&signed).await.clear(id).await.unwrap();
+        assert_eq!(office.carrier().held(request, id).await.unwrap().parts, []);
+    });
+}
+
+#[test]
+fn an_inbox_is_of_its_request_and_opens_what_was_promised() {
+    block_on(async {
+        let office = Intake::new().await;
+        let (signed, other) = (office.request().await, office.request().await);
+        let (request, another) = (signed.descriptor.request(), other.descriptor.request());
+        let evil = Arc::new(EvilStorage::new(&office.kept));
+        let name = |request: RequestId, of: String| format!("deposit/{request}/{of}").parse().unwrap();
+        let read = async |key| office.kept.read(&key, None).await.unwrap().unwrap();
+        evil.substitute(
+            &name(request, "request".to_owned()),
+            read(name(another, "request".to_owned())).await,
+        );
+        for (storage, secrets_of) in
+            [(evil.clone(), another), (Arc::new(EvilStorage::new(&office.kept)), another)]
+        {
+            let secrets = office.desk.request_secrets(office.case, secrets_of).await.unwrap();
+            let inbox = Inbox::open(storage, request, &office.vault.sender(), secrets).await;
+            assert_eq!(inbox.unwrap_err().kind(), ErrorKind::Corrupt);
+        }
+
+        let contents = [content(1, 5)];
+        let mut promises = Vec::new();
+        for _ in 0..2 {
+            let mut client = begin(&office.open(&signed), &contents);
+            promises.push(deposit(&office.carrier(), &mut client, &contents).await.unwrap());
+        }
+        let manifest = |promise: &Promise| name(request, format!("{}/manifest", promise.deposit()));
+        let evil = Arc::new(EvilStorage::new(&office.kept));
+        evil.substitute(&manifest(&promises[0]), read(manifest(&promises[1])).await);
+        let inbox = office.inbox_on(evil, &signed).await;
+        assert_eq!(inbox.deposit(&promises[0]).await.unwrap_err().kind(), ErrorKind::Corrupt);
+        assert!(inbox.deposit(&promises[1]).await.is_ok());
     });
 }
 

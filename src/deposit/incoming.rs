@@ -209,7 +209,7 @@ impl PageReader {
             return Err(corrupt());
         }
         let opened = place.open(self.request.digest(), self.deposit, &self.key, part.sealed());
-        let content = self.unpadded(&place, opened.map_err(|Malformed| corrupt())?);
+        let content = unpadded(self.page.file.len, place.part, opened.map_err(|Malformed| corrupt())?);
         let content = content.map_err(|Malformed| corrupt())?;
         let digest = digest_of(place.part, &content);
         if place.last
@@ -221,20 +221,6 @@ impl PageReader {
         self.place.part = place.part.saturating_add(1);
         Ok(content)
     }
-
-    /// A part's content without its share of the page's padding, which is zero.
-    fn unpadded(&self, place: &Place, mut bytes: SecretBytes) -> Result<SecretBytes, Malformed> {
-        let start = u64::from(place.part).saturating_mul(PART_LEN);
-        let own = self.page.file.len.saturating_sub(start).min(PART_LEN);
-        let full = crate::padding::padme(self.page.file.len).saturating_sub(start).min(PART_LEN);
-        let own = usize::try_from(own).map_err(|_| Malformed)?;
-        let zero = bytes.get(own..).is_some_and(|padding| padding.iter().all(|byte| *byte == 0));
-        if u64::try_from(bytes.len()) != Ok(full) || !zero {
-            return Err(Malformed);
-        }
-        bytes.truncate(own);
-        Ok(bytes)
-    }
 }
 
 impl fmt::Debug for PageReader {
@@ -243,5 +229,46 @@ impl fmt::Debug for PageReader {
             .field("deposit", &self.deposit)
             .field("page", &self.place.page)
             .finish_non_exhaustive()
+    }
+}
+
+/// The content of a part of a file of `len` bytes, without its share of the page's padding, which is zero.
+fn unpadded(len: u64, part: u32, mut bytes: SecretBytes) -> Result<SecretBytes, Malformed> {
+    let start = u64::from(part).saturating_mul(PART_LEN);
+    let own = len.saturating_sub(start).min(PART_LEN);
+    let full = crate::padding::padme(len).saturating_sub(start).min(PART_LEN);
+    let own = usize::try_from(own).map_err(|_| Malformed)?;
+    let zero = bytes.get(own..).is_some_and(|padding| padding.iter().all(|byte| *byte == 0));
+    if u64::try_from(bytes.len()) != Ok(full) || !zero {
+        return Err(Malformed);
+    }
+    bytes.truncate(own);
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_is_zeros_of_the_right_number() {
+        let len = PART_LEN + 1001;
+        let full = usize::try_from(crate::padding::padme(len) - PART_LEN).expect("small");
+        assert!(full > 1001);
+        let of = |content: usize, zeros: usize, last: u8| {
+            let mut bytes = [vec![7; content], vec![0; zeros]].concat();
+            bytes.extend([last]);
+            unpadded(len, 1, SecretBytes::new(bytes)).map(|content| content.len())
+        };
+        assert_eq!(of(1001, full - 1002, 0), Ok(1001));
+        assert_eq!(of(1001, full - 1002, 1), Err(Malformed), "padding that is not zero");
+        assert_eq!(of(1001, full - 1003, 0), Err(Malformed), "too little of it");
+        assert_eq!(of(1001, full - 1001, 0), Err(Malformed), "too much");
+        assert_eq!(of(900, 0, 0), Err(Malformed), "less than the content");
+        let whole = usize::try_from(PART_LEN).expect("small");
+        assert_eq!(
+            unpadded(len, 0, SecretBytes::new(vec![7; whole])).map(|content| content.len()),
+            Ok(whole)
+        );
     }
 }

@@ -271,3 +271,21 @@ pub(super) const CONTENTS_CAP: usize = 384 << 10;
 const CONTENTS_SEALED_CAP: usize = CONTENTS_CAP + 1024;
 /// Outline with a hash for each part, and contents; below the 1 MiB that web servers take by default.
 pub(super) const MANIFEST_CAP: usize = 960 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deposit_has_16384_parts_at_most() {
+        for (parts, taken) in [([8192, 8191], true), ([8192, 8192], true), ([8192, 8193], false)] {
+            let outline = Outline {
+                request: RequestId::from_bytes([1; 16]),
+                deposit: DepositId::from_bytes([0; 16]),
+                sealed_key: vec![3; SEALED_KEY_LEN],
+                pages: parts.map(|parts| vec![[4; 32]; parts]).to_vec(),
+            };
+            assert_eq!(Outline::read(&mut Reader::new(&outline.encode())).is_ok(), taken, "{parts:?}");
+        }
+    }
+}
