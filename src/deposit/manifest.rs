@@ -275,6 +275,31 @@ pub(super) const MANIFEST_CAP: usize = 960 << 10;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deposit::PART_LEN;
+
+    #[test]
+    fn contents_belong_to_an_outline_of_the_same_files_within_the_caps() {
+        let (one, two) = (vec![[4; 32]], vec![[4; 32]; 2]);
+        let of = |lens: &[u64], pages: Vec<Vec<[u8; 32]>>| {
+            let outline = Outline {
+                request: RequestId::from_bytes([1; 16]),
+                deposit: DepositId::from_bytes([0; 16]),
+                sealed_key: Vec::new(),
+                pages,
+            };
+            let file = |len: &u64| (File::new("", "", *len), [5; 32]);
+            let pages = lens.iter().map(file).collect();
+            let contents = Contents { pages, form: Attributes::new(), comment: String::new() };
+            let caps = Caps { uses: 1, files: 2, file_bytes: 2 * PART_LEN };
+            Manifest { outline, contents: Vec::new(), signature: [0; 64] }.belongs(&contents, &caps)
+        };
+        assert!(of(&[], vec![]) && of(&[0, 2 * PART_LEN], vec![one.clone(), two.clone()]));
+        assert!(!of(&[5], vec![]) && !of(&[], vec![one.clone()]), "other numbers of files");
+        assert!(!of(&[5, 5, 5], vec![one.clone(); 3]), "more files than are taken");
+        assert!(!of(&[2 * PART_LEN + 1], vec![vec![[4; 32]; 3]]), "longer than is taken");
+        assert!(!of(&[5], vec![two.clone()]) && !of(&[PART_LEN + 1], vec![one]), "other numbers of parts");
+        assert!(!of(&[5, 5], vec![vec![[4; 32]], two]), "also of the last file");
+    }
 
     #[test]
     fn a_deposit_has_16384_parts_at_most() {

@@ -232,6 +232,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_form_and_a_comment_are_within_their_limits() {
+        const COMMENT: usize = super::super::manifest::COMMENT_CAP;
+        assert!(check_form(&Attributes::new(), &"c".repeat(COMMENT)).is_ok());
+        assert!(check_form(&Attributes::new(), &"c".repeat(COMMENT + 1)).is_err());
+        let form = Attributes::from([("n".repeat(10_000), String::new())]);
+        assert!(check_form(&form, "").is_err());
+    }
+
+    #[test]
     fn a_range_of_media_types_takes_each_of_them() {
         for (taken, media_type) in
             [("image/*", "image/jpeg"), ("IMAGE/*", "image/PNG"), ("image/jpeg", "image/JPEG")]

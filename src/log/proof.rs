@@ -359,6 +359,19 @@ mod tests {
         }
     }
 
+    /// The proofs that a smaller tree would have: their hashes come to the root, and too soon.
+    #[test]
+    fn an_inner_node_is_no_leaf_and_a_size_is_that_of_its_root() {
+        let all = leaves(8);
+        let (lower, upper) = (root(&all[..2]), root(&all[2..4]));
+        let (four, eight) = (root(&all[..4]), root(&all));
+        assert_eq!(verify_inclusion(&lower, 0, 2, &[upper], &four), Ok(()));
+        assert_eq!(verify_inclusion(&lower, 0, 4, &[upper], &four), Err(ProofError::Length));
+        assert_eq!(verify_inclusion(&eight, 0, 8, &[], &eight), Err(ProofError::Length));
+        assert_eq!(verify_consistency(2, &lower, 4, &four, &[upper]), Ok(()));
+        assert_eq!(verify_consistency(2, &lower, 8, &four, &[upper]), Err(ProofError::Length));
+    }
+
     #[test]
     fn the_empty_tree_has_one_root_and_no_proof() {
         let empty = sha256(&[]);

@@ -167,13 +167,15 @@ mod tests {
             let each = [0, 1, 2, 3, 4].map(|at| conditions / 3usize.pow(at) % 3);
             let [of_case, of_document, by, from, until] = each;
             // Not set, met, not met.
-            let filter = RecordFilter {
-                case: [None, Some(case), Some(other)][of_case],
-                document: [None, Some(document), Some(DocumentId::new(other, [2; 16]))][of_document],
-                actor: [None, Some("clerk"), Some("other")][by].map(str::to_owned),
-                from: [None, Some(time), Some(later)][from],
-                until: [None, Some(later), Some(time)][until],
-            };
+            let mut filter = RecordFilter::all();
+            filter = [filter.clone(), filter.clone().case(case), filter.case(other)][of_case].clone();
+            let elsewhere = DocumentId::new(other, [2; 16]);
+            filter = [filter.clone(), filter.clone().document(document), filter.document(elsewhere)]
+                [of_document]
+                .clone();
+            filter = [filter.clone(), filter.clone().actor("clerk"), filter.actor("other")][by].clone();
+            filter = [filter.clone(), filter.clone().from(time), filter.from(later)][from].clone();
+            filter = [filter.clone(), filter.clone().until(later), filter.until(time)][until].clone();
             assert_eq!(filter.accepts(&record), !each.contains(&2), "{filter:?}");
         }
     }
