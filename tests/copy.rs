@@ -114,6 +114,33 @@ fn a_copy_is_the_vault_and_a_second_one_takes_what_is_new() {
             assert_eq!(there, here, "{key}");
         }
         assert_eq!(keys(&*copy, "").await, keys(&*source.storage, "").await);
+
+        // The newest commit that the copy has is of a later signing epoch now.
+        let stored = desk.store(source.case, NewDocument::named("newer"), b"newer".to_vec()).await.unwrap();
+        source.contents.push((stored.document, b"newer".to_vec()));
+        desk.rotate_signing_keys().await.unwrap();
+        let third = source.vault.copy_to(copy.clone()).await.unwrap();
+        assert_eq!((third.from, third.heads), (second.pin.size(), 1));
+        assert_eq!(third.pin.signing_epoch(), 3);
+        assert_whole(copy, &source, &third).await;
+    });
+}
+
+#[test]
+fn an_index_of_several_pages_is_copied() {
+    block_on(async {
+        let source = source().await;
+        let desk = desk(&source.vault);
+        for _ in 0..300 {
+            desk.store(source.case, NewDocument::named("n"), b"x".to_vec()).await.unwrap();
+        }
+        let size = source.vault.pin().size();
+        grow(&desk, source.case, size.next_multiple_of(512) + 600).await;
+        let copy = Arc::new(MemoryStorage::default());
+        let report = source.vault.copy_to(copy.clone()).await.unwrap();
+        let pages = keys(&*copy, "index/").await.len();
+        assert!(pages > 4, "{pages} pages: an inner one, and rows of several");
+        assert_whole(copy, &source, &report).await;
     });
 }
 
