@@ -86,7 +86,7 @@ impl Part<'_> {
     fn check_outline(&self, sealed: &Rope<'_>, expected: &[u8]) -> Result<(), OpenError> {
         let len = if expected.is_empty() { 0 } else { chunked::sealed_capacity(expected.len()) };
         // Whatever stands behind the part is not even copied.
-        let same = sealed.len() == len && (len == 0 || *self.open_outline(&sealed.to_vec())? == expected);
+        let same = sealed.len() == len && (len == 0 || *self.open_outline(&sealed.joined())? == expected);
         if same { Ok(()) } else { Err(OpenError) }
     }
 
