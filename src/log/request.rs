@@ -115,8 +115,8 @@ mod tests {
             example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n\
             \u{2014} example.com/behind-the-sofa Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n";
         let request: WitnessRequest = text.parse().expect("a request");
-        assert_eq!((request.old, request.proof.len()), (20_852_014, 4));
-        assert!(request.note.starts_with("example.com/behind-the-sofa\n20852163\n"));
+        assert_eq!((request.old_size(), request.proof.len()), (20_852_014, 4));
+        assert!(request.note().starts_with("example.com/behind-the-sofa\n20852163\n"));
         assert_eq!(request.to_string(), text);
     }
 
