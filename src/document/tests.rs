@@ -178,3 +178,36 @@ fn what_is_within_its_limits_is_kept_and_what_is_beyond_is_refused() {
     assert!(within("a name", &"t".repeat(NAME_CAP), NAME_CAP).is_ok());
     assert!(within("a name", &longer.title, NAME_CAP).is_err());
 }
+
+#[test]
+fn content_in_a_head_is_short_and_has_no_parts() {
+    let of = |len: u64, code: u8, runs: &[Run]| {
+        let mut w = Writer::new();
+        w.u64(len).fixed(&[4; 32]).u8(0).u8(code).u32(u32::try_from(runs.len()).expect("few"));
+        runs.iter().for_each(|run| {
+            w.fixed(&run.attempt).u32(run.first).u32(run.parts);
+        });
+        read_page(&mut Reader::new(w.as_slice())).is_ok()
+    };
+    let one = [Run { attempt: [1; 16], first: 0, parts: 1 }];
+    let longest = (0..=crate::head::INLINE_CAP)
+        .rev()
+        .find(|len| crate::padding::padme(*len) <= crate::head::INLINE_CAP);
+    let longest = longest.expect("nothing is short");
+    assert!(of(0, 0, &[]) && of(longest, 0, &[]));
+    assert!(!of(longest + 1, 0, &[]), "too long");
+    assert!(!of(0, 0, &one), "in its head and in a part");
+    assert!(of(0, 1, &one) && !of(0, 2, &one));
+}
+
+#[test]
+fn a_version_has_a_page_and_one_alone_if_it_is_in_its_head() {
+    let of = |pages: Vec<Page>| {
+        let content_digest = ContentDigest::of_pages(&pages);
+        VersionMeta::parse(&VersionMeta { pages, content_digest, ..meta() }.encode()).is_ok()
+    };
+    let inline = || Page { place: Place::Inline, ..meta().pages.swap_remove(1) };
+    assert!(of(vec![inline()]) && of(meta().pages));
+    assert!(!of(vec![]) && !of(vec![inline(), inline()]));
+    assert!(!of(vec![meta().pages.swap_remove(1), inline()]));
+}
