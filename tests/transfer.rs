@@ -190,23 +190,17 @@ fn parts_that_come_in_any_pieces_are_the_same_content() {
         let notary = Identity::create(folder.path().join("identity")).unwrap();
         let fingerprint = notary.fingerprint().to_string();
         let recipient = Recipient::verify(&notary.recipient_bytes(), &fingerprint).unwrap();
-        let mut document = None;
+        // The parts that are stored are read in pieces here, too.
+        storage.cut.store(97, SeqCst);
+        storage.short.store(true, SeqCst);
+        assert_eq!(desk.resume_upload(&token).await.unwrap().position(), 0);
+        storage.short.store(false, SeqCst);
+        let mut upload = desk.resume_upload(&token).await.unwrap();
+        assert_eq!(upload.position(), u64::try_from(2 * PART).unwrap());
+        upload.write(&content[2 * PART..]).await.unwrap();
+        let stored = upload.finish().await.unwrap().document;
         for cut in [97, 16_400, 100_003] {
             storage.cut.store(cut, SeqCst);
-            let stored = match document {
-                Some(stored) => stored,
-                None => {
-                    // The parts that are stored are read in pieces here, too.
-                    storage.short.store(true, SeqCst);
-                    assert_eq!(desk.resume_upload(&token).await.unwrap().position(), 0);
-                    storage.short.store(false, SeqCst);
-                    let mut upload = desk.resume_upload(&token).await.unwrap();
-                    assert_eq!(upload.position(), u64::try_from(2 * PART).unwrap());
-                    upload.write(&content[2 * PART..]).await.unwrap();
-                    upload.finish().await.unwrap().document
-                }
-            };
-            document = Some(stored);
             assert!(streamed(&desk, stored).await == content, "{cut}");
             assert!(desk.retrieve(stored).await.unwrap() == content, "{cut}");
             let grant = desk.grant(stored, &recipient, Terms::read().purpose("check")).await.unwrap();

@@ -86,7 +86,7 @@ async fn stored(source: &ContentSource, (page, part): (usize, u32)) -> Result<St
 
 fn open(source: &ContentSource, at: (usize, u32), (attempt, sealed): &([u8; 16], Bytes)) -> Result<()> {
     let mut padded = source.buffer(at.0, at.1)?;
-    source.open_part(at, (*attempt, &sealed.as_ref().into()), &mut padded)
+    source.open_part(at, (*attempt, core::slice::from_ref(sealed)), &mut padded)
 }
 
 /// The object of a part, and whether it is there with its length.

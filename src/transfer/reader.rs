@@ -15,10 +15,7 @@ use super::{
     started::Started,
 };
 use crate::{
-    crypto::{
-        chunked::{OpenError, Rope},
-        pieces,
-    },
+    crypto::{chunked::OpenError, pieces},
     document::{ContentDigest, Page},
     error::{ErrorKind, Result},
     ids::{DocumentId, VaultId, VersionId},
@@ -209,7 +206,7 @@ impl Reader {
             let source = Arc::clone(&self.source);
             let opening = Started::unpolled(pieces::aside(padded, move || {
                 let place = content.get_mut(place).ok_or_else(|| source.corrupt())?;
-                source.open_part((page, part), (sealed.0, &Rope::new(&sealed.1)), place).map(|()| content)
+                source.open_part((page, part), (sealed.0, &sealed.1), place).map(|()| content)
             }));
             let opened = self.reading(opening).await;
             content = self.stepped(opened)?;
@@ -276,7 +273,7 @@ impl Reader {
         let (source, free) = (Arc::clone(&self.source), self.free(padded));
         Ok(Started::unpolled(pieces::aside(padded, move || {
             let mut content = free.unwrap_or_else(|| SecretBytes::new(pieces::memory(padded)));
-            source.open_part(at, (sealed.0, &Rope::new(&sealed.1)), &mut content)?;
+            source.open_part(at, (sealed.0, &sealed.1), &mut content)?;
             content.truncate(len);
             Ok(content)
         })))

@@ -104,13 +104,13 @@ impl ContentSource {
     pub(super) fn open_part(
         &self,
         (page, index): (usize, u32),
-        (attempt, sealed): ([u8; 16], &Rope<'_>),
+        (attempt, sealed): ([u8; 16], &[Bytes]),
         padded: &mut [u8],
     ) -> Result<()> {
         let described = self.page(page)?;
         let content = content_len(described, index).map_err(|OpenError| self.corrupt())?;
         let part = self.part((page, index), attempt);
-        let digest = part.open(sealed, content, padded).map_err(|OpenError| self.corrupt())?;
+        let digest = part.open(&Rope::new(sealed), content, padded).map_err(|OpenError| self.corrupt())?;
         if described.has(index, digest) { Ok(()) } else { Err(self.corrupt()) }
     }
 
@@ -194,7 +194,7 @@ impl ContentSource {
     fn open_range(&self, SealedRange { at, range, chunks }: SealedRange) -> Result<Bytes> {
         let Some((opener, sealed)) = chunks else {
             let (mut whole, (attempt, sealed)) = (self.buffer(at.0, at.1)?, self.inline()?);
-            self.open_part(at, (attempt, &sealed.as_ref().into()), &mut whole)?;
+            self.open_part(at, (attempt, &[sealed]), &mut whole)?;
             let within = within(whole.len(), &range).ok_or_else(|| self.corrupt())?;
             return Ok(super::reader::release(whole).slice(within));
         };

@@ -12,27 +12,35 @@ fn vault() -> VaultId {
     VaultId::from_bytes([1; 16])
 }
 
-fn signed(count: u16, recent: usize) -> (Bytes, LogKey) {
-    let key = SigningKey::from_seed(Secret::take([9; 32]));
-    let (mut frontier, mut previous, mut encoded, mut entries) =
-        (Frontier::default(), [0; 32], vec![], vec![]);
-    for seq in 0..10 + u64::from(count) {
+/// Entries from record `first` on with these bodies, and the tree and the encoded leaves before them.
+fn entries(first: u64, bodies: Vec<Bytes>) -> (Frontier, Vec<Bytes>, Vec<Entry>) {
+    let (mut frontier, mut previous, mut before) = (Frontier::default(), [0; 32], Vec::new());
+    for seq in 0..first {
+        let record = Hashed::new(sample(seq, previous));
+        previous = record.hash;
+        frontier.push(previous);
+        before.push(record.encoded);
+    }
+    let entries = (first..).zip(0..).zip(bodies).map(|((seq, position), body)| {
         let mut leaf = sample(seq, previous);
-        let body = Bytes::from(vec![7; 20]);
-        leaf.body = body_commitment(&body);
-        leaf.position = u16::try_from(seq.saturating_sub(10)).expect("small");
+        (leaf.body, leaf.position) = (body_commitment(&body), position);
         let record = Hashed::new(leaf);
         previous = record.hash;
-        if seq < 10 {
-            frontier.push(previous);
-            encoded.push(record.encoded);
-        } else {
-            entries.push(Entry { record, body });
-        }
-    }
+        Entry { record, body }
+    });
+    let entries = entries.collect();
+    (frontier, before, entries)
+}
+
+fn key() -> SigningKey {
+    SigningKey::from_seed(Secret::take([9; 32]))
+}
+
+fn signed(count: u16, recent: usize) -> (Bytes, LogKey) {
+    let (before, encoded, entries) = entries(10, vec![Bytes::from(vec![7; 20]); count.into()]);
     let recent = &encoded[10 - recent..];
-    let draft = Draft { vault: vault(), before: &frontier, recent, entries, nonce: [2; 16] };
-    (draft.seal(&key).expect("entries").bytes, LogKey::first(key.verifying_key()))
+    let draft = Draft { vault: vault(), before: &before, recent, entries, nonce: [2; 16] };
+    (draft.seal(&key()).expect("entries").bytes, LogKey::first(key().verifying_key()))
 }
 
 #[test]
@@ -76,30 +84,6 @@ fn another_vault_or_key_is_refused() {
     assert!(Commit::parse(VaultId::from_bytes([2; 16]), &bytes).is_err());
     let other = LogKey::first(SigningKey::from_seed(Secret::take([8; 32])).verifying_key());
     assert!(Commit::parse(vault(), &bytes).expect("well-formed").verify(&other).is_err());
-}
-
-/// Entries from record `first` on with these bodies, and the tree and the encoded leaves before them.
-fn entries(first: u64, bodies: Vec<Bytes>) -> (Frontier, Vec<Bytes>, Vec<Entry>) {
-    let (mut frontier, mut previous, mut before) = (Frontier::default(), [0; 32], Vec::new());
-    for seq in 0..first {
-        let record = Hashed::new(sample(seq, previous));
-        previous = record.hash;
-        frontier.push(previous);
-        before.push(record.encoded);
-    }
-    let entries = (first..).zip(0..).zip(bodies).map(|((seq, position), body)| {
-        let mut leaf = sample(seq, previous);
-        (leaf.body, leaf.position) = (body_commitment(&body), position);
-        let record = Hashed::new(leaf);
-        previous = record.hash;
-        Entry { record, body }
-    });
-    let entries = entries.collect();
-    (frontier, before, entries)
-}
-
-fn key() -> SigningKey {
-    SigningKey::from_seed(Secret::take([9; 32]))
 }
 
 /// The bytes of an altered commit, signed anew.
