@@ -1,7 +1,7 @@
 //! Objects in a bucket, through the crate `object_store`.
 
 use core::ops::Range;
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,11 +11,15 @@ use object_store::{
     PutOptions, path::Path, prefix::PrefixStore,
 };
 
-use super::{Creation, ObjectKey, Storage, StorageError, StorageErrorKind, runtime::Runtime};
+use super::{Creation, ObjectKey, Storage, StorageError, runtime::Runtime};
 
 mod failure;
+mod page;
+mod pieces;
 
 use failure::Refusal;
+use page::{Order, Page, just_before};
+use pieces::Joined;
 
 /// A bucket or container of S3 and its kin, Google Cloud Storage or Azure, or whatever else
 /// implements [`ObjectStore`] with conditional creation ([`PutMode::Create`]).
@@ -37,19 +41,12 @@ pub struct ObjectStorage {
     order: Order,
 }
 
-/// In which order the store lists.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Order {
-    Bytes,
-    Any,
-}
-
 impl ObjectStorage {
     /// Objects in `store`, which lists in byte order.
     ///
     /// # Errors
     ///
-    /// [`StorageErrorKind::Unavailable`] outside a tokio runtime.
+    /// [`StorageErrorKind::Unavailable`](super::StorageErrorKind::Unavailable) outside a tokio runtime.
     pub fn new(store: Arc<dyn ObjectStore>) -> Result<Self, StorageError> {
         Ok(Self { store, runtime: Runtime::current("an object store")?, order: Order::Bytes })
     }
@@ -157,12 +154,12 @@ impl ObjectStorage {
             .try_filter_map(async |key| Ok(key.ok()))
             .map_err(failed)
             .boxed();
-        let mut page = Page { prefix, after, limit, order: self.order, keys: BTreeSet::new(), last: None };
+        let mut page = Page::new(prefix, after, limit, self.order);
         while !page.is_complete() {
             let Some(key) = keys.try_next().await? else { break };
             page.take(key)?;
         }
-        Ok(page.keys.into_iter().collect())
+        Ok(page.finish())
     }
 }
 
@@ -200,137 +197,5 @@ impl Storage for ObjectStorage {
             return Ok(Vec::new());
         }
         self.runtime.run(self.page(prefix, after, limit)).await
-    }
-}
-
-/// A body's pieces as they leave the socket, the small ones joined: each piece holds the whole buffer that it was read
-/// into, 8 KiB at least and some 400 at most.
-#[derive(Default)]
-struct Joined {
-    pieces: Vec<Bytes>,
-    small: Vec<u8>,
-}
-
-impl Joined {
-    fn with(mut self, piece: Bytes) -> Self {
-        if piece.len() >= KEPT_PIECE {
-            self.close();
-            self.pieces.push(piece);
-            return self;
-        }
-        self.small.extend_from_slice(&piece);
-        if self.small.len() >= JOINED_PIECE {
-            self.close();
-        }
-        self
-    }
-
-    fn close(&mut self) {
-        if !self.small.is_empty() {
-            self.pieces.push(core::mem::take(&mut self.small).into());
-        }
-    }
-
-    fn finish(mut self) -> Vec<Bytes> {
-        self.close();
-        self.pieces
-    }
-}
-
-/// A page of a listing, filled as keys come in.
-struct Page<'a> {
-    prefix: &'a str,
-    after: Option<&'a str>,
-    limit: usize,
-    order: Order,
-    keys: BTreeSet<ObjectKey>,
-    last: Option<ObjectKey>,
-}
-
-impl Page<'_> {
-    /// Whether no key that is still to come belongs on the page.
-    fn is_complete(&self) -> bool {
-        let beyond =
-            |last: &ObjectKey| last.as_str() > self.prefix && !last.as_str().starts_with(self.prefix);
-        self.order == Order::Bytes
-            && (self.keys.len() >= self.limit || self.last.as_ref().is_some_and(beyond))
-    }
-
-    fn take(&mut self, key: ObjectKey) -> Result<(), StorageError> {
-        if self.order == Order::Bytes && self.last.as_ref().is_some_and(|last| *last >= key) {
-            let message = "this store does not list in byte order; say so by `ObjectStorage::unordered`";
-            return Err(StorageError::new(StorageErrorKind::Unsupported, message));
-        }
-        self.last = Some(key.clone());
-        let wanted =
-            key.as_str().starts_with(self.prefix) && self.after.is_none_or(|after| key.as_str() > after);
-        if wanted {
-            self.keys.insert(key);
-        }
-        if self.keys.len() > self.limit {
-            self.keys.pop_last();
-        }
-        Ok(())
-    }
-}
-
-/// A text that no key starting with `prefix` precedes, and few others follow before those; `None`
-/// where the folder's beginning is as good.
-///
-/// The key alphabet in byte order is `-`, `/`, `0` to `9`, `a` to `z`.
-fn just_before(prefix: &str) -> Option<String> {
-    let last = prefix.chars().next_back()?;
-    let rest = prefix.strip_suffix(last)?;
-    let within_segment = !rest.is_empty() && !rest.ends_with('/');
-    let smaller = match last {
-        '/' => return None,
-        '-' => return within_segment.then(|| rest.to_owned()),
-        '0' if within_segment => '/',
-        '0' => return None,
-        'a' => '9',
-        last => char::from_u32(u32::from(last) - 1)?,
-    };
-    Some(format!("{rest}{smaller}{}", "z".repeat(SEGMENT)))
-}
-
-/// A piece of this length is kept as it came.
-const KEPT_PIECE: usize = 64 * 1024;
-/// Small pieces are joined up to this length.
-const JOINED_PIECE: usize = 256 * 1024;
-/// The longest segment of a key.
-const SEGMENT: usize = 96;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn small_pieces_are_joined_and_none_is_empty() {
-        let large = Bytes::from(vec![9; KEPT_PIECE]);
-        for lens in
-            [vec![], vec![0], vec![1; 700_000], vec![0, 5, KEPT_PIECE, 0, KEPT_PIECE, 7, 8], vec![65_535; 9]]
-        {
-            let pieces: Vec<Bytes> = lens.iter().map(|len| large.slice(..*len)).collect();
-            let joined = pieces.iter().cloned().fold(Joined::default(), Joined::with).finish();
-            assert_eq!(joined.concat(), pieces.concat());
-            assert!(joined.iter().all(|piece| !piece.is_empty()));
-            // Of two that follow each other one is long.
-            assert!(joined.windows(2).all(|two| two.iter().any(|piece| piece.len() >= KEPT_PIECE)));
-        }
-    }
-
-    #[test]
-    fn a_listing_starts_just_before_its_prefix() {
-        let keys = ["a", "a-", "a-0", "a/0", "a0", "a1", "a1-z", "a1/z", "a2", "aa", "az", "b", "b/0", "b/a"];
-        for prefix in ["a", "a-", "a-0", "a/", "a/0", "a0", "a1", "a1-", "a1/", "aa", "ab", "b", "b/0", "b/a"]
-        {
-            let Some(start) = just_before(prefix) else { continue };
-            for key in keys.iter().filter(|key| key.starts_with(prefix)) {
-                assert!(Path::from(*key) > Path::from(start.as_str()), "{prefix}: {start} hides {key}");
-            }
-        }
-        assert_eq!(just_before("part/00-").as_deref(), Some("part/00"));
-        assert!(just_before("part/1f").is_some_and(|start| start.starts_with("part/1ez")));
-        assert_eq!(just_before(""), None);
     }
 }
