@@ -1,8 +1,9 @@
 //! How fast a document goes into a bucket and out of it again, against `object_store` alone with parts of the same
 //! size and as many of them under way, in turns in one run.
 //!
-//! `bucket_speed s3://BUCKET/PREFIX MIB ROUNDS`; credentials and endpoint from the environment (`AWS_…`). Prints
-//! each round, medians, their ratios, and the peak of the process's memory. Used by `scripts/ceph.sh`.
+//! `bucket_speed s3://BUCKET/PREFIX MIB ROUNDS`; credentials and endpoint from the environment (`AWS_…`). What a round
+//! stored is retrieved several times. Prints each time, medians, their ratios, and the peak of the process's memory.
+//! Used by `scripts/ceph.sh`.
 
 use std::{
     sync::Arc,
@@ -32,6 +33,8 @@ const PART: usize = 8 << 20;
 const STORING: usize = 2;
 /// As many parts as a reader has under way.
 const READING: usize = 4;
+/// How often a round retrieves what it stored: servers on the same cores make single times differ by a tenth.
+const RETRIEVALS: usize = 5;
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -78,24 +81,15 @@ impl Compared {
         for round in 0..rounds {
             let case = self.desk.create_case("speed").await?;
             // Who goes first changes, for the second may find the servers still busy.
-            let document = if round % 2 == 0 {
-                store.alone.push(timed(self.put(round)).await?.0);
-                let (seconds, document) = timed(self.store(case)).await?;
-                store.vault.push(seconds);
-                retrieve.alone.push(timed(self.get(round)).await?.0);
-                retrieve.vault.push(timed(self.retrieve(document)).await?.0);
-                document
-            } else {
-                let (seconds, document) = timed(self.store(case)).await?;
-                store.vault.push(seconds);
-                store.alone.push(timed(self.put(round)).await?.0);
-                retrieve.vault.push(timed(self.retrieve(document)).await?.0);
-                retrieve.alone.push(timed(self.get(round)).await?.0);
-                document
-            };
-            self.forget(round, document.case()).await?;
+            let vault_first = round % 2 == 1;
+            let document = store.time(vault_first, self.put(round), self.store(case)).await?;
             store.print("store", round);
-            retrieve.print("retrieve", round);
+            for again in 0..RETRIEVALS {
+                let vault_first = vault_first ^ (again % 2 == 1);
+                retrieve.time(vault_first, self.get(round), self.retrieve(document)).await?;
+                retrieve.print("retrieve", round);
+            }
+            self.forget(round, document.case()).await?;
         }
         let mib = f64::from(u32::try_from(self.parts * (PART >> 20))?);
         store.summarize("store", mib);
@@ -153,6 +147,24 @@ impl Compared {
 }
 
 impl Measured {
+    async fn time<T: Send>(
+        &mut self,
+        vault_first: bool,
+        alone: impl Future<Output = Result<(), Failure>> + Send,
+        vault: impl Future<Output = Result<T, Failure>> + Send,
+    ) -> Result<T, Failure> {
+        let ((alone, ()), (vault, made)) = if vault_first {
+            let vault = timed(vault).await?;
+            (timed(alone).await?, vault)
+        } else {
+            let alone = timed(alone).await?;
+            (alone, timed(vault).await?)
+        };
+        self.alone.push(alone);
+        self.vault.push(vault);
+        Ok(made)
+    }
+
     fn print(&self, name: &str, round: usize) {
         if let (Some(alone), Some(vault)) = (self.alone.last(), self.vault.last()) {
             println!("round {round}, {name}: object_store {alone:.2} s, vault {vault:.2} s");

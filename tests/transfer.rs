@@ -39,6 +39,8 @@ struct Watched {
     writes: AtomicUsize,
     reads: AtomicUsize,
     finished: AtomicUsize,
+    /// The most reads of parts that were under way at a time.
+    most: AtomicUsize,
 }
 
 #[async_trait]
@@ -56,7 +58,8 @@ impl Storage for Watched {
 
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
         if key.as_str().starts_with("part/") {
-            self.reads.fetch_add(1, SeqCst);
+            let reads = self.reads.fetch_add(1, SeqCst) + 1;
+            self.most.fetch_max(reads - self.finished.load(SeqCst), SeqCst);
             if self.refuse.load(SeqCst) {
                 return Err(StorageError::new(StorageErrorKind::Unavailable, "try later"));
             }
@@ -385,16 +388,30 @@ fn giving_up_deletes_the_part_on_its_way_too() {
 }
 
 #[test]
-fn a_stream_reads_four_parts_ahead_and_no_more() {
+fn a_stream_reads_six_parts_ahead_and_no_more() {
     block_on(async {
         let (storage, desk, case) = desk().await;
-        let stored = desk.store(case, NewDocument::named("x"), message(7 * PART)).await.unwrap();
+        let stored = desk.store(case, NewDocument::named("x"), message(9 * PART)).await.unwrap();
         let mut reader = desk.reader(stored.document).await.unwrap();
-        for reads in [5, 6, 7, 7, 7, 7, 7] {
+        for reads in [7, 8, 9, 9, 9, 9, 9, 9, 9] {
             assert!(reader.next().await.unwrap().is_some());
             assert_eq!(storage.reads.load(SeqCst), reads);
         }
         assert!(reader.next().await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn a_stream_has_four_reads_under_way_and_no_more() {
+    block_on(async {
+        let (storage, desk, case) = desk().await;
+        let content = message(9 * PART);
+        let stored = desk.store(case, NewDocument::named("x"), content.clone()).await.unwrap();
+        storage.slow.store(true, SeqCst);
+        assert!(streamed(&desk, stored.document).await == content);
+        assert_eq!(storage.most.load(SeqCst), 4);
+        assert!(desk.retrieve(stored.document).await.unwrap() == content);
+        assert_eq!((storage.most.load(SeqCst), storage.reads.load(SeqCst)), (4, 18));
     });
 }
 
@@ -403,7 +420,7 @@ fn a_stream_reads_four_parts_ahead_and_no_more() {
 #[cfg(feature = "parallel")]
 fn parts_are_read_while_one_is_opened_and_a_call_given_up_loses_none() {
     let (storage, desk, case) = block_on(desk());
-    let content = message(6 * PART);
+    let content = message(9 * PART);
     let stored = block_on(desk.store(case, NewDocument::named("x"), content.clone())).unwrap();
     let mut reader = block_on(desk.reader(stored.document)).unwrap();
     storage.slow.store(true, SeqCst);
@@ -416,7 +433,7 @@ fn parts_are_read_while_one_is_opened_and_a_call_given_up_loses_none() {
     for _ in 0..4 {
         assert!(ready_at_once(reader.next()).is_none());
     }
-    assert_eq!(storage.finished.load(SeqCst), 5);
+    assert_eq!(storage.finished.load(SeqCst), 7);
     drop(shut);
     let mut out = Vec::new();
     while let Some(part) = block_on(reader.next()).unwrap() {

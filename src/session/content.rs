@@ -36,7 +36,7 @@ impl Session {
                         )));
                     }
                     let mut reader = Reader::new(Arc::clone(&source));
-                    join(self.read(&source, true, 0..len), reader.fetch_ahead()).await.0?;
+                    reader.beside(self.read(&source, true, 0..len)).await?;
                     Ok(reader)
                 })
             });

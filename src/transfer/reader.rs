@@ -3,6 +3,7 @@
 use core::{
     future::poll_fn,
     ops::Range,
+    pin::pin,
     task::{Context, Poll},
 };
 use std::{collections::VecDeque, sync::Arc};
@@ -51,9 +52,9 @@ pub(super) fn following(pages: &[Page], (page, part): (usize, u32)) -> (usize, u
 
 /// An opened version: its release is on record once, for any number of ranges or one stream.
 ///
-/// A stream reads four parts ahead, also while a part is opened: by the threads of the current rayon pool, with
-/// feature `parallel` and outside a pool's threads. What it gave serves again as memory once the caller has dropped it:
-/// some nine parts of 8 MiB are held at most, whatever the content's size.
+/// A stream reads six parts ahead, four at a time, also while a part is opened: by the threads of the current rayon
+/// pool, with feature `parallel` and outside a pool's threads. What it gave serves again as memory once the caller has
+/// dropped it: some eleven parts of 8 MiB are held at most, whatever the content's size.
 #[derive(Debug)]
 pub struct Reader {
     source: Arc<ContentSource>,
@@ -180,9 +181,14 @@ impl Reader {
         .await
     }
 
-    /// Fetches the first parts, as stored. What comes of it is seen when they are opened.
-    pub(crate) async fn fetch_ahead(&mut self) {
-        poll_fn(|context| if self.poll_ahead(context) { Poll::Ready(()) } else { Poll::Pending }).await;
+    /// Does work, and fetches parts meanwhile, as stored. What comes of them is seen when they are opened.
+    pub(crate) async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        poll_fn(|context| {
+            self.poll_ahead(context);
+            work.as_mut().poll(context)
+        })
+        .await
     }
 
     /// All of the content, opened where it stays.
@@ -204,11 +210,11 @@ impl Reader {
             // Padding is overwritten by the page after it.
             let place = filled..filled.saturating_add(padded);
             let source = Arc::clone(&self.source);
-            let opening = Started::unpolled(pieces::aside(padded, move || {
+            let mut opening = Started::unpolled(pieces::aside(padded, move || {
                 let place = content.get_mut(place).ok_or_else(|| source.corrupt())?;
                 source.open_part((page, part), (sealed.0, &sealed.1), place).map(|()| content)
             }));
-            let opened = self.reading(opening).await;
+            let opened = self.beside(opening.finish()).await;
             content = self.stepped(opened)?;
             filled += len;
         }
@@ -249,14 +255,19 @@ impl Reader {
         fetched
     }
 
-    /// Begins to read until [`AHEAD`] parts are under way, and goes on with them; tells whether all are read.
-    fn poll_ahead(&mut self, context: &mut Context<'_>) -> bool {
-        while self.ahead.len() < AHEAD && self.unread.0 < self.source.pages().len() {
+    /// Goes on with the parts that are being read, and begins with others.
+    fn poll_ahead(&mut self, context: &mut Context<'_>) {
+        let mut under_way = 0;
+        for part in &mut self.ahead {
+            under_way += usize::from(!part.is_done(context));
+        }
+        while under_way < UNDER_WAY && self.ahead.len() < AHEAD && self.unread.0 < self.source.pages().len() {
             let (source, (page, part)) = (Arc::clone(&self.source), self.unread);
-            self.ahead.push_back(Started::unpolled(async move { source.sealed_part(page, part).await }));
+            let mut part = Started::unpolled(async move { source.sealed_part(page, part).await });
+            under_way += usize::from(!part.is_done(context));
+            self.ahead.push_back(part);
             self.unread = following(self.source.pages(), self.unread);
         }
-        self.ahead.iter_mut().fold(true, |all, part| part.is_done(context) & all)
     }
 
     fn poll_opening(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -277,16 +288,6 @@ impl Reader {
             content.truncate(len);
             Ok(content)
         })))
-    }
-
-    /// Waits for work, and goes on with what is read ahead.
-    async fn reading<T: Send>(&mut self, mut work: Started<T>) -> Option<T> {
-        poll_fn(|context| {
-            self.poll_ahead(context);
-            if work.is_done(context) { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-        work.take()
     }
 
     /// Steps over the part that is next, as which this was opened.
@@ -316,7 +317,10 @@ pub(crate) fn release(mut content: SecretBytes) -> Bytes {
     Bytes::from(core::mem::take(&mut *content))
 }
 
-/// Parts read before they are asked for.
-const AHEAD: usize = 4;
+/// Parts read, or being read, before they are asked for: some more than are being read, so that a bucket does not wait
+/// while one is opened.
+const AHEAD: usize = 6;
+/// Parts that are being read at a time.
+const UNDER_WAY: usize = 4;
 /// Parts given whose memory may come back.
 const GIVEN: usize = 3;

@@ -52,8 +52,8 @@ impl Drop for Lent {
 
 /// Smaller buffers are the allocator's affair.
 const LARGE: usize = 1 << 20;
-/// Buffers kept, of the size of the largest object read: a stream that reads four parts ahead uses five.
-const KEPT: usize = 5;
+/// Buffers kept, of the size of the largest object read: a stream that reads six parts ahead uses seven.
+const KEPT: usize = 7;
 
 #[cfg(test)]
 mod tests {
