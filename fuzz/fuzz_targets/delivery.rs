@@ -1,3 +1,92 @@
+//! What the parsers take; then what was done to an honest delivery, eight bytes a step: it opens to what was delivered, or
+//! to an error after the first documents of it.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| docvault::fuzzing::delivery(data));
+#[allow(dead_code, unused_imports, reason = "what tests share besides")]
+#[path = "../../tests/common/mod.rs"]
+mod common;
+#[allow(dead_code, reason = "an office has more to do")]
+#[path = "../../tests/common/intake.rs"]
+mod intake;
+
+use std::sync::{Arc, LazyLock};
+
+use docvault::{
+    DocumentId, Identity, NewDocument, NoSleep, Recipient, Secret, Sender, Terms, Timestamp, Vault,
+    VaultOptions, keys::LocalKey, storage::MemoryStorage,
+};
+use futures_lite::future::block_on;
+use intake::{Hand, Seeded};
+
+struct Honest {
+    sealed: Vec<u8>,
+    sender: Sender,
+    documents: Vec<Document>,
+}
+
+type Document = (DocumentId, String, Vec<u8>);
+
+fn notary() -> Identity {
+    Identity::from_seed(Secret::copy_from(&[1; 32]).expect("32 bytes"))
+}
+
+static HONEST: LazyLock<Honest> = LazyLock::new(|| block_on(honest()).expect("a delivery"));
+
+async fn honest() -> docvault::Result<Honest> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = LocalKey::create(folder.path().join("key"))?;
+    let options = VaultOptions::default().sleeper(NoSleep::default()).entropy(Seeded::new(1));
+    let options = options.clock(Hand::at(Timestamp::from_millis(1_790_000_000_000)));
+    let vault = Vault::create_with(Arc::new(MemoryStorage::default()), Arc::new(key), options).await?;
+    let desk = vault.session("a").purpose("p").begin()?;
+    let case = desk.create_case("case").await?;
+    for (name, len) in [("first", 5), ("empty", 0), ("chunks", 40_000)] {
+        desk.store(case, NewDocument::named(name), vec![7; len]).await?;
+    }
+    let notary = notary();
+    let recipient = Recipient::verify(&notary.recipient_bytes(), &notary.fingerprint().to_string())?;
+    let grant = desk.grant(case, &recipient, Terms::read().purpose("p")).await?;
+    let sealed = desk.deliver(grant).await?.collect().await?;
+    let sender = vault.sender();
+    let mut documents = Vec::new();
+    opened(&sealed, &sender, &mut documents)?;
+    assert_eq!(documents.len(), 3);
+    Ok(Honest { sealed: sealed.to_vec(), sender, documents })
+}
+
+/// Opens a delivery, as far as it goes.
+fn opened(sealed: &[u8], sender: &Sender, documents: &mut Vec<Document>) -> docvault::Result<()> {
+    let mut opened = notary().open(sealed, sender)?;
+    while let Some(document) = opened.next_document()? {
+        let (id, name) = (document.id(), document.name().to_owned());
+        documents.push((id, name, document.content()?));
+    }
+    Ok(())
+}
+
+fn alter(sealed: &mut Vec<u8>, [what, how, at @ .., a, b, c]: [u8; 8]) {
+    let place = |bytes: [u8; 3], len: usize| {
+        let [high, middle, low] = bytes.map(usize::from);
+        (high << 16 | middle << 8 | low).checked_rem(len).unwrap_or(0)
+    };
+    let (at, other) = (place(at, sealed.len()), place([a, b, c], sealed.len()));
+    let len = (usize::from(how) * 67).min(sealed.len() - at.max(other));
+    match what % 6 {
+        0 | 1 => sealed.get_mut(at).into_iter().for_each(|byte| *byte ^= how),
+        2 => sealed.truncate(at),
+        3 => drop(sealed.drain(at..at + len)),
+        4 => sealed.copy_within(other..other + len, at),
+        _ => drop(sealed.splice(at..at, sealed[other..other + len].to_vec())),
+    }
+}
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    docvault::fuzzing::delivery(data);
+    let mut sealed = HONEST.sealed.clone();
+    data.as_chunks().0.iter().take(16).for_each(|step| alter(&mut sealed, *step));
+    let mut documents = Vec::new();
+    let whole = opened(&sealed, &HONEST.sender, &mut documents);
+    assert!(HONEST.documents.starts_with(&documents), "something else was opened");
+    assert!(whole.is_err() || documents.len() == HONEST.documents.len(), "something is missing");
+    assert!(whole.is_ok() || sealed != HONEST.sealed, "an honest delivery does not open");
+});

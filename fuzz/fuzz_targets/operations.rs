@@ -1,65 +1,41 @@
-//! Operations on a vault whose storage fails by a seed: what was acknowledged stays, the log verifies.
+//! Whole vaults, several processes on a storage that fails or lies, and the judge of `tests/simulation`: eight bytes are
+//! the seed, each of the others a choice (which operation, who goes on, which fault, which lie), as long as there are any.
 #![no_main]
+#![allow(dead_code, reason = "what a test asks besides")]
 
-use std::sync::{Arc, OnceLock};
+#[path = "../../tests/simulation/chance.rs"]
+mod chance;
+#[path = "../../tests/simulation/client.rs"]
+mod client;
+#[path = "../../tests/simulation/end.rs"]
+mod end;
+#[path = "../../tests/simulation/executor.rs"]
+mod executor;
+#[path = "../../tests/simulation/judge.rs"]
+mod judge;
+#[path = "../../tests/simulation/malice.rs"]
+mod malice;
+#[path = "../../tests/simulation/prefab.rs"]
+mod prefab;
+#[path = "../../tests/simulation/storage.rs"]
+mod storage;
+#[path = "../../tests/simulation/world.rs"]
+mod world;
 
-use docvault::{
-    NewDocument, NoSleep, Vault, VaultOptions,
-    keys::LocalKey,
-    storage::{MemoryStorage, testing::FaultyStorage},
-};
-use futures_lite::future::block_on;
+use std::rc::Rc;
 
-/// A fresh vault, made once.
-fn template() -> &'static (MemoryStorage, docvault::Pin, tempfile::TempDir) {
-    static TEMPLATE: OnceLock<(MemoryStorage, docvault::Pin, tempfile::TempDir)> = OnceLock::new();
-    TEMPLATE.get_or_init(|| {
-        let folder = tempfile::tempdir().unwrap();
-        let key = LocalKey::create(folder.path().join("key")).unwrap();
-        let storage = Arc::new(MemoryStorage::default());
-        let vault = block_on(Vault::create(storage.clone(), key)).unwrap();
-        (storage.snapshot(), vault.pin(), folder)
-    })
+use prefab::Prefab;
+
+thread_local! {
+    static PREFABS: Vec<Rc<Prefab>> = prefab::all().into_iter().map(Rc::new).collect();
 }
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    let Some((seed, script)) = data.split_first_chunk::<8>() else { return };
-    let (objects, pin, folder) = template();
-    let objects = Arc::new(objects.snapshot());
-    let key = || Arc::new(LocalKey::load(folder.path().join("key")).unwrap());
-    let options = || VaultOptions::default().sleeper(NoSleep::default());
-    block_on(async {
-        let faulty = Arc::new(FaultyStorage::seeded(objects.clone(), u64::from_be_bytes(*seed), 8));
-        let mut stored = Vec::new();
-        let mut cases = Vec::new();
-        if let Ok(vault) = Vault::open_with(faulty.clone(), key(), pin, options()).await {
-            let desk = vault.session("a").purpose("p").begin().unwrap();
-            for operation in script.iter().take(24) {
-                let case = cases.get(usize::from(operation >> 3) % cases.len().max(1)).copied();
-                match (operation & 7, case) {
-                    (0 | 1, _) | (_, None) => cases.extend(desk.create_case("case").await),
-                    (2 | 3, Some(case)) => {
-                        let content = vec![*operation; usize::from(*operation)];
-                        if let Ok(done) = desk.store(case, NewDocument::named("x"), content.clone()).await {
-                            stored.push((done.document, content));
-                        }
-                    }
-                    (4, Some(case)) => drop(desk.close_case(case, "r").await),
-                    (5, Some(case)) => drop(desk.reopen_case(case, "r").await),
-                    (6, _) => drop(desk.rotate_epoch().await),
-                    _ => drop(desk.collect_garbage().await),
-                }
-            }
-        }
-        faulty.land().await.unwrap();
-        let vault = Vault::open_with(objects, key(), pin, options()).await.unwrap();
-        vault.audit().verify_from_genesis().await.unwrap();
-        let desk = vault.session("b").purpose("q").begin().unwrap();
-        for (document, content) in stored {
-            assert_eq!(desk.retrieve(document).await.unwrap(), content);
-        }
-        for case in cases {
-            desk.describe_case(case).await.unwrap();
-        }
+    let Some((seed, choices)) = data.split_first_chunk::<8>() else { return };
+    PREFABS.with(|prefabs| {
+        chance::decide(choices.to_vec());
+        let run = world::run(u64::from_be_bytes(*seed), prefabs, false);
+        chance::decide(Vec::new());
+        run.verdict.expect("no violation");
     });
 });

@@ -1,8 +1,22 @@
-//! Where all chance of a run comes from: its seed.
+//! Where all chance of a run comes from: its seed, or decisions that somebody made before.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    cell::RefCell,
+    sync::{Mutex, PoisonError},
+    vec::IntoIter,
+};
 
 use docvault::{Entropy, EntropyError};
+
+thread_local! {
+    static DECISIONS: RefCell<IntoIter<u8>> = RefCell::default();
+}
+
+/// Makes the next choices of this thread among 256 or fewer; chance makes those that follow.
+#[allow(dead_code, reason = "fuzzing decides")]
+pub fn decide(choices: Vec<u8>) {
+    DECISIONS.set(choices.into_iter());
+}
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
 #[derive(Debug, Clone)]
@@ -24,7 +38,9 @@ impl Chance {
 
     /// A number below `bound`; 0 if that is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.next().checked_rem(bound).unwrap_or(0)
+        let few = (2..=256).contains(&bound);
+        let decided = if few { DECISIONS.with_borrow_mut(Iterator::next).map(u64::from) } else { None };
+        decided.unwrap_or_else(|| self.next()).checked_rem(bound).unwrap_or(0)
     }
 
     pub fn one_in(&mut self, of: u64) -> bool {

@@ -178,7 +178,7 @@ pub(crate) fn of_objects(template: &Template, all: bool) -> Vec<Round<'_>> {
 }
 
 /// Names that nothing has: a digit of each number in this one changed, and for commits the name that is next.
-fn unused_names(template: &Template, key: &ObjectKey) -> Vec<ObjectKey> {
+pub(crate) fn unused_names(template: &Template, key: &ObjectKey) -> Vec<ObjectKey> {
     let name = key.as_str();
     let is_digit = |at: usize| name.as_bytes().get(at).is_some_and(u8::is_ascii_hexdigit);
     let ends = (0..name.len()).filter(|at| is_digit(*at) && is_digit(at + 1) != is_digit(at.wrapping_sub(1)));

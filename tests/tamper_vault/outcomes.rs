@@ -86,7 +86,10 @@ impl<'a> Honest<'a> {
         let asked = |looks: &&&Looks| number.is_none() || turn.is_multiple_of(looks.question.every);
         let most = if self.depth == Depth::Few { 2 } else { usize::MAX };
         for looks in from.iter().chain(before).filter(asked).take(most) {
-            let outcome = self.outcome(looks.question, round);
+            let kind = self.template.kinds.kind(round.key);
+            let place = round.alteration.offset();
+            let place = place.and_then(|offset| (looks.question.place)(kind, offset));
+            let outcome = self.outcome(looks.question, place, core::slice::from_ref(round));
             let refused = !["same", "less", "told"].contains(&outcome.as_str());
             self.note(looks, round, outcome, outcomes);
             if number.is_some_and(|number| refused || number % 8 != turn % 8) {
@@ -109,15 +112,14 @@ impl<'a> Honest<'a> {
         }
     }
 
-    fn outcome(&self, question: &Question, round: &Round<'_>) -> String {
-        let kind = self.template.kinds.kind(round.key);
-        let place = round.alteration.offset().and_then(|offset| (question.place)(kind, offset));
+    /// What comes of a question after one alteration, or several at a time.
+    pub(crate) fn outcome(&self, question: &Question, place: Option<usize>, rounds: &[Round<'_>]) -> String {
         let honest = self.answer(question, place);
         let storage = self.template.overlay();
-        round.make(self.template, &storage);
+        rounds.iter().for_each(|round| round.make(self.template, &storage));
         let asked = block_on((question.ask)(self.template, storage.clone(), place));
-        if round.alteration.number().is_none() {
-            self.stays(&storage, round);
+        if rounds.iter().all(|round| round.alteration.number().is_none()) {
+            self.stays(&storage, rounds);
         }
         match asked {
             Err(Fault(fault)) => fault,
@@ -126,21 +128,18 @@ impl<'a> Honest<'a> {
             Ok(_) if question.name == "check" => "told".to_owned(),
             Ok(answer) if is_less(&answer, &honest) => "less".to_owned(),
             Ok(answer) => {
-                println!(
-                    "{} {:?}: {} says {answer:?}, not {honest:?}",
-                    round.key, round.alteration, question.name
-                );
+                println!("{rounds:?}: {} says {answer:?}, not {honest:?}", question.name);
                 "other".to_owned()
             }
         }
     }
 
     /// Once the storage shows what there was, everything is as it was.
-    fn stays(&self, storage: &Arc<Overlay>, round: &Round<'_>) {
+    fn stays(&self, storage: &Arc<Overlay>, rounds: &[Round<'_>]) {
         storage.heal();
         for question in QUESTIONS.iter().filter(|question| ["verify", "contents"].contains(&question.name)) {
             let asked = block_on((question.ask)(self.template, storage.clone(), None));
-            assert!(asked.is_ok(), "{} {:?} has left damage: {asked:?}", round.key, round.alteration);
+            assert!(asked.is_ok(), "{rounds:?} has left damage: {asked:?}");
         }
     }
 }
@@ -176,8 +175,7 @@ fn is_less(answer: &Facts, honest: &Facts) -> bool {
 
 /// The outcomes that may be, and whether each is explained where it must be.
 pub(crate) fn table() -> BTreeMap<Case, BTreeSet<String>> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tamper_vault/TABLE.md");
-    let text = std::fs::read_to_string(path).unwrap();
+    let text = include_str!("TABLE.md");
     let list = |cell: &str| cell.split(", ").map(str::to_owned).collect::<Vec<_>>();
     let mut outcomes = BTreeMap::new();
     for line in text.lines().filter(|line| line.starts_with("| ")).skip(1) {

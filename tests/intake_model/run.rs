@@ -1,0 +1,145 @@
+//! A case under commands: by the state machine, by the model, and what holds whatever is done.
+
+use std::collections::BTreeMap;
+
+use docvault::{
+    ContentDigest, OperationId, Timestamp,
+    intake::{
+        CaseState, Change, Command, Event, Opening, RequirementStatus, RuleStatus, Stage, Standing,
+        Statement, Status, Template,
+    },
+};
+
+use crate::{
+    commands::{Step, actors},
+    reference::{Fact, Model},
+};
+
+const OPENING: OperationId = OperationId::from_bytes([7; 16]);
+/// 2026-01-01T00:00:00Z.
+const START: u64 = 1_767_225_600_000;
+
+fn template() -> Template {
+    Template::from_toml(include_str!("case.toml")).unwrap()
+}
+
+/// A case under random commands.
+pub(crate) struct Run {
+    template: Template,
+    pub(crate) state: CaseState,
+    events: Vec<Event>,
+    now: u64,
+}
+
+impl Run {
+    pub(crate) fn new() -> Self {
+        let template = template();
+        let opening = Opening::new("client");
+        let event = CaseState::open(&template, opening, Timestamp::from_millis(START), &actors()[0]).unwrap();
+        let state = CaseState::begin(&event).unwrap();
+        Self { template, state, events: vec![event], now: START }
+    }
+
+    /// Does a step: what it was, and what became of it.
+    pub(crate) fn step(&mut self, step: &Step, serial: usize) -> (Command, Option<Event>) {
+        self.now += step.hours * 3_600_000;
+        let command = step.command(&self.state, self.now, u8::try_from(serial + 10).unwrap());
+        let now = Timestamp::from_millis(self.now);
+        let event = self.state.decide(&self.template, command.clone(), now, &actors()[step.actor]).ok();
+        if let Some(event) = &event {
+            self.state.apply(&self.template, event);
+            self.events.push(event.clone());
+        }
+        (command, event)
+    }
+
+    fn status(&self) -> Status {
+        self.state.status(&self.template, Timestamp::from_millis(self.now)).unwrap()
+    }
+}
+
+fn same(model: &Model, run: &Run) {
+    let status = run.status();
+    let (met, all) = model.progress(Some(run.now));
+    let (completed, reopened) = model.completion();
+    assert_eq!(usize::from(status.percent), 100 * met / all);
+    assert_eq!(status.complete, met == all);
+    assert_eq!(status.completed.map(Timestamp::as_millis), completed);
+    assert_eq!(status.reopened, reopened);
+    for one in &status.requirements {
+        let key = one.requirement.as_str();
+        assert_eq!(one.standing, model.standing(key, run.now), "{}", key);
+        assert_eq!(one.required, model.required(key), "{}", key);
+        assert_eq!(one.met, model.met(key, Some(run.now)), "{}", key);
+        assert_eq!(one.reopened as usize, model.reopened(key), "{}", key);
+        assert_eq!(one.imports as usize, model.imports(key), "{}", key);
+    }
+}
+
+/// Does all steps: the model accepts what the state machine does, and says the same of the case.
+pub(crate) fn agree(steps: &[Step]) {
+    let mut run = Run::new();
+    let mut model = Model { opened: START, facts: Vec::new() };
+    for (serial, step) in steps.iter().enumerate() {
+        let (command, event) = run.step(step, serial);
+        let actor = &actors()[step.actor];
+        assert_eq!(event.is_some(), model.accepts(&command, run.now, actor), "{:?}", command);
+        if event.is_some() {
+            model.facts.push(Fact { at: run.now, by: actor.id().to_owned(), command });
+        }
+        same(&model, &run);
+    }
+}
+
+/// Does all steps, and looks at what none of them may break.
+pub(crate) fn hold(steps: &[Step]) {
+    let mut run = Run::new();
+    let mut newest: BTreeMap<String, ContentDigest> = BTreeMap::new();
+    let mut approved: BTreeMap<String, ContentDigest> = BTreeMap::new();
+    let mut confidential = false;
+    for (serial, step) in steps.iter().enumerate() {
+        let before = run.state.clone();
+        let (_, event) = run.step(step, serial);
+        let Some(event) = event else { continue };
+        match &event.change {
+            Change::Submitted { requirement, submission } => {
+                newest.insert(requirement.to_string(), submission.digest);
+            }
+            Change::NewerVersionSeen { requirement, digest, .. } => {
+                newest.insert(requirement.to_string(), *digest);
+            }
+            Change::Approved { requirement, digest, .. } => {
+                approved.insert(requirement.to_string(), *digest);
+            }
+            _ => {}
+        }
+        for (key, state) in ["form", "id", "income", "extra"].map(|key| (key, run.state.requirement(key))) {
+            let Some(state) = state else { continue };
+            let current = state.current.as_ref().map(|current| current.digest);
+            assert!(current.is_none() || current == newest.get(key).copied());
+            if state.stage == Stage::Approved {
+                assert_eq!(current, approved.get(key).copied());
+            }
+        }
+        let now_confidential = run.state.requirement("income").is_some_and(|state| state.confidential);
+        assert!(now_confidential || !confidential);
+        confidential |= now_confidential || newest.contains_key("income");
+        assert_eq!(confidential, now_confidential);
+
+        let status = run.status();
+        assert!(status.percent <= 100);
+        assert_eq!(status.percent == 100, status.complete);
+        if status.complete {
+            let valid = |one: &RequirementStatus| {
+                !one.required || (one.standing == Standing::Approved && one.attestations_lacking.is_empty())
+            };
+            assert!(status.requirements.iter().all(valid));
+            assert!(status.rules.iter().all(RuleStatus::is_satisfied));
+        }
+        let statement = Statement::following(&before, &run.template, OPENING, event);
+        let payload = statement.to_json();
+        assert!(payload.len() <= 48 * 1024);
+        assert_eq!(Statement::parse(&payload), Ok(statement));
+    }
+    assert_eq!(CaseState::replay(&run.template, &run.events), Some(run.state));
+}
