@@ -17,17 +17,8 @@
     reason = "tests"
 )]
 
-mod simulation {
-    pub mod chance;
-    pub mod client;
-    pub mod end;
-    pub mod executor;
-    pub mod judge;
-    pub mod malice;
-    pub mod prefab;
-    pub mod storage;
-    pub mod world;
-}
+#[path = "simulation/mod.rs"]
+mod simulation;
 
 use std::{
     ops::Range,

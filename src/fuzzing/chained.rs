@@ -15,8 +15,9 @@ use crate::{
     wire::{Malformed, Reader},
 };
 
-/// The records of a commit, the last of others first, each made to follow the one before and to name its body.
-pub(super) fn chained(data: &[u8]) -> Result<(Vec<Hashed>, Vec<Entry>), Malformed> {
+/// Those records of a commit that repeat what is before it, and its own: each made to follow the one before and to name
+/// its body. Some 64 of either will do.
+pub(super) fn records(data: &[u8]) -> Result<(Vec<Hashed>, Vec<Entry>), Malformed> {
     let mut r = Reader::new(data);
     r.take(24)?;
     let (first, count, recent) = (r.u64()?, r.count(64)?, r.count(64)?);

@@ -58,7 +58,7 @@ pub fn segment(data: &[u8]) {
     if let Ok(statement) = Statement::parse(data) {
         assert_eq!(statement.encode(), data);
     }
-    if let Ok((recent, entries)) = chained::chained(data) {
+    if let Ok((recent, entries)) = chained::records(data) {
         chained::commit(&recent, entries);
     }
 }

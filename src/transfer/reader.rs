@@ -210,12 +210,12 @@ impl Reader {
             // Padding is overwritten by the page after it.
             let place = filled..filled.saturating_add(padded);
             let source = Arc::clone(&self.source);
-            let mut opening = Started::unpolled(pieces::aside(padded, move || {
+            let opening = pieces::aside(padded, move || {
                 let place = content.get_mut(place).ok_or_else(|| source.corrupt())?;
                 source.open_part((page, part), (sealed.0, &sealed.1), place).map(|()| content)
-            }));
-            let opened = self.beside(opening.finish()).await;
-            content = self.stepped(opened)?;
+            });
+            let opened = self.beside(opening).await;
+            content = self.stepped(Some(opened))?;
             filled += len;
         }
         content.truncate(filled);

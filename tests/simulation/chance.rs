@@ -43,6 +43,14 @@ impl Chance {
         decided.unwrap_or_else(|| self.next()).checked_rem(bound).unwrap_or(0)
     }
 
+    /// What is drawn while nothing is decided.
+    pub fn undecided<T>(&mut self, draw: impl FnOnce(&mut Self) -> T) -> T {
+        let decisions = DECISIONS.take();
+        let drawn = draw(self);
+        DECISIONS.set(decisions);
+        drawn
+    }
+
     pub fn one_in(&mut self, of: u64) -> bool {
         self.below(of) == 0
     }

@@ -387,15 +387,21 @@ impl World {
 
 /// Faults of these kinds now and then, and, mostly, an outage: some calls in a row that fail or are late.
 fn script(chance: &mut Chance, kinds: &[Fault], one_in: u64) -> BTreeMap<usize, Fault> {
+    // Of so many, that nothing else would be decided.
+    let mut faults = chance.undecided(|chance| now_and_then(chance, kinds, one_in));
+    let outage = if chance.one_in(4) { 0 } else { 10 + chance.index(30) };
+    let begins = 20 + chance.index(60);
+    let failing = [Fault::Error, Fault::Error, Fault::Late(usize::MAX)];
+    faults.extend((begins..begins + outage).filter_map(|call| Some((call, chance.pick(&failing)?))));
+    faults
+}
+
+fn now_and_then(chance: &mut Chance, kinds: &[Fault], one_in: u64) -> BTreeMap<usize, Fault> {
     let (mut faults, mut call) = (BTreeMap::new(), 0);
     while call < 1500 {
         call += 1 + chance.below(2 * one_in) as usize;
         faults.extend(chance.pick(kinds).map(|fault| (call, fault)));
     }
-    let outage = if chance.one_in(4) { 0 } else { 10 + chance.index(30) };
-    let begins = 20 + chance.index(60);
-    let failing = [Fault::Error, Fault::Error, Fault::Late(usize::MAX)];
-    faults.extend((begins..begins + outage).filter_map(|call| Some((call, chance.pick(&failing)?))));
     faults
 }
 

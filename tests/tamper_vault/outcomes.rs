@@ -89,7 +89,8 @@ impl<'a> Honest<'a> {
             let kind = self.template.kinds.kind(round.key);
             let place = round.alteration.offset();
             let place = place.and_then(|offset| (looks.question.place)(kind, offset));
-            let outcome = self.outcome(looks.question, place, core::slice::from_ref(round));
+            let looked_after = round.alteration.number().is_none();
+            let outcome = self.outcome(looks.question, place, core::slice::from_ref(round), looked_after);
             let refused = !["same", "less", "told"].contains(&outcome.as_str());
             self.note(looks, round, outcome, outcomes);
             if number.is_some_and(|number| refused || number % 8 != turn % 8) {
@@ -112,13 +113,20 @@ impl<'a> Honest<'a> {
         }
     }
 
-    /// What comes of a question after one alteration, or several at a time.
-    pub(crate) fn outcome(&self, question: &Question, place: Option<usize>, rounds: &[Round<'_>]) -> String {
+    /// What comes of a question after one alteration, or several at a time; and whether all stays as it was, if that is
+    /// looked after.
+    pub(crate) fn outcome(
+        &self,
+        question: &Question,
+        place: Option<usize>,
+        rounds: &[Round<'_>],
+        looked_after: bool,
+    ) -> String {
         let honest = self.answer(question, place);
         let storage = self.template.overlay();
         rounds.iter().for_each(|round| round.make(self.template, &storage));
         let asked = block_on((question.ask)(self.template, storage.clone(), place));
-        if rounds.iter().all(|round| round.alteration.number().is_none()) {
+        if looked_after {
             self.stays(&storage, rounds);
         }
         match asked {

@@ -40,6 +40,7 @@ impl Joined {
 const KEPT_PIECE: usize = 64 * 1024;
 /// Small pieces are joined up to this length.
 const JOINED_PIECE: usize = 256 * 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;

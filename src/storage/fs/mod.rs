@@ -41,7 +41,7 @@ use memory::Buffers;
 /// the folder is opened anew: its newest names can be seen and may still be lost.
 ///
 /// All file operations of the [`Storage`] calls run on the threads of the `blocking` crate. The memory of up to
-/// five large objects that were read is kept for the next ones.
+/// seven large objects that were read is kept for the next ones.
 #[derive(Debug, Clone)]
 pub struct FsStorage(Arc<Folder>);
 

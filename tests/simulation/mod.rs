@@ -1,0 +1,11 @@
+//! What a run is made of.
+
+pub mod chance;
+pub mod client;
+pub mod end;
+pub mod executor;
+pub mod judge;
+pub mod malice;
+pub mod prefab;
+pub mod storage;
+pub mod world;
