@@ -41,9 +41,9 @@ cargo +nightly fuzz build
 for target in "${targets[@]}"; do
     mkdir -p "fuzz/target/found/$target"
     log=fuzz/target/$target.log
-    if ! { time fuzz "$target" >"$log" 2>&1; } 2>fuzz/target/seconds; then
+    if ! { time fuzz "$target" >"$log" 2>&1; } 2>"fuzz/target/$target.seconds"; then
         tail -n 60 "$log"
         exit 1
     fi
-    add_up "$target" "$log" "$(tail -n 1 fuzz/target/seconds)" "${FUZZ_HOURS:-}"
+    add_up "$target" "$log" "$(tail -n 1 "fuzz/target/$target.seconds")" "${FUZZ_HOURS:-}"
 done
