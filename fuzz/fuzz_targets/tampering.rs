@@ -56,10 +56,19 @@ fn nth(names: &[&'static ObjectKey], number: u16) -> &'static ObjectKey {
     names[usize::from(number) % names.len()]
 }
 
+/// One of the same kind as `key`, if there is one and the number is even: such are taken for each other sooner.
+fn akin(names: &[&'static ObjectKey], key: &ObjectKey, number: u16) -> &'static ObjectKey {
+    let kind = |key: &ObjectKey| TEMPLATE.kinds.kind(key);
+    let akin: Vec<&'static ObjectKey> =
+        names.iter().filter(|other| kind(other) == kind(key)).copied().collect();
+    if akin.is_empty() || number % 2 == 1 { nth(names, number / 2) } else { nth(&akin, number / 2) }
+}
+
 /// What is done to which object: an object's number, what, and a number or two of it. Of two on one object the last counts.
 fn round([object, what, more]: [u16; 3], which: u16) -> Option<Round<'static>> {
     let [objects, older] = &*NAMES;
-    let (key, other) = (nth(objects, object), nth(objects, more));
+    let key = nth(objects, object);
+    let other = akin(objects, key, more);
     let (bytes, others) = (&TEMPLATE.objects[key], &TEMPLATE.objects[other]);
     let place = usize::from(which) << 16 | usize::from(more);
     let at = || place.checked_rem(bytes.len());
@@ -74,7 +83,7 @@ fn round([object, what, more]: [u16; 3], which: u16) -> Option<Round<'static>> {
             let names = alterations::unused_names(&TEMPLATE, key);
             Alteration::Doubled(names.get(usize::from(more).checked_rem(names.len())?)?.clone())
         }
-        8 => Alteration::Older(TEMPLATE.older[nth(older, more)].clone()),
+        8 => Alteration::Older(TEMPLATE.older[akin(older, key, more)].clone()),
         9 => return Some(Round { key: nth(older, more), alteration: Alteration::Returned }),
         _ => {
             let at = usize::from(which).checked_rem(bytes.len())?;
