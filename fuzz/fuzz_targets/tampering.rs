@@ -28,7 +28,7 @@ use std::{collections::BTreeSet, sync::LazyLock};
 use alterations::{Alteration, Round};
 use docvault::storage::ObjectKey;
 use outcomes::{Depth, Honest};
-use questions::QUESTIONS;
+use questions::{QUESTIONS, Question};
 use template::Template;
 
 static TEMPLATE: LazyLock<Template> = LazyLock::new(|| common::block_on(Template::new(1, false)));
@@ -52,6 +52,15 @@ static KNOWN: LazyLock<BTreeSet<(String, String, String)>> = LazyLock::new(|| {
         .collect()
 });
 
+/// Of these what each question reads, by its number.
+static READ: LazyLock<Vec<Vec<&'static ObjectKey>>> = LazyLock::new(|| {
+    let names = |question: &Question| {
+        let read: BTreeSet<&ObjectKey> = HONEST.read_by(question.name).collect();
+        NAMES[0].iter().filter(|name| read.contains(*name)).copied().collect()
+    };
+    QUESTIONS.iter().map(names).collect()
+});
+
 fn nth(names: &[&'static ObjectKey], number: u16) -> &'static ObjectKey {
     names[usize::from(number) % names.len()]
 }
@@ -65,9 +74,10 @@ fn akin(names: &[&'static ObjectKey], key: &ObjectKey, number: u16) -> &'static 
 }
 
 /// What is done to which object: an object's number, what, and a number or two of it. Of two on one object the last counts.
-fn round([object, what, more]: [u16; 3], which: u16) -> Option<Round<'static>> {
+fn round(asked: usize, [object, what, more]: [u16; 3], which: u16) -> Option<Round<'static>> {
     let [objects, older] = &*NAMES;
-    let key = nth(objects, object);
+    // Mostly one that is looked at.
+    let key = if object % 8 == 7 { nth(objects, object / 8) } else { nth(&READ[asked], object / 8) };
     let other = akin(objects, key, more);
     let (bytes, others) = (&TEMPLATE.objects[key], &TEMPLATE.objects[other]);
     let place = usize::from(which) << 16 | usize::from(more);
@@ -108,11 +118,13 @@ fn is_known(question: &str, outcome: &str, rounds: &[Round<'_>]) -> bool {
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Some(([asked, place], steps)) = data.split_first_chunk() else { return };
-    let question = &QUESTIONS[usize::from(*asked) % QUESTIONS.len()];
+    let asked = usize::from(*asked) % QUESTIONS.len();
+    let question = &QUESTIONS[asked];
     let number = |bytes: &[u8; 8], at: usize| u16::from_be_bytes([bytes[2 * at], bytes[2 * at + 1]]);
     let steps = steps.as_chunks::<8>().0.iter().take(8);
-    let rounds: Vec<Round<'_>> =
-        steps.filter_map(|step| round([0, 1, 2].map(|at| number(step, at)), number(step, 3))).collect();
+    let rounds: Vec<Round<'_>> = steps
+        .filter_map(|step| round(asked, [0, 1, 2].map(|at| number(step, at)), number(step, 3)))
+        .collect();
     // A record of each commit, or some that are told apart by themselves.
     let place = (question.name == "prove" && *place < 255).then_some(2 * usize::from(*place));
     let outcome = HONEST.outcome(question, place, &rounds, true);

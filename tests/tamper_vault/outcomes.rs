@@ -65,6 +65,12 @@ impl<'a> Honest<'a> {
         self.looks.iter().flat_map(|looks| &looks.read).collect()
     }
 
+    /// Objects that a question reads.
+    #[allow(dead_code, reason = "fuzzing alters what is looked at")]
+    pub(crate) fn read_by(&self, question: &str) -> impl Iterator<Item = &ObjectKey> {
+        self.looks.iter().filter(move |looks| looks.question.name == question).flat_map(|looks| &looks.read)
+    }
+
     fn answer(&self, question: &Question, place: Option<usize>) -> Arc<Facts> {
         let known = self.answers.lock().unwrap().get(&(question.name, place)).cloned();
         known.unwrap_or_else(|| {
