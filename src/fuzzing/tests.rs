@@ -89,6 +89,16 @@ impl Samples {
         Self { vault, desk, storage, document, grant, found: BTreeMap::new() }
     }
 
+    async fn all() -> Self {
+        let mut samples = Self::new().await;
+        samples.stored().await;
+        samples.sealed().await;
+        samples.handed_over().await;
+        #[cfg(feature = "intake")]
+        samples.deposited();
+        samples
+    }
+
     async fn stored(&mut self) {
         let keys = self.storage.list("", None, 1000).await.expect("listed");
         // Tiles are used only where they lead to a root that the log signed.
@@ -156,12 +166,7 @@ impl Samples {
 #[test]
 fn p18_no_artefact_parses_as_another() {
     block_on(async {
-        let mut samples = Samples::new().await;
-        samples.stored().await;
-        samples.sealed().await;
-        samples.handed_over().await;
-        #[cfg(feature = "intake")]
-        samples.deposited();
+        let samples = Samples::all().await;
         let key = samples.vault.keyring().keys.checkpoint_key().verifying_key().to_bytes();
         let vault = samples.vault.id();
         let parsers = parsers(vault, crate::log::statement::origin(vault), key);
@@ -178,12 +183,7 @@ fn p18_no_artefact_parses_as_another() {
 #[test]
 fn p05_every_artefact_passes_every_fuzz_target() {
     block_on(async {
-        let mut samples = Samples::new().await;
-        samples.stored().await;
-        samples.sealed().await;
-        samples.handed_over().await;
-        #[cfg(feature = "intake")]
-        samples.deposited();
+        let samples = Samples::all().await;
         #[cfg_attr(not(feature = "intake"), allow(unused_mut, reason = "only that adds to them"))]
         let mut targets: Vec<fn(&[u8])> =
             vec![record, segment, index, keyring, header, grant, delivery, token, text, chunks];
@@ -191,13 +191,62 @@ fn p05_every_artefact_passes_every_fuzz_target() {
         targets.push(descriptor);
         #[cfg(feature = "intake")]
         targets.push(deposit);
-        for mut bytes in samples.found.into_values() {
+        for bytes in samples.found.into_values() {
             targets.iter().for_each(|target| target(&bytes));
-            // As the targets see them: of their fixed vault.
-            if matches!(bytes.get(..4), Some(b"dvcm" | b"dvkr")) {
-                bytes[8..24].fill(0);
-            }
-            targets.iter().for_each(|target| target(&bytes));
+            targets.iter().for_each(|target| target(&of_fixed_vault(bytes.clone())));
         }
     });
+}
+
+/// As the targets see it: of their fixed vault.
+fn of_fixed_vault(mut bytes: Vec<u8>) -> Vec<u8> {
+    if matches!(bytes.get(..4), Some(b"dvcm" | b"dvkr")) {
+        bytes[8..24].fill(0);
+    }
+    bytes
+}
+
+/// The target that parses an artefact.
+fn target_of(artefact: &str) -> &'static str {
+    match artefact {
+        "leaf" => "record",
+        "commit" | "statement" => "segment",
+        "manifest" | "page" | "row" => "index",
+        "keyring" | "case key" => "keyring",
+        "case head" | "version head" | "grant head" | "version meta" | "case meta" => "header",
+        "grant meta" => "grant",
+        "envelope" | "delivery manifest" => "delivery",
+        "token" => "token",
+        "pin" | "object key" | "checkpoint" => "text",
+        "request" | "link" => "descriptor",
+        _ => "deposit",
+    }
+}
+
+fn corpus_of(artefact: &str) -> std::path::PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "fuzz/corpus", target_of(artefact)].iter().collect()
+}
+
+#[test]
+#[ignore = "writes fuzz/corpus, for a format that has changed"]
+fn every_artefact_becomes_a_seed() {
+    for (artefact, bytes) in block_on(Samples::all()).found {
+        std::fs::write(corpus_of(artefact).join(artefact.replace(' ', "-")), of_fixed_vault(bytes))
+            .expect("written");
+    }
+}
+
+/// Or a target would be fuzzed no deeper than what is refused first.
+#[test]
+fn every_corpus_has_what_parses() {
+    let key = SigningKey::from_seed(Secret::take([7; 32])).verifying_key().to_bytes();
+    for (artefact, parses) in parsers(VAULT, "origin".to_owned(), key) {
+        // Of the target's own key there is none; it signs what it is given.
+        if artefact == "checkpoint" {
+            continue;
+        }
+        let files = std::fs::read_dir(corpus_of(artefact)).expect("a corpus");
+        let mut inputs = files.map(|file| std::fs::read(file.expect("an entry").path()).expect("a file"));
+        assert!(inputs.any(|input| parses(&input)), "no {artefact} in the corpus of {}", target_of(artefact));
+    }
 }
