@@ -336,6 +336,13 @@ fn an_inbox_is_of_its_request_and_opens_what_was_promised() {
         let inbox = office.inbox_on(evil, &signed).await;
         assert_eq!(inbox.deposit(&promises[0]).await.unwrap_err().kind(), ErrorKind::Corrupt);
         assert!(inbox.deposit(&promises[1]).await.is_ok());
+        // The second one copied over the first is still one.
+        let place = |number: u32| name(request, format!("promise/0000-{number:04x}"));
+        let evil = Arc::new(EvilStorage::new(&office.kept));
+        let all = office.inbox(&signed).await.promises().await.unwrap();
+        evil.substitute(&place(0), read(place(1)).await);
+        let shown = office.inbox_on(evil, &signed).await.promises().await.unwrap();
+        assert_eq!((all.len(), shown.as_slice()), (2, &all[1..]));
     });
 }
 

@@ -1,7 +1,7 @@
 //! What came in for a request, on the office's side (FORMAT §11.3, §11.4).
 
 use core::fmt;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 
@@ -67,7 +67,7 @@ impl Inbox {
         &self.descriptor
     }
 
-    /// The promises given for complete deposits, by slot, and in each in the order in which they were
+    /// The promises given for complete deposits, each once, by slot, and in each in the order in which they were
     /// completed. Reads one object for each and for each slot; lists nothing.
     ///
     /// # Errors
@@ -75,11 +75,15 @@ impl Inbox {
     /// The storage's. A promise that is not the carrier's is left out: it is in nobody's hand.
     pub async fn promises(&self) -> Result<Vec<Promise>> {
         observe::operation("Inbox::promises", self.descriptor.request(), async {
-            let mut found = Vec::new();
+            let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
             for (slot, caps) in (0..).zip(self.descriptor.slots()) {
                 for number in 0..caps.uses {
                     let key = objects::promise(self.descriptor.request(), slot, number);
                     let Some(bytes) = self.storage.read(&key, None).await? else { break };
+                    // Copied over another's number, which the carrier's storage can do, it is still one promise.
+                    if !seen.insert(bytes.clone()) {
+                        continue;
+                    }
                     found.extend(
                         Promise::verify(&bytes, &self.descriptor)
                             .ok()
