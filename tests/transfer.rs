@@ -16,7 +16,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use docvault::{
-    CaseId, ErrorKind, Identity, NewDocument, Recipient, Session, Terms, Upload, Vault,
+    CaseId, DocumentId, ErrorKind, Identity, NewDocument, Recipient, Session, Terms, Upload, Vault,
     keys::LocalKey,
     storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError, StorageErrorKind},
 };
@@ -111,6 +111,14 @@ async fn desk() -> (Arc<Watched>, Session, CaseId) {
     (storage, desk, case)
 }
 
+/// A document of `len` bytes that is stored, and these.
+async fn stored(len: usize) -> (Arc<Watched>, Session, DocumentId, Vec<u8>) {
+    let (storage, desk, case) = desk().await;
+    let content = message(len);
+    let stored = desk.store(case, NewDocument::named("x"), content.clone()).await.unwrap();
+    (storage, desk, stored.document, content)
+}
+
 fn message(len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     blake3::Hasher::new().finalize_xof().fill(&mut bytes);
@@ -121,7 +129,7 @@ async fn upload(desk: &Session, case: CaseId) -> Upload {
     desk.upload(case, NewDocument::named("x")).await.unwrap()
 }
 
-async fn streamed(desk: &Session, document: docvault::DocumentId) -> Vec<u8> {
+async fn streamed(desk: &Session, document: DocumentId) -> Vec<u8> {
     let mut reader = desk.reader(document).await.unwrap();
     let mut content = Vec::new();
     while let Some(part) = reader.next().await.unwrap() {
@@ -404,13 +412,11 @@ fn a_stream_reads_six_parts_ahead_and_no_more() {
 #[test]
 fn a_stream_has_four_reads_under_way_and_no_more() {
     block_on(async {
-        let (storage, desk, case) = desk().await;
-        let content = message(9 * PART);
-        let stored = desk.store(case, NewDocument::named("x"), content.clone()).await.unwrap();
+        let (storage, desk, document, content) = stored(9 * PART).await;
         storage.slow.store(true, SeqCst);
-        assert!(streamed(&desk, stored.document).await == content);
+        assert!(streamed(&desk, document).await == content);
         assert_eq!(storage.most.load(SeqCst), 4);
-        assert!(desk.retrieve(stored.document).await.unwrap() == content);
+        assert!(desk.retrieve(document).await.unwrap() == content);
         assert_eq!((storage.most.load(SeqCst), storage.reads.load(SeqCst)), (4, 18));
     });
 }
@@ -419,10 +425,8 @@ fn a_stream_has_four_reads_under_way_and_no_more() {
 #[test]
 #[cfg(feature = "parallel")]
 fn parts_are_read_while_one_is_opened_and_a_call_given_up_loses_none() {
-    let (storage, desk, case) = block_on(desk());
-    let content = message(9 * PART);
-    let stored = block_on(desk.store(case, NewDocument::named("x"), content.clone())).unwrap();
-    let mut reader = block_on(desk.reader(stored.document)).unwrap();
+    let (storage, desk, document, content) = block_on(stored(9 * PART));
+    let mut reader = block_on(desk.reader(document)).unwrap();
     storage.slow.store(true, SeqCst);
     let gate = Arc::new(std::sync::Mutex::new(()));
     let shut = gate.lock().unwrap();
@@ -445,21 +449,17 @@ fn parts_are_read_while_one_is_opened_and_a_call_given_up_loses_none() {
 #[test]
 #[cfg(feature = "parallel")]
 fn the_only_thread_of_a_pool_may_read() {
-    let (_, desk, case) = block_on(desk());
-    let content = message(PART + 1);
-    let stored = block_on(desk.store(case, NewDocument::named("x"), content.clone())).unwrap();
+    let (_, desk, document, content) = block_on(stored(PART + 1));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    assert!(pool.install(|| block_on(streamed(&desk, stored.document))) == content);
-    assert!(pool.install(|| block_on(desk.retrieve(stored.document))).unwrap() == content);
+    assert!(pool.install(|| block_on(streamed(&desk, document))) == content);
+    assert!(pool.install(|| block_on(desk.retrieve(document))).unwrap() == content);
 }
 
 #[test]
 fn a_stream_goes_on_after_the_storage_failed() {
     block_on(async {
-        let (storage, desk, case) = desk().await;
-        let content = message(7 * PART + 1);
-        let stored = desk.store(case, NewDocument::named("x"), content.clone()).await.unwrap();
-        let mut reader = desk.reader(stored.document).await.unwrap();
+        let (storage, desk, document, content) = stored(7 * PART + 1).await;
+        let mut reader = desk.reader(document).await.unwrap();
         let mut out = reader.next().await.unwrap().unwrap().to_vec();
         storage.refuse.store(true, SeqCst);
         let mut failures = 0;
@@ -482,16 +482,14 @@ fn a_stream_goes_on_after_the_storage_failed() {
 #[test]
 fn memory_comes_back_only_once_the_part_is_dropped() {
     block_on(async {
-        let (_, desk, case) = desk().await;
-        let content = message(6 * PART);
-        let stored = desk.store(case, NewDocument::named("x"), content.clone()).await.unwrap();
+        let (_, desk, document, content) = stored(6 * PART).await;
         let mut held = Vec::new();
-        let mut reader = desk.reader(stored.document).await.unwrap();
+        let mut reader = desk.reader(document).await.unwrap();
         while let Some(part) = reader.next().await.unwrap() {
             held.push(part);
         }
         assert!(held.concat() == content, "what is held is never overwritten");
-        let mut reader = desk.reader(stored.document).await.unwrap();
+        let mut reader = desk.reader(document).await.unwrap();
         let mut places = std::collections::BTreeSet::new();
         while let Some(part) = reader.next().await.unwrap() {
             places.insert(part.as_ptr().addr());
@@ -503,10 +501,8 @@ fn memory_comes_back_only_once_the_part_is_dropped() {
 #[test]
 fn a_range_takes_one_round_trip_and_later_ones_one_read() {
     block_on(async {
-        let (storage, desk, case) = desk().await;
-        let content = message(2 * PART);
-        let stored = desk.store(case, NewDocument::named("x"), content.clone()).await.unwrap();
-        let reader = desk.reader(stored.document).await.unwrap();
+        let (storage, desk, document, content) = stored(2 * PART).await;
+        let reader = desk.reader(document).await.unwrap();
         for (range, reads) in [(100..70_000, 3), (500_000..500_001, 4), (9_000_000..9_100_000, 7)] {
             assert!(reader.range(range.clone()).await.unwrap() == content[usize_range(&range)]);
             assert_eq!(storage.reads.load(SeqCst), reads);

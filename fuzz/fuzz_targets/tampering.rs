@@ -42,6 +42,14 @@ static NAMES: LazyLock<[Vec<&'static ObjectKey>; 2]> = LazyLock::new(|| {
         names
     })
 });
+/// Of these what each question reads, by its number.
+static READ: LazyLock<Vec<Vec<&'static ObjectKey>>> = LazyLock::new(|| {
+    let names = |question: &Question| {
+        let read: BTreeSet<&ObjectKey> = HONEST.read_by(question.name).collect();
+        NAMES[0].iter().filter(|name| read.contains(*name)).copied().collect()
+    };
+    QUESTIONS.iter().map(names).collect()
+});
 /// Kinds of objects and questions of which the table knows that they may be answered by this.
 static KNOWN: LazyLock<BTreeSet<(String, String, String)>> = LazyLock::new(|| {
     let table = outcomes::table().into_iter();
@@ -50,15 +58,6 @@ static KNOWN: LazyLock<BTreeSet<(String, String, String)>> = LazyLock::new(|| {
             met.into_iter().map(move |met| (kind.clone(), question.clone(), met))
         })
         .collect()
-});
-
-/// Of these what each question reads, by its number.
-static READ: LazyLock<Vec<Vec<&'static ObjectKey>>> = LazyLock::new(|| {
-    let names = |question: &Question| {
-        let read: BTreeSet<&ObjectKey> = HONEST.read_by(question.name).collect();
-        NAMES[0].iter().filter(|name| read.contains(*name)).copied().collect()
-    };
-    QUESTIONS.iter().map(names).collect()
 });
 
 fn nth(names: &[&'static ObjectKey], number: u16) -> &'static ObjectKey {

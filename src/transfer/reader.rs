@@ -174,6 +174,7 @@ impl Reader {
             }
             poll_fn(|context| self.poll_opening(context)).await;
             let opened = self.opening.take().and_then(|mut opening| opening.take());
+            let opened = opened.unwrap_or_else(|| Err(self.source.corrupt()));
             let content = release(self.stepped(opened)?);
             self.given.push_back(content.clone());
             Ok(Some(content))
@@ -215,7 +216,7 @@ impl Reader {
                 source.open_part((page, part), (sealed.0, &sealed.1), place).map(|()| content)
             });
             let opened = self.beside(opening).await;
-            content = self.stepped(Some(opened))?;
+            content = self.stepped(opened)?;
             filled += len;
         }
         content.truncate(filled);
@@ -291,8 +292,7 @@ impl Reader {
     }
 
     /// Steps over the part that is next, as which this was opened.
-    fn stepped<T>(&mut self, opened: Option<Result<T>>) -> Result<T> {
-        let opened = opened.unwrap_or_else(|| Err(self.source.corrupt()));
+    fn stepped<T>(&mut self, opened: Result<T>) -> Result<T> {
         self.failed = opened.is_err();
         self.walk.step(self.source.pages());
         opened

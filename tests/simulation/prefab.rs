@@ -81,7 +81,8 @@ pub struct Prefab {
 pub fn content(tag: Tag) -> Vec<u8> {
     let mut chance = Chance::new(tag, 7);
     // Whatever is decided, it follows from the tag.
-    let len = 16 + (chance.next() % if tag.is_multiple_of(5) { 1000 } else { 60 }) as usize;
+    let below = if tag.is_multiple_of(5) { 1000 } else { 60 };
+    let len = 16 + chance.undecided(|chance| chance.below(below)) as usize;
     let mut bytes = tag.to_be_bytes().to_vec();
     bytes.extend((8..len).map(|_| chance.next() as u8));
     bytes
