@@ -71,6 +71,7 @@ CONTROLS = [
     ("epochs that a rotation drops", "src/vault/keyring.rs", "⟦keys.drop_old_epochs()⟧;\n        self.replace_keyring", "()",
      [(ATTACKS, "erased_from_old_backup")]),
     ("padding of content", "src/padding.rs", "len.checked_ilog2()", "None", [(ATTACKS, "length_classes")]),
+    ("the wiping of keys", "src/secret.rs", "⟦self.0.zeroize()⟧;", "()", [("memory", "no_key_is_left_in_memory_when_a_vault_is_dropped")]),
     ("blinds of versions", "src/transfer/upload.rs", "blind: ⟦random(session.vault().ledger().entropy())?⟧,", "[0; 32]",
      [(ATTACKS, "leaf_reveals_no_guess")]),
     ("a keyring with a slot", "src/keyring.rs", "if ⟦slots.is_empty()⟧ || !slots", "false", [(LIB, "empty_key_list_rejected")]),

@@ -2,7 +2,8 @@
 //! stacks and what the allocator took back included. Alone in its process.
 //!
 //! All randomness of the vault comes from here, so every key is known. A draw that stands in the clear in the storage, as salts
-//! do, is no secret. What is looked for is kept under a mask, or it would be found.
+//! do, is no secret. Looked for are a secret's last bytes, as over the first ones the allocator writes links of its own once
+//! they are given back; they are kept under a mask, or they would be found.
 #![cfg(all(feature = "fs", target_os = "linux"))]
 #![allow(
     clippy::unwrap_used,
@@ -35,12 +36,12 @@ use zeroize::{Zeroize, Zeroizing};
 
 const MASK: u8 = 0xA5;
 
-/// A secret to look for, unreadable until unmasked.
+/// The end of a secret to look for, unreadable until unmasked.
 struct Masked(Vec<u8>);
 
 impl Masked {
     fn new(secret: &[u8]) -> Self {
-        Self(secret.iter().map(|byte| byte ^ MASK).collect())
+        Self(secret[secret.len() - LOOKED_FOR..].iter().map(|byte| byte ^ MASK).collect())
     }
 
     fn is_at(&self, place: &[u8]) -> bool {
@@ -125,8 +126,9 @@ fn scan(secrets: &[Masked]) -> BTreeMap<(usize, String), usize> {
 const WINDOW: usize = 1 << 20;
 const PAGE: usize = 4096;
 const NOTHING: [u8; PAGE + OVERLAP] = [0; PAGE + OVERLAP];
-/// As long as the longest secret, which may lie across two windows.
-const OVERLAP: usize = 128;
+const LOOKED_FOR: usize = 16;
+/// What may lie across two windows.
+const OVERLAP: usize = LOOKED_FOR;
 
 /// The key in a key file, as bytes and as the text that the file has.
 fn root_key(path: &Path) -> [Masked; 2] {
@@ -139,8 +141,13 @@ fn root_key(path: &Path) -> [Masked; 2] {
     [Masked::new(&bytes), Masked::new(digits)]
 }
 
+/// A passphrase, which the program's own text has only backwards.
+fn phrase() -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(b"egnaro etarebiled tnegru revir egabbac topaet neves".iter().rev().copied().collect())
+}
+
 /// What a vault is used for, with secrets looked for in the middle of it.
-async fn life(folder: &Path, entropy: Known, passphrase: &Masked, watch: &(dyn Fn() + Sync)) {
+async fn life(folder: &Path, entropy: Known, watch: &(dyn Fn() + Sync)) {
     let (storage, path) = (FsStorage::create(folder.join("vault")).unwrap(), folder.join("key"));
     let options = VaultOptions::default().entropy(entropy);
     let vault = Vault::create_with(Arc::new(storage), Arc::new(LocalKey::load(path).unwrap()), options)
@@ -162,7 +169,7 @@ async fn life(folder: &Path, entropy: Known, passphrase: &Masked, watch: &(dyn F
     while let Some(document) = opened.next_document().unwrap() {
         document.content().unwrap();
     }
-    let text: String = passphrase.0.iter().map(|byte| char::from(byte ^ MASK)).collect();
+    let text = String::from_utf8(phrase().to_vec()).unwrap();
     desk.add_slot(&Passphrase::new(text).cost(19 * 1024, 2, 1), "recovery").await.unwrap();
     desk.rotate_epoch().await.unwrap();
     watch();
@@ -174,21 +181,20 @@ fn no_key_is_left_in_memory_when_a_vault_is_dropped() {
     let path = folder.path().join("key");
     drop(LocalKey::create(&path).unwrap());
     let (entropy, during) = (Known::default(), Mutex::new(0));
-    let passphrase = || Masked(b"seven random words".iter().rev().map(|byte| byte ^ MASK).collect());
     // On a thread of its own, whose stack is kept by nobody.
     let watch = || {
         let found = scan(&entropy.0.lock().unwrap().0);
         *during.lock().unwrap() = found.into_keys().map(|(number, _)| number).collect::<BTreeSet<_>>().len();
     };
     thread::scope(|scope| {
-        scope.spawn(|| block_on(life(folder.path(), entropy.clone(), &passphrase(), &watch))).join().unwrap();
+        scope.spawn(|| block_on(life(folder.path(), entropy.clone(), &watch))).join().unwrap();
     });
     let (mut secrets, blinds) = std::mem::take(&mut *entropy.0.lock().unwrap());
     assert_eq!(blinds, 6, "of a case, four versions and a grant");
     secrets.retain(|drawn| !stands_in(&folder.path().join("vault"), drawn));
     let drawn = secrets.len();
     secrets.extend(root_key(&path));
-    secrets.push(passphrase());
+    secrets.push(Masked::new(&phrase()));
     let during = during.into_inner().unwrap();
     let found = scan(&secrets);
     println!(
