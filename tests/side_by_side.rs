@@ -1,7 +1,7 @@
 //! What a process meets because others go on beside it, or because the storage lags: found by the simulation, each
 //! reduced to one story.
 #![cfg(feature = "testing")]
-#![allow(clippy::unwrap_used, clippy::unreachable, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::unreachable, reason = "tests")]
 
 mod common;
 
@@ -11,6 +11,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -22,7 +23,7 @@ use docvault::{
     keys::LocalKey,
     storage::{
         Creation, MemoryStorage, ObjectKey, Storage, StorageError, StorageErrorKind,
-        testing::{Fault, FaultyStorage},
+        testing::{DelayedStorage, Fault, FaultyStorage, VirtualTime},
     },
 };
 use tempfile::TempDir;
@@ -237,5 +238,28 @@ fn a_leader_that_others_keep_busy_folds() {
             longest = longest.max(objects.read(&name, None).await.unwrap().unwrap().len());
         }
         assert!(longest < 400_000, "a commit of {longest} bytes, as long as a tail of 1,000 records");
+    });
+}
+
+#[test]
+fn of_two_who_make_a_vault_in_one_place_at_once_one_has_it() {
+    let time = VirtualTime::default();
+    time.block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (folder, latency) = (TempDir::new().unwrap(), |_| Duration::from_millis(1));
+        let make = async |name| {
+            let link = DelayedStorage::new(storage.clone(), time.clone(), latency);
+            Vault::create(Arc::new(link), LocalKey::create(folder.path().join(name)).unwrap()).await
+        };
+        let (first, second) = futures_util::future::join(make("a"), make("b")).await;
+        let (name, made, refused) = match (first, second) {
+            (Ok(made), Err(refused)) => ("a", made, refused),
+            (Err(refused), Ok(made)) => ("b", made, refused),
+            (first, second) => panic!("{:?} {:?}", first.err(), second.err()),
+        };
+        assert_eq!(refused.kind(), ErrorKind::Invalid, "{refused}");
+        desk(&made).create_case("c").await.unwrap();
+        let key = LocalKey::load(folder.path().join(name)).unwrap();
+        assert_eq!(Vault::open(storage.clone(), key, &made.pin()).await.unwrap().pin().size(), 2);
     });
 }

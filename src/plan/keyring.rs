@@ -22,10 +22,7 @@ pub(crate) struct Genesis {
 
 #[async_trait]
 impl Command for Genesis {
-    async fn plan(&self, view: &View<'_>) -> Result<Draft> {
-        if view.state.head.size > 0 {
-            return Err(Error::invalid("this storage holds a vault already: open it with its pin"));
-        }
+    async fn plan(&self, _: &View<'_>) -> Result<Draft> {
         Ok(Draft {
             kind: Kind::Genesis,
             case: NO_CASE,
@@ -88,5 +85,17 @@ impl Command for ChangeKeyring {
         let [auxiliary, state_root] = self.signing.unwrap_or_default();
         let changed = draft(&self.origin, kind, self.operation, w.into_vec());
         Ok(Draft { effect: self.to, auxiliary, state_root, ..changed })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_of_a_keyring_have_the_formats_numbers() {
+        use KeyringChange::{EpochAdded, EpochsDropped, RootRotated, SigningRotated, SlotAdded, SlotRemoved};
+        let changes = [SlotAdded, SlotRemoved, RootRotated, EpochAdded, EpochsDropped, SigningRotated];
+        assert_eq!(changes.map(KeyringChange::code), [1, 2, 3, 4, 5, 6]);
     }
 }

@@ -31,7 +31,7 @@ pub(super) async fn create(
     let entropy = options.entropy.clone();
     let pages = Pages::new(storage);
     if !pages.storage().list(layout::LOG, None, 1).await?.is_empty() {
-        return Err(Error::invalid("this storage holds a vault already: open it with its pin"));
+        return Err(taken());
     }
     let id = VaultId::from_bytes(random(&*entropy)?);
     let mut keys = Keyring::generate(&*entropy)?;
@@ -52,8 +52,14 @@ pub(super) async fn create(
     vault.ledger().put(&layout::keyring(&digest), object).await?;
     let operation = vault.ledger().operation()?;
     let genesis = plan::Genesis { vault: id, operation, statement, keyring: digest };
-    vault.ledger().commit(operation, vec![Arc::new(genesis)]).await?;
+    let committed = vault.ledger().commit(operation, vec![Arc::new(genesis)]).await;
+    // What stands there instead, these keys have not signed.
+    committed.map_err(|error| if error.kind() == ErrorKind::Corrupt { taken() } else { error })?;
     Ok(vault)
+}
+
+fn taken() -> Error {
+    Error::invalid("this storage holds a vault already: open it with its pin")
 }
 
 /// A slot that `root` opens.
