@@ -16,28 +16,16 @@
 mod common;
 #[path = "common/intake.rs"]
 mod intake;
-
-#[path = "tamper_vault/alterations.rs"]
-mod alterations;
-#[path = "tamper_vault/fault.rs"]
-mod fault;
-#[path = "tamper_vault/kinds.rs"]
-mod kinds;
-#[path = "tamper_vault/outcomes.rs"]
-mod outcomes;
-#[path = "tamper_vault/overlay.rs"]
-mod overlay;
-#[path = "tamper_vault/questions.rs"]
-mod questions;
-#[path = "tamper_vault/template.rs"]
-mod template;
+mod tamper_vault;
 
 use std::{collections::BTreeSet, sync::Mutex};
 
-use alterations::Round;
 use common::block_on;
-use outcomes::{Case, Depth, Honest, Outcomes};
-use template::Template;
+use tamper_vault::{
+    alterations::{self, Round},
+    outcomes::{self, Case, Depth, Honest, Outcomes},
+    template::Template,
+};
 
 fn exhaustive() -> bool {
     std::env::var_os("DOCVAULT_EXHAUSTIVE").is_some()

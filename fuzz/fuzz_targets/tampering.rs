@@ -4,32 +4,22 @@
 #![no_main]
 #![allow(dead_code, unused_imports, reason = "what the tests ask besides")]
 
-#[path = "../../tests/tamper_vault/alterations.rs"]
-mod alterations;
 #[path = "../../tests/common/mod.rs"]
 mod common;
-#[path = "../../tests/tamper_vault/fault.rs"]
-mod fault;
 #[path = "../../tests/common/intake.rs"]
 mod intake;
-#[path = "../../tests/tamper_vault/kinds.rs"]
-mod kinds;
-#[path = "../../tests/tamper_vault/outcomes.rs"]
-mod outcomes;
-#[path = "../../tests/tamper_vault/overlay.rs"]
-mod overlay;
-#[path = "../../tests/tamper_vault/questions.rs"]
-mod questions;
-#[path = "../../tests/tamper_vault/template.rs"]
-mod template;
+#[path = "../../tests/tamper_vault/mod.rs"]
+mod tamper_vault;
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
-use alterations::{Alteration, Round};
 use docvault::storage::ObjectKey;
-use outcomes::{Depth, Honest};
-use questions::{QUESTIONS, Question};
-use template::Template;
+use tamper_vault::{
+    alterations::{self, Alteration, Round},
+    outcomes::{self, Depth, Honest},
+    questions::{QUESTIONS, Question},
+    template::Template,
+};
 
 static TEMPLATE: LazyLock<Template> = LazyLock::new(|| common::block_on(Template::new(1, false)));
 static HONEST: LazyLock<Honest<'static>> = LazyLock::new(|| Honest::asked(&TEMPLATE, Depth::All));

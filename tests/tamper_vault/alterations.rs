@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use docvault::storage::ObjectKey;
 
-use crate::{
+use super::{
     overlay::{Overlay, Shown},
     template::Template,
 };

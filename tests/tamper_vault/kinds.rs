@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use docvault::storage::ObjectKey;
 
-use crate::overlay::Objects;
+use super::overlay::Objects;
 
 /// The kind of each object, by its name and its first bytes.
 #[derive(Debug)]

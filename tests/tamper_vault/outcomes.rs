@@ -7,14 +7,14 @@ use std::{
 
 use docvault::storage::ObjectKey;
 
-use crate::{
+use super::{
     alterations::{Alteration, Round},
-    common::block_on,
     fault::Fault,
     overlay::Overlay,
     questions::{Facts, QUESTIONS, Question},
     template::Template,
 };
+use crate::common::block_on;
 
 /// The kind of an object, what was done to it, and what was asked.
 pub(crate) type Case = (String, String, String);

@@ -9,12 +9,12 @@ use docvault::{
 };
 use futures_util::future::LocalBoxFuture;
 
-use crate::{
+use super::{
     fault::Fault,
-    intake::{Hand, seal},
     overlay::Overlay,
     template::{BEGUN, Template, notary, options, paper, passphrase},
 };
+use crate::intake::{Hand, seal};
 
 /// What was answered, piece by piece.
 pub(crate) type Facts = Vec<String>;
@@ -205,7 +205,7 @@ async fn range(template: &Template, storage: Arc<Overlay>, place: Option<usize>)
     let start = chunk as u64 * 16_384;
     // In either part, as far as there is content; and what the outline of all is read for.
     for offset in [start, (8 << 20) + start, 8 << 20] {
-        let offset = offset.min(crate::template::LARGE as u64 - 1);
+        let offset = offset.min(super::template::LARGE as u64 - 1);
         all.push(digest(desk.retrieve_range(large, offset..offset + 1).await?));
     }
     Ok(all)

@@ -12,11 +12,11 @@ use docvault::{
     storage::{MemoryStorage, ObjectKey, Storage, testing::FaultyStorage},
 };
 
-use crate::{
-    intake::{self, Hand, Intake, Seeded, deposit, files},
+use super::{
     kinds::Kinds,
     overlay::{Objects, Overlay},
 };
+use crate::intake::{self, Hand, Intake, Seeded, deposit, files};
 
 pub(crate) struct Template {
     pub(crate) objects: Arc<Objects>,
