@@ -17,7 +17,7 @@ files=("$@")
 [ $# -gt 0 ] || files=('src/crypto/**' src/padding.rs src/wire.rs 'src/log/**' src/{head,keyring,grant,document,pin,policy,receipt}.rs
     'src/receipt/**' 'src/deposit/**' 'src/plan/**' src/secret.rs src/text.rs src/storage/{key,layout}.rs)
 tests=(attacks auditor bundle check checkpoints chunked chunked_vectors copy deposits erasure export housekeeping kit memory observe
-    properties receipts signing_keys statements transfer transparency unpinned uploads vault witness_http)
+    properties receipts side_by_side signing_keys statements transfer transparency unpinned uploads vault witness_http)
 # The same place each time, so that little has to be built anew.
 place=$CARGO_TARGET_DIR/tree
 rm -rf "$place"

@@ -347,6 +347,70 @@ fn an_inbox_is_of_its_request_and_opens_what_was_promised() {
 }
 
 #[test]
+fn another_deposit_of_the_same_name_and_key_is_not_the_promised_one() {
+    block_on(async {
+        let office = Intake::new().await;
+        let signed = office.request().await;
+        let other = Arc::new(MemoryStorage::default());
+        office.carrier_on(other.clone()).publish(signed.descriptor.to_bytes()).await.unwrap();
+        let mut promises = Vec::new();
+        for (kept, seed) in [(&office.kept, 1), (&other, 2)] {
+            let contents = [content(seed, 1_200_000)];
+            let mut client = office.open(&signed).begin(0, files(&contents), &Seeded::new(7)).unwrap();
+            let promise = deposit(&office.carrier_on(kept.clone()), &mut client, &contents).await.unwrap();
+            assert_eq!(promise.time(), office.clock.now());
+            promises.push(promise);
+            office.clock.forward(Duration::from_secs(1));
+        }
+        assert_eq!(promises[0].deposit(), promises[1].deposit());
+        // The first of its objects whose name has this in it.
+        let of_other = async |part: &str| {
+            let (name, bytes) =
+                objects(&*other).await.into_iter().find(|(name, _)| name.contains(part)).unwrap();
+            (name.parse().unwrap(), bytes)
+        };
+
+        let evil = Arc::new(EvilStorage::new(&office.kept));
+        let (name, bytes) = of_other("/manifest").await;
+        evil.substitute(&name, bytes);
+        let refused = office.inbox_on(evil, &signed).await.deposit(&promises[0]).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Corrupt);
+
+        // Nothing of a part that was not promised is released, whatever comes after it.
+        let evil = Arc::new(EvilStorage::new(&office.kept));
+        let (name, bytes) = of_other("/part-").await;
+        evil.substitute(&name, bytes);
+        let incoming = office.inbox_on(evil, &signed).await.deposit(&promises[0]).await.unwrap();
+        assert_eq!(incoming.read(0).unwrap().next().await.unwrap_err().kind(), ErrorKind::Corrupt);
+    });
+}
+
+#[test]
+fn a_request_has_1_to_64_slots_and_expires_later() {
+    block_on(async {
+        let office = Intake::new().await;
+        let of = async |slots: usize, expires| {
+            let terms = RequestTerms::new(office.case, carrier_key().public(), expires);
+            let slot = || Slot::new("declaration", 0).files(0, 0);
+            let terms = (0..slots).fold(terms, |terms, _| terms.slot(slot()));
+            office.desk.sign_request(terms).await.map(drop).map_err(|error| (error.kind(), error.to_string()))
+        };
+        let (now, later) = (office.clock.now(), office.clock.now().saturating_add(DAY));
+        for slots in [1, 64] {
+            of(slots, later).await.unwrap();
+        }
+        for slots in [0, 65] {
+            let (kind, said) = of(slots, later).await.unwrap_err();
+            assert_eq!(kind, ErrorKind::Invalid);
+            assert!(said.contains(&format!("1 to 64 slots, not {slots}")), "{said}");
+        }
+        let (kind, said) = of(1, now).await.unwrap_err();
+        assert_eq!(kind, ErrorKind::Invalid);
+        assert!(said.contains("expires after it is made"), "{said}");
+    });
+}
+
+#[test]
 fn a_client_takes_the_promise_of_its_own_deposit_for_what_it_sent() {
     block_on(async {
         let office = Intake::new().await;

@@ -267,9 +267,13 @@ fn a_closed_case_takes_nothing_until_it_is_reopened() {
         assert!(desk.describe_case(case).await.unwrap().closed);
         let refused = desk.store(case, NewDocument::named("y"), b"two".to_vec()).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Denied);
-        assert_eq!(desk.close_case(case, "again").await.unwrap_err().kind(), ErrorKind::Denied);
+        let again = desk.close_case(case, "again").await.unwrap_err();
+        assert_eq!(again.kind(), ErrorKind::Denied);
+        assert!(again.to_string().contains("is closed already"), "{again}");
         assert_eq!(desk.retrieve(stored.document).await.unwrap(), b"one".as_slice());
         desk.reopen_case(case, "one more").await.unwrap();
+        let again = desk.reopen_case(case, "again").await.unwrap_err();
+        assert!(again.to_string().contains("is open already"), "{again}");
         desk.store(case, NewDocument::named("y"), b"two".to_vec()).await.unwrap();
         assert_eq!(desk.describe_case(case).await.unwrap().title, "c");
     });

@@ -486,6 +486,12 @@ mod tests {
         (0..100_000).for_each(compare);
     }
 
+    #[test]
+    #[ignore = "minutes; a tenth of it is in the suite"]
+    fn a_million_random_trees_agree_with_another_implementation() {
+        (0..1_000_000).for_each(compare);
+    }
+
     proptest! {
         #[test]
         fn any_input_is_answered(

@@ -69,7 +69,7 @@ impl Command for Condemn {
         policy::not_erased(self.case, view.row(&RowKey::case(self.case)).await?.as_ref())?;
         let row = view.row(&RowKey::operation(self.condemned)).await?;
         match self.because {
-            GivenUp::Expired => self.has_expired(view, row)?,
+            GivenUp::Expired => self.has_expired(row.as_ref(), view.now)?,
             GivenUp::ByUploader => policy::may_commit(self.condemned, row.as_ref())?,
         }
         let condemned = draft(&self.origin, Kind::Condemned, self.operation, Vec::new());
@@ -79,10 +79,9 @@ impl Command for Condemn {
 }
 
 impl Condemn {
-    fn has_expired(&self, view: &View<'_>, row: Option<Row>) -> Result<()> {
-        let row = row.filter(|row| row.kind == Kind::UploadAnnounced);
-        // By the own clock: that of another writer, which the log's time may be, gives nothing up.
-        if row.is_some_and(|row| view.now >= expiry(&row)) {
+    /// `now` is by the own clock: that of another writer, which the log's time may be, gives nothing up.
+    fn has_expired(&self, row: Option<&Row>, now: Timestamp) -> Result<()> {
+        if matches!(Fate::of(self.condemned, row, now), Fate::Condemn) {
             return Ok(());
         }
         Err(Error::denied(format!("operation {} is not abandoned", self.condemned)))
@@ -90,6 +89,7 @@ impl Condemn {
 }
 
 /// What is to be done with an operation's objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// It committed.
     Keep,
@@ -125,4 +125,49 @@ impl Fate {
 /// When an announced operation may be given up.
 fn expiry(row: &Row) -> Timestamp {
     Timestamp::from_millis(u64::from_be_bytes(row.auxiliary.first_chunk().copied().unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    const OPERATION: OperationId = OperationId::from_bytes([1; 16]);
+    const ANOTHER: OperationId = OperationId::from_bytes([2; 16]);
+
+    /// What `by` wrote about the operation, which expires at 10 if it was announced.
+    fn row(kind: Kind, by: OperationId) -> Row {
+        let key = RowKey::operation(OPERATION);
+        let (time, auxiliary) = (Timestamp::from_millis(1), padded(&10u64.to_be_bytes()));
+        let (effect, leaf, commit_previous) = ([0; 32], [0; 32], [0; 16]);
+        Row { key, seq: 3, kind, time, operation: by, auxiliary, effect, leaf, position: 0, commit_previous }
+    }
+
+    #[test]
+    fn what_becomes_of_an_operation_follows_from_its_newest_row_and_the_time() {
+        let condemn = Condemn {
+            origin: Origin { actor: "a".into(), purpose: "p".into(), request: None },
+            operation: ANOTHER,
+            case: CaseId::from_bytes([3; 16]),
+            condemned: OPERATION,
+            because: GivenUp::Expired,
+        };
+        let of = |row: Option<Row>, now| {
+            let (row, now) = (row.as_ref(), Timestamp::from_millis(now));
+            let given_up = condemn.has_expired(row, now).map_err(|error| error.kind());
+            (Fate::of(OPERATION, row, now), given_up)
+        };
+        let denied = Err(ErrorKind::Denied);
+        let announced = || Some(row(Kind::UploadAnnounced, OPERATION));
+        assert_eq!(of(None, 20), (Fate::Announce, denied));
+        assert_eq!(of(announced(), 9), (Fate::Wait, denied));
+        assert_eq!(of(announced(), 10), (Fate::Condemn, Ok(())));
+        assert_eq!(of(Some(row(Kind::UploadAnnounced, ANOTHER)), 10), (Fate::Condemn, Ok(())));
+        for by in [OPERATION, ANOTHER] {
+            assert_eq!(of(Some(row(Kind::Stored, by)), 20), (Fate::Keep, denied));
+        }
+        assert_eq!(of(Some(row(Kind::Condemned, ANOTHER)), 20), (Fate::Delete, denied));
+        // One that condemned another is itself committed.
+        assert_eq!(of(Some(row(Kind::Condemned, OPERATION)), 20), (Fate::Keep, denied));
+    }
 }

@@ -166,6 +166,37 @@ mod tests {
     }
 
     #[test]
+    fn a_commit_has_digits_of_their_full_lengths() {
+        let of = |name: &str| first_of_commit(&name.parse().expect("a name"));
+        let (first, previous) = ("f".repeat(16), "0".repeat(32));
+        assert_eq!(of(&format!("log/{first}-{previous}")), Some(0));
+        assert_eq!(of(&format!("log/{}-{previous}", &first[1..])), None);
+        assert_eq!(of(&format!("log/{first}-{}", &previous[1..])), None);
+    }
+
+    #[test]
+    fn prefixes_are_of_what_is_under_them_alone() {
+        let (case, operation) = (CaseId::from_bytes([1; 16]), OperationId::from_bytes([2; 16]));
+        assert_eq!(part_index(7, u32::MAX), 7 << 32 | 0xffff_ffff);
+        let parts = [5, 6].map(|index| part(case, operation, &[3; 16], index));
+        let under = |prefix: &str| parts.each_ref().map(|key| key.as_str().starts_with(prefix));
+        assert_eq!(under(&of_part(case, operation, 6)), [false, true]);
+        assert_eq!(under(&of_case(PARTS, case)), [true, true]);
+        let tiles = [tile(0, 1, 256), tile(1, 1, 256)];
+        assert_eq!(tiles.map(|key| key.as_str().starts_with(&tiles_of(1))), [false, true]);
+    }
+
+    #[test]
+    fn index_objects_and_bundles_tell_their_numbers() {
+        for number in [0, 1, 300, u64::MAX] {
+            assert_eq!(fold_of_index(&index(number, &[1; 32])), Some(number));
+            assert_eq!(bundle_of(&bundle(number)), Some(number));
+        }
+        assert_eq!(fold_of_index(&bundle(1)), None);
+        assert_eq!(bundle_of(&tile(0, 1, 256)), None);
+    }
+
+    #[test]
     fn names_tell_their_operation_and_attempt() {
         let (case, operation) = (CaseId::from_bytes([1; 16]), OperationId::from_bytes([2; 16]));
         let part = part(case, operation, &[3; 16], 1 << 32 | 5);

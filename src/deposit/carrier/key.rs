@@ -104,3 +104,18 @@ impl FromStr for CarrierPublicKey {
 }
 
 const HEADER: &str = "docvault carrier key 1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    #[test]
+    fn a_carriers_public_key_is_read_as_it_is_printed() {
+        let key = CarrierKey::from_seed(Secret::take([7; 32])).public();
+        let text = key.to_string();
+        assert_eq!(text.parse::<CarrierPublicKey>().expect("a key"), key);
+        assert!(text.to_uppercase().parse::<CarrierPublicKey>().is_err());
+        assert!(text[1..].parse::<CarrierPublicKey>().is_err());
+    }
+}

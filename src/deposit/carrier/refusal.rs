@@ -92,3 +92,23 @@ impl From<crate::storage::StorageError> for CarrierError {
         Self::Failed(error.into())
     }
 }
+
+#[cfg(all(test, any(feature = "metrics", feature = "tracing")))]
+mod tests {
+    use super::*;
+    use crate::observe::Outcome;
+
+    #[test]
+    fn what_is_counted_has_the_name_of_the_refusal() {
+        use Refusal::{
+            Begun, Caps, Closed, Conflict, Expired, Finished, Malformed, Missing, Signature, Unknown, Uses,
+        };
+        let missing = Missing { page: 1, part: 2 };
+        let plain = [Begun, Caps, Closed, Conflict, Expired, Finished, Malformed, Signature, Unknown, Uses];
+        for refusal in [missing].into_iter().chain(plain) {
+            let name = format!("{refusal:?}");
+            assert_eq!(CarrierError::from(refusal).outcome(), name.split(' ').next().expect("a name"));
+        }
+        assert_eq!(CarrierError::from(Error::invalid("no")).outcome(), Error::invalid("no").outcome());
+    }
+}
