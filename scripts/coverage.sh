@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Which lines of src the tests run, a row for each folder: coverage.sh [ARGUMENTS OF cargo test, as --lib or --test NAME…]
-# Lines that never run are listed in target/coverage/missed. Counters go into this crate alone.
+# Which lines and branches of src the tests run, a row for each folder: coverage.sh [ARGUMENTS OF cargo test, as --lib or
+# --test NAME…]. What never runs is listed in target/coverage/missed. Counters go into this crate alone; a condition is a
+# branch, too, wherever it stands in one (nightly Rust counts them).
 # Without servers src/storage/postgres is hardly run: servers.sh scripts/coverage.sh has them. The simulation runs 300
 # seeds, unless DOCVAULT_SEEDS says which. What is built is optimized a little, so that it ends within the hour.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-command -v cov >/dev/null || cargo install --locked llvm_profparser --features cli
 place=$PWD/target/coverage
-rm -rf "$place/raw" "$place/told"
+rm -rf "$place/raw" "$place/told" "$place/merged"
 mkdir -p "$place/raw" "$place/told"
 cat >"$place/counting" <<'SH'
 #!/bin/sh
 case " $* " in *" -vV "* | *" --print"*) exec "$@" ;; esac
-exec "$@" -C instrument-coverage -C debuginfo=0
+exec "$@" -C instrument-coverage -Z coverage-options=condition -C debuginfo=0
 SH
 chmod +x "$place/counting"
 export CARGO_TARGET_DIR=$place RUSTC_WORKSPACE_WRAPPER=$place/counting DOCVAULT_SEEDS=${DOCVAULT_SEEDS:-0..300}
@@ -21,7 +21,7 @@ export CARGO_PROFILE_DEV_OPT_LEVEL=${CARGO_PROFILE_DEV_OPT_LEVEL:-1}
 export RUST_MIN_STACK=${RUST_MIN_STACK:-16777216}
 [ $# -gt 0 ] || set -- --lib --tests
 export LLVM_PROFILE_FILE=$place/raw/build-%m.profraw
-cargo test --all-features "$@" --no-run --message-format=json >"$place/built"
+cargo +nightly test --all-features "$@" --no-run --message-format=json >"$place/built"
 python3 - "$place" <<'PY'
 import collections, json, os, pathlib, subprocess, sys, time
 
@@ -39,8 +39,8 @@ def programs():
             yield message["target"]["name"], message["executable"]
 
 
-hits, failed, begun = {}, [], time.monotonic()
-for name, program in programs():
+begun, built, failed = time.monotonic(), list(programs()), []
+for name, program in built:
     env = os.environ | {"LLVM_PROFILE_FILE": str(place / "raw" / f"{name}-%m.profraw")}
     with open(place / "told" / name, "w") as told:
         start = time.monotonic()
@@ -49,21 +49,21 @@ for name, program in programs():
         if subprocess.run([program, *every], env=env, stdout=told, stderr=told).returncode:
             failed.append(name)
     print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
-    lines.added(hits, lines.run_by(program, (place / "raw").glob(f"{name}-*.profraw")))
+    lines.merge(place / "raw", place / "merged")
 
-rows, missed = collections.defaultdict(lambda: [0, 0]), []
-for path, counted in lines.without_apart(hits):
-    of = path.relative_to(lines.SRC)
-    row = rows[str(of.parent) if of.parent.name else "."]
-    row[0] += len(counted)
-    row[1] += sum(times > 0 for times in counted.values())
-    text = path.read_text().splitlines()
-    missed += [f"src/{of}:{number}: {text[number - 1].strip()}" for number in sorted(counted) if not counted[number]]
+rows, missed = collections.defaultdict(lambda: [0] * 4), []
+for path, seen in lines.run_by([program for _, program in built], place / "merged"):
+    row, sides = rows[str(path.parent) if path.parent.name else "."], [side for both in seen.branches.values() for side in both]
+    for at, counted in enumerate([seen.lines.values(), sides]):
+        row[2 * at] += len(counted)
+        row[2 * at + 1] += sum(counted)
+    missed += lines.missed(path, seen)
 (place / "missed").write_text("\n".join(missed) + "\n")
-print(f"{'folder of src':32} {'lines':>6} {'run':>6}")
-total = [sum(row[at] for row in rows.values()) for at in (0, 1)]
-for name, (counted, run) in [*sorted(rows.items()), ("in all", total)]:
-    print(f"{name:32} {counted:6} {run:6} {100 * run / max(counted, 1):6.1f} %")
+print(f"{'folder of src':32} {'lines':>6} {'run':>6} {'':8} {'branches':>9} {'run':>6}")
+total = [sum(row[at] for row in rows.values()) for at in range(4)]
+for name, (counted, run, branches, taken) in [*sorted(rows.items()), ("in all", total)]:
+    share = [100 * of / max(whole, 1) for of, whole in ((run, counted), (taken, branches))]
+    print(f"{name:32} {counted:6} {run:6} {share[0]:6.1f} % {branches:9} {taken:6} {share[1]:6.1f} %")
 print(f"{time.monotonic() - begun:.0f} s of tests; failed: {failed or 'none'}")
 sys.exit(bool(failed))
 PY

@@ -1,6 +1,6 @@
-"""Which lines of src a program has run, from its LLVM profiles. Used by coverage.sh and fuzz_coverage.sh.
+"""Which lines and branches of src programs have run, from their LLVM profiles. Used by coverage.sh and fuzz_coverage.sh.
 
-Profiles are read by the crate llvm_profparser, so that no tool of the compiler's own version of LLVM is needed.
+Read by LLVM's own tools of the major version that the compiler is built with (Debian: llvm-22).
 """
 
 import pathlib
@@ -12,37 +12,69 @@ SRC = pathlib.Path("src").resolve()
 APART = r"#\[cfg\((?:test\)|all\(test|any\(test, fuzzing\))"
 
 
-def run_by(program, profiles):
-    """How often each line was run, by file and number."""
-    told = [f"--instr-profile={profile}" for profile in profiles]
-    shown = subprocess.run(["cov", "show", f"--object={program}", *told], check=True, capture_output=True, text=True)
-    hits, path = {}, None
-    for line in shown.stdout.splitlines():
-        if counted := re.match(r" *(\d+)\| *(\d*)\|", line):
-            if counted[2] and path:
-                lines, number = hits.setdefault(path, {}), int(counted[1])
-                lines[number] = lines.get(number, 0) + int(counted[2])
-        elif line.startswith("/"):
-            path = pathlib.Path(line).resolve()
-            path = path if path.is_relative_to(SRC) else None
-    return hits
+def tool(name):
+    told = subprocess.run(["rustc", "+nightly", "-vV"], check=True, capture_output=True, text=True).stdout
+    major = re.search(r"LLVM version: (\d+)", told)[1]
+    return f"{name}-{major}"
 
 
-def added(hits, more):
-    """Adds what another program has run to `hits`."""
-    for path, lines in more.items():
-        for number, times in lines.items():
-            of = hits.setdefault(path, {})
-            of[number] = of.get(number, 0) + times
+def merge(raw, merged):
+    """Adds the profiles in the folder `raw` to the one at `merged`."""
+    profiles = list(raw.glob("*.profraw"))
+    earlier = [merged] if merged.exists() else []
+    subprocess.run([tool("llvm-profdata"), "merge", "-sparse", *profiles, *earlier, "-o", merged], check=True)
+    for profile in profiles:
+        profile.unlink()
 
 
-def without_apart(hits):
-    """The same without what is there for tests alone."""
+class Seen:
+    """Whether each line of a file was run, and either outcome of each branch met, by where they stand."""
+
+    def __init__(self):
+        self.lines, self.branches = {}, {}
+
+
+def run_by(programs, profile):
+    """What was run of each file of src that the programs are made of, without what is there for tests alone.
+
+    From the text that is for people: what is for programs also tells of each instance of a function, and LLVM 22 fails at
+    those of functions that a macro has made.
+    """
+    first, *others = programs
+    asked = [tool("llvm-cov"), "show", f"--instr-profile={profile}", first, *(f"--object={other}" for other in others)]
+    asked += ["--show-instantiations=false", "--show-branches=count", SRC]
+    shown = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
+    seen = {}
+    for line in shown.splitlines():
+        if counted := re.match(r" *(\d+)\| *([0-9.]+[kMGTPEZY]?)\|", line):
+            of.lines[int(counted[1])] = counted[2] != "0"
+        elif branch := re.match(r" *\|  Branch \((\d+):(\d+)\): \[True: ([^,]+), False: ([^\]]+)\]", line):
+            # Once for each instance of the function.
+            place, met = (int(branch[1]), int(branch[2])), (branch[3] != "0", branch[4] != "0")
+            of.branches[place] = tuple(map(max, met, of.branches.get(place, met)))
+        elif re.match(r"/.*\.rs:$", line):
+            of = seen.setdefault(pathlib.Path(line[:-1]).resolve(), Seen())
+    return list(without_apart(seen))
+
+
+def without_apart(seen):
     apart = set(set_apart())
-    for path in sorted(hits):
+    for path in sorted(seen):
         if not apart & {path, *path.parents}:
-            beyond = beyond_tests(path)
-            yield path, {number: times for number, times in hits[path].items() if number in beyond}
+            beyond, of = beyond_tests(path), seen[path]
+            of.lines = {number: run for number, run in of.lines.items() if number in beyond}
+            of.branches = {place: met for place, met in of.branches.items() if place[0] in beyond}
+            yield path.relative_to(SRC), of
+
+
+def missed(path, of):
+    """What never ran, a line of text each."""
+    text = (SRC / path).read_text().splitlines()
+    for number in sorted(number for number, run in of.lines.items() if not run):
+        yield f"src/{path}:{number}: {text[number - 1].strip()}"
+    for (number, column), both in sorted(of.branches.items()):
+        for outcome in [name for name, met in zip(("true", "false"), both) if not met and of.lines.get(number)]:
+            yield f"src/{path}:{number}:{column}: never {outcome}: {text[number - 1].strip()}"
 
 
 def beyond_tests(path):
