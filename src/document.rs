@@ -264,7 +264,7 @@ impl Page {
     ) -> bool {
         match usize::try_from(index).ok().and_then(|index| self.chaining.get(index)) {
             Some(expected) => chaining() == *expected,
-            None => index == 0 && self.chaining.is_empty() && root() == Some(self.digest),
+            None => index == 0 && root() == Some(self.digest),
         }
     }
 

@@ -473,6 +473,22 @@ mod tests {
     }
 
     #[test]
+    fn signing_epochs_begin_at_one_and_epochs_ascend() {
+        let opens = |change: fn(&mut Keyring)| {
+            let (mut keyring, seeds) = keyring();
+            keyring.add_epoch(&SystemEntropy).expect("entropy");
+            change(&mut keyring);
+            let bytes = keyring.seal(vault(), &SystemEntropy).expect("entropy");
+            let sealed = SealedKeyring::parse(vault(), &bytes).expect("parses");
+            sealed.open(&[9; 16], &seeds[0]).is_ok()
+        };
+        assert!(opens(|_| {}));
+        assert!(!opens(|keyring| keyring.signing_epoch = 0));
+        assert!(!opens(|keyring| keyring.epochs.reverse()));
+        assert!(!opens(|keyring| keyring.epochs[1].0 = 1));
+    }
+
+    #[test]
     fn a_slot_of_no_kind_is_refused() {
         let (keyring, _) = keyring();
         let bytes = keyring.seal(vault(), &SystemEntropy).expect("entropy");

@@ -232,6 +232,7 @@ mod tests {
         let body = seal(vault, &outer_only, &audit, &outer(), None, &SystemEntropy).expect("entropy");
         let (_, inner) = open(vault, &outer_only, &audit, &body).expect("the audit key opens it");
         assert!(inner.is_empty());
+        assert!(inner.open(vault, &outer_only, &audit).expect("nothing is there").is_empty());
         let mut other = outer_only.clone();
         other.object = [9; 16];
         assert!(open(vault, &other, &audit, &body).is_err());

@@ -265,7 +265,7 @@ impl Commit {
 
     fn check_chain(&self) -> Result<(), Malformed> {
         let first = self.leaves.first().ok_or(Malformed)?;
-        let genesis = first.leaf.seq == 0 && first.leaf.previous == [0; 32] && self.recent.is_empty();
+        let genesis = first.leaf.seq == 0 && first.leaf.previous == [0; 32];
         if first.leaf.seq != self.statement.first
             || first.leaf.previous != self.statement.previous
             || !(genesis || first.leaf.seq > 0)

@@ -140,6 +140,19 @@ mod tests {
     }
 
     #[test]
+    fn a_table_without_rows_has_no_root_and_no_other() {
+        let hashes = (0..FOLD).map(|i| sha256(&[&i.to_be_bytes()]));
+        let parses = |rows, root| {
+            let table = Table { level: 0, from: 0, to: FOLD, written: FOLD, rows, height: 0, root };
+            let frontier = Frontier::default().followed_by(hashes.clone());
+            let manifest = Manifest { frontier, keyring: [1; 32], tables: vec![table] };
+            Manifest::parse(&manifest.encode()).is_ok_and(|parsed| parsed == manifest)
+        };
+        assert!(parses(0, [0; 32]) && parses(7, [2; 32]));
+        assert!(!parses(0, [2; 32]) && !parses(7, [0; 32]));
+    }
+
+    #[test]
     fn old_tables_never_straddle_new_ranges() {
         for old in 0..300u64 {
             for new in old..300 {

@@ -153,7 +153,23 @@ impl RecordFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::leaf::tests::sample;
+    use crate::{env::SystemEntropy, log::leaf::tests::sample};
+
+    #[test]
+    fn a_statement_has_a_topic_whatever_else_its_body_says() {
+        let (vault, audit) = (VaultId::from_bytes([1; 16]), Secret::take([2; 32]));
+        let opens = |kind, details: &[u8]| {
+            let leaf = Leaf { kind, form: BodyForm::Outer, ..sample(3, [0; 32]) };
+            let (actor, purpose) = ("clerk".to_owned(), String::new());
+            let outer = Outer { actor, purpose, request: None, details: details.to_vec() };
+            let body = body::seal(vault, &leaf, &audit, &outer, None, &SystemEntropy).expect("entropy");
+            AuditRecord::open(vault, &audit, &leaf, &body).map(|(record, _)| record.topic)
+        };
+        assert_eq!(opens(Kind::Stated, b"\0\0\0\x01t").expect("opens"), Some("t".to_owned()));
+        assert!(opens(Kind::Stated, b"").is_err());
+        assert!(opens(Kind::Stated, b"\0\0\0\x01T").is_err());
+        assert_eq!(opens(Kind::Stored, b"").expect("opens"), None);
+    }
 
     #[test]
     fn a_record_is_accepted_if_each_condition_is_met() {
