@@ -1,5 +1,7 @@
 //! Clocks that are wrong, one's own or another writer's.
 
+use core::time::Duration;
+
 use docvault::{ErrorKind, NewDocument, RecordFilter, Terms, Timestamp, Vault, VaultOptions};
 
 use super::toolkit::*;
@@ -12,7 +14,8 @@ const DAY: u64 = 24 * 60 * MINUTE;
 fn clock_regression_refused() {
     block_on(async {
         let hands = Hands::at(100 * DAY);
-        let world = World::with(VaultOptions::default().clock(hands.clone())).await;
+        let options = VaultOptions::default().clock(hands.clone()).upload_expiry(Duration::from_millis(DAY));
+        let world = World::with(options).await;
         let stored = world.store("x", b"one".to_vec()).await;
         let notary = recipient(&identity(1));
         let terms = Terms::read().purpose("p").until(Timestamp::from_millis(101 * DAY));
@@ -20,7 +23,9 @@ fn clock_regression_refused() {
         let until = |millis| terms.clone().until(Timestamp::from_millis(millis));
         let last = 102 * DAY - 2 * MINUTE;
         let late = world.desk.grant(stored.document, &notary, until(last)).await.unwrap();
-        let abandoned = world.desk.upload(world.case, NewDocument::named("y")).await.unwrap();
+        let mut abandoned = world.desk.upload(world.case, NewDocument::named("y")).await.unwrap();
+        abandoned.write(&vec![7; 9 << 20]).await.unwrap();
+        drop(abandoned);
         world.desk.deliver(grant).await.unwrap();
         // The grant has ended; its holder turns the clock back to have it delivered once more.
         hands.set(102 * DAY);
@@ -57,10 +62,12 @@ fn clock_regression_refused() {
         let records = session(&world.vault).auditor().records(&RecordFilter::all()).await.unwrap();
         assert!(records.is_sorted_by_key(|record| record.time));
         assert!(records.last().unwrap().time >= Timestamp::from_millis(102 * DAY));
-        // Nothing is given up by a clock that the log contradicts.
-        let report = world.desk.collect_garbage().await.unwrap();
-        assert_eq!((report.condemned, report.objects_deleted), (0, 0));
-        drop(abandoned);
+        // By the log's time the upload has expired, but that may be another's clock: only the own one gives it up.
+        for (now, parts) in [(0, 1), (101 * DAY - 1, 1), (102 * DAY, 0)] {
+            hands.set(now);
+            world.desk.collect_garbage().await.unwrap();
+            assert_eq!(objects(&*world.storage, "part/").await.len(), parts, "{now}");
+        }
         world.vault.audit().verify_from_genesis().await.unwrap();
     });
 }

@@ -18,8 +18,19 @@ use crate::{
 /// Whether `bytes` hold `wanted`, as it is or in hexadecimal or base 64.
 fn shows(bytes: &[u8], wanted: &[u8]) -> bool {
     let hex: String = wanted.iter().map(|byte| format!("{byte:02x}")).collect();
-    bytes.windows(wanted.len()).any(|window| window == wanted)
+    let holds = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+    holds(wanted)
         || bytes.windows(hex.len()).any(|window| window.eq_ignore_ascii_case(hex.as_bytes()))
+        || (0..3).any(|behind| {
+            let text = inside_base64(wanted, behind);
+            holds(text.as_bytes()) || holds(text.replace('-', "+").replace('_', "/").as_bytes())
+        })
+}
+
+/// What base 64 that has `wanted` in it shows of it, `behind` bytes after where three others begin.
+fn inside_base64(wanted: &[u8], behind: usize) -> String {
+    let text = base64url(&[&[0; 2][..behind], wanted].concat());
+    text[(behind * 8).div_ceil(6)..(behind + wanted.len()) * 8 / 6].to_owned()
 }
 
 /// A3: the server sees the URL without its fragment, everything that is sent, and everything that it stores.
@@ -96,6 +107,10 @@ fn link_server_learns_no_key() {
         // The search finds what is there.
         let read = incoming.read(0).unwrap().collect().await.unwrap();
         assert!(shows(&read, b"G12345678") && shows(&seen[2], &holder.request));
+        for before in ["", "a", "ab"] {
+            let text = base64url(&[before.as_bytes(), &holder.root, b"xyz"].concat());
+            assert!(shows(text.as_bytes(), &holder.root) && !shows(text.as_bytes(), &journal));
+        }
     });
 }
 

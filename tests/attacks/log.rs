@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use docvault::{
-    DocumentId, ErrorKind, Freshness, NewDocument, Terms, Vault, VaultOptions,
+    DocumentId, ErrorKind, Freshness, NewDocument, NewStatement, Terms, Vault, VaultOptions,
     storage::{
         ObjectKey, Storage,
         testing::{CheckThenWriteStorage, EvilStorage, OverwritingStorage},
@@ -347,6 +347,10 @@ fn leaf_reveals_no_guess() {
         for _ in 0..2 {
             documents.push(world.store("form", form.clone()).await.document);
         }
+        for _ in 0..2 {
+            let verdict = NewStatement::on("verdict").claim("approved");
+            world.desk.make_statement(world.case, verdict).await.unwrap();
+        }
         // What storage can compute from a right guess and everything it holds.
         let mut guesses = vec![
             sha256(&[&form]),
@@ -362,21 +366,24 @@ fn leaf_reveals_no_guess() {
                 guesses.push(context("effect", &[&blind, &digest, &[0; 32]]));
             }
         }
-        let mut effects = Vec::new();
+        for blind in [[0; 32], [0xff; 32]] {
+            guesses.push(context("effect", &[&blind, &sha256(&[b"approved"]), &[0; 32]]));
+        }
         for (_, bytes) in objects(&*world.storage, "").await {
             for window in bytes.windows(32) {
                 assert!(!guesses.iter().any(|guess| guess == window), "a guess is confirmed");
             }
             assert!(!bytes.windows(form.len()).any(|window| window == form));
         }
-        for (_, bytes) in commits(&*world.storage).await {
-            let recent = u32::from_be_bytes(bytes[36..40].try_into().unwrap()) as usize;
-            let leaf = &bytes[124 + recent * LEAF..][..LEAF];
-            if leaf[6..8] == [0, 6] {
-                effects.push(leaf[192..224].to_vec());
+        for (what, kind) in [("documents", 6), ("statements", 19)] {
+            let mut effects = Vec::new();
+            for (_, bytes) in commits(&*world.storage).await {
+                let recent = u32::from_be_bytes(bytes[36..40].try_into().unwrap()) as usize;
+                let leaf = &bytes[124 + recent * LEAF..][..LEAF];
+                effects.extend((leaf[6..8] == [0, kind]).then(|| leaf[192..224].to_vec()));
             }
+            assert_eq!(effects.len(), 2, "{what}");
+            assert_ne!(effects[0], effects[1], "equal {what} look unequal");
         }
-        assert_eq!(effects.len(), 2);
-        assert_ne!(effects[0], effects[1], "equal documents look unequal");
     });
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use docvault::{
-    ErrorKind, NewDocument, Outcome, Vault, VaultOptions,
+    Error, ErrorKind, NewDocument, Outcome, Stored, Vault, VaultOptions,
     storage::{
-        Creation, ObjectKey, Storage,
+        Creation, MemoryStorage, ObjectKey, Storage,
         testing::{Fault, FaultyStorage},
     },
 };
@@ -16,39 +16,51 @@ use crate::common::block_on;
 const DAY: u64 = 24 * 60 * 60 * 1000;
 const PART: usize = 8 << 20;
 
+/// Whether the document that `stored` is about is there exactly if it was said to be.
+async fn stands_as_told(
+    world: &World,
+    objects: Arc<MemoryStorage>,
+    stored: Result<Stored, Error>,
+    at: usize,
+) {
+    let vault = world.open(objects).await.unwrap();
+    let documents = session(&vault).documents(world.case, None).await.unwrap().documents;
+    match stored {
+        Ok(stored) => assert_eq!(documents[0].version, stored.version, "call {at}"),
+        Err(error) => assert!(documents.is_empty(), "call {at}: {error}"),
+    }
+    vault.audit().verify_from_genesis().await.unwrap();
+}
+
 #[test]
 fn create_conflict_nothing_written() {
     block_on(async {
         let world = World::new().await;
-        // Each create of a store in turn answers "taken" and writes nothing, once and persistently.
-        for nth in 0..40 {
+        // On a storage whose proof and whose first commit are behind it; gives what stands there in the end.
+        let store = async |faults: Vec<usize>| {
             let objects = Arc::new(world.storage.snapshot());
-            let faulty = Arc::new(FaultyStorage::script(objects.clone(), nth, Fault::FalseExists));
-            let stored = match world.open(faulty.clone()).await {
-                Ok(vault) => {
-                    let desk = session(&vault);
-                    desk.store(world.case, NewDocument::named("x"), vec![1; 300_000]).await
-                }
-                Err(error) => Err(error),
-            };
-            let vault = world.open(objects).await.unwrap();
-            let documents = session(&vault).documents(world.case, None).await.unwrap().documents;
-            match stored {
-                Ok(stored) => assert_eq!(documents[0].version, stored.version, "call {nth}"),
-                Err(error) => assert!(documents.is_empty(), "call {nth}: {error}"),
-            }
-            vault.audit().verify_from_genesis().await.unwrap();
+            let faults = faults.into_iter().map(|call| (call, Fault::FalseExists));
+            let faulty = Arc::new(FaultyStorage::scripted(objects.clone(), faults));
+            let desk = session(&world.open(faulty.clone()).await.unwrap());
+            desk.describe_case(world.case).await.unwrap();
+            let before = faulty.calls();
+            let stored = desk.store(world.case, NewDocument::named("x"), vec![1; 300_000]).await;
+            (objects, stored, before, faulty)
+        };
+        let (.., before, plain) = store(Vec::new()).await;
+        // Each create in turn answers "taken" and writes nothing, once, then from there on for ever.
+        let mut creates = Vec::new();
+        for at in before..plain.calls() {
+            let (objects, stored, _, faulty) = store(vec![at]).await;
+            creates.extend((faulty.fired() > 0).then_some(at));
+            stands_as_told(&world, objects, stored, at).await;
         }
-        let objects = Arc::new(world.storage.snapshot());
-        let open = world.open(objects.clone()).await.unwrap();
-        drop(open);
-        let always = (0..400).map(|call| (call, Fault::FalseExists));
-        let faulty = Arc::new(FaultyStorage::scripted(objects.clone(), always));
-        let vault = world.open(faulty).await.unwrap();
-        let stored = session(&vault).store(world.case, NewDocument::named("x"), b"x".to_vec()).await;
-        assert!(stored.is_err());
-        let vault = world.open(objects).await.unwrap();
-        assert!(session(&vault).documents(world.case, None).await.unwrap().documents.is_empty());
+        assert_eq!(creates.len(), 3, "the part's, the head's and the record's");
+        for from in creates {
+            let (objects, stored, ..) = store((from..from + 400).collect()).await;
+            assert!(stored.is_err(), "call {from}");
+            stands_as_told(&world, objects, stored, from).await;
+        }
     });
 }
 

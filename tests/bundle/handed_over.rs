@@ -39,12 +39,25 @@ fn a_case_is_handed_over_whole_and_in_order() {
             assert_eq!(other.document, None);
             assert_eq!(written["documents/others/0001-_.._a_slip.txt"], b"for no requirement");
             assert_eq!(written["manifest.json"], manifest.to_json().as_bytes());
+            no_other_path_is_taken(&manifest);
             let report = session.revoke(grant).await.unwrap();
             assert_eq!(report.delivered.len(), 1);
         }
         let names = session.documents(office.case, None).await.unwrap().documents;
         assert_eq!(names.iter().filter(|one| one.name == "docvault.manifest.json").count(), 1);
     });
+}
+
+/// Where a file of no requirement is unpacked to follows from its name, not from what the sender says.
+fn no_other_path_is_taken(manifest: &BundleManifest) {
+    let json = manifest.to_json();
+    for path in ["../../evil", "/etc/evil", "documents/../../evil", "documents/others/evil", "manifest.json"]
+    {
+        let forged = json.replace("documents/others/0001-_.._a_slip.txt", path);
+        assert_ne!(forged, json);
+        let refused = BundleManifest::parse(forged.as_bytes()).unwrap_err();
+        assert!(matches!(refused.what, BundleFault::Malformed(_)), "{refused}");
+    }
 }
 
 #[test]
