@@ -34,7 +34,7 @@ pub struct Part {
     reserved: [u8; 5],
     sealed: Vec<u8>,
     digest: Key,
-    signer: Key,
+    pub signer: Key,
 }
 
 #[derive(Debug, Clone)]
@@ -111,9 +111,13 @@ impl Deposit {
     }
 
     pub fn manifest(&self) -> Vec<u8> {
+        self.manifest_by(&self.request.link_key())
+    }
+
+    pub fn manifest_by(&self, signer: &Key) -> Vec<u8> {
         let listed =
             self.parts().iter().map(|parts| parts.iter().map(|part| part.digest).collect()).collect();
-        self.manifest_of(*b"dvdm\x01\x01\0\0", listed, &pad(&self.contents()), &self.request.link_key())
+        self.manifest_of(*b"dvdm\x01\x01\0\0", listed, &pad(&self.contents()), signer)
     }
 
     fn manifest_of(&self, start: [u8; 8], listed: Vec<Vec<Key>>, padded: &[u8], signer: &Key) -> Vec<u8> {

@@ -47,6 +47,22 @@ pub fn files() -> Vec<KitFile> {
             other.pages[1] = content(300, 9);
             *ending(kept, "/manifest") = Some(other.manifest());
         }),
+        inbox(
+            "manifest-signature",
+            "A promised manifest that the link has not signed",
+            &[],
+            |deposit, kept| {
+                let planted = deposit.manifest_by(&[9; 32]);
+                *ending(kept, "/promise/0001-0000") = Some(deposit.promise(&planted));
+                *ending(kept, "/manifest") = Some(planted);
+            },
+        ),
+        inbox("part-signature", "A listed part that the link has not signed", &small(), |deposit, kept| {
+            let mut planted = deposit.part(1, 0);
+            planted.signer = [9; 32];
+            *ending(kept, "part-0001-00000000") = Some(deposit.encode(&planted));
+        })
+        .releasing(&small()[0]),
         inbox("part-missing", "A part that is not there", &small(), |_, kept| {
             *ending(kept, "part-0001-00000000") = None;
         })
