@@ -169,6 +169,31 @@ fn a_checkpoint_of_an_earlier_signing_epoch_is_kept() {
     });
 }
 
+/// A key that was replaced may have signed another history up to the record that replaced it, and is no
+/// key of this log behind it, whoever has stolen it.
+#[test]
+fn a_replaced_key_signs_nothing_behind_its_end() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, folder) = vault_on(storage.clone()).await;
+        records(&vault, 1).await;
+        let (old, pin) = (storage.snapshot(), vault.pin());
+        desk(&vault).rotate_signing_keys().await.unwrap();
+        let ends = vault.pin().size();
+        records(&vault, 30).await;
+        let key = LocalKey::load(folder.path().join("key")).unwrap();
+        let other = Vault::open(old, key, &pin).await.unwrap();
+        for (count, refused) in [(0, ErrorKind::Forked), (0, ErrorKind::Corrupt), (10, ErrorKind::Corrupt)] {
+            records(&other, count).await;
+            let size = other.pin().size();
+            assert_eq!(size <= ends, refused == ErrorKind::Forked);
+            let note = other.audit().checkpoint().await.unwrap();
+            let error = desk(&vault).keep_checkpoint(&note, &[]).await.unwrap_err();
+            assert_eq!(error.kind(), refused, "{size} records, and the key ends with {ends}");
+        }
+    });
+}
+
 #[test]
 fn what_is_no_checkpoint_of_this_log_is_refused() {
     block_on(async {

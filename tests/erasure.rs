@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use common::{block_on, identity, vault_on};
 use docvault::{
-    CaseId, Delivery, Erasure, ErasureLevel, Error, ErrorKind, GrantId, Kind, NewDocument, NoSleep, Personal,
-    Reader, Recipient, RecordFilter, Session, Stored, Terms, Upload, Vault, VaultOptions,
+    CaseId, Delivery, Erasure, ErasureLevel, Error, ErrorKind, GrantId, Kind, NewDocument, NewStatement,
+    NoSleep, Personal, Reader, Recipient, RecordFilter, Session, Stored, Terms, Upload, Vault, VaultOptions,
     keys::LocalKey,
     storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError},
 };
@@ -56,7 +56,7 @@ struct Erased {
     recipient: Recipient,
     grant: GrantId,
     readers: [Reader; 2],
-    delivery: Delivery,
+    deliveries: [Delivery; 2],
     upload: Upload,
     erasure: Erasure,
     _folders: [TempDir; 2],
@@ -76,7 +76,9 @@ async fn erased() -> Erased {
     let mut readers =
         [desk.reader(large.document).await.unwrap(), desk.reader(stored.document).await.unwrap()];
     readers[0].next().await.unwrap().unwrap();
-    let delivery = desk.deliver(grant).await.unwrap();
+    // What the second gives is in a head, and so in memory: no object is missed there.
+    let one = desk.grant(stored.document, &recipient, Terms::read().purpose("p")).await.unwrap();
+    let deliveries = [desk.deliver(grant).await.unwrap(), desk.deliver(one).await.unwrap()];
     let mut upload = desk.upload(case, NewDocument::named("late")).await.unwrap();
     upload.write(&vec![1; 9 << 20]).await.unwrap();
     desk.close_case(case, "done").await.unwrap();
@@ -84,10 +86,10 @@ async fn erased() -> Erased {
     let before = objects_of(&*storage, case).await.len();
     let erasure = desk.erase_case(case).await.unwrap();
     assert_eq!((erasure.case, erasure.level), (case, ErasureLevel::Deleted));
-    assert_eq!((usize::try_from(erasure.objects_deleted).unwrap(), before), (before, 9));
+    assert_eq!((usize::try_from(erasure.objects_deleted).unwrap(), before), (before, 10));
     assert!(objects_of(&*storage, case).await.is_empty());
     let _folders = [kept, file];
-    Erased { storage, desk, case, stored, recipient, grant, readers, delivery, upload, erasure, _folders }
+    Erased { storage, desk, case, stored, recipient, grant, readers, deliveries, upload, erasure, _folders }
 }
 
 #[test]
@@ -126,8 +128,8 @@ fn nothing_is_done_about_an_erased_case() {
 #[test]
 fn nothing_of_an_erased_case_is_released() {
     block_on(async {
-        let Erased { desk, case, stored, readers, delivery, _folders, .. } = erased().await;
-        let (document, [mut large, inline]) = (stored.document, readers);
+        let Erased { desk, case, stored, readers, deliveries, _folders, .. } = erased().await;
+        let (document, [mut large, inline], [all, one]) = (stored.document, readers, deliveries);
         let answers = [
             kind(desk.retrieve(document).await),
             kind(desk.retrieve_range(document, 0..1).await),
@@ -141,9 +143,10 @@ fn nothing_of_an_erased_case_is_released() {
             kind(large.next().await),
             kind(large.next().await),
             kind(inline.range(0..1).await),
-            kind(delivery.collect().await),
+            kind(all.collect().await),
+            kind(one.collect().await),
         ];
-        assert_eq!(answers, [ErrorKind::Erased; 13]);
+        assert_eq!(answers, [ErrorKind::Erased; 14]);
     });
 }
 
@@ -305,6 +308,8 @@ struct Hook {
     creates: bool,
     eraser: Session,
     case: CaseId,
+    /// The case has to be closed first.
+    open: bool,
 }
 
 impl Interrupted {
@@ -312,6 +317,9 @@ impl Interrupted {
         let hit = |hook: &Hook| key.as_str().starts_with(&hook.prefix) && hook.creates == creates;
         let hook = { self.hook.lock().unwrap().take_if(|hook| hit(hook)) };
         if let Some(hook) = hook {
+            if hook.open {
+                hook.eraser.close_case(hook.case, "done").await.unwrap();
+            }
             hook.eraser.erase_case(hook.case).await.unwrap();
         }
     }
@@ -343,8 +351,29 @@ impl Storage for Interrupted {
     }
 }
 
-/// A vault whose storage can be interrupted, a second process beside it, and a closed case.
-async fn two_processes() -> (Arc<Interrupted>, Session, Session, CaseId, Stored, TempDir) {
+/// A vault whose storage can be interrupted, a second process beside it, and what there is in a case.
+struct TwoProcesses {
+    storage: Arc<Interrupted>,
+    desk: Session,
+    eraser: Session,
+    case: CaseId,
+    open: bool,
+    stored: Stored,
+    recipient: Recipient,
+    grant: GrantId,
+    upload: Upload,
+    _folder: TempDir,
+}
+
+impl TwoProcesses {
+    /// The second process erases the case just before a call of the first.
+    fn erase_before(&self, prefix: &str, creates: bool) {
+        let (prefix, eraser, case, open) = (prefix.to_owned(), self.eraser.clone(), self.case, self.open);
+        *self.storage.hook.lock().unwrap() = Some(Hook { prefix, creates, eraser, case, open });
+    }
+}
+
+async fn two_processes(open: bool) -> TwoProcesses {
     let storage = Arc::new(Interrupted::default());
     let folder = tempfile::tempdir().unwrap();
     let key = LocalKey::create(folder.path().join("key")).unwrap();
@@ -353,20 +382,28 @@ async fn two_processes() -> (Arc<Interrupted>, Session, Session, CaseId, Stored,
     let desk = vault.session("a").purpose("p").begin().unwrap();
     let (case, stored) = stored(&desk, "c", b"content").await;
     self::stored(&desk, "other", b"other").await;
-    desk.close_case(case, "done").await.unwrap();
+    let notary = identity().0;
+    let recipient = Recipient::verify(&notary.recipient_bytes(), &notary.fingerprint().to_string()).unwrap();
+    let grant = desk.grant(case, &recipient, Terms::read().purpose("p")).await.unwrap();
+    let upload = desk.upload(case, NewDocument::named("late")).await.unwrap();
+    if !open {
+        desk.close_case(case, "done").await.unwrap();
+    }
     let key = Arc::new(LocalKey::load(folder.path().join("key")).unwrap());
     let other = Vault::open_with(storage.objects.clone(), key, &vault.pin(), options()).await.unwrap();
-    let other = other.session("b").purpose("q").begin().unwrap();
-    (storage, desk, other, case, stored, folder)
+    let eraser = other.session("b").purpose("q").begin().unwrap();
+    let _folder = folder;
+    TwoProcesses { storage, desk, eraser, case, open, stored, recipient, grant, upload, _folder }
 }
 
 #[test]
 fn a_case_erased_while_the_epoch_rotates_is_left_out_and_a_late_wrap_is_garbage() {
     block_on(async {
         for creates in [false, true] {
-            let (storage, desk, eraser, case, _, _folder) = two_processes().await;
-            let prefix = format!("key/{case}/");
-            *storage.hook.lock().unwrap() = Some(Hook { prefix, creates, eraser: eraser.clone(), case });
+            let two = two_processes(false).await;
+            let TwoProcesses { storage, desk, case, .. } = &two;
+            let case = *case;
+            two.erase_before(&format!("key/{case}/"), creates);
             desk.rotate_epoch().await.unwrap();
             assert!(storage.hook.lock().unwrap().is_none(), "the erasure came in between");
             let erasure = desk.erasure(case).await.unwrap();
@@ -388,13 +425,77 @@ fn a_read_that_an_erasure_overtakes_releases_nothing() {
     block_on(async {
         // Before the head is read, and between that and the record of the read.
         for (prefix, creates) in [("head/", false), ("log/", true)] {
-            let (storage, desk, eraser, case, stored, _folder) = two_processes().await;
-            let hook = Hook { prefix: prefix.into(), creates, eraser: eraser.clone(), case };
-            *storage.hook.lock().unwrap() = Some(hook);
+            let two = two_processes(false).await;
+            two.erase_before(prefix, creates);
+            let TwoProcesses { storage, desk, case, stored, .. } = two;
             assert_eq!(kind(desk.retrieve(stored.document).await), ErrorKind::Erased, "{prefix}");
             assert!(storage.hook.lock().unwrap().is_none(), "the erasure came in between");
             let read = desk.auditor().records(&RecordFilter::all().case(case)).await.unwrap();
             assert!(read.iter().all(|record| record.kind != Kind::Read));
+        }
+    });
+}
+
+/// What is begun about a case, and whether it must be open for that.
+const BEGUN: [(&str, bool); 17] = [
+    ("deliver", false),
+    ("revoke", false),
+    ("read", false),
+    ("read a range", false),
+    ("describe a case", false),
+    ("describe", false),
+    ("close", true),
+    ("reopen", false),
+    ("erase", false),
+    ("give up", false),
+    ("store", true),
+    ("store a version", true),
+    ("announce", true),
+    ("resume", true),
+    ("finish", true),
+    ("grant", true),
+    ("state", true),
+];
+
+async fn begin(what: &str, two: TwoProcesses) -> Result<(), Error> {
+    let TwoProcesses { desk, case, stored, recipient, grant, upload, .. } = two;
+    let (document, new, content) = (stored.document, NewDocument::named("y"), b"y".to_vec());
+    match what {
+        "deliver" => desk.deliver(grant).await.map(drop),
+        "revoke" => desk.revoke(grant).await.map(drop),
+        "read" => desk.reader(document).await.map(drop),
+        "read a range" => desk.retrieve_range(document, 0..1).await.map(drop),
+        "describe a case" => desk.describe_case(case).await.map(drop),
+        "describe" => desk.describe(document).await.map(drop),
+        "reopen" => desk.reopen_case(case, "again").await,
+        "erase" => desk.erase_case(case).await.map(drop),
+        "give up" => upload.abort().await,
+        "store" => desk.store(case, new, content).await.map(drop),
+        "store a version" => desk.store_version(document, new, "why", content).await.map(drop),
+        "announce" => desk.upload(case, new).await.map(drop),
+        "resume" => desk.resume_upload(&upload.token()?).await.map(drop),
+        "finish" => upload.finish().await.map(drop),
+        "grant" => desk.grant(case, &recipient, Terms::read().purpose("p")).await.map(drop),
+        "state" => desk.make_statement(case, NewStatement::on("test")).await.map(drop),
+        "close" => desk.close_case(case, "again").await,
+        _ => panic!("{what} is nothing that can be begun"),
+    }
+}
+
+/// Everything was looked up while the case stood: only the plan of the record knows better. A delivery's keys
+/// would be released, and an erased case that is closed once more would be one that was never erased.
+#[test]
+fn what_an_erasure_overtakes_is_not_done() {
+    block_on(async {
+        for (what, open) in BEGUN {
+            let two = two_processes(open).await;
+            two.erase_before("log/", true);
+            let (storage, desk, case) = (two.storage.clone(), two.desk.clone(), two.case);
+            let done = begin(what, two).await.map_err(|error| error.kind());
+            assert!(storage.hook.lock().unwrap().is_none(), "{what}: the erasure came in between");
+            assert_eq!(done, Err(ErrorKind::Erased), "{what}");
+            let records = desk.auditor().records(&RecordFilter::all().case(case)).await.unwrap();
+            assert_eq!(records.last().map(|last| last.kind), Some(Kind::CaseErased), "{what}");
         }
     });
 }

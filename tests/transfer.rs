@@ -43,6 +43,18 @@ struct Watched {
     most: AtomicUsize,
 }
 
+/// A part that is held back is on its way: given up, it is stored all the same, as by a server that has the
+/// request already.
+struct OnItsWay<'a>(Option<(&'a MemoryStorage, &'a ObjectKey, Bytes)>);
+
+impl Drop for OnItsWay<'_> {
+    fn drop(&mut self) {
+        if let Some((memory, key, bytes)) = self.0.take() {
+            block_on(memory.create(key, bytes)).unwrap();
+        }
+    }
+}
+
 #[async_trait]
 impl Storage for Watched {
     async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
@@ -51,7 +63,9 @@ impl Storage for Watched {
             if self.refuse.load(SeqCst) {
                 return Err(StorageError::new(StorageErrorKind::Full, "no space is left"));
             }
+            let mut given_up = OnItsWay(Some((&self.memory, key, bytes.clone())));
             poll_fn(|_| if self.hold.load(SeqCst) { Poll::Pending } else { Poll::Ready(()) }).await;
+            given_up.0 = None;
         }
         self.memory.create(key, bytes).await
     }
@@ -389,9 +403,15 @@ fn giving_up_deletes_the_part_on_its_way_too() {
     block_on(async {
         let (storage, desk, case) = desk().await;
         let mut upload = upload(&desk, case).await;
+        storage.hold.store(true, SeqCst);
         upload.write(&message(PART + 1)).await.unwrap();
-        upload.abort().await.unwrap();
-        assert_eq!(storage.list("part/", None, 10).await.unwrap(), []);
+        assert_eq!(storage.writes.load(SeqCst), 1, "storing has begun");
+        let mut abort = pin!(upload.abort());
+        assert!(ready_at_once(abort.as_mut()).is_none());
+        storage.hold.store(false, SeqCst);
+        abort.await.unwrap();
+        let left = storage.list("part/", None, 10).await.unwrap();
+        assert_eq!(left, [], "what is deleted before it is stored comes back");
     });
 }
 

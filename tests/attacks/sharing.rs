@@ -78,15 +78,24 @@ fn one_version_one_plaintext() {
         );
         assert_eq!(reader.next().await.unwrap_err().kind(), ErrorKind::Corrupt, "the error stays");
         // Another recipient's delivery, altered on its way.
-        let mut delivery = deliver(&world, two).await;
-        let at = delivery.windows(64).position(|window| window == &sealed[..64]).unwrap();
-        delivery[at..at + forged.len()].copy_from_slice(&forged);
+        let whole = deliver(&world, two).await;
+        let at = whole.windows(64).position(|window| window == &sealed[..64]).unwrap();
+        let delivery = patched(&whole, at..at + forged.len(), &forged);
         let error = content(&notary, &delivery, &world.vault.sender()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt);
-        let mut opened = notary.open(delivery.as_slice(), &world.vault.sender()).unwrap();
+        let mut opened = notary.open(&delivery[..], &world.vault.sender()).unwrap();
         let mut document = opened.next_document().unwrap().unwrap();
         while document.next_part().is_ok_and(|part| part.is_some()) {}
         assert_eq!(document.next_part().unwrap_err().kind(), ErrorKind::Corrupt, "the error stays");
+        assert_eq!(opened.next_document().unwrap_err().kind(), ErrorKind::Corrupt);
+        // A part of one byte too many, before the length of the first sound one.
+        let spoiled = [&whole[..at - 4], &[0, 0, 0, 1, 0], &whole[at - 4..]].concat();
+        let mut opened = notary.open(spoiled.as_slice(), &world.vault.sender()).unwrap();
+        let mut document = opened.next_document().unwrap().unwrap();
+        for _ in 0..3 {
+            let released = document.next_part().map(|part| part.is_some());
+            assert_eq!(released.unwrap_err().kind(), ErrorKind::Corrupt, "nor what is sound behind it");
+        }
         assert_eq!(opened.next_document().unwrap_err().kind(), ErrorKind::Corrupt);
         assert_eq!(world.desk.retrieve(stored.document).await.unwrap(), honest);
     });

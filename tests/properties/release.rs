@@ -73,6 +73,20 @@ fn p12_a_delivery_that_failed_releases_nothing_more() {
         for _ in 0..3 {
             assert_eq!(opened.next_document().unwrap_err().kind(), ErrorKind::Corrupt);
         }
+
+        // A part of one byte before the length of the first sound one: what follows stays where it is.
+        let mut fields = Fields(&delivery[1320..]);
+        fields.bytes();
+        fields.take(64);
+        fields.bytes();
+        let at = delivery.len() - fields.0.len();
+        let spoiled = [&delivery[..at], &[0, 0, 0, 1, 0], &delivery[at..]].concat();
+        let mut opened = notary.open(spoiled.as_slice(), &sender).unwrap();
+        let mut document = opened.next_document().unwrap().unwrap();
+        for _ in 0..3 {
+            assert_eq!(document.next_part().map(drop).unwrap_err().kind(), ErrorKind::Corrupt);
+        }
+        assert_eq!(opened.next_document().unwrap_err().kind(), ErrorKind::Corrupt);
     });
 }
 
