@@ -19,9 +19,13 @@ class Outer:
 
 
 def open_outer(audit_key: bytes, vault: bytes, leaf: Leaf, body: bytes) -> Outer:
+    return open_disclosed(subkey(audit_key, "key of outer body", body[:16]), vault, leaf, body)
+
+
+def open_disclosed(key: bytes, vault: bytes, leaf: Leaf, body: bytes) -> Outer:
+    """The outer layer under the key of this one record, as a disclosure or a receipt hands it out."""
     what = f"body of record {leaf.seq}"
     id_, sealed = body[:16], body[16:]
-    key = subkey(audit_key, "key of outer body", id_)
     outer = open_sealed(key, context("outer body", *fields(vault, leaf, id_)), sealed, what)
     return parse(unpad(outer, what), what, lambda r: parse_outer(r, id_, leaf))
 

@@ -1,18 +1,17 @@
 """FORMAT §9: what the application keeps. Pins, upload tokens, checkpoints."""
 
-import base64
-import binascii
 import re
 from dataclasses import dataclass
 
 from . import heads, wire
 from .log import Log
 from .names import Folder, checkpoint_name
-from .seal import WRAP, context, open_sealed, sha256, unwrap, verify_raw
+from .note import CAP_NOTE, ED25519, VerifierKey, decoded, has_signed, parse_checkpoint
+from .seal import WRAP, context, open_sealed, sha256, unwrap
 from .wire import Reader, ascending, parse, refuse, require, unpad
 
 PIN = re.compile("docvault-pin-1 ([0-9a-f]{32}) ([1-9][0-9]{0,9}) ([0-9a-f]{64}) ([1-9][0-9]{0,19})" + 2 * " ([0-9a-f]{64})")
-CAP_NOTE, CAP_TOKENS, CAP_AUTHORITY, CAP_TOKEN = 256 * wire.KIB, 16, 128, 64 * wire.KIB
+CAP_TOKENS, CAP_AUTHORITY, CAP_TOKEN = 16, 128, 64 * wire.KIB
 
 
 def check_pin(pin: bytes, log: Log) -> int:
@@ -32,26 +31,13 @@ def check_head(what: str, log: Log, size: int, root: bytes, leaf: bytes | None =
     return size
 
 
-def check_checkpoint(note: bytes, log: Log) -> int:
-    """c2sp.org/signed-note over c2sp.org/tlog-checkpoint: text, blank line, signatures."""
-    text, _, signatures = decoded(note, "checkpoint").rpartition("\n\n")
-    lines = text.split("\n")
-    require(len(lines) >= 3 and lines[0] == log.genesis.origin, "checkpoint: of another origin")
-    require(re.fullmatch("[1-9][0-9]{0,19}", lines[1]) is not None, "checkpoint: not a size")
-    size = int(lines[1])
-    check_note_signature(text + "\n", signatures, log.genesis.origin, log.signing_at(size).checkpoint_key)
-    return check_head("checkpoint", log, size, unbase64(lines[2]))
-
-
-def check_note_signature(text: str, signatures: str, origin: str, key: bytes) -> None:
-    """`— <key name> base64(key id[4] ‖ signature[64])`, key id = SHA-256(name ‖ 0x0A ‖ 0x01 ‖ key)[:4]."""
-    key_id = sha256(origin.encode() + b"\n\x01" + key)[:4]
-    for line in signatures.splitlines():
-        if line.startswith(f"— {origin} "):
-            signature = unbase64(line.rsplit(" ", 1)[1])
-            if signature[:4] == key_id:
-                return verify_raw(key, text.encode(), signature[4:], "checkpoint")
-    refuse("checkpoint: no signature of the vault's")
+def check_checkpoint(data: bytes, log: Log) -> int:
+    """Signed with the checkpoint key of what follows its last record, under the origin of Genesis as key name."""
+    checkpoint = parse_checkpoint(data)
+    require(checkpoint.origin == log.genesis.origin, "checkpoint: of another origin")
+    key = VerifierKey(log.genesis.origin, ED25519, log.signing_at(checkpoint.size).checkpoint_key)
+    require(has_signed(key, checkpoint.note), "checkpoint: no signature of the vault's")
+    return check_head("checkpoint", log, checkpoint.size, checkpoint.root)
 
 
 def check_kept(folder: Folder, log: Log) -> int:
@@ -74,20 +60,6 @@ def parse_kept(r: Reader) -> bytes:
     tokens = r.items(CAP_TOKENS, lambda: (r.text(CAP_AUTHORITY), r.blob(CAP_TOKEN)))
     ascending([authority.encode() for authority, _ in tokens], f"{r.what}, authorities")
     return note
-
-
-def decoded(text: bytes, what: str) -> str:
-    try:
-        return text.decode("utf-8")
-    except UnicodeDecodeError:
-        refuse(f"{what}: not UTF-8")
-
-
-def unbase64(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        refuse("checkpoint: not base64")
 
 
 @dataclass(frozen=True)

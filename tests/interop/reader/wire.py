@@ -1,6 +1,7 @@
 """FORMAT §1: notation. A total parser of canonical bytes; each length and count is checked against its cap first."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
@@ -20,11 +21,24 @@ CAP_MANIFEST, CAP_DOCUMENTS = 64 * MIB, 100_000
 
 
 class Refused(Exception):
-    """The bytes are not what FORMAT says: what, and where."""
+    """The bytes are not what FORMAT says: what, and where. `failure` is a class of failure of the kit's."""
+
+    def __init__(self, what: str, failure: str = "corrupt"):
+        super().__init__(what)
+        self.failure = failure
 
 
 def refuse(what: str) -> NoReturn:
     raise Refused(what)
+
+
+@contextmanager
+def failing(failure: str) -> Iterator[None]:
+    """What is refused within is of this class: FORMAT says in which order things are checked, and the kit compares it."""
+    try:
+        yield
+    except Refused as why:
+        raise Refused(str(why), failure) from why
 
 
 def require(condition: bool, what: str) -> None:
