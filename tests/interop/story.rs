@@ -1,5 +1,8 @@
 //! A vault on disk in which everything happens that FORMAT knows, and what a reader must find in it.
 
+#[path = "evidence.rs"]
+mod evidence;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -278,6 +281,12 @@ impl Story {
         fs::write(self.at(&format!("{when}pin")), self.vault.pin().to_string()).unwrap();
     }
 
+    /// Keeps a checkpoint in the vault.
+    async fn keep_inside(&self) {
+        let checkpoint = self.vault.audit().checkpoint().await.unwrap();
+        self.desk.keep_checkpoint(&checkpoint, &[]).await.unwrap();
+    }
+
     /// One object of each kind, and little else; new signing keys come last.
     pub(crate) async fn short() -> Self {
         let mut story = Self::begin().await;
@@ -286,6 +295,7 @@ impl Story {
         let small = story.store(case, Doc::named("small"), b"content", 0).await;
         story.store(case, Doc::named("a part"), &content(300_000, 1), 1).await;
         story.state(case, ContentDigest::of(b"content")).await;
+        story.keep_inside().await;
         let notary = Identity::create(story.at("identity")).unwrap();
         story.share(&notary, small, case).await;
         story.desk.rotate_signing_keys().await.unwrap();
@@ -320,6 +330,7 @@ impl Story {
         story.resumed(first).await;
         story.correct(small, card, b"an identity card, sharp").await;
         story.abandon(second).await;
+        story.keep_inside().await;
         let notary = Identity::create(story.at("identity")).unwrap();
         story.share(&notary, small, first).await;
         story.desk.rotate_signing_keys().await.unwrap();

@@ -1,4 +1,4 @@
-"""Reads a vault or a delivery and prints what it holds as JSON, or refuses: `python -m reader --help`."""
+"""Reads a vault, a delivery or a receipt and prints what it says as JSON, or refuses: `python -m reader --help`."""
 
 import argparse
 import json
@@ -8,11 +8,13 @@ from pathlib import Path
 from . import delivery, heads, index, kept, keys
 from .log import Log, read_log
 from .names import Folder
+from .policy import parse_policy
+from .receipt import proven_json, verify_receipt
 from .vault import Json, Vault, content_json, pages_json, terms_json
 from .wire import Refused, refuse
 
 
-def arguments() -> argparse.Namespace:
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="reader", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     vault = commands.add_parser("vault", help="a vault in a folder")
@@ -27,12 +29,14 @@ def arguments() -> argparse.Namespace:
     stream.add_argument("file", type=Path)
     stream.add_argument("--identity", type=Path, required=True)
     stream.add_argument("--sender", required=True, help="fingerprint")
-    return parser.parse_args()
+    receipt = commands.add_parser("receipt", help="a receipt, offline")
+    receipt.add_argument("file", type=Path)
+    receipt.add_argument("--policy", type=Path, required=True)
+    return parser.parse_args(given)
 
 
-def read_vault(args: argparse.Namespace) -> Json:
+def read_vault(args: argparse.Namespace, folder: Folder) -> Json:
     """Nothing is opened before the whole log is verified, and the pin compared."""
-    folder = Folder(args.folder)
     log = read_log(folder)
     evidence: Json = {}
     if args.pin:
@@ -71,8 +75,12 @@ def read_upload(vault: Vault, token: bytes) -> Json:
             "attributes": dict(upload.attributes), "reason": upload.reason, "pages": pages_json(upload.pages, pages)}
 
 
-def read_delivery(args: argparse.Namespace) -> Json:
-    opened = delivery.open_delivery(args.file.read_bytes(), delivery.read_identity(args.identity.read_bytes()), args.sender)
+def read_file(args: argparse.Namespace, data: bytes) -> Json:
+    return (read_delivery if args.command == "delivery" else read_receipt)(args, data)
+
+
+def read_delivery(args: argparse.Namespace, data: bytes) -> Json:
+    opened = delivery.open_delivery(data, delivery.read_identity(args.identity.read_bytes()), args.sender)
     documents = [{"object": entry.object.hex(), "version": entry.version.hex(), **content_json(meta, pages)}
                  for entry, meta, pages in opened.documents]
     return {"vault": opened.vault.hex(), "operation": opened.operation.hex(), "grant": opened.grant.hex(),
@@ -80,10 +88,14 @@ def read_delivery(args: argparse.Namespace) -> Json:
             "documents": documents}
 
 
+def read_receipt(args: argparse.Namespace, data: bytes) -> Json:
+    return proven_json(verify_receipt(data, parse_policy(args.policy.read_bytes())))
+
+
 def main() -> int:
     args = arguments()
     try:
-        found = read_vault(args) if args.command == "vault" else read_delivery(args)
+        found = read_vault(args, Folder(args.folder)) if args.command == "vault" else read_file(args, args.file.read_bytes())
     except Refused as why:
         print(f"refused: {why}", file=sys.stderr)
         return 1
