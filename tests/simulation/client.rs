@@ -193,6 +193,7 @@ impl Client {
         seq: impl Fn(&T) -> Option<u64>,
     ) -> Option<T> {
         let entry = self.world.begin_named(self.process, name, what);
+        let (lies, _) = self.world.met(self.process);
         let operation = pin!(operation);
         let patience = if self.chance.one_in(12) { self.chance.below(80) } else { u64::MAX / 2 };
         let told = match patience {
@@ -224,14 +225,28 @@ impl Client {
             Err(error) => match (self.ended(error.kind()).await, what) {
                 // The same operation may have finished meanwhile, by another run of it.
                 (End::Done(_), What::Announce(..) | What::GiveUp(..) | What::Collect) => End::Done(None),
+                // Its record stands, and its answer never came.
+                (End::Done(_), What::Read(..)) => End::Unknown,
                 (end, _) => end,
             },
         };
         if let Err(error) = &told {
             self.world.say(|| format!("  {}: {error}", self.process));
         }
+        if self.world.met(self.process).0 > lies {
+            self.lied_to(what, told.as_ref().err());
+        }
         self.world.end(entry, name, end);
         told.ok()
+    }
+
+    /// Counts what came of an operation in which its process was lied to.
+    fn lied_to(&self, what: What, error: Option<&Error>) {
+        match (what, error.map(Error::kind)) {
+            (What::Read(..), None) => self.world.count("lied to, and a read answered"),
+            (_, Some(ErrorKind::Corrupt)) => self.world.count("lied to, and refused as corrupt"),
+            _ => {}
+        }
     }
 
     /// What an error says of an operation; of one whose outcome is unknown, what is said later.

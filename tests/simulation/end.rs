@@ -28,7 +28,7 @@ pub fn judge(world: &Rc<World>) -> Verdict {
 async fn judged(world: &World) -> Verdict {
     let views = world.views.borrow().clone();
     for view in views {
-        view.evil.repent();
+        view.liar.evil.repent();
         view.calm.store(true, Ordering::SeqCst);
         view.faulty.land().await.map_err(|error| error.to_string())?;
     }

@@ -287,7 +287,7 @@ impl Judge<'_> {
                     "GONE: a value was read that is not there any more: {entry:?}, {list:?}"
                 ));
             };
-            if let Some(newer) = list[at..].iter().find(|tag| self.told_before(**tag, entry)) {
+            if let Some(newer) = list[at..].iter().find(|tag| self.told_before(register, **tag, entry)) {
                 return Err(format!(
                     "STALE: {newer} was told before this read, and not seen by it: {entry:?}"
                 ));
@@ -317,8 +317,11 @@ impl Judge<'_> {
         }
     }
 
-    fn told_before(&self, tag: Tag, read: &Entry) -> bool {
-        self.written(tag).is_some_and(|written| written.told < read.begun)
+    /// What was written before the run was told before all of it: every process opens with a pin of a log in which
+    /// it stands, and within the log that is shown the newest shows (SECURITY, *Stored bytes*).
+    fn told_before(&self, register: Register, tag: Tag, read: &Entry) -> bool {
+        self.before.get(&register).is_some_and(|before| before.contains(&tag))
+            || self.written(tag).is_some_and(|written| written.told < read.begun)
     }
 
     /// Records are numbered as their operations happened, each number once.

@@ -24,21 +24,22 @@ pub async fn lie(world: Rc<World>, older: Vec<Rc<Prefab>>) {
         world.time.sleep(pause).await;
         let views = world.views.borrow().clone();
         let view = &views[world.draw(views.len() as u64) as usize];
-        let which = world.draw(8);
+        let (evil, which) = (&view.liar.evil, world.draw(8));
         let lie = match which {
-            0 | 1 => older_index(&world, &view.evil, &older).await,
-            2 => forged_tail(&world, &view.evil).await,
-            3 => hidden(&world, &view.evil).await,
-            4 => other(&world, &view.evil, &older).await,
-            5 => altered(&world, &view.evil).await,
-            6 => listed(&world, &view.evil).await,
+            0 | 1 => older_index(&world, evil, &older).await,
+            2 => forged_tail(&world, evil).await,
+            3 => hidden(&world, evil).await,
+            4 => other(&world, evil, &older).await,
+            5 => altered(&world, evil).await,
+            6 => listed(&world, evil).await,
             _ => older_storage(&world, &older).await,
         };
+        view.liar.begin(lie);
         world.count(&format!("lie: {lie}"));
         world.say(|| format!("{} is lied to: {lie}", view.process));
         let duration = 20 + world.draw(150);
         world.time.sleep(duration).await;
-        view.evil.repent();
+        evil.repent();
     }
 }
 
@@ -53,21 +54,21 @@ async fn any(world: &World, objects: &MemoryStorage) -> Option<(ObjectKey, Bytes
 }
 
 async fn hidden(world: &World, evil: &EvilStorage) -> &'static str {
-    if let Some((key, _)) = any(world, &world.objects).await {
-        evil.hide(&key);
-    }
+    let Some((key, _)) = any(world, &world.objects).await else { return "nothing" };
+    evil.hide(&key);
     "hidden object"
 }
 
 /// An object in another's place: of the same kind and of now, or of an older state.
 async fn other(world: &World, evil: &EvilStorage, older: &[Rc<Prefab>]) -> &'static str {
-    let Some((key, _)) = any(world, &world.objects).await else { return "nothing" };
+    let Some((key, there)) = any(world, &world.objects).await else { return "nothing" };
     let kind = key.as_str().split('/').next().expect("a segment").to_owned() + "/";
     let before = older.get(world.draw(older.len() as u64 + 1) as usize);
     let place = before.map_or(&*world.objects, |older| &older.objects);
     let of_kind = all(place, &kind).await;
-    if let Some((_, bytes)) = of_kind.get(world.draw(of_kind.len() as u64) as usize) {
-        evil.show(&key, bytes.clone());
+    match of_kind.get(world.draw(of_kind.len() as u64) as usize) {
+        Some((_, bytes)) if *bytes != there => evil.show(&key, bytes.clone()),
+        _ => return "nothing",
     }
     if before.is_some() { "older object" } else { "other object" }
 }

@@ -2,10 +2,11 @@
 //! operator shows this process alone.
 
 use std::{
+    collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
     ops::Range,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -50,12 +51,83 @@ impl Trace {
     }
 }
 
+/// What a lying operator shows one process, and how often it was another thing than there is: a lie that nobody
+/// asks about is none.
+#[derive(Debug)]
+pub struct Liar {
+    pub evil: EvilStorage,
+    objects: Arc<MemoryStorage>,
+    lies: Mutex<Lies>,
+}
+
+#[derive(Debug, Default)]
+struct Lies {
+    now: &'static str,
+    shown: BTreeMap<&'static str, u64>,
+}
+
+impl Liar {
+    pub fn over(objects: Arc<MemoryStorage>) -> Self {
+        Self { evil: EvilStorage::over(objects.clone()), objects, lies: Mutex::default() }
+    }
+
+    /// What he lies about from now on.
+    pub fn begin(&self, lie: &'static str) {
+        self.lies().now = lie;
+    }
+
+    /// How often each lie was shown.
+    pub fn shown(&self) -> BTreeMap<&'static str, u64> {
+        self.lies().shown.clone()
+    }
+
+    fn lies(&self) -> MutexGuard<'_, Lies> {
+        self.lies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn compare<T: PartialEq>(&self, shown: &T, there: &T) {
+        if shown != there {
+            let mut lies = self.lies();
+            let now = lies.now;
+            *lies.shown.entry(now).or_default() += 1;
+        }
+    }
+}
+
+#[async_trait]
+impl Storage for Liar {
+    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+        self.evil.create(key, bytes).await
+    }
+
+    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
+        let shown = self.evil.read(key, range.clone()).await?;
+        self.compare(&shown, &self.objects.read(key, range).await?);
+        Ok(shown)
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        self.evil.delete(key).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StorageError> {
+        let shown = self.evil.list(prefix, after, limit).await?;
+        self.compare(&shown, &self.objects.list(prefix, after, limit).await?);
+        Ok(shown)
+    }
+}
+
 /// One process's way to the storage.
 #[derive(Debug)]
 pub struct View {
     pub process: usize,
     pub faulty: FaultyStorage,
-    pub evil: Arc<EvilStorage>,
+    pub liar: Arc<Liar>,
     /// While set, calls take no time and meet no fault.
     pub calm: AtomicBool,
     pub trace: Arc<Trace>,
@@ -63,7 +135,7 @@ pub struct View {
 
 impl View {
     fn way(&self) -> &dyn Storage {
-        if self.calm.load(Ordering::SeqCst) { &*self.evil } else { &self.faulty }
+        if self.calm.load(Ordering::SeqCst) { &*self.liar } else { &self.faulty }
     }
 
     fn note(&self, verb: &str, at: &str, answer: &str) {

@@ -15,7 +15,7 @@ use docvault::{
     ErrorKind, Freshness, NoSleep, OperationId, Pin, Vault, VaultOptions,
     storage::{
         MemoryStorage,
-        testing::{EvilStorage, Fault, FaultyStorage},
+        testing::{Fault, FaultyStorage},
     },
 };
 
@@ -27,7 +27,7 @@ use super::{
     judge::{End, History, Storages, Tag, What},
     malice,
     prefab::{Kept, Known, Prefab, RootKey},
-    storage::{Trace, View, restore},
+    storage::{Liar, Trace, View, restore},
 };
 
 /// What a run came to, by name.
@@ -83,6 +83,9 @@ pub fn run(seed: u64, prefabs: &[Rc<Prefab>], told: bool) -> Run {
     for view in world.views.borrow().iter() {
         for (_, fault) in view.faulty.faults() {
             world.count(name_of(fault));
+        }
+        for (lie, times) in view.liar.shown() {
+            world.count_by(&format!("lie shown: {lie}"), times);
         }
         world.count_by("storage calls", view.faulty.calls() as u64);
     }
@@ -204,25 +207,25 @@ impl World {
 
     fn view(&self, process: usize) -> View {
         let mut chance = Chance::new(self.seed, 100 + process as u64);
-        let evil = Arc::new(EvilStorage::over(self.objects.clone()));
+        let liar = Arc::new(Liar::over(self.objects.clone()));
         let one_in = 15 + chance.below(60);
         let faulty = match self.storages {
             Storages::Evil => {
                 let kinds: Vec<Fault> = Fault::ALLOWED.into_iter().chain([Fault::StaleRead; 5]).collect();
-                FaultyStorage::scripted(evil.clone(), script(&mut chance, &kinds, one_in))
+                FaultyStorage::scripted(liar.clone(), script(&mut chance, &kinds, one_in))
             }
             _ if chance.one_in(3) => {
-                FaultyStorage::scripted(evil.clone(), script(&mut chance, &Fault::ALLOWED, one_in))
+                FaultyStorage::scripted(liar.clone(), script(&mut chance, &Fault::ALLOWED, one_in))
             }
-            _ if chance.one_in(6) => FaultyStorage::scripted(evil.clone(), []),
-            _ => FaultyStorage::seeded(evil.clone(), chance.next(), one_in),
+            _ if chance.one_in(6) => FaultyStorage::scripted(liar.clone(), []),
+            _ => FaultyStorage::seeded(liar.clone(), chance.next(), one_in),
         };
         let slow = chance.one_in(4);
         let longest = if slow { 30 + chance.below(150) } else { 1 + chance.below(8) };
         let faulty = faulty
             .with_latency(chance.next(), Duration::from_millis(longest))
             .sleeping(Arc::new(self.time.clone()));
-        View { process, faulty, evil, calm: AtomicBool::new(false), trace: self.trace.clone() }
+        View { process, faulty, liar, calm: AtomicBool::new(false), trace: self.trace.clone() }
     }
 
     async fn live(self: Rc<Self>, process: usize, view: Arc<View>, kept: Kept) {
@@ -245,6 +248,8 @@ impl World {
     async fn open(&self, process: usize, view: Arc<View>, kept: Kept) -> Option<Vault> {
         let mut chance = Chance::new(self.seed, 300 + process as u64);
         let pin = kept.pin();
+        // So that what was written before the run may be missed by nobody.
+        self.expect("a kept pin goes on", pin.size() >= self.prefab.pin.size());
         for _ in 0..4 {
             let root = RootKey { number: 1, entropy: Seeded::new(Chance::new(chance.next(), 0)) };
             let ahead = BIRTH + chance.below(120_000);
@@ -288,6 +293,12 @@ impl World {
         let pause = self.draw(150);
         self.time.sleep(pause).await;
         self.start(kept, died);
+    }
+
+    /// How often this process was lied to, and how many faults it met, until now.
+    pub fn met(&self, process: usize) -> (u64, usize) {
+        let view = &self.views.borrow()[process];
+        (view.liar.shown().values().sum(), view.faulty.fired())
     }
 
     pub fn count(&self, what: &str) {
