@@ -8,7 +8,7 @@ from .log import Log
 from .names import Folder, checkpoint_name
 from .note import CAP_NOTE, ED25519, VerifierKey, decoded, has_signed, parse_checkpoint
 from .seal import WRAP, context, open_sealed, sha256, unwrap
-from .wire import Reader, ascending, parse, refuse, require, unpad
+from .wire import Reader, ascending, failing, parse, refuse, require, unpad
 
 PIN = re.compile("docvault-pin-1 ([0-9a-f]{32}) ([1-9][0-9]{0,9}) ([0-9a-f]{64}) ([1-9][0-9]{0,19})" + 2 * " ([0-9a-f]{64})")
 CAP_TOKENS, CAP_AUTHORITY, CAP_TOKEN = 16, 128, 64 * wire.KIB
@@ -25,9 +25,11 @@ def check_pin(pin: bytes, log: Log) -> int:
 
 
 def check_head(what: str, log: Log, size: int, root: bytes, leaf: bytes | None = None) -> int:
-    require(1 <= size <= len(log.leaves), f"{what}: the log is rolled back, {len(log.leaves)} records of {size}")
-    require(leaf in (None, log.leaves[size - 1].hash), f"{what}: another record {size - 1}")
-    require(root == log.root_at(size), f"{what}: another root at {size}")
+    with failing("rolled-back"):
+        require(1 <= size <= len(log.leaves), f"{what}: the log is rolled back, {len(log.leaves)} records of {size}")
+    with failing("forked"):
+        require(leaf in (None, log.leaves[size - 1].hash), f"{what}: another record {size - 1}")
+        require(root == log.root_at(size), f"{what}: another root at {size}")
     return size
 
 
@@ -47,8 +49,10 @@ def check_kept(folder: Folder, log: Log) -> int:
         name = checkpoint_name(leaf.aux["size"], leaf.effect)
         data = folder.read(name, 2 * wire.MIB)
         require(sha256(data) == leaf.effect, f"{name}: not the one the log names")
-        size = check_checkpoint(parse(data, name, parse_kept), log)
+        note = parse(data, name, parse_kept)
+        size = parse_checkpoint(note, name).size
         require(size == leaf.aux["size"] <= leaf.seq, f"{name}: of another size than record {leaf.seq} says")
+        check_checkpoint(note, log)
     return len(kept)
 
 
@@ -74,19 +78,26 @@ class Upload:
 
 
 def token_case(token: bytes) -> bytes:
-    return token[24:40]
+    return parse_token(token)[0].case
+
+
+def parse_token(token: bytes) -> tuple[heads.Ids, bytes, bytes]:
+    """The ids, the wrapped head key and the sealed draft."""
+    with failing("invalid"):
+        r = Reader(token, "upload token")
+        r.magic(b"dvut")
+        r.zeros(2)
+        ids = heads.Ids(r.take(16), r.take(16), r.take(16), r.take(16), heads.VERSION, r.take(16))
+        parsed = ids, r.take(WRAP), r.blob(wire.CAP_HEAD)
+        r.end()
+        return parsed
 
 
 def open_token(token: bytes, vault: bytes, case_key: bytes) -> Upload:
-    r = Reader(token, "upload token")
-    r.magic(b"dvut")
-    r.zeros(2)
-    ids = heads.Ids(r.take(16), r.take(16), r.take(16), r.take(16), heads.VERSION, r.take(16))
+    what, (ids, wrapped, draft) = "upload token", parse_token(token)
     require(ids.vault == vault, "upload token: of another vault")
-    wrapped, draft = r.take(WRAP), r.blob(wire.CAP_HEAD)
-    r.end()
-    key = unwrap(case_key, context("head key", *ids.fields()), wrapped, r.what)
-    plain = unpad(open_sealed(key, context("upload token", *ids.fields()), draft, r.what), r.what)
+    key = unwrap(case_key, context("head key", *ids.fields()), wrapped, what)
+    plain = unpad(open_sealed(key, context("upload token", *ids.fields()), draft, what), what)
     return parse(plain, "draft", lambda d: parse_draft(d, ids, key))
 
 

@@ -9,7 +9,7 @@ from . import hpke, wire
 from .log import Log
 from .names import Folder, key_name, keyring_name
 from .seal import context, open_sealed, public_of, sha256, unwrap
-from .wire import Reader, ascending, refuse, require, u16, u32, unpad
+from .wire import Reader, ascending, failing, refuse, require, u16, u32, unpad
 
 LOCAL, PASSPHRASE = 1, 2
 
@@ -62,7 +62,8 @@ def open_passphrase_slot(secret: bytes, slot: bytes, wrapped: bytes) -> bytes:
     r = Reader(wrapped, "passphrase slot")
     require(r.u8() == 1, "passphrase slot: unknown version")
     memory, passes, lanes, salt = r.u32(), r.u32(), r.u32(), r.take(16)
-    require(19 << 10 <= memory <= 1 << 20 and 2 <= passes <= 16 and 1 <= lanes <= 16, "passphrase slot: parameters out of bounds")
+    with failing("denied"):
+        require(19 << 10 <= memory <= 1 << 20 and 2 <= passes <= 16 and 1 <= lanes <= 16, "passphrase slot: parameters out of bounds")
     key = hash_secret_raw(secret, salt, passes, memory, lanes, 32, Type.ID)
     bound = context("passphrase slot", slot, u32(memory), u32(passes), u32(lanes), salt)
     return unwrap(key, bound, r.rest(), "passphrase slot")
@@ -79,6 +80,7 @@ def open_keyring(folder: Folder, log: Log, root: RootKey) -> Keyring:
     vault, id_ = r.take(16), r.take(16)
     require(vault == log.genesis.vault, "keyring: of another vault")
     slots = r.items(wire.CAP_SLOTS, lambda: parse_slot(r))
+    require(bool(slots), "keyring: no slot")
     ascending([slot.id for slot in slots], "keyring slots")
     payload_context = context("keyring payload", vault, id_, sha256(data[: r.at]))
     key = keyring_key(vault, id_, slots, root)
@@ -94,14 +96,17 @@ def parse_slot(r: Reader) -> Slot:
 
 def keyring_key(vault: bytes, id_: bytes, slots: list[Slot], root: RootKey) -> bytes:
     """The first slot of the root key's kind that it opens; HPKE hands out the keyring key."""
+    failure = "locked"
     for slot in (slot for slot in slots if slot.kind == root.kind):
         try:
             seed = root.unwrap(context("slot seed", vault, slot.id, u16(slot.kind)), slot.wrapped_seed)
-        except wire.Refused:
+        except wire.Refused as why:
+            failure = "denied" if why.failure == "denied" else failure
             continue
         require(hpke.public_key(seed) == slot.public_key, "slot: the seed is not that of its public key")
         return hpke.open_key(seed, context("keyring to slot", vault, id_, slot.id), slot.sealed_key, "slot")
-    refuse("no slot opens with this root key")
+    with failing(failure):
+        refuse("no slot opens with this root key")
 
 
 def parse_contents(contents: bytes, slots: list[Slot], log: Log) -> Keyring:
