@@ -11,7 +11,7 @@ use crate::{
     ledger::{self, Signatures, State, walk},
     observe,
     pin::Pin,
-    storage::Storage,
+    storage::{Storage, layout},
     vault::Vault,
 };
 use destination::Destination;
@@ -171,6 +171,9 @@ impl Vault {
             if keyring.digest != state.keyring() {
                 return Err(Error::corrupt("the keyring"));
             }
+            // Before any wrap under its epochs: one that is superseded tells that there may be such wraps.
+            let named = layout::keyring(&keyring.digest);
+            report.named += u64::from(records::copy_named(&destination, named, &keyring.digest).await?);
             let (source, vault) = (self.ledger().storage(), self.id());
             let mut records = Records::new(&destination, state, &keyring, &mut report, progress);
             walk(source, vault, reached.clone(), state.head, Signatures::Each, &mut records).await?;

@@ -50,13 +50,10 @@ impl<'a> Records<'a> {
         Self { destination, state, keyring, report, progress, pending, rewrapped, anchor: None, last: None }
     }
 
-    /// Copies what is left, the keyring, and, if `older` cases may be wrapped anew, their wraps. Gives the
-    /// commits by which the new head opens: its anchor, if it has one of its own, and the newest.
+    /// Copies what is left and, if `older` cases may be wrapped anew, their wraps. Gives the commits by which the
+    /// new head opens: its anchor, if it has one of its own, and the newest.
     pub(super) async fn finish(mut self, older: bool) -> Result<[Option<Named>; 2]> {
         self.flush().await?;
-        let digest = self.keyring.digest;
-        let copied = copy_named(self.destination, layout::keyring(&digest), &digest).await?;
-        self.report.named += u64::from(copied);
         if older && self.rewrapped {
             for case in self.destination.vault.all_cases().await? {
                 let done = copy_keys(self.destination, self.keyring, case).await;
@@ -119,8 +116,8 @@ struct Copied {
     named: u64,
 }
 
-/// Copies what one record names. A version's parts come before its head, a case's keys before its: where the
-/// head is, they are.
+/// Copies what one record names. A version's parts come before its head: where that is, they are. A case's keys
+/// do, too, but may have been wrapped anew since the copy was interrupted.
 async fn copy(destination: &Destination<'_>, keyring: &LoadedKeyring, leaf: &Leaf) -> Result<Copied> {
     let mut copied = Copied::default();
     let of = match leaf.kind {
@@ -137,15 +134,15 @@ async fn copy(destination: &Destination<'_>, keyring: &LoadedKeyring, leaf: &Lea
     let name = layout::head(leaf.case, leaf.operation);
     let vault = destination.vault;
     vault.case_stands(leaf.case).await?;
+    if of == HeadType::Case {
+        copied.keys += copy_keys(destination, keyring, leaf.case).await?;
+    }
     if destination.has(&name).await? {
         copied.present += 1;
         return Ok(copied);
     }
     let id = vault.head_id(leaf.case, leaf.object, leaf.operation, of);
     let head = vault.checked_head(id, &leaf.effect, Extent::Whole).await?;
-    if of == HeadType::Case {
-        copied.keys += copy_keys(destination, keyring, leaf.case).await?;
-    }
     if let Some(version) = head.version {
         let source = ContentSource::new(vault.clone(), version);
         open_parts(&source, &mut Parts { destination, copied: &mut copied }).await?;
