@@ -3,15 +3,16 @@
 use std::{future::Future, pin::pin, rc::Rc};
 
 use docvault::{
-    CaseId, DocumentId, Error, ErrorKind, NewStatement, Outcome, Scope, Session, Terms, Upload, UploadToken,
-    Vault,
+    CaseId, DocumentId, Error, ErrorKind, GrantId, NewStatement, Outcome, Scope, Session, Upload,
+    UploadToken, Vault,
 };
 use futures_util::future::{Either, select};
 
 use super::{
     chance::{Chance, Seeded},
+    delivered::Granted,
     judge::{End, Register, Storages, Tag, What},
-    prefab::{Begun, RootKey, content, named, recipient, tag_of, to_recipient},
+    prefab::{Begun, RootKey, content, named, opens, tag_of, terms, to_recipient},
     world::World,
 };
 
@@ -121,18 +122,11 @@ impl Client {
             }
             "grant" => {
                 let scope = if self.chance.one_in(2) { Scope::Case(case) } else { Scope::Document(document) };
-                let recipient = to_recipient();
-                let grant = desk.grant(scope, &recipient, Terms::read().purpose("p"));
-                let made = self.attempt(name, What::Grant(scope.case()), grant, |_| None).await;
-                self.world.learn(self.process, |known| known.grants.extend(made));
+                self.grant(scope).await;
             }
             "deliver" => {
-                let Some(grant) = grant else { return };
-                let sender = self.vault.sender();
-                let deliver = async { desk.deliver(grant).await?.collect().await };
-                let sealed = self.attempt(name, What::Deliver(grant), deliver, |_| None).await;
-                if let Some(sealed) = sealed {
-                    self.world.expect("a delivery opens", opens(&sealed, &sender).is_some());
+                if let Some(grant) = grant {
+                    self.deliver(grant).await;
                 }
             }
             "revoke" => {
@@ -273,6 +267,28 @@ impl Client {
             }
             Err(_) => End::Unknown,
         }
+    }
+
+    async fn grant(&mut self, scope: Scope) {
+        let (desk, recipient, following) = (self.desk.clone(), to_recipient(), self.chance.one_in(2));
+        let at = self.world.next_entry();
+        let grant = desk.grant(scope, &recipient, terms(following));
+        let made = self.attempt("grant", What::Grant(scope.case()), grant, |_| None).await;
+        if let Some(grant) = made {
+            self.world.granted(grant, if following { Granted::Following } else { Granted::Made(at) });
+            self.world.learn(self.process, |known| known.grants.push(grant));
+        }
+    }
+
+    async fn deliver(&mut self, grant: GrantId) {
+        let (desk, at) = (self.desk.clone(), self.world.next_entry());
+        let deliver = async { desk.deliver(grant).await?.collect().await };
+        let Some(sealed) = self.attempt("deliver", What::Deliver(grant), deliver, |_| None).await else {
+            return;
+        };
+        let holds = opens(&sealed, &self.vault.sender(), grant);
+        self.world.expect("a delivery opens, whole", holds.is_some());
+        self.world.delivered(at, grant, holds.unwrap_or_default());
     }
 
     fn stored(&self, document: Option<DocumentId>) {
@@ -441,14 +457,4 @@ impl Client {
         };
         self.attempt("verify", What::Look, verify, |()| None).await;
     }
-}
-
-/// What a delivery holds, each of it whole.
-fn opens(sealed: &[u8], sender: &docvault::Sender) -> Option<Vec<Tag>> {
-    let mut opened = recipient().open(sealed, sender).ok()?;
-    let mut tags = Vec::new();
-    while let Some(document) = opened.next_document().ok()? {
-        tags.push(tag_of(&document.content().ok()?)?);
-    }
-    Some(tags)
 }

@@ -2,13 +2,13 @@
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::atomic::Ordering};
 
-use docvault::{ErrorKind, Freshness, Session, Vault};
+use docvault::{ErrorKind, Freshness, Sender, Session, Vault};
 
 use super::{
     chance::Chance,
     executor,
     judge::{Found, Register, Storages},
-    prefab::{Known, tag_of},
+    prefab::{Known, opens, tag_of},
     storage::all,
     world::{OPERATOR, World},
 };
@@ -134,7 +134,7 @@ async fn look(world: &World, vault: &Vault) -> Verdict<Found> {
             Err(error) => return Err(format!("IN THE END: documents of case {case}: {error}")),
         }
     }
-    grants(&desk, &known, &mut found).await?;
+    grants(&desk, &vault.sender(), &known, &mut found).await?;
     let changes = told("the log", desk.auditor().changes_since(world.prefab.pin.size()).await)?;
     world.count_by("records", changes.records.len() as u64);
     for record in changes.records {
@@ -179,10 +179,15 @@ async fn statements(desk: &Session, case: docvault::CaseId) -> Verdict<Vec<u64>>
         .collect()
 }
 
-async fn grants(desk: &Session, known: &Known, found: &mut Found) -> Verdict {
+async fn grants(desk: &Session, sender: &Sender, known: &Known, found: &mut Found) -> Verdict {
     for grant in &known.grants {
         match desk.deliver(*grant).await {
-            Ok(_) => found.grants.insert(*grant, false),
+            Ok(delivery) => {
+                let sealed = told("a delivery", delivery.collect().await)?;
+                let holds = opens(&sealed, sender, *grant).ok_or("WRONG: a delivery does not open, whole")?;
+                found.delivered.insert(*grant, holds);
+                found.grants.insert(*grant, false)
+            }
             Err(error) if error.kind() == ErrorKind::Denied => found.grants.insert(*grant, true),
             Err(error) if error.kind() == ErrorKind::Erased => None,
             Err(error) => return Err(format!("IN THE END: grant {grant}: {error}")),

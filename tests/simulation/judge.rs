@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use docvault::{CaseId, DocumentId, ErrorKind, GrantId, OperationId};
 
+use super::delivered::{Deliveries, Granted, Holds};
+
 /// Counts what happens: no two events are at once.
 pub type Tick = u64;
 
@@ -111,6 +113,7 @@ pub struct History {
     pub entries: Vec<Entry>,
     /// What was written before the run, oldest first.
     before: BTreeMap<Register, Vec<Tag>>,
+    pub deliveries: Deliveries,
 }
 
 /// What is there in the end.
@@ -121,6 +124,8 @@ pub struct Found {
     pub erased: BTreeSet<CaseId>,
     /// Grants and whether they are revoked.
     pub grants: BTreeMap<GrantId, bool>,
+    /// What those that are not revoked deliver.
+    pub delivered: BTreeMap<GrantId, Holds>,
     /// Operations by the number of their record.
     pub records: BTreeMap<u64, OperationId>,
 }
@@ -128,8 +133,8 @@ pub struct Found {
 type Verdict = Result<(), String>;
 
 impl History {
-    pub fn after(before: BTreeMap<Register, Vec<Tag>>) -> Self {
-        Self { before, ..Self::default() }
+    pub fn after(before: BTreeMap<Register, Vec<Tag>>, granted: BTreeMap<GrantId, Granted>) -> Self {
+        Self { before, deliveries: Deliveries { granted, made: Vec::new() }, ..Self::default() }
     }
 
     fn tick(&mut self) -> Tick {
@@ -153,7 +158,8 @@ impl History {
     /// `from` on.
     pub fn judge(&self, found: &Found, storages: Storages, from: usize) -> Verdict {
         let owed = self.entries.iter().filter(|entry| entry.process >= from).collect();
-        let judge = Judge { before: &self.before, all: &self.entries, entries: owed, found, storages };
+        let (before, all, deliveries) = (&self.before, &*self.entries, &self.deliveries);
+        let judge = Judge { before, all, entries: owed, deliveries, found, storages };
         judge.writes()?;
         judge.lists()?;
         judge.reads()?;
@@ -163,13 +169,14 @@ impl History {
     }
 }
 
-struct Judge<'a> {
+pub(super) struct Judge<'a> {
     before: &'a BTreeMap<Register, Vec<Tag>>,
     /// By whomever: a value that is there may be anybody's.
-    all: &'a [Entry],
+    pub(super) all: &'a [Entry],
     /// By those who are owed something.
-    entries: Vec<&'a Entry>,
-    found: &'a Found,
+    pub(super) entries: Vec<&'a Entry>,
+    pub(super) deliveries: &'a Deliveries,
+    pub(super) found: &'a Found,
     storages: Storages,
 }
 
@@ -274,7 +281,9 @@ impl Judge<'_> {
     /// Every read is of the newest value at some instant between its question and its answer.
     fn reads(&self) -> Verdict {
         let mut seen: BTreeMap<Register, Vec<(&Entry, usize)>> = BTreeMap::new();
-        for entry in self.entries.iter().filter(|entry| entry.done()) {
+        let delivered = self.delivered()?;
+        let asked = self.entries.iter().copied().filter(|entry| entry.done());
+        for entry in asked.chain(&delivered) {
             let What::Read(register, tag) = entry.what else { continue };
             let Some(list) = self.list_of(register) else { continue };
             // Values are counted from 1; 0 is before the first.

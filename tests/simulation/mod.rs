@@ -2,6 +2,7 @@
 
 pub mod chance;
 pub mod client;
+pub mod delivered;
 pub mod end;
 pub mod executor;
 pub mod judge;

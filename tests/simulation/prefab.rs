@@ -8,13 +8,14 @@ use std::{
 use async_trait::async_trait;
 use docvault::{
     CaseId, DocumentId, GrantId, Identity, NewDocument, NewStatement, NoSleep, OperationId, Pin, Recipient,
-    Secret, Session, Terms, Vault, VaultOptions, chunked,
+    Secret, Sender, Session, Terms, Vault, VaultOptions, chunked,
     keys::{KeyError, KeyWrap, SlotKind},
     storage::MemoryStorage,
 };
 
 use super::{
     chance::{Chance, Seeded},
+    delivered::{Granted, Holds},
     executor::{Hands, Time},
     judge::{Register, Tag},
 };
@@ -73,6 +74,7 @@ pub struct Prefab {
     pub genesis: Pin,
     pub known: Known,
     pub lists: BTreeMap<Register, Vec<Tag>>,
+    pub granted: BTreeMap<GrantId, Granted>,
     pub case_tags: Vec<Tag>,
     pub next_tag: Tag,
 }
@@ -104,6 +106,26 @@ pub fn to_recipient() -> Recipient {
     Recipient::verify(&bytes, &recipient().fingerprint().to_string()).unwrap()
 }
 
+/// What a delivery under this grant holds, each document of it whole.
+pub fn opens(sealed: &[u8], sender: &Sender, grant: GrantId) -> Option<Holds> {
+    let mut opened = recipient().open(sealed, sender).ok()?;
+    let (of, count) = (opened.grant(), opened.documents());
+    let mut holds = Holds::new();
+    while let Some(document) = opened.next_document().ok()? {
+        let (id, name) = (document.id(), document.name().to_owned());
+        let tag = tag_of(&document.content().ok()?)?;
+        if name != tag.to_string() || holds.insert(id, tag).is_some() {
+            return None;
+        }
+    }
+    (of == grant && holds.len() == count).then_some(holds)
+}
+
+pub fn terms(following: bool) -> Terms {
+    let terms = Terms::read().purpose("p");
+    if following { terms.following() } else { terms }
+}
+
 pub fn named(tag: Tag) -> NewDocument {
     NewDocument::named(tag.to_string())
 }
@@ -133,6 +155,7 @@ pub fn all() -> Vec<Prefab> {
                 genesis: genesis.clone(),
                 known: founder.known.clone(),
                 lists: founder.lists.clone(),
+                granted: founder.granted.clone(),
                 case_tags: founder.case_tags.clone(),
                 next_tag: founder.tag + 1,
             });
@@ -145,6 +168,7 @@ struct Founder {
     desk: Session,
     known: Known,
     lists: BTreeMap<Register, Vec<Tag>>,
+    granted: BTreeMap<GrantId, Granted>,
     case_tags: Vec<Tag>,
     tag: Tag,
     steps: u64,
@@ -152,8 +176,8 @@ struct Founder {
 
 impl Founder {
     fn new(desk: Session) -> Self {
-        let (known, lists) = Default::default();
-        Self { desk, known, lists, case_tags: Vec::new(), tag: 0, steps: 0 }
+        let (known, lists, granted) = Default::default();
+        Self { desk, known, lists, granted, case_tags: Vec::new(), tag: 0, steps: 0 }
     }
 
     /// One operation: early on what there must be, later mostly what only makes the log longer.
@@ -172,12 +196,7 @@ impl Founder {
                 self.known.documents.push(stored.document);
                 self.write(Register::Document(stored.document));
             }
-            8 | 9 => {
-                let to = &to_recipient();
-                let terms = Terms::read().purpose("p");
-                let grant = desk.grant(self.known.cases[self.steps as usize % 3], to, terms).await.unwrap();
-                self.known.grants.push(grant);
-            }
+            8 | 9 => self.grant(self.steps == 9).await,
             10 | 14 => self.begin_upload().await,
             60 => desk.rotate_signing_keys().await.unwrap(),
             90 => drop(desk.rotate_epoch().await.unwrap()),
@@ -198,6 +217,18 @@ impl Founder {
 
     fn write(&mut self, register: Register) {
         self.lists.entry(register).or_default().push(self.tag);
+    }
+
+    async fn grant(&mut self, following: bool) {
+        let case = self.known.cases[self.steps as usize % 3];
+        let grant = self.desk.grant(case, &to_recipient(), terms(following)).await.unwrap();
+        let held = self.lists.iter().filter_map(|(register, list)| match register {
+            Register::Document(document) if document.case() == case => Some((*document, *list.last()?)),
+            _ => None,
+        });
+        let granted = if following { Granted::Following } else { Granted::Before(held.collect()) };
+        self.granted.insert(grant, granted);
+        self.known.grants.push(grant);
     }
 
     async fn begin_upload(&mut self) {

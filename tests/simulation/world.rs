@@ -12,7 +12,7 @@ use std::{
 };
 
 use docvault::{
-    ErrorKind, Freshness, NoSleep, OperationId, Pin, Vault, VaultOptions,
+    ErrorKind, Freshness, GrantId, NoSleep, OperationId, Pin, Vault, VaultOptions,
     storage::{
         MemoryStorage,
         testing::{Fault, FaultyStorage},
@@ -22,6 +22,7 @@ use docvault::{
 use super::{
     chance::{Chance, Seeded},
     client::Client,
+    delivered::{Granted, Holds},
     end,
     executor::{self, Hands, Spawner, Time},
     judge::{End, History, Storages, Tag, What},
@@ -107,7 +108,7 @@ fn name_of(fault: Fault) -> &'static str {
 
 impl World {
     fn new(seed: u64, storages: Storages, prefab: Rc<Prefab>, told: bool, chance: Chance) -> Self {
-        let history = History::after(prefab.lists.clone());
+        let history = History::after(prefab.lists.clone(), prefab.granted.clone());
         Self {
             storages,
             time: Time::default(),
@@ -358,6 +359,20 @@ impl World {
 
     pub fn saw(&self, at: usize, what: What) {
         self.history.borrow_mut().entries[at].what = what;
+    }
+
+    pub fn granted(&self, grant: GrantId, what: Granted) {
+        self.history.borrow_mut().deliveries.granted.insert(grant, what);
+    }
+
+    /// Notes what the operation of this number delivered.
+    pub fn delivered(&self, at: usize, grant: GrantId, holds: Holds) {
+        let deliveries = &mut self.history.borrow_mut().deliveries;
+        self.count(match deliveries.granted.get(&grant) {
+            Some(Granted::Following) => "delivered what is there",
+            _ => "delivered what was there",
+        });
+        deliveries.made.push((at, holds));
     }
 
     pub fn end(&self, at: usize, name: &str, end: End) {
