@@ -23,15 +23,14 @@ pub async fn lie(world: Rc<World>, older: Vec<Rc<Prefab>>) {
         let pause = world.draw(40);
         world.time.sleep(pause).await;
         let views = world.views.borrow().clone();
-        let view = &views[world.draw(views.len() as u64) as usize];
+        // Rather to those who came last: the others may be dead or done.
+        let drawn = || world.draw(views.len() as u64) as usize;
+        let view = &views[drawn().max(drawn())];
         let (evil, which) = (&view.liar.evil, world.draw(8));
         let lie = match which {
             0 | 1 => older_index(&world, evil, &older).await,
             2 => forged_tail(&world, evil).await,
-            3 => hidden(&world, evil).await,
-            4 => other(&world, evil, &older).await,
-            5 => altered(&world, evil).await,
-            6 => listed(&world, evil).await,
+            3..=6 => several(&world, evil, &older, which).await,
             _ => older_storage(&world, &older).await,
         };
         view.liar.begin(lie);
@@ -41,6 +40,22 @@ pub async fn lie(world: Rc<World>, older: Vec<Rc<Prefab>>) {
         world.time.sleep(duration).await;
         evil.repent();
     }
+}
+
+/// One kind of lie about some objects: who is lied to about one only rarely asks for it.
+async fn several(world: &World, evil: &EvilStorage, older: &[Rc<Prefab>], which: u64) -> &'static str {
+    let before = older.get(world.draw(older.len() as u64 + 1) as usize);
+    let mut told = "nothing";
+    for _ in 0..6 {
+        let lie = match which {
+            3 => hidden(world, evil).await,
+            4 => other(world, evil, before).await,
+            5 => altered(world, evil).await,
+            _ => listed(world, evil).await,
+        };
+        told = if lie == "nothing" { told } else { lie };
+    }
+    told
 }
 
 /// Of the objects there are, one of a kind that is drawn first, or the many parts of one would hide the rest.
@@ -60,10 +75,9 @@ async fn hidden(world: &World, evil: &EvilStorage) -> &'static str {
 }
 
 /// An object in another's place: of the same kind and of now, or of an older state.
-async fn other(world: &World, evil: &EvilStorage, older: &[Rc<Prefab>]) -> &'static str {
+async fn other(world: &World, evil: &EvilStorage, before: Option<&Rc<Prefab>>) -> &'static str {
     let Some((key, there)) = any(world, &world.objects).await else { return "nothing" };
     let kind = key.as_str().split('/').next().expect("a segment").to_owned() + "/";
-    let before = older.get(world.draw(older.len() as u64 + 1) as usize);
     let place = before.map_or(&*world.objects, |older| &older.objects);
     let of_kind = all(place, &kind).await;
     match of_kind.get(world.draw(of_kind.len() as u64) as usize) {
@@ -87,9 +101,11 @@ async fn altered(world: &World, evil: &EvilStorage) -> &'static str {
 }
 
 async fn listed(world: &World, evil: &EvilStorage) -> &'static str {
-    for _ in 0..6 {
-        let Some((key, _)) = any(world, &world.objects).await else { continue };
-        if world.draw(2) == 0 { evil.unlist(&key) } else { evil.list_twice(&key) }
+    let Some((key, _)) = any(world, &world.objects).await else { return "nothing" };
+    if world.draw(2) == 0 {
+        evil.unlist(&key)
+    } else {
+        evil.list_twice(&key)
     }
     "listings that leave out and repeat"
 }
