@@ -3,8 +3,8 @@
 use std::{future::Future, pin::pin, rc::Rc};
 
 use docvault::{
-    CaseId, DocumentId, Error, ErrorKind, GrantId, NewStatement, Outcome, Scope, Session, Upload,
-    UploadToken, Vault,
+    CaseId, DocumentId, Error, ErrorKind, GrantId, NewStatement, OperationId, Outcome, Scope, Session,
+    Upload, UploadToken, Vault,
 };
 use futures_util::future::{Either, select};
 
@@ -53,7 +53,11 @@ const STORING: usize = 5;
 
 impl Client {
     pub async fn live(mut self) {
-        let operations = 2 + self.chance.below(5);
+        // Who is lied to goes on for longer, or most lies would come when nobody asks any more.
+        let operations = match self.world.storages {
+            Storages::Evil => 4 + self.chance.below(9),
+            _ => 2 + self.chance.below(5),
+        };
         for _ in 0..operations {
             let pause = self.chance.below(20);
             self.world.time.sleep(pause).await;
@@ -101,7 +105,7 @@ impl Client {
             "store_version" => {
                 let tag = self.world.tag();
                 let store = desk.store_version(document, named(tag), "r", content(tag));
-                let what = What::Write(Register::Document(document), tag);
+                let what = What::Write(Register::Document(document), tag, None);
                 self.attempt(name, what, store, |done| Some(done.seq)).await;
             }
             "make_statement" => self.make_statement(case).await,
@@ -345,30 +349,28 @@ impl Client {
     }
 
     async fn make_statement(&mut self, case: CaseId) {
-        let mut statement = NewStatement::on("t");
+        let (mut statement, mut follows) = (NewStatement::on("t"), None);
         if self.chance.one_in(3) {
-            match self.newest_statement(case).await {
-                Some(newest) => statement = statement.follows(newest),
-                None => return,
-            }
+            let Some(newest) = self.newest_statement(case).await else { return };
+            statement = statement.follows(newest.map(|(id, _)| id));
+            follows = Some(newest.map(|(_, tag)| tag));
         }
         let (desk, tag) = (self.desk.clone(), self.world.tag());
         let make = desk.make_statement(case, statement.payload(tag.to_be_bytes()));
-        let what = What::Write(Register::Statements(case), tag);
+        let what = What::Write(Register::Statements(case), tag, follows);
         self.attempt("make_statement", what, make, |made| Some(made.seq)).await;
     }
 
-    /// The id of a case's newest statement, if it could be read.
-    async fn newest_statement(&mut self, case: CaseId) -> Option<Option<docvault::OperationId>> {
-        let desk = self.desk.clone();
+    /// The id and the tag of a case's newest statement, if it could be read.
+    async fn newest_statement(&mut self, case: CaseId) -> Option<Option<(OperationId, Tag)>> {
+        let (desk, world) = (self.desk.clone(), self.world.clone());
         let register = Register::Statements(case);
         let mut tag = None;
         let read = async {
-            let newest = desk.newest_statement(case).await?;
-            tag = newest
-                .as_ref()
-                .and_then(|newest| newest.payload.first_chunk().copied().map(Tag::from_be_bytes));
-            Ok(newest.map(|newest| newest.made.id))
+            let Some(newest) = desk.newest_statement(case).await? else { return Ok(None) };
+            tag = newest.payload.first_chunk().copied().map(Tag::from_be_bytes);
+            world.expect("a statement is what was stated", tag.is_some());
+            Ok(tag.map(|tag| (newest.made.id, tag)))
         };
         let at = self.world.next_entry();
         let newest = self.attempt("newest_statement", What::Read(register, None), read, |_| None).await;
@@ -427,7 +429,7 @@ impl Client {
     fn upload_of(&self, begun: &Begun) -> What {
         match begun.document {
             None => What::Store(begun.case, begun.tag),
-            Some(document) => What::Write(Register::Document(document), begun.tag),
+            Some(document) => What::Write(Register::Document(document), begun.tag, None),
         }
     }
 

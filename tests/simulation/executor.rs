@@ -41,6 +41,11 @@ impl Time {
         self.with(|timers| timers.now)
     }
 
+    /// What a clock shows that is not ahead.
+    pub fn shown(&self) -> u64 {
+        self.with(|timers| timers.now + timers.elapsed)
+    }
+
     /// Lets all clocks jump.
     pub fn elapse(&self, millis: u64) {
         self.with(|timers| timers.elapsed += millis);
@@ -92,7 +97,7 @@ pub struct Hands {
 
 impl Clock for Hands {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.time.with(|timers| timers.now + timers.elapsed) + self.ahead)
+        Timestamp::from_millis(self.time.shown() + self.ahead)
     }
 }
 

@@ -8,7 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use docvault::{CaseId, DocumentId, ErrorKind, GrantId, OperationId};
 
-use super::delivered::{Deliveries, Granted, Holds};
+use super::{
+    delivered::{Deliveries, Granted, Holds},
+    world::AHEAD,
+};
 
 /// Counts what happens: no two events are at once.
 pub type Tick = u64;
@@ -31,12 +34,15 @@ impl Register {
     }
 }
 
+/// What a statement has to follow, if its caller said so: a value, or none before it.
+pub type Follows = Option<Option<Tag>>;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
     CreateCase(Tag),
     /// A new document, whose name is known once it is stored.
     Store(CaseId, Tag),
-    Write(Register, Tag),
+    Write(Register, Tag, Follows),
     /// The newest value, once it is read: none if nothing was ever written.
     Read(Register, Option<Tag>),
     /// That an upload begins, or goes on.
@@ -55,7 +61,7 @@ pub enum What {
 impl What {
     pub fn tag(self) -> Option<Tag> {
         match self {
-            Self::CreateCase(tag) | Self::Store(_, tag) | Self::Write(_, tag) => Some(tag),
+            Self::CreateCase(tag) | Self::Store(_, tag) | Self::Write(_, tag, _) => Some(tag),
             _ => None,
         }
     }
@@ -68,7 +74,7 @@ impl What {
             | Self::Close(case)
             | Self::Erase(case)
             | Self::Grant(case) => Some(case),
-            Self::Write(register, _) | Self::Read(register, _) => Some(register.case()),
+            Self::Write(register, ..) | Self::Read(register, _) => Some(register.case()),
             Self::Deliver(grant) | Self::Revoke(grant) => Some(grant.scope().case()),
             Self::CreateCase(_) | Self::Collect | Self::ChangeKeyring | Self::Look => None,
         }
@@ -93,6 +99,11 @@ pub struct Entry {
     pub begun: Tick,
     pub ended: Option<Tick>,
     pub end: End,
+    /// When that was, in ms.
+    pub from: u64,
+    pub until: Option<u64>,
+    /// How many faults its process had met by then.
+    pub faults: usize,
 }
 
 /// How much the storage is held to.
@@ -113,6 +124,8 @@ pub struct History {
     pub entries: Vec<Entry>,
     /// What was written before the run, oldest first.
     before: BTreeMap<Register, Vec<Tag>>,
+    /// Uploads of tags below it were begun before the run.
+    first_tag: Tag,
     pub deliveries: Deliveries,
 }
 
@@ -133,8 +146,12 @@ pub struct Found {
 type Verdict = Result<(), String>;
 
 impl History {
-    pub fn after(before: BTreeMap<Register, Vec<Tag>>, granted: BTreeMap<GrantId, Granted>) -> Self {
-        Self { before, deliveries: Deliveries { granted, made: Vec::new() }, ..Self::default() }
+    pub fn after(
+        before: BTreeMap<Register, Vec<Tag>>,
+        granted: BTreeMap<GrantId, Granted>,
+        first_tag: Tag,
+    ) -> Self {
+        Self { before, first_tag, deliveries: Deliveries { granted, made: Vec::new() }, ..Self::default() }
     }
 
     fn tick(&mut self) -> Tick {
@@ -142,16 +159,16 @@ impl History {
         self.tick
     }
 
-    pub fn begin(&mut self, process: usize, what: What) -> usize {
-        let begun = self.tick();
-        self.entries.push(Entry { process, what, begun, ended: None, end: End::Unknown });
+    pub fn begin(&mut self, process: usize, what: What, from: u64) -> usize {
+        let (begun, end) = (self.tick(), End::Unknown);
+        self.entries.push(Entry { process, what, begun, ended: None, end, from, until: None, faults: 0 });
         self.entries.len() - 1
     }
 
-    pub fn end(&mut self, at: usize, end: End) {
+    pub fn end(&mut self, at: usize, end: End, until: u64, faults: usize) {
         let ended = self.tick();
         let entry = &mut self.entries[at];
-        (entry.ended, entry.end) = (Some(ended), end);
+        (entry.ended, entry.end, entry.until, entry.faults) = (Some(ended), end, Some(until), faults);
     }
 
     /// The verdict on a run, by who was owed something: everyone, or in a restored storage those from process
@@ -159,7 +176,8 @@ impl History {
     pub fn judge(&self, found: &Found, storages: Storages, from: usize) -> Verdict {
         let owed = self.entries.iter().filter(|entry| entry.process >= from).collect();
         let (before, all, deliveries) = (&self.before, &*self.entries, &self.deliveries);
-        let judge = Judge { before, all, entries: owed, deliveries, found, storages };
+        let first_tag = self.first_tag;
+        let judge = Judge { before, first_tag, all, entries: owed, deliveries, found, storages };
         judge.writes()?;
         judge.lists()?;
         judge.reads()?;
@@ -171,6 +189,7 @@ impl History {
 
 pub(super) struct Judge<'a> {
     before: &'a BTreeMap<Register, Vec<Tag>>,
+    first_tag: Tag,
     /// By whomever: a value that is there may be anybody's.
     pub(super) all: &'a [Entry],
     /// By those who are owed something.
@@ -191,6 +210,10 @@ struct Written {
 impl Entry {
     fn done(&self) -> bool {
         matches!(self.end, End::Done(_))
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        self.begun != other.begun && !self.precedes(other) && !other.precedes(self)
     }
 
     /// Told before `other` began.
@@ -245,6 +268,7 @@ impl Judge<'_> {
                 return Err(format!("TWICE: {register:?} holds {list:?}"));
             }
             self.list(*register, fresh)?;
+            self.follows(list)?;
         }
         for (register, before) in self.before {
             let gone = self.found.erased.contains(&register.case()) || before.is_empty();
@@ -262,7 +286,7 @@ impl Judge<'_> {
                 What::Store(case, of) => {
                     of == *tag && matches!(register, Register::Document(_)) && case == register.case()
                 }
-                What::Write(into, of) => of == *tag && into == register,
+                What::Write(into, of, _) => of == *tag && into == register,
                 _ => false,
             };
             let written = self.written(*tag).filter(|_| self.all.iter().any(|entry| belongs(&entry)));
@@ -274,6 +298,18 @@ impl Judge<'_> {
             }
             latest = latest.max(written.begun);
             seq = written.seq.or(seq);
+        }
+        Ok(())
+    }
+
+    /// What had to follow another value does.
+    fn follows(&self, list: &[Tag]) -> Verdict {
+        for (at, tag) in list.iter().enumerate() {
+            let before = at.checked_sub(1).map(|before| list[before]);
+            let other = |entry: &&Entry| matches!(entry.what, What::Write(_, of, Some(said)) if of == *tag && said != before);
+            if let Some(entry) = self.all.iter().find(other) {
+                return Err(format!("FOLLOWS: {tag} stands after {before:?}: {entry:?}"));
+            }
         }
         Ok(())
     }
@@ -426,7 +462,10 @@ impl Judge<'_> {
         let happened = |which: &dyn Fn(What) -> bool| self.may_have_happened(until, which);
         let closed = || entry.what.case().is_some_and(|case| happened(&|what| what == What::Close(case)));
         match kind {
-            ErrorKind::Storage | ErrorKind::Contended => true,
+            ErrorKind::Storage => entry.faults > 0,
+            ErrorKind::Contended => {
+                entry.faults > 0 || self.entries.iter().any(|other| other.overlaps(entry))
+            }
             // The keyring that the change was made from is not the newest any more.
             ErrorKind::Denied | ErrorKind::NotFound if entry.what == What::ChangeKeyring => self
                 .all
@@ -436,9 +475,7 @@ impl Judge<'_> {
                 entry.what.case().is_some_and(|case| happened(&|what| what == What::Erase(case)))
             }
             ErrorKind::Superseded => match entry.what {
-                What::Write(register, own) => {
-                    happened(&|what| matches!(what, What::Write(into, tag) if into == register && tag != own))
-                }
+                What::Write(register, _, Some(said)) => self.overtaken(register, said, until),
                 _ => false,
             },
             ErrorKind::Denied => match entry.what {
@@ -449,22 +486,53 @@ impl Judge<'_> {
                     .iter()
                     .any(|close| close.what == What::Close(case) && close.done() && close.precedes(entry)),
                 What::Close(_) => closed(),
-                What::Store(_, tag) | What::Write(_, tag) | What::Announce(_, tag) | What::GiveUp(_, tag) => {
-                    closed() || self.given_up(entry, tag)
-                }
+                What::Store(_, tag)
+                | What::Write(_, tag, _)
+                | What::Announce(_, tag)
+                | What::GiveUp(_, tag) => closed() || self.given_up(entry, tag),
                 // Its head was garbage for as long as the operation took.
-                _ => closed() || happened(&|what| what == What::Collect),
+                _ => closed() || self.collected(entry, entry.from),
             },
             _ => false,
         }
     }
 
-    /// Whether the upload of this value can have been collected, or finished by another run.
+    /// Whether something was stated after `said` by `until`.
+    fn overtaken(&self, register: Register, said: Option<Tag>, until: Tick) -> bool {
+        let Some(list) = self.list_of(register) else { return true };
+        let later = match said {
+            None => Some(0),
+            Some(said) => list.iter().position(|tag| *tag == said).map(|at| at + 1),
+        };
+        let mut later = later.and_then(|later| list.get(later..)).unwrap_or_default().iter();
+        later.any(|tag| self.written(*tag).is_none_or(|written| written.begun < until))
+    }
+
+    /// Whether the operation that writes this value can have been collected, given up, or finished by another run.
     fn given_up(&self, entry: &Entry, tag: Tag) -> bool {
         let until = entry.ended.unwrap_or(Tick::MAX);
-        let before = || self.entries.iter().filter(|other| other.begun < until && other.begun != entry.begun);
-        before().any(|other| {
-            matches!(other.what, What::Collect | What::GiveUp(..)) || other.what.tag() == Some(tag)
-        })
+        let mut before =
+            self.entries.iter().filter(|other| other.begun < until && other.begun != entry.begun);
+        let own = |what| matches!(what, What::Announce(_, of) if of == tag) || what.tag() == Some(tag);
+        let of_tag = self.entries.iter().filter(|other| own(other.what)).map(|other| other.from);
+        let began = if tag < self.first_tag { Some(0) } else { of_tag.min() };
+        self.collected(entry, began.unwrap_or(entry.from))
+            || before.any(|other| {
+                other.what.tag() == Some(tag) || matches!(other.what, What::GiveUp(_, of) if of == tag)
+            })
+    }
+
+    /// Whether somebody can have collected what an operation that began at `began` wrote, before `entry` ended: no
+    /// operation is given up earlier than a day after a collection met it.
+    fn collected(&self, entry: &Entry, began: u64) -> bool {
+        let ended = entry.until.unwrap_or(u64::MAX);
+        let collections = self.entries.iter().filter(|other| other.what == What::Collect);
+        let ran_until = |other: &Entry| other.until.unwrap_or(u64::MAX).min(ended);
+        collections
+            .filter(|other| other.precedes(entry) || other.overlaps(entry))
+            .any(|other| ran_until(other).saturating_sub(began) >= DAY - AHEAD)
     }
 }
+
+/// In ms.
+const DAY: u64 = 24 * 60 * 60 * 1000;

@@ -103,9 +103,9 @@ async fn altered(world: &World, evil: &EvilStorage) -> &'static str {
 async fn listed(world: &World, evil: &EvilStorage) -> &'static str {
     let Some((key, _)) = any(world, &world.objects).await else { return "nothing" };
     if world.draw(2) == 0 {
-        evil.unlist(&key)
+        evil.unlist(&key);
     } else {
-        evil.list_twice(&key)
+        evil.list_twice(&key);
     }
     "listings that leave out and repeat"
 }

@@ -108,7 +108,7 @@ fn name_of(fault: Fault) -> &'static str {
 
 impl World {
     fn new(seed: u64, storages: Storages, prefab: Rc<Prefab>, told: bool, chance: Chance) -> Self {
-        let history = History::after(prefab.lists.clone(), prefab.granted.clone());
+        let history = History::after(prefab.lists.clone(), prefab.granted.clone(), prefab.next_tag);
         Self {
             storages,
             time: Time::default(),
@@ -253,7 +253,7 @@ impl World {
         self.expect("a kept pin goes on", pin.size() >= self.prefab.pin.size());
         for _ in 0..4 {
             let root = RootKey { number: 1, entropy: Seeded::new(Chance::new(chance.next(), 0)) };
-            let ahead = BIRTH + chance.below(120_000);
+            let ahead = BIRTH + chance.below(AHEAD);
             let options = VaultOptions::default()
                 .clock(Hands { time: self.time.clone(), ahead })
                 .entropy(Seeded::new(Chance::new(chance.next(), 0)))
@@ -354,7 +354,7 @@ impl World {
     }
 
     pub fn begin_entry(&self, process: usize, what: What) -> usize {
-        self.history.borrow_mut().begin(process, what)
+        self.history.borrow_mut().begin(process, what, self.time.shown())
     }
 
     pub fn saw(&self, at: usize, what: What) {
@@ -376,7 +376,9 @@ impl World {
     }
 
     pub fn end(&self, at: usize, name: &str, end: End) {
-        self.history.borrow_mut().end(at, end);
+        let process = self.history.borrow().entries[at].process;
+        let (_, faults) = self.met(process);
+        self.history.borrow_mut().end(at, end, self.time.shown(), faults);
         let how = match end {
             End::Done(_) => "done",
             End::Refused(_) => "refused",
@@ -399,7 +401,7 @@ impl World {
     pub async fn plain(&self, pin: &Pin, stream: u64) -> Result<Vault, docvault::Error> {
         let entropy = |stream| Seeded::new(Chance::new(self.seed, stream));
         let options = VaultOptions::default()
-            .clock(Hands { time: self.time.clone(), ahead: BIRTH + 120_000 })
+            .clock(Hands { time: self.time.clone(), ahead: BIRTH + AHEAD })
             .entropy(entropy(stream))
             .sleeper(NoSleep::default());
         let root = RootKey { number: 1, entropy: entropy(stream + 1) };
@@ -433,5 +435,7 @@ fn now_and_then(chance: &mut Chance, kinds: &[Fault], one_in: u64) -> BTreeMap<u
 
 /// When the runs begin, in ms since 1970.
 pub const BIRTH: u64 = 1_700_000_000_000;
+/// How far clocks are from each other, in ms.
+pub const AHEAD: u64 = 120_000;
 /// Tasks that are no process's.
 pub const OPERATOR: usize = usize::MAX;
