@@ -12,7 +12,10 @@
 
 mod common;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use common::{block_on, identity};
 use docvault::{
@@ -211,22 +214,30 @@ async fn stated_with_its_version(desk: &Session, case: CaseId) {
     assert_eq!(stated, stored.collect::<Vec<_>>());
 }
 
-async fn everything_is_whole(desk: &Session) -> usize {
-    let mut documents = 0;
+/// What the script does comes once of each kind, so that whatever is there twice was doubled.
+async fn everything_is_whole(desk: &Session) {
+    let mut names = Vec::new();
     for case in desk.cases(None).await.unwrap().cases {
+        names.push(format!("case {}", if case.erased { case.id.to_string() } else { case.title }));
         if case.erased {
             // Interrupted or not, it is erased for everyone.
             assert_eq!(desk.documents(case.id, None).await.unwrap_err().kind(), ErrorKind::Erased);
             continue;
         }
         stated_with_its_version(desk, case.id).await;
+        let statements = desk.statements(case.id, None).await.unwrap().statements;
+        names.extend(statements.iter().map(|statement| format!("statement {}", statement.topic)));
         for document in desk.documents(case.id, None).await.unwrap().documents {
             assert_eq!(desk.retrieve(document.document).await.unwrap().len() as u64, document.len);
-            desk.history(document.document).await.unwrap();
-            documents += 1;
+            let history = desk.history(document.document).await.unwrap();
+            let versions = history.iter().map(|version| (&version.described.name, version.described.len));
+            names.extend(versions.map(|(name, len)| format!("document {name}, {len} bytes")));
+            let grants = desk.who_can_open(document.document).await.unwrap().grants;
+            names.extend(grants.iter().map(|_| format!("grant on {}", document.name)));
         }
     }
-    documents
+    assert!(!names.iter().any(|name| name.starts_with("document nothing")), "given up, and there: {names:?}");
+    assert!(names.iter().collect::<BTreeSet<_>>().len() == names.len(), "doubled: {names:?}");
 }
 
 #[test]
@@ -335,11 +346,7 @@ fn a_fault_at_any_storage_call_loses_and_doubles_nothing() {
                 let storage = Arc::new(FaultyStorage::script(objects.clone(), nth, fault));
                 let mut done = Acknowledged::default();
                 let run = match template.open(storage.clone(), "old", &template.pin).await {
-                    Ok(vault) => {
-                        let run = script(&vault, &template, &mut done).await;
-                        resolve(&vault, &run).await;
-                        run
-                    }
+                    Ok(vault) => script(&vault, &template, &mut done).await,
                     Err(error) => Err(error),
                 };
                 if nth >= storage.calls() {
@@ -356,15 +363,67 @@ fn a_fault_at_any_storage_call_loses_and_doubles_nothing() {
     });
 }
 
-/// An unknown outcome can be asked for, and the answer agrees with what another process sees.
-async fn resolve(vault: &Vault, run: &Result<(), Error>) {
-    let Err(error) = run else { return };
-    let ErrorKind::OutcomeUnknown(operation) = error.kind() else { return };
+/// A create whose answer is lost, or which is late, and then nothing answers for a while: one fault alone leaves no
+/// outcome unknown.
+fn outage(nth: usize, first: Fault) -> impl Iterator<Item = (usize, Fault)> {
+    [(nth, first)].into_iter().chain((nth + 1..nth + 40).map(|call| (call, Fault::Error)))
+}
+
+#[test]
+fn an_outcome_that_was_unknown_is_told_to_everyone_alike() {
+    block_on(async {
+        let template = Template::new().await;
+        let (mut committed, mut not) = (0, 0);
+        for first in [Fault::Applied, Fault::Late(usize::MAX)] {
+            for nth in 0.. {
+                let objects = Arc::new(template.objects.snapshot());
+                let storage = Arc::new(FaultyStorage::scripted(objects.clone(), outage(nth, first)));
+                let mut done = Acknowledged::default();
+                let Ok(vault) = template.open(storage.clone(), "old", &template.pin).await else { continue };
+                let run = script(&vault, &template, &mut done).await;
+                if nth >= storage.calls() {
+                    run.unwrap();
+                    break;
+                }
+                if let Some((operation, told)) = outcome(&vault, &run).await {
+                    is_told_to_others(&template, &objects, &done, (operation, told)).await;
+                    storage.land().await.unwrap();
+                    is_told_to_others(&template, &objects, &done, (operation, told)).await;
+                    let happened = matches!(told, Outcome::Committed { .. });
+                    *if happened { &mut committed } else { &mut not } += 1;
+                }
+                storage.land().await.unwrap();
+                check(&template, objects, &done).await;
+            }
+        }
+        println!("{committed} unknown outcomes were committed, {not} were not");
+        assert!(committed > 10 && not > 3);
+    });
+}
+
+async fn is_told_to_others(
+    template: &Template,
+    objects: &Arc<MemoryStorage>,
+    done: &Acknowledged,
+    (operation, told): (OperationId, Outcome),
+) {
+    let vault = reopen(template, objects.clone(), done).await;
+    let desk = vault.session("b").purpose("q").begin().unwrap();
+    assert_eq!(desk.outcome(operation).await.unwrap(), told, "others are told otherwise");
+}
+
+/// What this vault is told of an operation whose outcome was unknown to it, once the storage answers again.
+async fn outcome(vault: &Vault, run: &Result<(), Error>) -> Option<(OperationId, Outcome)> {
+    let ErrorKind::OutcomeUnknown(operation) = run.as_ref().err()?.kind() else { return None };
     let desk = vault.session("a").purpose("p").begin().unwrap();
-    let answer: Result<Outcome, Error> = desk.outcome(operation).await;
-    let again = desk.outcome(operation).await;
-    if let (Ok(first), Ok(second)) = (answer, again) {
-        assert_eq!(first, second, "an outcome does not change");
+    let mut failed = None;
+    for _ in 0..40 {
+        match desk.outcome(operation).await {
+            Ok(told) => return Some((operation, told)),
+            // Its root key was replaced: it has to start anew with the other.
+            Err(error) if error.kind() == ErrorKind::Locked => return None,
+            Err(error) => failed = Some(error),
+        }
     }
-    let _: OperationId = operation;
+    panic!("nobody is told what became of {operation}: {failed:?} after {run:?}")
 }
