@@ -95,12 +95,13 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    fn judge(&self, crashed: bool) -> Judge<'_> {
+    fn judge(&self, crashed: bool, times: usize) -> Judge<'_> {
         Judge {
             place: self.place,
             number: self.start.number,
             before: &self.start.world.pin,
             crashed,
+            times,
             closely: self.closely,
             what: &self.what,
         }
@@ -136,7 +137,7 @@ impl Trial<'_> {
         let fired = faulty.fired();
         faulty.land().await.unwrap();
         if fired > 0 {
-            self.judge(false).judge(objects, &world).await;
+            self.judge(false, fired).judge(objects, &world).await;
         }
         fired
     }
@@ -156,7 +157,7 @@ impl Trial<'_> {
             // A process whose root key was replaced starts anew with the other.
             let open = match vault.take().filter(|_| new_root(self.start.number).is_none()) {
                 Some(open) => open,
-                None => match self.judge(false).try_open(storage.clone(), &world.key).await {
+                None => match self.judge(false, faults).try_open(storage.clone(), &world.key).await {
                     Ok((_, key)) if key != world.key => return world.key = key,
                     Ok((open, _)) => open,
                     Err(error) => {
@@ -183,14 +184,14 @@ impl Trial<'_> {
             let found: Arc<dyn Storage> = Arc::new(storage.recover(in_flight).await.unwrap());
             let mut world = acknowledged.clone();
             if died.is_err() {
-                let (vault, key) = self.judge(true).open(found.clone(), &world.key).await;
+                let (vault, key) = self.judge(true, 1).open(found.clone(), &world.key).await;
                 if key == world.key {
                     let done = self.run(&vault, &found).after_a_crash(&mut world).await;
                     done.unwrap_or_else(|error| panic!("{}: after the crash: {error}", self.what));
                 }
                 world.key = key;
             }
-            self.judge(true).judge(found, &world).await;
+            self.judge(true, 1).judge(found, &world).await;
         }
     }
 }

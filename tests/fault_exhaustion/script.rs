@@ -8,8 +8,8 @@ use std::{
 use bytes::Bytes;
 use docvault::{
     CaseId, Clock, DocumentId, Error, ErrorKind, GrantId, Identity, NewDocument, NewStatement, NoSleep,
-    OperationId, Outcome, Pin, Recipient, Session, SystemClock, SystemEntropy, Terms, UploadToken, Vault,
-    VaultOptions,
+    OperationId, Outcome, Pin, Recipient, Scope, Session, SystemClock, SystemEntropy, Terms, UploadToken,
+    Vault, VaultOptions,
     deposit::{
         Carrier, CarrierError, DepositReceipt, File, Inbox, Link, OpenedRequest, Promise, RequestId,
         RequestTerms, Slot, Verdict,
@@ -34,6 +34,8 @@ pub struct World {
     pub documents: BTreeMap<DocumentId, Vec<String>>,
     /// Whether it was revoked.
     pub grants: BTreeMap<GrantId, bool>,
+    /// What those hold that are for what was there when they were made; the others hold what is there.
+    pub held: BTreeMap<GrantId, Held>,
     pub statements: Vec<(CaseId, OperationId)>,
     pub erased: Vec<CaseId>,
     upload: Option<(Vec<u8>, String)>,
@@ -41,6 +43,9 @@ pub struct World {
     /// Operations that were settled later, and of which no more than that is known: they happened.
     pub settled: usize,
 }
+
+/// Documents, and the names of their versions.
+pub type Held = BTreeMap<DocumentId, String>;
 
 #[derive(Clone)]
 pub struct Case {
@@ -74,6 +79,20 @@ impl Place {
 
     pub async fn open(&self, storage: Arc<dyn Storage>, key: &str, pin: &Pin) -> Result<Vault, Error> {
         Vault::open_with(storage, self.key(key), pin, options()).await
+    }
+
+    /// What a delivery under this grant holds, each document of it whole.
+    pub fn opened(&self, sealed: &[u8], vault: &Vault, grant: GrantId) -> Held {
+        let mut opened = self.notary.open(sealed, &vault.sender()).unwrap();
+        assert_eq!(opened.grant(), grant);
+        let (count, mut held) = (opened.documents(), Held::new());
+        while let Some(document) = opened.next_document().unwrap() {
+            let (id, name) = (document.id(), document.name().to_owned());
+            assert!(document.content().unwrap() == *content(&name), "{name} is not whole");
+            held.insert(id, name);
+        }
+        assert_eq!(held.len(), count);
+        held
     }
 
     /// The vault before an operation. All but the first find the backend proven: its proof is most of what a
@@ -137,6 +156,7 @@ impl World {
             cases: [(case, Case { title: "first".into(), closed: false })].into(),
             documents: [(document, vec![name])].into(),
             grants: BTreeMap::new(),
+            held: BTreeMap::new(),
             statements: Vec::new(),
             erased: Vec::new(),
             upload: None,
@@ -155,6 +175,21 @@ impl World {
 
     fn has(&self, name: &str) -> bool {
         self.documents.values().any(|versions| versions.iter().any(|version| version == name))
+    }
+
+    /// The newest versions of what is in this scope.
+    fn newest(&self, scope: Scope) -> Held {
+        let within = |document: &DocumentId| match scope {
+            Scope::Document(only) => *document == only,
+            scope => document.case() == scope.case(),
+        };
+        let documents = self.documents.iter().filter(|(document, _)| within(document));
+        documents.filter_map(|(document, names)| Some((*document, names.last()?.clone()))).collect()
+    }
+
+    /// What a delivery under this grant has to hold.
+    pub fn reached(&self, grant: GrantId) -> Held {
+        self.held.get(&grant).cloned().unwrap_or_else(|| self.newest(grant.scope()))
     }
 
     fn live_grant(&self) -> Option<GrantId> {
@@ -262,14 +297,22 @@ impl Run<'_> {
                 let document = world.some_document(self.number);
                 let grant = desk.grant(document, &self.place.recipient, terms()).await?;
                 world.grants.insert(grant, false);
+                world.held.insert(grant, world.newest(grant.scope()));
             }
             10 => {
-                let grant = desk.grant(world.open_case(), &self.place.recipient, terms()).await?;
+                let follows = (self.number / KINDS).is_multiple_of(2);
+                let terms = if follows { terms().following() } else { terms() };
+                let grant = desk.grant(world.open_case(), &self.place.recipient, terms).await?;
                 world.grants.insert(grant, false);
+                if !follows {
+                    world.held.insert(grant, world.newest(grant.scope()));
+                }
             }
             11 => {
                 if let Some(grant) = world.live_grant() {
-                    desk.deliver(grant).await?.collect().await?;
+                    let sealed = desk.deliver(grant).await?.collect().await?;
+                    let held = self.place.opened(&sealed, self.vault, grant);
+                    assert_eq!(held, world.reached(grant), "operation {}", self.number);
                 }
             }
             12 => {
