@@ -61,9 +61,11 @@ fail_from() {
     for ((call = 1; ; call += every)); do
         stem=$work/$1.$call place=$2$work/$1.$call.vault
         "$writer" "$place" "$stem" create
-        if strace -f -qq -o /dev/null -e trace=fsync,fdatasync -e inject=fsync,fdatasync:error=EIO:when="$call+" \
+        if strace -f -qq -o "$stem.calls" -e trace=fsync,fdatasync -e inject=fsync,fdatasync:error=EIO:when="$call+" \
             "$writer" "$place" "$stem" case 4 >"$stem.acknowledged" 2>"$stem.errors"; then
-            break
+            # Past the run's last call; or nobody asked what became of one.
+            grep -q INJECTED "$stem.calls" || break
+            echo "$1, call $call: fsync failed and nobody was told" && exit 1
         fi
         clear_error "$stem"
         kept "$stem" "$place"

@@ -224,13 +224,51 @@ fn a_failed_sync_is_an_error_before_the_link_and_unknown_after_it() {
     }
 }
 
+/// A name that no sync makes durable is gone after a power cut, and one whose removal none does is back.
+#[test]
+fn what_is_linked_made_or_removed_is_synced_in_order() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        println!("skipped: this needs strace");
+        return;
+    }
+    let (directory, path, _storage) = vault();
+    let trace = directory.path().join("trace");
+    let mut command = Command::new("strace");
+    command.args(["-f", "-y", "-e", "trace=fsync,fdatasync", "-o"]).arg(&trace);
+    command.arg(env::current_exe().expect("this test"));
+    let output = as_helper(command, "durable", &path, 0).stdin(Stdio::null()).output().expect("runs");
+    assert!(output.status.success(), "{output:?}");
+    let synced = synced(&fs::read_to_string(&trace).unwrap(), &directory.path().canonicalize().unwrap());
+    let made = ["new", "new/tmp/docvault-folder", "new", ""];
+    // The file, the entry of the directory it needed, its own entry.
+    let created = ["vault/tmp/*", "vault/objects", "vault/objects/a"];
+    // What is known to be durable is not synced again.
+    let beside = ["vault/tmp/*", "vault/objects/a"];
+    // The second delete finds nothing; an earlier one may have ended before its sync.
+    let deleted = ["vault/objects/a", "vault/objects/a"];
+    assert_eq!(synced, [&made[..], &created, &beside, &deleted].concat());
+}
+
+/// The paths below `place` that a trace shows synced, those of temporary files without their random names.
+fn synced(trace: &str, place: &Path) -> Vec<String> {
+    let calls = trace.lines().filter(|line| line.contains("sync(") && !line.contains("resumed>"));
+    let paths = calls.map(|line| line.split(['<', '>']).nth(1).expect("a path"));
+    let names = paths.map(|path| Path::new(path).strip_prefix(place).expect("below").to_str().expect("text"));
+    let random = |name: &str| name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let named = |name: &str| match name.rsplit_once('/') {
+        Some((folder, file)) if random(file) => format!("{folder}/*"),
+        _ => name.to_owned(),
+    };
+    names.map(named).collect()
+}
+
 /// What the other process of a test does; started by [`helper`].
 #[test]
 #[ignore = "the other process of other tests"]
 fn other_process() {
     let Ok(path) = env::var("DOCVAULT_TEST_FOLDER") else { return };
     let racer: u8 = env::var("DOCVAULT_TEST_RACER").unwrap().parse().unwrap();
-    let storage = FsStorage::open(path).expect("opens");
+    let storage = FsStorage::open(&path).expect("opens");
     std::io::stdin().read_to_string(&mut String::new()).expect("the start");
     match env::var("DOCVAULT_TEST_PART").unwrap().as_str() {
         "race" => {
@@ -238,6 +276,14 @@ fn other_process() {
                 if create(&storage, &name, vec![racer; 1000]) == Creation::Created {
                     println!("\nwon {name}");
                 }
+            }
+        }
+        "durable" => {
+            FsStorage::create(Path::new(&path).with_file_name("new")).expect("a folder");
+            create(&storage, "a/b", vec![1]);
+            create(&storage, "a/c", vec![2]);
+            for _ in 0..2 {
+                block_on(storage.delete(&key("a/b"))).expect("deletes");
             }
         }
         "once" => match block_on(storage.create(&key("once"), vec![racer; 1000].into())) {
