@@ -38,6 +38,8 @@ mod commit_protocol {
         assert_caught("commit objects deleted after folding", ONE_CHAIN, &zombie);
         assert_caught("Exists taken for lost", ONCE, &Commits { exists_means_lost: true, ..d() });
         assert_caught("fresh bytes after Unknown", ONCE, &Commits { fresh_bytes_on_retry: true, ..d() });
+        let trusting = Commits { unknown_means_won: true, ..d() };
+        assert_caught("Unknown taken for stored", ACKNOWLEDGED_STAYS, &trusting);
         assert_caught("a dropped driver forgets", ONCE, &Commits { dropped_driver_forgets: true, ..d() });
         let unfenced = Commits { outcome_without_fence: true, ..d() };
         assert_caught("outcome answered without a fence", DENIED_NEVER, &unfenced);
@@ -73,6 +75,8 @@ mod garbage_collection {
         assert_caught("collection by the clock alone", HEAD_STAYS, &Garbage { clock_only: true, ..d() });
         let ignores = Garbage { planning_ignores_condemned: true, ..d() };
         assert_caught("planning ignores Condemned", HEAD_STAYS, &ignores);
+        let any = Garbage { any_commit_is_own: true, ..d() };
+        assert_caught("another's commit taken for the storer's own", ANSWERS_TRUE, &any);
     }
 }
 

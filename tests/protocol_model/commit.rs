@@ -26,6 +26,8 @@ pub(crate) struct Commits {
     pub(crate) replans_after_unknown: bool,
     /// Another process answers `outcome(id)` from the log it knows, without a commit of its own.
     pub(crate) outcome_without_fence: bool,
+    /// Unknown is taken for stored.
+    pub(crate) unknown_means_won: bool,
     /// The environment restores the store from a backup; then only `NO_SPLICE` can be asked for.
     pub(crate) backup_restored: bool,
 }
@@ -253,6 +255,10 @@ impl Commits {
                 next.processes[process].requeue();
             }
             Answer::Exists | Answer::ExistsNothingThere | Answer::UnknownNever | Answer::Err => {}
+        }
+        let unknown = matches!(answer, Answer::UnknownApplied | Answer::UnknownLate | Answer::UnknownNever);
+        if self.unknown_means_won && unknown {
+            won(next, process);
         }
     }
 

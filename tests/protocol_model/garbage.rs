@@ -18,6 +18,8 @@ pub(crate) struct Garbage {
     pub(crate) clock_only: bool,
     /// Planning commits a store whatever the log says about its transaction.
     pub(crate) planning_ignores_condemned: bool,
+    /// A storer takes whichever commit landed behind the log it knew for its own.
+    pub(crate) any_commit_is_own: bool,
 }
 
 type Tx = usize;
@@ -138,6 +140,7 @@ impl Garbage {
                 if let Some(verdict) = next.log.learn(tx) {
                     next.storers[tx] = match verdict {
                         Verdict::Won(_) => Storer::Acknowledged,
+                        Verdict::Lost(_) if self.any_commit_is_own => Storer::Acknowledged,
                         Verdict::Lost(known) => Storer::HeadWritten { known },
                     };
                     out.push((Step::StorerLearns { tx }, next));
