@@ -51,12 +51,16 @@ impl Storage for Suspending {
 
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
         yield_now().await;
-        self.0.read(key, range).await
+        let read = self.0.read(key, range).await;
+        yield_now().await;
+        read
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
         yield_now().await;
-        self.0.delete(key).await
+        let deleted = self.0.delete(key).await;
+        yield_now().await;
+        deleted
     }
 
     async fn list(
@@ -66,7 +70,9 @@ impl Storage for Suspending {
         limit: usize,
     ) -> Result<Vec<ObjectKey>, StorageError> {
         yield_now().await;
-        self.0.list(prefix, after, limit).await
+        let listed = self.0.list(prefix, after, limit).await;
+        yield_now().await;
+        listed
     }
 }
 
