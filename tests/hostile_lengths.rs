@@ -17,13 +17,17 @@ mod common;
 #[path = "common/intake.rs"]
 mod intake;
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use common::{block_on, identity};
 use docvault::{
-    NewDocument, Recipient, Terms, UploadToken, Vault,
+    AnchorError, DocumentId, Identity, NewDocument, NewStatement, Recipient, Session, Terms, TimeAnchor,
+    UploadToken, Vault,
     keys::LocalKey,
     storage::{MemoryStorage, ObjectKey, Storage, testing::EvilStorage},
 };
-use std::sync::Arc;
+use futures_util::future::join_all;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// The most address space this process has had, in KiB.
 fn peak() -> u64 {
@@ -35,66 +39,48 @@ fn peak() -> u64 {
 #[test]
 fn p20_hostile_lengths_take_no_memory() {
     block_on(async {
-        let folder = tempfile::tempdir().unwrap();
-        let storage = Arc::new(MemoryStorage::default());
-        let path = folder.path().join("key");
-        let vault = Vault::create(storage.clone(), LocalKey::create(&path).unwrap()).await.unwrap();
-        let desk = vault.session("a").purpose("p").begin().unwrap();
-        let case = desk.create_case("c").await.unwrap();
-        let stored = desk.store(case, NewDocument::named("x"), b"content".to_vec()).await.unwrap();
-        let (notary, _file) = identity();
-        let to = Recipient::verify(&notary.recipient_bytes(), &notary.fingerprint().to_string()).unwrap();
-        let grant = desk.grant(stored.document, &to, Terms::read().purpose("p")).await.unwrap();
-        let delivery = desk.deliver(grant).await.unwrap().collect().await.unwrap();
-        let token = desk.upload(case, NewDocument::named("y")).await.unwrap().token().unwrap().to_bytes();
-        let keys = storage.list("", None, 1000).await.unwrap();
-        let key = || LocalKey::load(&path).unwrap();
+        let office = Office::new().await;
+        let (notary, delivery) = office.deliver().await;
+        let new = NewDocument::named("y");
+        let upload = office.desk.upload(office.document.case(), new).await.unwrap();
+        let token = upload.token().unwrap().to_bytes();
+        let objects = office.objects().await;
         // Everything once, so that what is needed anyway is there.
-        let ask = async |evil: Arc<EvilStorage>| {
-            let Ok(vault) = Vault::open(evil, key(), &desk.vault().pin()).await else { return };
-            let desk = vault.session("a").purpose("p").begin().unwrap();
-            drop(desk.retrieve(stored.document).await);
-            drop(desk.who_can_open(stored.document).await);
-            drop(desk.cases(None).await);
-        };
-        ask(Arc::new(EvilStorage::new(&storage))).await;
+        let honest = office.ask(Arc::new(EvilStorage::new(&office.storage))).await;
+        assert!(honest, "nobody lies, and what is asked is not answered");
         #[cfg(feature = "intake")]
         let strangers = strangers::Strangers::new().await;
         let before = peak();
-        let mut tried = 0;
+        let (mut tried, mut refused) = (0, BTreeSet::new());
         // Any four bytes may be a length or a count: each in turn says four billion, and sixty-four million.
         for declared in [u32::MAX, 0x7fff_ffff, 64 << 20] {
-            let hostile = |bytes: &[u8], at: usize| {
-                let mut hostile = bytes.to_vec();
-                hostile[at..at + 4].copy_from_slice(&declared.to_be_bytes());
-                hostile
-            };
             for at in (0..delivery.len().min(3000) - 4).step_by(4) {
-                let bytes = hostile(&delivery, at);
-                if let Ok(mut opened) = notary.open(bytes.as_slice(), &vault.sender()) {
+                let bytes = hostile(&delivery, at, declared);
+                if let Ok(mut opened) = notary.open(bytes.as_slice(), &office.desk.vault().sender()) {
                     drop(opened.next_document().map(|document| document.map(|document| document.content())));
                 }
                 tried += 1;
             }
             for at in 0..token.len() - 4 {
-                if let Ok(token) = UploadToken::from_bytes(&hostile(&token, at)) {
-                    drop(desk.resume_upload(&token).await);
+                if let Ok(token) = UploadToken::from_bytes(&hostile(&token, at, declared)) {
+                    drop(office.desk.resume_upload(&token).await);
                 }
                 tried += 1;
             }
             #[cfg(feature = "intake")]
             for (what, bytes) in strangers.sent() {
                 for at in 0..bytes.len().min(600) - 4 {
-                    strangers.take(*what, hostile(bytes, at)).await;
+                    strangers.take(*what, hostile(bytes, at, declared)).await;
                     tried += 1;
                 }
             }
-            for key in &keys {
-                let bytes = storage.read(key, None).await.unwrap().unwrap();
-                for at in lengths(key, bytes.len()) {
-                    let evil = Arc::new(EvilStorage::new(&storage));
-                    evil.substitute(key, hostile(&bytes, at).into());
-                    ask(evil).await;
+            for (key, bytes) in &objects {
+                for (name, at) in lengths(bytes) {
+                    let evil = Arc::new(EvilStorage::new(&office.storage));
+                    evil.substitute(key, hostile(bytes, at, declared).into());
+                    if !office.ask(evil).await {
+                        refused.insert(name);
+                    }
                     tried += 1;
                 }
             }
@@ -102,7 +88,92 @@ fn p20_hostile_lengths_take_no_memory() {
         let grown = peak() - before;
         println!("{tried} hostile lengths: {grown} KiB more");
         assert!(tried > 2000 && grown < 64 * 1024, "{grown} KiB more");
+        // Or a parser would go untried.
+        let named = objects.iter().flat_map(|(_, bytes)| lengths(bytes)).map(|(name, _)| name);
+        let named: BTreeSet<_> = named.collect();
+        assert_eq!(named.len(), 14, "a name for each length, and none for all others: {named:?}");
+        assert!(named.is_subset(&refused), "taken, of {named:?}: only {refused:?} were refused");
     });
+}
+
+fn hostile(bytes: &[u8], at: usize, declared: u32) -> Vec<u8> {
+    let mut hostile = bytes.to_vec();
+    hostile[at..at + 4].copy_from_slice(&declared.to_be_bytes());
+    hostile
+}
+
+/// A vault whose log is folded, with pages above pages, and a kept checkpoint.
+struct Office {
+    storage: Arc<MemoryStorage>,
+    folder: tempfile::TempDir,
+    desk: Session,
+    document: DocumentId,
+}
+
+impl Office {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Arc::new(MemoryStorage::default());
+        let key = LocalKey::create(folder.path().join("key")).unwrap();
+        let vault = Vault::create(storage.clone(), key).await.unwrap();
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        let stored = desk.store(case, NewDocument::named("x"), b"content".to_vec()).await.unwrap();
+        let note = vault.audit().checkpoint().await.unwrap();
+        desk.keep_checkpoint(&note, &[&Clock]).await.unwrap();
+        // Each has several rows, and a page has room for 256.
+        let statements = (0..256)
+            .map(|n| desk.make_statement(case, NewStatement::on("t").payload(u32::to_be_bytes(n).to_vec())));
+        assert!(join_all(statements).await.iter().all(Result::is_ok));
+        desk.describe(stored.document).await.unwrap();
+        Self { storage, folder, desk, document: stored.document }
+    }
+
+    async fn deliver(&self) -> (Identity, Vec<u8>) {
+        let (notary, _file) = identity();
+        let to = Recipient::verify(&notary.recipient_bytes(), &notary.fingerprint().to_string()).unwrap();
+        let grant = self.desk.grant(self.document, &to, Terms::read().purpose("p")).await.unwrap();
+        let delivery = self.desk.deliver(grant).await.unwrap().collect().await.unwrap();
+        (notary, delivery.to_vec())
+    }
+
+    async fn objects(&self) -> Vec<(ObjectKey, Bytes)> {
+        let mut objects = Vec::new();
+        for key in self.storage.list("", None, 1000).await.unwrap() {
+            let bytes = self.storage.read(&key, None).await.unwrap().unwrap();
+            objects.push((key, bytes));
+        }
+        objects
+    }
+
+    /// Whether everything that is asked of this storage is answered.
+    async fn ask(&self, evil: Arc<EvilStorage>) -> bool {
+        let key = LocalKey::load(self.folder.path().join("key")).unwrap();
+        let Ok(vault) = Vault::open(evil, key, &self.desk.vault().pin()).await else { return false };
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let answered = [
+            desk.retrieve(self.document).await.is_ok(),
+            desk.who_can_open(self.document).await.is_ok(),
+            desk.cases(None).await.is_ok(),
+            vault.audit().checkpoints(None).await.is_ok(),
+        ];
+        answered.iter().all(|answered| *answered)
+    }
+}
+
+/// A time authority.
+#[derive(Debug)]
+struct Clock;
+
+#[async_trait]
+impl TimeAnchor for Clock {
+    fn authority(&self) -> &'static str {
+        "clock"
+    }
+
+    async fn stamp(&self, digest: &[u8; 32]) -> Result<Vec<u8>, AnchorError> {
+        Ok(digest.to_vec())
+    }
 }
 
 /// What a client, a carrier and an office send each other.
@@ -176,13 +247,28 @@ mod strangers {
     }
 }
 
-/// Where an object of this name holds lengths and counts, and where others might look for one.
-fn lengths(key: &ObjectKey, len: usize) -> Vec<usize> {
-    let named: &[usize] = match key.as_str().split('/').next().unwrap() {
-        "log" => &[32, 36, 120],
-        "keyring" => &[40, 44 + 18 + 1216],
-        "head" => &[128],
-        _ => &[],
-    };
-    named.iter().copied().chain((0..len - 4).step_by(len / 6 + 1)).collect()
+/// Where FORMAT has lengths and counts in this object, by their names, and where others might look for one.
+fn lengths(object: &[u8]) -> Vec<(&'static str, usize)> {
+    let number = |at: usize| u32::from_be_bytes(object[at..at + 4].try_into().unwrap()) as usize;
+    let others = (0..object.len().saturating_sub(4)).step_by(object.len() / 6 + 1).map(|at| ("", at));
+    let mut lengths: Vec<_> = others.collect();
+    lengths.extend_from_slice(&match object.get(..4) {
+        Some(b"dvcm") => vec![
+            ("records of a commit", 32),
+            ("copied leaves of a commit", 36),
+            ("bodies of a commit", 120),
+            ("first body of a commit", 124 + 280 * (number(32) + number(36))),
+        ],
+        Some(b"dvkr") => vec![("slots of a keyring", 40), ("seed in a keyring", 44 + 18 + 1216)],
+        Some(b"dvhd") => vec![("metadata of a head", 128)],
+        Some(b"dvip") if object[5] == 0 => vec![("rows of a page", 8)],
+        Some(b"dvip") => vec![("pages below a page", 8)],
+        Some(b"dvix") => {
+            vec![("frontier of a manifest", 16), ("tables of a manifest", 20 + 32 * number(16) + 32)]
+        }
+        // Held against its hash before it is parsed.
+        Some(b"dvcp") => vec![("note of a checkpoint", 8), ("tokens of a checkpoint", 12 + number(8))],
+        _ => Vec::new(),
+    });
+    lengths
 }
