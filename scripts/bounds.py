@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Every bound that docs/ARGUMENTS.md quotes, for stated volumes. Standard library alone.
+"""Every bound that docs/ARGUMENTS.md quotes, for stated volumes, and for the lengths and costs that src has.
+Standard library alone.
 
     scripts/bounds.py                  prints the tables as they stand in the document
     scripts/bounds.py --check          fails if the document says something else
@@ -16,8 +17,31 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 
-CHUNK, PART, BLOCK = 1 << 14, 1 << 23, 16
-DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "ARGUMENTS.md"
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENT = ROOT / "docs" / "ARGUMENTS.md"
+
+
+def constant(file, name):
+    """What a constant of src says: a number, or those of a struct in their order."""
+    found = re.search(rf"\bconst {name}: \w+ = (?:\w+ {{)?([^;}}]+)", (ROOT / "src" / file).read_text())
+    if not found:
+        sys.exit(f"src/{file} has no constant {name}")
+    fields = [product(field.split(":")[-1]) for field in found[1].split(",")]
+    return fields if ":" in found[1] else fields[0]
+
+
+def product(text):
+    value, *rest = text.split()
+    value = int(value.replace("_", ""))
+    for operator, factor in zip(rest[::2], rest[1::2], strict=True):
+        factor = int(factor.replace("_", ""))
+        value = {"*": value * factor, "<<": value << factor}[operator]
+    return value
+
+
+CHUNK, PART = constant("crypto/chunked/mod.rs", "CHUNK_LEN"), constant("document.rs", "PART_LEN")
+BLOCK = 16
+SLOT_COST, LINK_COST = constant("keys/passphrase.rs", "DEFAULT_COST"), constant("deposit/link.rs", "PASSPHRASE_COST")
 
 
 def number(text):
@@ -135,7 +159,10 @@ def passphrases(_):
     # Each block of 1 KiB reads one at random and writes one; the one before it is in the cache (RFC 9106, section 3.2).
     bandwidth, price = 1e12, 0.5
     yield "assumed: memory bandwidth of the attacker's machine; its price", "1 TB/s; 0.50 $ an hour"
-    for name, kib, passes in (("a slot: 64 MiB, 3 passes", 64 << 10, 3), ("a link's: 19 MiB, 2 passes", 19456, 2)):
+    for whose, (kib, passes, lanes) in (("a slot:", SLOT_COST), ("a link's:", LINK_COST)):
+        if lanes != 1:
+            sys.exit(f"{whose} {lanes} lanes, where docs/ARGUMENTS.md reckons with one")
+        name = f"{whose} {kib // 1024} MiB, {passes} passes"
         rate = bandwidth / (2 * 1024 * kib * passes)
         yield f"guesses a second, {name}", f"{rate:,.0f}"
         for what, bits in (("six digits", math.log2(10**6)), ("40 bits", 40), ("four words of 7,776", 4 * math.log2(7776)),
