@@ -237,6 +237,12 @@ impl Fingerprint {
         Self(recipient_id(key))
     }
 
+    /// Of the bytes of a sender, valid or not.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn of_sender(bytes: &[u8]) -> Result<Self, Malformed> {
+        split(bytes).map(|(vault, key)| sender_fingerprint(vault, &key))
+    }
+
     fn characters(&self) -> String {
         text::base32(&self.0).chars().take(CHARACTERS).collect()
     }

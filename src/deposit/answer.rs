@@ -30,10 +30,15 @@ pub(super) fn seal(
 ) -> Result<Bytes, EntropyError> {
     let padded = padding::pad(&receipt.to_bytes());
     let sealed = chunked::seal(key, &bound(request, deposit, number), &padded, entropy)?;
+    Ok(encode((request.request(), deposit), number, &sealed).into())
+}
+
+/// The bytes that [`parse`] takes.
+pub(super) fn encode((request, deposit): (RequestId, DepositId), number: u16, sealed: &[u8]) -> Vec<u8> {
     let mut w = Writer::with_capacity(64 + sealed.len());
     w.fixed(b"dvda").u8(FORMAT).u8(SUITE).u16(0);
-    w.fixed(request.request().as_bytes()).fixed(deposit.as_bytes()).u16(number).fixed(&[0; 6]).fixed(&sealed);
-    Ok(w.into_vec().into())
+    w.fixed(request.as_bytes()).fixed(deposit.as_bytes()).u16(number).fixed(&[0; 6]).fixed(sealed);
+    w.into_vec()
 }
 
 pub(super) fn open(

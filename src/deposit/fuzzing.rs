@@ -75,8 +75,8 @@ pub(crate) fn deposit(data: &[u8]) {
             assert_eq!(journal.encode().as_slice(), sealed);
         }
     }
-    if let Ok((_, _, sealed)) = answer::parse(data) {
-        assert!(data.ends_with(sealed) && data.starts_with(b"dvda"));
+    if let Ok((named, number, sealed)) = answer::parse(data) {
+        assert_eq!(answer::encode(named, number, sealed), data);
     }
 }
 
