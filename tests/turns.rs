@@ -114,9 +114,16 @@ impl Office {
 
     /// A process whose every call takes `millis`.
     async fn process(&self, number: u64, millis: u64, line: Line) -> Session {
+        self.process_on(number, self.link(millis, line)).await
+    }
+
+    fn link(&self, millis: u64, line: Line) -> Arc<Link> {
         let latency = Duration::from_millis(millis);
         let inner = DelayedStorage::new(self.bucket.clone(), self.time.clone(), move |_| latency);
-        let link = Arc::new(Link { inner, line, listed: AtomicU64::new(0) });
+        Arc::new(Link { inner, line, listed: AtomicU64::new(0) })
+    }
+
+    async fn process_on(&self, number: u64, link: Arc<Link>) -> Session {
         let (key, pin) = (self.key.clone(), self.vault.pin());
         let vault = Vault::open_with(link, key, &pin, options(&self.time, number)).await.expect("opened");
         vault.session(format!("process:{number}")).purpose("turns").begin().expect("a session")
@@ -180,10 +187,40 @@ fn without_a_line_the_slow_writer_is_left_out() {
     assert!(*slow <= 2 && fast.iter().sum::<u64>() > 100, "{counts:?}");
 }
 
+/// The most listings of the line, and the longest time, that one of `count` documents took, stored one after the other.
+async fn slowest(office: &Office, desk: &Session, link: &Link, count: usize) -> (u64, Duration) {
+    let case = desk.create_case("one of many").await.expect("opened");
+    let mut slowest = (0, Duration::ZERO);
+    for _ in 0..count {
+        let (listed, begun) = (link.listed.load(Ordering::Relaxed), office.time.elapsed());
+        desk.store(case, NewDocument::named("one"), vec![7; 100]).await.expect("stored");
+        slowest.0 = slowest.0.max(link.listed.load(Ordering::Relaxed) - listed);
+        slowest.1 = slowest.1.max(office.time.elapsed() - begun);
+    }
+    slowest
+}
+
+/// Each of four commits all it has, after 1,024 looks at the most (SECURITY.md, "Availability").
 #[test]
 fn made_up_turns_stop_nobody() {
-    let counts = race_of_four(Line::MadeUp);
-    assert!(counts.iter().sum::<u64>() > 0, "{counts:?}");
+    let time = VirtualTime::default();
+    let latencies = [20, 20, 20, 200];
+    let slowest: Vec<_> = time.block_on(async {
+        let office = &Office::new(&time).await;
+        let four = latencies.into_iter().zip(1..).map(|(millis, number)| async move {
+            let link = office.link(millis, Line::MadeUp);
+            let desk = office.process_on(number, link.clone()).await;
+            slowest(office, &desk, &link, 12).await
+        });
+        let slowest = join_all(four).await;
+        office.vault.audit().verify_from_genesis().await.expect("one chain");
+        slowest
+    });
+    for ((listed, took), millis) in slowest.iter().zip(latencies) {
+        // Every eighth look lists; a look is a call, and 80 ms until the next one for who is fourth.
+        let looks = Duration::from_millis(1024 * (millis + 80));
+        assert!(*listed == 1024 / 8 && *took <= looks, "{slowest:?}");
+    }
 }
 
 /// A process that died in line is waited for once, by one process, and its turn goes.
