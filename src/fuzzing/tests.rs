@@ -217,7 +217,10 @@ fn p05_every_artefact_passes_every_fuzz_target() {
             receipt, request,
         ];
         #[cfg(feature = "intake")]
-        targets.extend([descriptor as fn(&[u8]), deposit, template]);
+        {
+            let of_intake: [fn(&[u8]); 3] = [descriptor, deposit, template];
+            targets.extend(of_intake);
+        }
         let seeds = seeds(&samples).await.into_iter().map(|(_, bytes)| bytes);
         for bytes in samples.found.into_values().chain(seeds) {
             targets.iter().for_each(|target| target(&bytes));
