@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs every fuzz target, or those named, for SECONDS each: fuzz.sh SECONDS [TARGETS…]
 # What a run took and reached is printed, and added to FUZZ_HOURS, if that names a file (fuzz/hours.tsv is the one kept).
-# The crate has no unsafe code for a sanitizer to look into, and whole vaults run a fifth as fast under one; SANITIZER=address
-# is for what it depends on.
+# The crate has no unsafe code for a sanitizer to look into, and whole vaults run three to five times as fast without;
+# SANITIZER=address is for what it depends on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-60}

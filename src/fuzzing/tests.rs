@@ -99,6 +99,13 @@ impl Samples {
         samples
     }
 
+    /// Those of its own vault.
+    fn parsers(&self) -> Vec<(&'static str, Parser)> {
+        let key = self.vault.keyring().keys.checkpoint_key().verifying_key().to_bytes();
+        let vault = self.vault.id();
+        parsers(vault, crate::log::statement::origin(vault), key)
+    }
+
     async fn stored(&mut self) {
         let keys = self.storage.list("", None, 1000).await.expect("listed");
         // Tiles are used only where they lead to a root that the log signed.
@@ -167,9 +174,7 @@ impl Samples {
 fn p18_no_artefact_parses_as_another() {
     block_on(async {
         let samples = Samples::all().await;
-        let key = samples.vault.keyring().keys.checkpoint_key().verifying_key().to_bytes();
-        let vault = samples.vault.id();
-        let parsers = parsers(vault, crate::log::statement::origin(vault), key);
+        let parsers = samples.parsers();
         assert_eq!(samples.found.len(), parsers.len(), "{:?}", samples.found.keys());
         for (artefact, bytes) in &samples.found {
             for (parser, parses) in &parsers {
@@ -184,10 +189,8 @@ fn p18_no_artefact_parses_as_another() {
 fn no_artefact_of_another_format_or_suite_parses() {
     block_on(async {
         let samples = Samples::all().await;
-        let key = samples.vault.keyring().keys.checkpoint_key().verifying_key().to_bytes();
-        let vault = samples.vault.id();
         let mut looked_at = 0;
-        for (artefact, parses) in parsers(vault, crate::log::statement::origin(vault), key) {
+        for (artefact, parses) in samples.parsers() {
             let bytes = &samples.found[artefact];
             if !bytes.starts_with(b"dv") {
                 continue;
