@@ -26,7 +26,7 @@ pub(super) async fn index(
     state: &State,
     report: &mut CopyReport,
 ) -> Result<()> {
-    let (reached, listed) = (reached(destination, state).await?, listed(destination).await?);
+    let (reached, listed) = (reached(destination, state).await?, listed(destination, layout::INDEX).await?);
     for (key, hash) in reached.iter().filter(|(key, _)| !listed.contains(*key)) {
         destination.put(key, authentic(destination, key, hash).await?).await?;
         report.named += 1;
@@ -64,41 +64,41 @@ async fn authentic(destination: &Destination<'_>, key: &ObjectKey, hash: &Hash) 
     found.filter(|bytes| sha256(&[bytes]) == *hash).ok_or_else(|| Error::corrupt(format!("object {key}")))
 }
 
-async fn listed(destination: &Destination<'_>) -> Result<BTreeSet<ObjectKey>> {
-    let (mut all, mut listing) = (BTreeSet::new(), Listing::new(destination.storage, layout::INDEX));
+async fn listed(destination: &Destination<'_>, prefix: &str) -> Result<BTreeSet<ObjectKey>> {
+    let (mut all, mut listing) = (BTreeSet::new(), Listing::new(destination.storage, prefix));
     while let Some(keys) = listing.next().await? {
         all.extend(keys);
     }
     Ok(all)
 }
 
-/// Copies the bundles and tiles of the records from `from` on, each once it is shown to be under the frontier
+/// Copies the bundles and tiles that the destination does not have, each once it is shown to be under the frontier
 /// that the log commits to. What is missing or false is left out: a log is whole without.
 pub(super) async fn tiles(
     destination: &Destination<'_>,
     state: &State,
-    from: u64,
     report: &mut CopyReport,
 ) -> Result<()> {
     let covered = state.manifest.covered();
-    // The fold before may have been this much behind.
-    let from = from.saturating_sub(LAG);
     let mut tiles = Tiles { destination, state, known: HashMap::new() };
+    let bundles = listed(destination, layout::BUNDLES).await?;
     for level in (0u8..).take_while(|level| complete(covered, *level) > 0) {
-        let numbers = complete(from, level) / TILE_WIDTH..complete(covered, level).div_ceil(TILE_WIDTH);
-        for number in numbers {
-            let Some(hashes) = tiles.hashes(level, number).await? else {
-                report.tiles_left_out += 1;
-                continue;
+        let had = listed(destination, &layout::tiles_of(level)).await?;
+        for number in 0..complete(covered, level).div_ceil(TILE_WIDTH) {
+            let tile = layout::tile(level, number, held(covered, level, number));
+            let bundle = layout::bundle(number);
+            let lacks = (!had.contains(&tile), level == 0 && !bundles.contains(&bundle));
+            let hashes = if lacks == (false, false) { None } else { tiles.hashes(level, number).await? };
+            let leaves = match &hashes {
+                Some(hashes) if lacks.1 => tiles.bundle(number, hashes).await?,
+                _ => None,
             };
-            let width = u16::try_from(hashes.len()).unwrap_or(FULL);
-            let key = layout::tile(level, number, width);
-            put_tile(destination, key, Tile::new(hashes.clone()).encode(), report).await?;
-            if level == 0 {
-                match tiles.bundle(number, &hashes).await? {
-                    Some(bytes) => put_tile(destination, layout::bundle(number), bytes, report).await?,
-                    None => report.tiles_left_out += 1,
-                }
+            let encoded = hashes.map(|hashes| Tile::new(hashes).encode());
+            if lacks.0 {
+                put_tile(destination, tile, encoded, report).await?;
+            }
+            if lacks.1 {
+                put_tile(destination, bundle, leaves, report).await?;
             }
         }
     }
@@ -108,14 +108,23 @@ pub(super) async fn tiles(
 async fn put_tile(
     destination: &Destination<'_>,
     key: ObjectKey,
-    bytes: Bytes,
+    bytes: Option<Bytes>,
     report: &mut CopyReport,
 ) -> Result<()> {
-    if !destination.has(&key).await? {
-        destination.put(&key, bytes).await?;
-        report.tiles += 1;
+    match bytes {
+        Some(bytes) => {
+            destination.put(&key, bytes).await?;
+            report.tiles += 1;
+        }
+        None => report.tiles_left_out += 1,
     }
     Ok(())
+}
+
+/// Hashes in the tile of this level and number when this many records are folded.
+fn held(covered: u64, level: u8, number: u64) -> u16 {
+    let held = complete(covered, level).saturating_sub(number.saturating_mul(TILE_WIDTH)).min(TILE_WIDTH);
+    u16::try_from(held).unwrap_or(FULL)
 }
 
 /// Tiles of the source, shown from the frontier down; those above the lowest level are remembered.
@@ -131,13 +140,8 @@ impl Tiles<'_> {
         if let Some(known) = self.known.get(&(level, number)) {
             return Ok(known.clone());
         }
-        let covered = self.state.manifest.covered();
-        let held = complete(covered, level).saturating_sub(number.saturating_mul(TILE_WIDTH)).min(TILE_WIDTH);
-        let width = u16::try_from(held).unwrap_or(FULL);
-        let key = layout::tile(level, number, width);
-        let found = self.destination.vault.ledger().storage().read(&key, None).await?;
-        let tile = found.and_then(|bytes| Tile::parse(&bytes, width).ok());
-        let sound = match tile {
+        let width = held(self.state.manifest.covered(), level, number);
+        let sound = match self.read(level, number, width).await? {
             Some(tile) if width == FULL => {
                 let above = Box::pin(self.hashes(level.saturating_add(1), number / TILE_WIDTH)).await?;
                 let at = usize::try_from(number % TILE_WIDTH).unwrap_or(usize::MAX);
@@ -152,6 +156,26 @@ impl Tiles<'_> {
             self.known.insert((level, number), hashes.clone());
         }
         Ok(hashes)
+    }
+
+    /// A tile as the source has it, or its first hashes from a wider one: a fold that came meanwhile may have superseded
+    /// it, and another one that.
+    async fn read(&self, level: u8, number: u64, width: u16) -> Result<Option<Tile>> {
+        let ledger = self.destination.vault.ledger();
+        let mut shown = width;
+        loop {
+            let key = layout::tile(level, number, shown);
+            if let Some(bytes) = ledger.storage().read(&key, None).await? {
+                let tile = Tile::parse(&bytes, shown).ok();
+                let first = tile.as_ref().and_then(|tile| tile.hashes().get(..usize::from(width)));
+                return Ok(first.map(|first| Tile::new(first.to_vec())));
+            }
+            let now = held(ledger.sync().await?.manifest.covered(), level, number);
+            if now <= shown {
+                return Ok(None);
+            }
+            shown = now;
+        }
     }
 
     /// Whether the perfect subtrees of a partial tile are those of the frontier.
@@ -198,6 +222,3 @@ pub(super) async fn sweep(
     }
     Ok(())
 }
-
-/// Records that a fold may be behind the log.
-const LAG: u64 = 1024;

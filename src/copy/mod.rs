@@ -6,12 +6,14 @@ mod records;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::{
     error::{Error, ErrorKind, Result},
-    ledger::{self, Signatures, State, walk},
+    ledger::{self, Signatures, State, Verified, walk},
     observe,
     pin::Pin,
-    storage::{Storage, layout},
+    storage::{ObjectKey, Storage, layout},
     vault::Vault,
 };
 use destination::Destination;
@@ -41,7 +43,7 @@ pub struct CopyReport {
     pub named: u64,
     /// Entry bundles and hash tiles written.
     pub tiles: u64,
-    /// Bundles and tiles that are missing or false in the source, and were left out.
+    /// Bundles and tiles that the destination lacks, for they are missing or false in the source: a next copy looks again.
     pub tiles_left_out: u64,
     /// Erasures of cases that were carried out in the destination.
     pub erased_cases: u64,
@@ -165,30 +167,46 @@ impl Vault {
         let landed = destination.landed(state).await?;
         let mut report = CopyReport::new(landed.reached.head.size, state.pin());
         let reached = destination.complete(landed, &mut report, progress).await?;
-        if reached.head.size < state.head.size {
-            let from = reached.head.size;
-            let keyring = self.current_keyring().await?;
-            if keyring.digest != state.keyring() {
-                return Err(Error::corrupt("the keyring"));
-            }
-            // Before any wrap under its epochs: one that is superseded tells that there may be such wraps.
-            let named = layout::keyring(&keyring.digest);
-            report.named += u64::from(records::copy_named(&destination, named, &keyring.digest).await?);
-            let (source, vault) = (self.ledger().storage(), self.id());
-            let mut records = Records::new(&destination, state, &keyring, &mut report, progress);
-            walk(source, vault, reached.clone(), state.head, Signatures::Each, &mut records).await?;
-            let landing = records.finish(from > 0).await?;
-            derived::index(&destination, state, &mut report).await?;
-            derived::tiles(&destination, state, from, &mut report).await?;
-            for (key, bytes) in landing.into_iter().flatten() {
-                destination.put(&key, bytes).await?;
-            }
-            destination.fill(reached, state.head, &mut report, progress).await?;
-            derived::sweep(&destination, state, &mut report).await?;
+        let landing = if reached.head.size < state.head.size {
+            copy_records(&destination, state, &reached, &mut report, progress).await?
+        } else {
+            Vec::new()
+        };
+        derived::tiles(&destination, state, &mut report).await?;
+        for (key, bytes) in landing {
+            destination.put(&key, bytes).await?;
         }
+        if reached.head.size < state.head.size {
+            destination.fill(reached, state.head, &mut report, progress).await?;
+        }
+        derived::sweep(&destination, state, &mut report).await?;
         destination.drop_epochs(state, &mut report).await?;
         Ok(report)
     }
+}
+
+/// Copies what the records after `reached` name, and the index; gives the commits to land first.
+async fn copy_records(
+    destination: &Destination<'_>,
+    state: &State,
+    reached: &Verified,
+    report: &mut CopyReport,
+    progress: &mut (dyn FnMut(&CopyReport) + Send),
+) -> Result<Vec<(ObjectKey, Bytes)>> {
+    let vault = destination.vault;
+    let keyring = vault.current_keyring().await?;
+    if keyring.digest != state.keyring() {
+        return Err(Error::corrupt("the keyring"));
+    }
+    // Before any wrap under its epochs: one that is superseded tells that there may be such wraps.
+    let named = layout::keyring(&keyring.digest);
+    report.named += u64::from(records::copy_named(destination, named, &keyring.digest).await?);
+    let (source, from) = (vault.ledger().storage(), reached.head.size);
+    let mut records = Records::new(destination, state, &keyring, report, progress);
+    walk(source, vault.id(), reached.clone(), state.head, Signatures::Each, &mut records).await?;
+    let landing = records.finish(from > 0).await?;
+    derived::index(destination, state, report).await?;
+    Ok(landing.into_iter().flatten().collect())
 }
 
 const RETRIES: u32 = 8;

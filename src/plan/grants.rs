@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Origin, case_stands, draft, with_personal};
+use super::{Origin, case_stands, documents::version, draft, with_personal};
 use crate::{
     error::{Error, Result},
     grant::{SealedTerms, Terms},
-    ids::{GrantId, OperationId, Scope},
+    ids::{DocumentId, GrantId, OperationId, Scope, VersionId},
     ledger::{Command, Draft, View},
     log::{
         Hash,
@@ -70,6 +70,8 @@ pub(crate) struct Deliver {
     pub(crate) grant: GrantId,
     pub(crate) terms: Terms,
     pub(crate) effect: Hash,
+    /// The caller delivers what a following grant reaches, so these must be the newest versions still.
+    pub(crate) newest: Option<Vec<(DocumentId, VersionId)>>,
     pub(crate) documents: u32,
     pub(crate) bytes: u64,
 }
@@ -80,12 +82,29 @@ impl Command for Deliver {
         case_stands(view, self.grant.scope().case()).await?;
         let row = view.row(&RowKey::grant(self.grant)).await?;
         policy::grant_delivers(self.grant, row.as_ref(), &self.terms, clocks(view))?;
+        if let Some(newest) = &self.newest
+            && *newest != self.newest_in(view, newest.len()).await?
+        {
+            return Err(Error::denied(format!("what grant {} opens has changed", self.grant)));
+        }
         let mut w = Writer::new();
         w.u32(self.documents).u64(self.bytes);
         let delivered = draft(&self.origin, Kind::Delivered, self.operation, w.into_vec());
         let auxiliary = auxiliary_from(self.grant.operation().as_bytes());
         let scope = self.grant.scope();
         Ok(Draft { case: scope.case(), object: scope.object(), auxiliary, effect: self.effect, ..delivered })
+    }
+}
+
+impl Deliver {
+    /// The newest version of each document that the grant is on, and of one more than there should be.
+    async fn newest_in(&self, view: &View<'_>, expected: usize) -> Result<Vec<(DocumentId, VersionId)>> {
+        let rows = match self.grant.scope() {
+            Scope::Document(document) => view.row(&RowKey::document(document)).await?.into_iter().collect(),
+            Scope::Case(case) => view.children(&RowKey::documents(case), expected.saturating_add(1)).await?,
+        };
+        let case = self.grant.scope().case();
+        Ok(rows.iter().map(|row| (DocumentId::new(case, row.key.child_id()), version(row))).collect())
     }
 }
 

@@ -187,4 +187,5 @@ impl Session {
     }
 }
 
-const RETRIES: u32 = 8;
+/// How often what was overtaken is begun again.
+pub(super) const RETRIES: u32 = 8;

@@ -1,4 +1,4 @@
-//! Granting, delivering, revoking, and who can open what.
+//! Granting, revoking, and who can open what.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -19,8 +19,7 @@ use crate::{
     observe,
     plan::{self, Browsed},
     recipient::{Fingerprint, Recipient},
-    transfer::{Delivery, Parcel},
-    vault::{Extent, NewHead, SlotInfo, slots_of},
+    vault::{NewHead, SlotInfo, slots_of},
 };
 
 /// Someone who can open a document by a grant, and on what terms.
@@ -129,42 +128,6 @@ impl Session {
             let command = plan::Grant { origin, id: grant, recipient, terms, effect, case_key, since };
             self.commit(operation, command).await?;
             Ok(grant)
-        })
-        .await
-    }
-
-    /// Delivers what a grant opens: a stream for its recipient, on record before its first byte.
-    ///
-    /// # Errors
-    ///
-    /// Denied if the grant is revoked, not begun, or ended by this machine's clock or the log's time, whichever
-    /// is later; not found; corrupt; the storage's.
-    pub async fn deliver(&self, grant: GrantId) -> Result<Delivery> {
-        observe::operation("Session::deliver", (self.vault.id(), grant), async {
-            // Syncing first makes a revocation by another process count before anything is sealed; the
-            // record's own plan decides.
-            let state = self.vault.ledger().sync().await?;
-            let row = self.grant_row(&state, grant).await?;
-            let head = self.vault.grant_head(grant, &row).await?;
-            let versions = self.versions_in(&state, grant, &row, head.meta.terms.terms.mode).await?;
-            let heads: Vec<_> = versions
-                .iter()
-                .map(|(document, row)| self.vault.version_head(*document, row, Extent::Whole))
-                .collect();
-            let contents = stream::iter(heads).buffered(AT_ONCE).try_collect().await?;
-            let (operation, terms) = (self.operation()?, head.meta.terms.terms.clone());
-            let parcel = Parcel::seal(&self.vault, &head, operation, contents)?;
-            let command = plan::Deliver {
-                origin: self.origin.clone(),
-                operation,
-                grant,
-                terms: terms.clone(),
-                effect: parcel.effect(),
-                documents: parcel.documents(),
-                bytes: parcel.bytes(),
-            };
-            self.commit(operation, command).await?;
-            Ok(Delivery::new(self.clone(), grant, terms, parcel))
         })
         .await
     }
@@ -308,14 +271,6 @@ impl Session {
         .await
     }
 
-    /// Whether a grant and its case still stand, what others have committed included.
-    pub(crate) async fn still_stands(&self, grant: GrantId) -> Result<()> {
-        let state = self.vault.ledger().sync().await?;
-        self.vault.case_stands(grant.scope().case()).await?;
-        let row = self.row(&state, &RowKey::grant(grant)).await?;
-        crate::policy::grant_stands(grant, row.as_ref())
-    }
-
     async fn opener(&self, state: &State, grant: GrantId, row: &Row) -> Result<Opener> {
         let meta = self.vault.grant_head(grant, row).await?.meta;
         let Terms { mode, purpose, not_before, until } = meta.terms.terms;
@@ -331,57 +286,10 @@ impl Session {
         })
     }
 
-    async fn grant_row(&self, state: &State, grant: GrantId) -> Result<Row> {
-        let row = self.row(state, &RowKey::grant(grant)).await?;
-        crate::policy::grant_stands(grant, row.as_ref())?;
-        row.ok_or_else(|| Error::not_found(format!("grant {grant}")))
-    }
-
     /// The grant's deliveries, oldest first.
     async fn deliveries(&self, state: &State, grant: GrantId) -> Result<Vec<Row>> {
         let mut rows = self.vault.all_rows(state, RowKey::deliveries(grant)).await?;
         rows.sort_by_key(|row| row.seq);
         Ok(rows)
-    }
-
-    /// The versions that a grant reaches: for a snapshot, those newest when it was made.
-    async fn versions_in(
-        &self,
-        state: &State,
-        grant: GrantId,
-        row: &Row,
-        mode: Mode,
-    ) -> Result<Vec<(DocumentId, Row)>> {
-        let made = match mode {
-            Mode::Following => u64::MAX,
-            Mode::Snapshot => self.made_at(state, grant, row).await?,
-        };
-        let documents = match grant.scope() {
-            Scope::Document(document) => {
-                self.row(state, &RowKey::document(document)).await?.into_iter().collect()
-            }
-            Scope::Case(case) => self.vault.all_rows(state, RowKey::documents(case)).await?,
-        };
-        let mut versions = Vec::new();
-        for newest in documents {
-            let document = DocumentId::new(grant.scope().case(), newest.key.child_id());
-            if newest.seq <= made {
-                versions.push((document, newest));
-                continue;
-            }
-            let all = self.vault.all_rows(state, RowKey::versions(document)).await?;
-            let then = all.into_iter().filter(|row| row.seq <= made).max_by_key(|row| row.seq);
-            versions.extend(then.map(|row| (document, row)));
-        }
-        Ok(versions)
-    }
-
-    /// The record that made the grant, also when the newest row about it is its revocation.
-    async fn made_at(&self, state: &State, grant: GrantId, row: &Row) -> Result<u64> {
-        if row.kind == Kind::Granted {
-            return Ok(row.seq);
-        }
-        let made = self.row(state, &RowKey::operation(grant.operation())).await?;
-        made.map(|made| made.seq).ok_or_else(|| Error::not_found(format!("grant {grant}")))
     }
 }

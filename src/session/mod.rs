@@ -4,6 +4,7 @@ mod browse;
 mod cases;
 mod collect;
 mod content;
+mod deliveries;
 mod documents;
 mod erasure;
 mod grants;

@@ -10,6 +10,8 @@ pub(crate) const CASE_KEYS: &str = "key/";
 pub(crate) const KEYRINGS: &str = "keyring/";
 pub(crate) const INDEX: &str = "index/";
 pub(crate) const TILES: &str = "tile/";
+/// Every entry bundle starts so.
+pub(crate) const BUNDLES: &str = "tile/entries/";
 pub(crate) const CHECKPOINTS: &str = "checkpoint/";
 pub(crate) const PROBES: &str = "probe/";
 pub(crate) const TURNS: &str = "turn/";
@@ -119,12 +121,12 @@ pub(crate) fn tile_of(key: &ObjectKey) -> Option<(u8, u64, u16)> {
 
 /// A full entry bundle.
 pub(crate) fn bundle(number: u64) -> ObjectKey {
-    ObjectKey::from_layout(format!("{TILES}entries/{number:016x}-0100"))
+    ObjectKey::from_layout(format!("{BUNDLES}{number:016x}-0100"))
 }
 
 /// The number in an entry bundle's name.
 pub(crate) fn bundle_of(key: &ObjectKey) -> Option<u64> {
-    let number = key.as_str().strip_prefix(TILES)?.strip_prefix("entries/")?.strip_suffix("-0100")?;
+    let number = key.as_str().strip_prefix(BUNDLES)?.strip_suffix("-0100")?;
     u64::from_str_radix(number, 16).ok().filter(|_| number.len() == 16)
 }
 

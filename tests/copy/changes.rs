@@ -68,6 +68,7 @@ async fn changed_at(
     };
     let (report, begun) = zip(copying, changing).await;
     let begun = begun?;
+    assert_eq!(report.tiles_left_out, 0, "a fold supersedes partial tiles, and says the same in wider ones");
     assert_whole(Arc::new(copy.snapshot()), source, &report).await;
     let last = vault.copy_to(copy.clone()).await.unwrap();
     assert_eq!(last.pin, vault.pin());

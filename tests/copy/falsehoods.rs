@@ -54,6 +54,33 @@ fn what_is_false_in_the_source_is_not_copied() {
     });
 }
 
+/// A bundle, a tile and the partial tile above it, under which nothing is shown to be true without it.
+#[test]
+fn what_is_missing_in_the_source_is_taken_once_it_is_there() {
+    block_on(async {
+        let source = source().await;
+        let desk = desk(&source.vault);
+        grow(&desk, source.case, 600).await;
+        desk.collect_garbage().await.unwrap();
+        let wanted = keys(&*source.storage, "").await;
+        for (prefix, left_out) in [("tile/entries/", 1), ("tile/00/", 2), ("tile/01/", 5)] {
+            let copy = Arc::new(MemoryStorage::default());
+            let key = keys(&*source.storage, prefix).await.remove(0);
+            let bytes = source.storage.read(&key, None).await.unwrap().unwrap();
+            source.storage.delete(&key).await.unwrap();
+            for _ in 0..2 {
+                let report = source.vault.copy_to(copy.clone()).await.unwrap();
+                assert_eq!(report.tiles_left_out, left_out, "{key}");
+            }
+            source.storage.create(&key, bytes).await.unwrap();
+            let report = source.vault.copy_to(copy.clone()).await.unwrap();
+            assert_eq!((report.records, report.tiles, report.tiles_left_out), (0, left_out, 0), "{key}");
+            assert_eq!(keys(&*copy, "").await, wanted);
+            assert_whole(copy, &source, &report).await;
+        }
+    });
+}
+
 /// Heads that an earlier copy has stored are not opened again, so nothing but the wrap itself tells that it is false.
 #[test]
 fn a_false_wrap_of_a_new_epoch_is_not_copied() {

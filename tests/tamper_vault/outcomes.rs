@@ -160,6 +160,10 @@ impl<'a> Honest<'a> {
             let answer = asked.unwrap_or_else(|why| panic!("{rounds:?} has left damage: {why:?}"));
             let (answer, honest) = (in_order(question, answer), self.answer(question, None));
             let honest = in_order(question, honest.to_vec());
+            // A delivery is on record before what it holds is found to be altered.
+            if put.name == "deliver" && question.name == "grants" && answer == once_delivered(&honest) {
+                continue;
+            }
             // A log grows by what is asked; an upload that is finished is one document more.
             let more = question.name == "verify" || ["resume", "hand in"].contains(&put.name);
             let stays = answer == honest || more && (question.name == "verify" || is_less(&honest, &answer));
@@ -190,6 +194,11 @@ fn in_order(question: &Question, mut facts: Facts) -> Facts {
         facts.sort();
     }
     facts
+}
+
+/// What is said of the grants when the one that stands has been delivered.
+fn once_delivered(grants: &Facts) -> Facts {
+    grants.iter().map(|fact| fact.replace("deliveries: 0", "deliveries: 1")).collect()
 }
 
 /// Whether something is missing, and nothing is there besides or in another place.
