@@ -56,6 +56,9 @@ async fn stored(desk: &Session) -> DocumentId {
     desk.store(case, NewDocument::named("d"), b"old".to_vec()).await.unwrap().document
 }
 
+/// What a grant is on, by the document that is delivered.
+type ScopeOf = fn(DocumentId) -> Scope;
+
 /// What changes before the delivery is asked for, in another process.
 #[derive(Debug, Clone, Copy)]
 enum Change {
@@ -64,7 +67,7 @@ enum Change {
 }
 
 /// Which of the other process's reads, by their number, may find nothing and what had been replaced is delivered.
-async fn stale(scope_of: fn(DocumentId) -> Scope, change: Change, wanted: &[&[u8]]) -> Vec<usize> {
+async fn stale(scope_of: ScopeOf, change: Change, wanted: &[&[u8]]) -> Vec<usize> {
     let folder = tempfile::tempdir().unwrap();
     let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
     let (notary, _file) = identity();
@@ -98,9 +101,9 @@ async fn stale(scope_of: fn(DocumentId) -> Scope, change: Change, wanted: &[&[u8
 /// another version, or document, had been stored before anything was asked.
 #[test]
 fn a_following_delivery_is_of_the_log_that_its_record_follows() {
-    let on_case: fn(DocumentId) -> Scope = |document| document.case().into();
-    let cases: [(fn(DocumentId) -> Scope, _, &[&[u8]]); 3] = [
-        (|document| document.into(), Change::AnotherVersion, &[b"new"]),
+    let on_case: ScopeOf = |document| document.case().into();
+    let cases: [(ScopeOf, Change, &[&[u8]]); 3] = [
+        (Scope::from, Change::AnotherVersion, &[b"new"]),
         (on_case, Change::AnotherVersion, &[b"new"]),
         (on_case, Change::AnotherDocument, &[b"new", b"old"]),
     ];
