@@ -6,6 +6,7 @@
 # seeds, unless DOCVAULT_SEEDS says which. What is built is optimized a little, so that it ends within the hour.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+python3 -c "import sys; sys.path.insert(0, 'scripts'); import lines; lines.tool('llvm-profdata')"
 place=$PWD/target/coverage
 rm -rf "$place/raw" "$place/told" "$place/merged"
 mkdir -p "$place/raw" "$place/told"

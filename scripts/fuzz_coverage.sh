@@ -4,6 +4,7 @@
 # What it never runs there is listed in target/fuzz_coverage/missed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+python3 -c "import sys; sys.path.insert(0, 'scripts'); import lines; lines.tool('llvm-profdata')"
 place=$PWD/target/fuzz_coverage
 rm -rf "$place/raw" "$place"/*.merged
 mkdir -p "$place/raw"

@@ -5,7 +5,9 @@ Read by LLVM's own tools of the major version that the compiler is built with (D
 
 import pathlib
 import re
+import shutil
 import subprocess
+import sys
 
 SRC = pathlib.Path("src").resolve()
 # What is there for tests, or for fuzzing, which runs apart.
@@ -15,6 +17,8 @@ APART = r"#\[cfg\((?:test\)|all\(test|any\(test, fuzzing\))"
 def tool(name):
     told = subprocess.run(["rustc", "+nightly", "-vV"], check=True, capture_output=True, text=True).stdout
     major = re.search(r"LLVM version: (\d+)", told)[1]
+    if not shutil.which(f"{name}-{major}"):
+        sys.exit(f"no {name}-{major} here, which reads what this compiler counts (Debian: llvm-{major})")
     return f"{name}-{major}"
 
 

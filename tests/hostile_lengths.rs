@@ -49,7 +49,7 @@ fn p20_hostile_lengths_take_no_memory() {
         let honest = office.ask(Arc::new(EvilStorage::new(&office.storage))).await;
         assert!(honest, "nobody lies, and what is asked is not answered");
         #[cfg(feature = "intake")]
-        let strangers = strangers::Strangers::new().await;
+        let (strangers, long) = (strangers::Strangers::new().await, strangers::LongPage::new().await);
         let before = peak();
         let (mut tried, mut refused) = (0, BTreeSet::new());
         // Any four bytes may be a length or a count: each in turn says four billion, and sixty-four million.
@@ -85,6 +85,8 @@ fn p20_hostile_lengths_take_no_memory() {
                 }
             }
         }
+        #[cfg(feature = "intake")]
+        long.collect().await;
         let grown = peak() - before;
         println!("{tried} hostile lengths: {grown} KiB more");
         assert!(tried > 2000 && grown < 64 * 1024, "{grown} KiB more");
@@ -179,7 +181,13 @@ impl TimeAnchor for Clock {
 /// What a client, a carrier and an office send each other.
 #[cfg(feature = "intake")]
 mod strangers {
-    use docvault::{SystemEntropy, deposit::*};
+    use std::sync::Arc;
+
+    use docvault::{
+        ErrorKind, SystemEntropy,
+        deposit::*,
+        storage::{FsStorage, Storage},
+    };
 
     use crate::intake::{Intake, begin, content, seal};
 
@@ -245,6 +253,49 @@ mod strangers {
             }
         }
     }
+
+    /// A page whose length is declared behind a seal, and most of whose parts are gone.
+    pub(super) struct LongPage {
+        incoming: IncomingDeposit,
+        _office: Intake,
+        _folder: tempfile::TempDir,
+    }
+
+    impl LongPage {
+        pub(super) async fn new() -> Self {
+            let (office, folder) = (Intake::new().await, tempfile::tempdir().unwrap());
+            let storage: Arc<dyn Storage> =
+                Arc::new(FsStorage::create(folder.path().join("carrier")).unwrap());
+            let signed =
+                office.desk.sign_request(office.terms().slot(Slot::new("film", LONG))).await.unwrap();
+            let carrier = office.carrier_on(storage.clone());
+            carrier.publish(signed.descriptor.to_bytes()).await.unwrap();
+            let file = File::new("film", "video/mp4", LONG);
+            let mut client = office.open(&signed).begin(0, vec![file], &SystemEntropy::default()).unwrap();
+            for (page, part) in client.places() {
+                let range = client.range(page, part);
+                let zeros = vec![0; usize::try_from(range.end - range.start).unwrap()];
+                carrier.receive(client.seal_part(page, part, &zeros).unwrap()).await.unwrap();
+            }
+            let manifest = client.finish([].into(), "").unwrap();
+            let promise = client.check_promise(&carrier.finish(manifest.clone()).await.unwrap(), &manifest);
+            let inbox = office.inbox_on(storage.clone(), &signed).await;
+            let incoming = inbox.deposit(&promise.unwrap()).await.unwrap();
+            let parts = storage.list("", None, 1000).await.unwrap();
+            for key in parts.iter().filter(|key| key.as_str().contains("part")).skip(1) {
+                storage.delete(key).await.unwrap();
+            }
+            Self { incoming, _office: office, _folder: folder }
+        }
+
+        pub(super) async fn collect(&self) {
+            let refused = self.incoming.read(0).unwrap().collect().await.unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Corrupt, "{refused}");
+        }
+    }
+
+    /// Three times what hostile lengths may take.
+    const LONG: u64 = 192 << 20;
 }
 
 /// Where FORMAT has lengths and counts in this object, by their names, and where others might look for one.

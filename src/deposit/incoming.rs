@@ -173,20 +173,20 @@ impl PageReader {
         }
     }
 
-    /// All of the page, in memory.
+    /// All of the page, in memory, twice for a moment.
     ///
     /// # Errors
     ///
     /// As [`PageReader::next`].
     pub async fn collect(mut self) -> Result<SecretBytes> {
         observe::operation("PageReader::collect", (self.request.request(), self.deposit), async {
-            let len = usize::try_from(self.page.file.len)
-                .map_err(|_| Error::invalid("the page exceeds the memory"))?;
-            let mut all = SecretBytes::new(Vec::with_capacity(len));
+            let mut parts = Vec::new();
             while let Some(bytes) = self.give().await? {
-                all.extend_from_slice(&bytes);
+                parts.push(bytes);
             }
-            Ok(all)
+            // Only now is the length the client's word and its bytes.
+            let all = parts.iter().map(|part| part.as_slice()).collect::<Vec<_>>().concat();
+            Ok(SecretBytes::new(all))
         })
         .await
     }
