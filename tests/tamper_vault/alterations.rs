@@ -1,6 +1,6 @@
 //! What is done to an object: everything that can be told from the names and bytes alone.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 use bytes::Bytes;
 use docvault::storage::ObjectKey;
@@ -10,7 +10,7 @@ use super::{
     template::Template,
 };
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Alteration {
     /// A bit, counted from the first byte's least.
     Flipped(u64),
@@ -34,6 +34,20 @@ pub(crate) enum Alteration {
 pub(crate) struct Round<'a> {
     pub(crate) key: &'a ObjectKey,
     pub(crate) alteration: Alteration,
+}
+
+/// An object's bytes would hide the rest of what a failure says.
+impl fmt::Debug for Alteration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flipped(number) | Self::Cut(number) => write!(f, "{} at {number}", self.name()),
+            Self::Extended(bytes) | Self::Older(bytes) => {
+                write!(f, "{} by {} bytes", self.name(), bytes.len())
+            }
+            Self::Swapped(key) | Self::Doubled(key) => write!(f, "{} as {key}", self.name()),
+            Self::Zeroed | Self::Deleted | Self::Returned => f.write_str(self.name()),
+        }
+    }
 }
 
 impl Alteration {
