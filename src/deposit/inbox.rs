@@ -80,15 +80,10 @@ impl Inbox {
                 for number in 0..caps.uses {
                     let key = objects::promise(self.descriptor.request(), slot, number);
                     let Some(bytes) = self.storage.read(&key, None).await? else { break };
+                    let promise = Promise::verify(&bytes, &self.descriptor).ok();
+                    let promise = promise.filter(|promise| promise.deposit().slot() == slot);
                     // Copied over another's number, which the carrier's storage can do, it is still one promise.
-                    if !seen.insert(bytes.clone()) {
-                        continue;
-                    }
-                    found.extend(
-                        Promise::verify(&bytes, &self.descriptor)
-                            .ok()
-                            .filter(|promise| promise.deposit().slot() == slot),
-                    );
+                    found.extend(promise.filter(|_| seen.insert(bytes)));
                 }
             }
             Ok(found)

@@ -1,7 +1,10 @@
 //! Loading the log's end: a few reads, whatever its length (FORMAT §5.3, §6.3).
 
 use core::future::ready;
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use futures_util::{
@@ -86,15 +89,14 @@ pub(crate) async fn load_with<T: Send>(
     pages: &Pages,
     meanwhile: Meanwhile<T>,
 ) -> Result<Option<(State, T)>> {
-    let mut tried = None;
+    let mut tried = BTreeSet::new();
     loop {
         let Some((commit, state)) = newest(trusted, pages).await? else { return Ok(None) };
         let name = commit.name();
         match loaded(trusted, pages, (&commit, state), meanwhile).await {
             // What this commit's state rests on may have been superseded, and deleted, while it was read: if the
             // log has gone on, its new end tells.
-            Err(error) if error.kind() == ErrorKind::Corrupt && tried.as_ref() != Some(&name) => {
-                tried = Some(name);
+            Err(error) if error.kind() == ErrorKind::Corrupt && tried.len() < TRIES && tried.insert(name) => {
             }
             loaded => return loaded.map(Some),
         }
@@ -106,7 +108,7 @@ async fn newest(trusted: &Trusted, pages: &Pages) -> Result<Option<(Commit, Resu
     let (storage, vault) = (&**pages.storage(), trusted.vault);
     let Some(newest) = storage.list(layout::LOG, None, 1).await?.into_iter().next() else { return Ok(None) };
     let mut commit = required(storage, vault, &newest).await?;
-    loop {
+    for _ in 0..TAIL_CAP {
         let state = unverified(trusted, pages, commit.clone());
         let (next, state) = join(following(storage, vault, &commit), state).await;
         match next? {
@@ -114,6 +116,7 @@ async fn newest(trusted: &Trusted, pages: &Pages) -> Result<Option<(Commit, Resu
             None => return Ok(Some((commit, state))),
         }
     }
+    Err(Error::corrupt("the log's end"))
 }
 
 async fn loaded<T: Send>(
@@ -140,6 +143,8 @@ async fn unverified(trusted: &Trusted, pages: &Pages, commit: Commit) -> Result<
         match tail.newest_index() {
             Some((covered, digest)) if first <= covered => break pages.manifest(covered, &digest).await?,
             None if first == 0 => break Arc::default(),
+            // Nothing is authentic yet: what was never folded is no vault's log, and would have no end.
+            _ if tail.records.len() > TAIL_CAP => return Err(Error::corrupt("the log's tail")),
             _ => tail.extend(storage, trusted.vault).await?,
         }
     };
@@ -186,7 +191,7 @@ impl Tail {
                 if last.hash != previous {
                     return Err(fault());
                 }
-                commit.recent.into_iter().rev().for_each(|record| self.records.push_front(record));
+                self.push(commit.recent);
                 return Ok(());
             }
         }
@@ -194,14 +199,30 @@ impl Tail {
         let older = storage.list(layout::LOG, Some(&name), 1).await?;
         let mut commit = required(storage, vault, older.first().ok_or_else(fault)?).await?;
         // A listing may lag: what it leaves out follows what it tells.
+        let mut steps = 0..TAIL_CAP;
         while commit.end() < seq {
+            steps.next().ok_or_else(fault)?;
             commit = following(storage, vault, &commit).await?.ok_or_else(fault)?;
         }
         let before: Vec<Hashed> = commit.leaves.into_iter().filter(|record| record.leaf.seq < seq).collect();
         if before.last().is_none_or(|last| last.hash != previous) {
             return Err(fault());
         }
-        commit.recent.into_iter().chain(before).rev().for_each(|record| self.records.push_front(record));
+        self.push(before);
+        self.push(commit.recent);
         Ok(())
     }
+
+    /// Adds these before the others, without what else their commit holds.
+    fn push(&mut self, records: Vec<Hashed>) {
+        for record in records.into_iter().rev() {
+            self.records.push_front(Hashed { encoded: Bytes::copy_from_slice(&record.encoded), ..record });
+        }
+    }
 }
+
+/// Records, and steps from one commit to the next, that nothing authentic has shown yet: some 512 and one commit's follow
+/// the last fold (FORMAT §6.3).
+const TAIL_CAP: usize = 16 * 1024;
+/// Commits whose state is looked for, each because the one before it was gone.
+const TRIES: usize = 64;

@@ -252,7 +252,7 @@ pub(crate) fn index_of(leaf: &Leaf) -> (u64, Hash) {
 
 /// Whether a commit of the records `first..end` is an anchor.
 pub(crate) fn is_anchor(first: u64, end: u64) -> bool {
-    first.next_multiple_of(ANCHOR) < end
+    first.checked_next_multiple_of(ANCHOR).is_some_and(|next| next < end)
 }
 
 /// Processes whose newest record is remembered.

@@ -26,7 +26,7 @@ use crate::{
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct GarbageReport {
-    /// Operations unknown to the log, announced on their behalf: they have a day to commit.
+    /// Operations unknown to the log, announced on their behalf, 1,000 in one collection at most: they have a day to commit.
     pub announced: u64,
     /// Expired operations given up: they can commit no more.
     pub condemned: u64,
@@ -124,6 +124,8 @@ impl Session {
         match fate {
             Fate::Keep => {}
             Fate::Wait => report.kept += 1,
+            // A storage can make up any number of names, and a record is for ever: the others wait for the next call.
+            Fate::Announce if report.announced >= ANNOUNCED => report.kept += 1,
             Fate::Announce => report.announced += u64::from(self.announce_orphan(case, operation).await?),
             Fate::Condemn => {
                 if self.unless_denied(self.condemn(case, operation, GivenUp::Expired).await)? {
@@ -236,5 +238,7 @@ impl Session {
     }
 }
 
+/// Operations that one collection announces, at most.
+const ANNOUNCED: u64 = 1000;
 /// How long an operation unknown to the log has to commit once a collection met it.
 const GRACE: Duration = Duration::from_secs(24 * 60 * 60);

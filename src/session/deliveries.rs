@@ -25,7 +25,7 @@ impl Session {
     /// # Errors
     ///
     /// Denied if the grant is revoked, not begun, or ended by this machine's clock or the log's time, whichever
-    /// is later; not found; corrupt; the storage's. [`ErrorKind::Contended`] if what a following grant opens kept
+    /// is later; not found; invalid for more than 100,000 documents; corrupt; the storage's. [`ErrorKind::Contended`] if what a following grant opens kept
     /// changing.
     pub async fn deliver(&self, grant: GrantId) -> Result<Delivery> {
         observe::operation("Session::deliver", (self.vault.id(), grant), async {

@@ -41,7 +41,7 @@ impl Parcel {
     ///
     /// # Errors
     ///
-    /// No randomness.
+    /// Invalid for more documents than a recipient takes; no randomness.
     pub(crate) fn seal(
         vault: &Vault,
         grant: &GrantHead,
@@ -51,6 +51,10 @@ impl Parcel {
         let keyring = vault.keyring();
         let signer = keyring.keys.delivery_key();
         let entropy = vault.ledger().entropy();
+        if contents.len() > ITEMS_CAP {
+            let many = format!("a delivery has {ITEMS_CAP} documents at most: grant some of them at a time");
+            return Err(Error::invalid(many));
+        }
         let mut items = Vec::with_capacity(contents.len());
         for head in &contents {
             items.push(Item::seal(&grant.meta.key, head, vault)?);

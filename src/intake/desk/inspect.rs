@@ -116,8 +116,9 @@ fn is_what_it_says(rule: &FileRule, file: &Examined) -> bool {
     }
 }
 
-/// Bytes that are looked at to tell the media type.
-const HEAD: usize = 64 * 1024;
+/// Bytes that are looked at to tell the media type: what `infer` looks at of a file, which for some formats calls itself
+/// for every few of them.
+const HEAD: usize = 8 * 1024;
 /// Media types whose files are one page.
 const ONE_PAGE: &[&str] = &["image/jpeg", "image/png", "image/webp", "image/heif", "image/heic", "image/bmp"];
 /// Media types of which every file shows that it is one.

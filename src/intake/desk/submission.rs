@@ -3,7 +3,7 @@
 use super::{CaseFile, source::NewFile};
 use crate::{
     ContentDigest, DocumentId, Timestamp, VersionId,
-    intake::{Command, Date, Form, Key, Origin, Verdict},
+    intake::{Command, Date, Form, Key, Origin, Refusal, Verdict},
 };
 
 /// Something to be handed in for a requirement.
@@ -12,6 +12,8 @@ use crate::{
 pub struct NewSubmission {
     pub(super) files: Vec<NewFile>,
     pub(super) form: Form,
+    /// Why the answers that a client gave are no form.
+    pub(super) no_form: Option<Refusal>,
     pub(super) issued: Option<Date>,
     pub(super) valid_until: Option<Date>,
     pub(super) origin: Origin,
@@ -38,7 +40,7 @@ impl NewSubmission {
     }
 
     pub(super) fn from(origin: Origin) -> Self {
-        Self { files: Vec::new(), form: Form::new(), issued: None, valid_until: None, origin }
+        Self { files: Vec::new(), form: Form::new(), no_form: None, issued: None, valid_until: None, origin }
     }
 
     /// Adds the next file.

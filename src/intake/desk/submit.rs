@@ -126,6 +126,7 @@ impl Desk {
 
     /// Decides on content of which only the digest is not known.
     fn expected(&self, file: &CaseFile, handed_in: &HandedIn<'_>) -> Result<(), Refusal> {
+        handed_in.said.no_form.clone().map_or(Ok(()), Err)?;
         let known = file.document_of(handed_in.requirement);
         let document = known.or_else(|| format!("{}{:032}", file.case(), 0).parse().ok());
         let document = document.ok_or(Refusal::UnknownRequirement)?;

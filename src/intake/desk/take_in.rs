@@ -26,7 +26,7 @@ impl Desk {
         let requirement = requirement_of(&file, promise)?;
         let deposit = Arc::new(inbox.deposit(promise).await?);
         let rule = file.template().requirement(requirement.as_str());
-        let submission = submission(rule.ok_or(IntakeError::ForeignDeposit(promise.deposit()))?, &deposit)?;
+        let submission = submission(rule.ok_or(IntakeError::ForeignDeposit(promise.deposit()))?, &deposit);
         let claims = |verdict| {
             let now = self.session.vault().now();
             let claim = deposit.claim(case, requirement.as_str(), verdict, now);
@@ -54,7 +54,7 @@ fn requirement_of(file: &super::CaseFile, promise: &Promise) -> Result<Key> {
     asked.requirements.iter().nth(usize::from(promise.deposit().slot())).cloned().ok_or_else(foreign)
 }
 
-fn submission(rule: &Requirement, deposit: &Arc<IncomingDeposit>) -> Result<NewSubmission> {
+fn submission(rule: &Requirement, deposit: &Arc<IncomingDeposit>) -> NewSubmission {
     let origin = Origin::Deposit {
         request: deposit.promise().request(),
         deposit: deposit.id(),
@@ -69,7 +69,11 @@ fn submission(rule: &Requirement, deposit: &Arc<IncomingDeposit>) -> Result<NewS
     (new.issued, new.valid_until) = (day(ISSUED), day(VALID_UNTIL));
     let answers =
         deposit.form().iter().filter(|(key, _)| key.as_str() != ISSUED && key.as_str() != VALID_UNTIL);
-    Ok(new.form(Form::from_text(rule, answers)?))
+    // It was promised, so it is answered: what is wrong with it is a reason to set it aside.
+    match Form::from_text(rule, answers) {
+        Ok(form) => new.form(form),
+        Err(refusal) => NewSubmission { no_form: Some(refusal), ..new },
+    }
 }
 
 /// The answer that says when a document was issued; no field of a template has a key like it (FORMAT §12.6).

@@ -114,7 +114,7 @@ impl FromStr for UtcOffset {
     fn from_str(text: &str) -> Result<Self, WordError> {
         let parse = || {
             let (hours, minutes) = text.get(1..)?.split_once(':')?;
-            let total = hours.parse::<i16>().ok()?.checked_mul(60)?.checked_add(minutes.parse().ok()?)?;
+            let total = i16::from(hours.parse::<u8>().ok()?) * 60 + i16::from(minutes.parse::<u8>().ok()?);
             Some(Self { minutes: if text.starts_with('-') { -total } else { total } })
         };
         match parse() {

@@ -8,7 +8,7 @@ use deadpool_postgres::{
     Object, Pool,
     tokio_postgres::{
         self, Row,
-        types::{ToSql, Type},
+        types::{FromSql, ToSql, Type},
     },
 };
 
@@ -129,13 +129,15 @@ impl Storage for PostgresStorage {
         let range = range.unwrap_or(0..u64::MAX);
         // Counted from 1, and of 31 bits, as are the lengths of values.
         let limit = |at: u64| i32::try_from(at).unwrap_or(i32::MAX - 1);
-        let (start, length) = (limit(range.start) + 1, limit(range.end.saturating_sub(range.start)));
+        let (start, length) =
+            (limit(range.start).saturating_add(1), limit(range.end.saturating_sub(range.start)));
         let rows = self.call("read an object", async |client| {
             let parameters: [Parameter<'_>; 3] =
                 [(&key.as_str(), Type::TEXT), (&start, Type::INT4), (&length, Type::INT4)];
             client.query(&self.statements.read, &parameters).await
         });
-        Ok(rows.await?.first().map(|row| Bytes::copy_from_slice(row.get(0))))
+        let bytes = |row: &Row| value::<&[u8]>(row).map(Bytes::copy_from_slice);
+        rows.await?.first().map(bytes).transpose()
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
@@ -158,8 +160,18 @@ impl Storage for PostgresStorage {
                 [(&prefix, Type::TEXT), (&beyond, Type::TEXT), (&after, Type::TEXT), (&limit, Type::INT8)];
             client.query(&self.statements.list, &parameters).await
         });
-        Ok(rows.await?.iter().filter_map(|row| row.get::<_, &str>(0).parse().ok()).collect())
+        let rows = rows.await?;
+        let names = rows.iter().map(value::<&str>).collect::<Result<Vec<_>, _>>()?;
+        Ok(names.into_iter().filter_map(|name| name.parse().ok()).collect())
     }
+}
+
+/// The value of a row; a table that another has altered may hold something else.
+fn value<'a, T: FromSql<'a>>(row: &'a Row) -> Result<T, StorageError> {
+    row.try_get(0).map_err(|cause| {
+        let message = "the table holds what no vault wrote: compare it with the one that is described";
+        StorageError::new(StorageErrorKind::Unsupported, message).caused(cause)
+    })
 }
 
 /// A value with its type, which spares the round trip that asks the server for it.
