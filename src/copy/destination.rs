@@ -15,7 +15,7 @@ use crate::{
         row::RowKey,
         signing::LogKey,
     },
-    storage::{ObjectKey, Storage, delete_where, layout},
+    storage::{ObjectKey, Storage, delete_all, delete_where, layout},
     vault::Vault,
     verification,
 };
@@ -30,8 +30,8 @@ pub(super) struct Destination<'a> {
 pub(super) struct Landed {
     /// It has every commit up to here.
     pub(super) reached: Verified,
-    /// Its newest commit's end: beyond `reached` if a copy was interrupted.
-    top: Option<Commit>,
+    /// Its newest two commits, the newest first: beyond `reached` if a copy was interrupted.
+    newest: Vec<Commit>,
 }
 
 impl Destination<'_> {
@@ -89,7 +89,8 @@ impl Destination<'_> {
                 Verified::trusted(last.leaf.seq.saturating_add(1), last.hash, key)
             }
         };
-        Ok(Landed { reached, top: newest.into_iter().next() })
+        newest.truncate(LANDING);
+        Ok(Landed { reached, newest })
     }
 
     /// A commit of the destination, if it is this log's.
@@ -118,23 +119,26 @@ impl Destination<'_> {
         Ok(LogKey { epoch, key })
     }
 
-    /// Brings what an interrupted copy has left to its end: the commits below the newest ones, or the
-    /// deletions that the newest one asks for.
+    /// Brings what an interrupted copy has left to its end: the commits below the newest ones, and the deletions that
+    /// the commits which land first ask for: nothing else looks at these if no commit is missing before them.
     pub(super) async fn complete(
         &self,
         landed: Landed,
         report: &mut CopyReport,
         progress: &mut (dyn FnMut(&CopyReport) + Send),
     ) -> Result<Verified> {
-        let Landed { reached, top } = landed;
-        let Some(top) = top else { return Ok(reached) };
+        let Landed { reached, newest } = landed;
+        for commit in newest.iter().filter(|commit| commit.end() <= reached.head.size) {
+            self.erase(commit, report).await?;
+        }
+        let Some(top) = newest.first() else { return Ok(reached) };
         let last = top.leaves.last().ok_or_else(|| Error::corrupt(top.name()))?;
         let head = Head::after(last);
         if head.size > reached.head.size {
-            return self.fill(reached, head, report, progress).await;
+            self.fill(reached, head, report, progress).await
+        } else {
+            Ok(reached)
         }
-        self.erase(&top, report).await?;
-        Ok(reached)
     }
 
     /// Writes every commit up to `to`, oldest first; what an erasure deletes goes before its commit is there.
@@ -176,23 +180,47 @@ impl Destination<'_> {
         Ok(())
     }
 
-    /// Deletes keyrings that the log names no longer; before them, the wraps under epochs that only they
-    /// hold. So a superseded keyring says that there may still be such wraps.
-    pub(super) async fn drop_epochs(&self, state: &State, report: &mut CopyReport) -> Result<()> {
+    /// Superseded if another copy, of a newer state, has begun to land: what it deleted may not be put back.
+    pub(super) async fn not_beyond(&self, state: &State) -> Result<()> {
+        let newest = self.storage.list(layout::LOG, None, 1).await?;
+        match newest.first().and_then(layout::first_of_commit) {
+            Some(first) if first >= state.head.size => {
+                Err(Error::new(ErrorKind::Superseded, "the destination is ahead of what is copied"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The keyrings that it shows.
+    pub(super) async fn keyrings(&self) -> Result<Vec<ObjectKey>> {
+        Ok(self.storage.list(layout::KEYRINGS, None, LISTED).await?)
+    }
+
+    /// Deletes those of these keyrings that the log names no longer; before them, the wraps under epochs that only they
+    /// hold. So a superseded keyring says that there may still be such wraps, and a copy that is begun again that it may
+    /// have made some.
+    ///
+    /// Another copy may have gone further meanwhile: its keyring is none that was there before, and epochs only rise.
+    pub(super) async fn drop_epochs(
+        &self,
+        state: &State,
+        (keyrings, again): (Vec<ObjectKey>, bool),
+        report: &mut CopyReport,
+    ) -> Result<()> {
         let named = layout::keyring(&state.keyring());
-        let keyrings = self.storage.list(layout::KEYRINGS, None, LISTED).await?;
-        if keyrings.iter().all(|keyring| *keyring == named) {
+        if !again && keyrings.iter().all(|keyring| *keyring == named) {
             return Ok(());
         }
         let keyring = self.vault.current_keyring().await?;
         if keyring.digest != state.keyring() {
             return Err(Error::corrupt("the keyring"));
         }
-        let held = |key: &ObjectKey| {
-            keyring.keys.epochs().any(|(epoch, _)| key.as_str().ends_with(&format!("/{epoch:08x}")))
-        };
-        self.delete(layout::CASE_KEYS, |key| !held(key), report).await?;
-        self.delete(layout::KEYRINGS, |key| *key != named, report).await
+        let oldest = keyring.keys.epochs().map(|(epoch, _)| epoch).min();
+        let dropped = |key: &ObjectKey| layout::epoch_of(key) < oldest;
+        self.delete(layout::CASE_KEYS, dropped, report).await?;
+        let superseded = keyrings.into_iter().filter(|keyring| *keyring != named);
+        report.deleted += delete_all(self.storage, superseded).await?;
+        Ok(())
     }
 }
 
@@ -217,6 +245,8 @@ fn another(own: VaultId) -> Error {
     Error::invalid(format!("the destination holds another vault than {own}: choose an empty place"))
 }
 
+/// Commits that land before those below them.
+const LANDING: usize = 2;
 /// Commits that tell how far a destination is.
 const NEWEST: usize = 4;
 const LISTED: usize = 1000;

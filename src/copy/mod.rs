@@ -11,6 +11,7 @@ use bytes::Bytes;
 use crate::{
     error::{Error, ErrorKind, Result},
     ledger::{self, Signatures, State, Verified, walk},
+    log::Hash,
     observe,
     pin::Pin,
     storage::{ObjectKey, Storage, layout},
@@ -80,12 +81,17 @@ impl Vault {
     /// the log's middle may then be missing until the copy is finished. The vault may be written to meanwhile;
     /// what comes after the call has looked at the log is left to the next one.
     ///
+    /// One copy to a place at a time: of two that overlap none deletes what the other needs, and the later state is what
+    /// remains; but if both are interrupted, commits may be missing that the next copy does not look for, and that
+    /// [`Vault::check`] names.
+    ///
     /// # Errors
     ///
     /// Invalid if the destination holds another vault; [`ErrorKind::Forked`] if it holds records that this one
     /// does not: it was written to, or is newer; corrupt if something here is missing or false, naming the object,
     /// or if the destination holds something else under a name; [`ErrorKind::Unsupported`] if the destination
-    /// does not honour create-if-absent; either storage's.
+    /// does not honour create-if-absent; [`ErrorKind::Contended`] if the log, or another copy, kept going on; either
+    /// storage's.
     ///
     /// # Security
     ///
@@ -139,9 +145,12 @@ impl Vault {
         observe::operation("Vault::copy_to", self.id(), async {
             let destination = observe::storage(destination);
             ledger::prove(&*destination, self.ledger().entropy()).await?.clear(&*destination).await;
+            let mut from = None;
             for _ in 0..RETRIES {
                 let state = self.ledger().sync().await?;
-                match self.copy_state(&state, &*destination, progress).await {
+                match self.copy_state(&state, &*destination, progress, &mut from).await {
+                    // Another copy, of a newer state, is under way or done.
+                    Err(error) if error.kind() == ErrorKind::Superseded => {}
                     // Something was erased, superseded or rotated away since the state was read.
                     Err(error)
                         if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Erased)
@@ -157,22 +166,30 @@ impl Vault {
         .await
     }
 
+    /// Copies what is new in `state`. What a try before it has copied, and another copy may have deleted since, is copied
+    /// again: it began at `from`.
     async fn copy_state(
         &self,
         state: &State,
         destination: &dyn Storage,
         progress: &mut (dyn FnMut(&CopyReport) + Send),
+        from: &mut Option<Verified>,
     ) -> Result<CopyReport> {
         let destination = Destination { vault: self, storage: destination };
-        let landed = destination.landed(state).await?;
-        let mut report = CopyReport::new(landed.reached.head.size, state.pin());
+        let (landed, keyrings) = (destination.landed(state).await?, destination.keyrings().await?);
+        let again = from.is_some();
+        let begun = from.get_or_insert_with(|| landed.reached.clone()).clone();
+        destination.not_beyond(state).await?;
+        let mut report = CopyReport::new(landed.reached.head.size.min(begun.head.size), state.pin());
         let reached = destination.complete(landed, &mut report, progress).await?;
+        let reached = if again { begun } else { reached };
         let landing = if reached.head.size < state.head.size {
             copy_records(&destination, state, &reached, &mut report, progress).await?
         } else {
             Vec::new()
         };
         derived::tiles(&destination, state, &mut report).await?;
+        destination.not_beyond(state).await?;
         for (key, bytes) in landing {
             destination.put(&key, bytes).await?;
         }
@@ -180,9 +197,17 @@ impl Vault {
             destination.fill(reached, state.head, &mut report, progress).await?;
         }
         derived::sweep(&destination, state, &mut report).await?;
-        destination.drop_epochs(state, &mut report).await?;
+        destination.drop_epochs(state, (keyrings, again), &mut report).await?;
+        // Another copy, of an older state, may have taken it for one that is superseded.
+        report.named += u64::from(named(&destination, &state.keyring()).await?);
+        destination.not_beyond(state).await?;
         Ok(report)
     }
+}
+
+/// Copies the keyring with this digest, unless it is there; whether it was copied.
+async fn named(destination: &Destination<'_>, digest: &Hash) -> Result<bool> {
+    records::copy_named(destination, layout::keyring(digest), digest).await
 }
 
 /// Copies what the records after `reached` name, and the index; gives the commits to land first.
@@ -199,8 +224,7 @@ async fn copy_records(
         return Err(Error::corrupt("the keyring"));
     }
     // Before any wrap under its epochs: one that is superseded tells that there may be such wraps.
-    let named = layout::keyring(&keyring.digest);
-    report.named += u64::from(records::copy_named(destination, named, &keyring.digest).await?);
+    report.named += u64::from(named(destination, &keyring.digest).await?);
     let (source, from) = (vault.ledger().storage(), reached.head.size);
     let mut records = Records::new(destination, state, &keyring, report, progress);
     walk(source, vault.id(), reached.clone(), state.head, Signatures::Each, &mut records).await?;

@@ -85,6 +85,12 @@ pub(crate) fn case_key(case: CaseId, epoch: u32) -> ObjectKey {
     ObjectKey::from_layout(format!("{CASE_KEYS}{case}/{epoch:08x}"))
 }
 
+/// The epoch in the name of a case's key.
+pub(crate) fn epoch_of(key: &ObjectKey) -> Option<u32> {
+    let (_, epoch) = key.as_str().strip_prefix(CASE_KEYS)?.split_once('/')?;
+    u32::from_str_radix(epoch, 16).ok()
+}
+
 /// The keyring with this SHA-256.
 pub(crate) fn keyring(digest: &[u8; 32]) -> ObjectKey {
     ObjectKey::from_layout(format!("{KEYRINGS}{}", Hex(digest)))

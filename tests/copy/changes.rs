@@ -97,6 +97,86 @@ async fn changes_anywhere(
     assert!(anew > 2 && as_it_was > 2, "{what:?}: {anew} were begun anew, {as_it_was} went on");
 }
 
+/// A copy to a distant place, beside which another process erases a case, rotates the epoch and copies to the same place:
+/// what the two have made together, if the first had not ended.
+async fn overtaken_at(
+    (source, gone): (&Source, CaseId),
+    start: &MemoryStorage,
+    time: &VirtualTime,
+    at: Duration,
+) -> Option<u64> {
+    let (storage, copy) = (Arc::new(source.storage.snapshot()), Arc::new(start.snapshot()));
+    let vault = open(storage.clone(), &source.folder, &source.vault.pin()).await.unwrap();
+    let other = open(storage.clone(), &source.folder, &source.vault.pin()).await.unwrap();
+    let ended = AtomicBool::new(false);
+    let place = DelayedStorage::new(copy.clone(), time.clone(), |_| Duration::from_millis(1));
+    let copying = async {
+        let report = vault.copy_to(place).await.unwrap();
+        ended.store(true, Ordering::SeqCst);
+        report
+    };
+    let overtaking = async {
+        time.sleep(at).await;
+        if ended.load(Ordering::SeqCst) {
+            return None;
+        }
+        change(&desk(&other), source.case, gone, Change::Everything).await;
+        Some(other.copy_to(copy.clone()).await.unwrap())
+    };
+    let (first, second) = zip(copying, overtaking).await;
+    let second = second?;
+    assert_whole(Arc::new(copy.snapshot()), source, &second).await;
+    // What the first began on an older state it leaves as the newer one has it.
+    assert_eq!(first.pin, second.pin);
+    for key in keys(&*copy, "").await.iter().filter(|key| key.as_str().contains(&gone.to_string())) {
+        panic!("{key} of the erased case was put back at {at:?}");
+    }
+    vault.copy_to(copy.clone()).await.unwrap();
+    assert!(objects(&*copy).await == objects(&*storage).await, "{at:?}");
+    Some(first.pin.size())
+}
+
+#[test]
+fn of_two_copies_that_overlap_none_deletes_what_the_other_needs() {
+    let time = VirtualTime::default();
+    time.block_on(async {
+        let (source, gone, earlier) = about_to_change().await;
+        for start in [&earlier, &MemoryStorage::default()] {
+            let mut overtaken = 0;
+            for millis in 0.. {
+                let at = Duration::from_millis(millis) + Duration::from_micros(100);
+                let Some(size) = overtaken_at((&source, gone), start, &time, at).await else { break };
+                overtaken += u64::from(size > source.vault.pin().size());
+            }
+            assert!(overtaken > 40, "{overtaken} were overtaken");
+        }
+    });
+}
+
+/// A storage that keeps from one process what has come since: the copy that it is asked for is behind.
+#[test]
+fn a_copy_that_is_ahead_of_what_is_shown_stays() {
+    block_on(async {
+        let (source, gone, earlier) = about_to_change().await;
+        let evil = Arc::new(EvilStorage::over(source.storage.clone()));
+        let lied_to = open(evil.clone(), &source.folder, &source.vault.pin()).await.unwrap();
+        let known = keys(&*source.storage, "log/").await;
+        change(&desk(&source.vault), source.case, gone, Change::Everything).await;
+        let copy = Arc::new(earlier);
+        let report = source.vault.copy_to(copy.clone()).await.unwrap();
+        let before = objects(&*copy).await;
+        let mut new = keys(&*source.storage, "log/").await;
+        new.retain(|key| !known.contains(key));
+        // The oldest is the only one that whoever follows the log asks for by its name.
+        evil.hide(new.last().unwrap());
+        new.iter().for_each(|key| evil.unlist(key));
+        let told = lied_to.copy_to(copy.clone()).await.unwrap_err();
+        assert_eq!(told.kind(), ErrorKind::Contended, "{told}");
+        assert!(objects(&*copy).await == before);
+        assert_whole(copy, &source, &report).await;
+    });
+}
+
 #[test]
 fn a_vault_may_be_written_to_while_it_is_copied() {
     let time = VirtualTime::default();
