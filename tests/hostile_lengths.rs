@@ -24,7 +24,7 @@ use docvault::{
     AnchorError, DocumentId, Identity, NewDocument, NewStatement, Recipient, Session, Terms, TimeAnchor,
     UploadToken, Vault,
     keys::LocalKey,
-    storage::{MemoryStorage, ObjectKey, Storage, testing::EvilStorage},
+    storage::{FsStorage, MemoryStorage, ObjectKey, Storage, testing::EvilStorage},
 };
 use futures_util::future::join_all;
 use std::{collections::BTreeSet, sync::Arc};
@@ -45,6 +45,7 @@ fn p20_hostile_lengths_take_no_memory() {
         let upload = office.desk.upload(office.document.case(), new).await.unwrap();
         let token = upload.token().unwrap().to_bytes();
         let objects = office.objects().await;
+        let endless = Endless::new().await;
         // Everything once, so that what is needed anyway is there.
         let honest = office.ask(Arc::new(EvilStorage::new(&office.storage))).await;
         assert!(honest, "nobody lies, and what is asked is not answered");
@@ -87,6 +88,8 @@ fn p20_hostile_lengths_take_no_memory() {
         }
         #[cfg(feature = "intake")]
         long.collect().await;
+        let kept_out = endless.refused().await;
+        assert_eq!(kept_out, endless.objects.len(), "an object of a tebibyte was taken");
         let grown = peak() - before;
         println!("{tried} hostile lengths: {grown} KiB more");
         assert!(tried > 2000 && grown < 64 * 1024, "{grown} KiB more");
@@ -160,6 +163,53 @@ impl Office {
             vault.audit().checkpoints(None).await.is_ok(),
         ];
         answered.iter().all(|answered| *answered)
+    }
+}
+
+/// A folder whose objects its operator makes a tebibyte long, which takes no room on the disk.
+struct Endless {
+    folder: tempfile::TempDir,
+    pin: docvault::Pin,
+    objects: Vec<std::path::PathBuf>,
+}
+
+impl Endless {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let key = LocalKey::create(folder.path().join("key")).unwrap();
+        let storage = FsStorage::create(folder.path().join("vault")).unwrap();
+        let vault = Vault::create(storage, key).await.unwrap();
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        desk.create_case("c").await.unwrap();
+        let (mut objects, mut open) = (Vec::new(), vec![folder.path().join("vault/objects")]);
+        while let Some(path) = open.pop() {
+            if path.is_dir() {
+                open.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            } else {
+                objects.push(path);
+            }
+        }
+        // The case's own are not asked for by who opens the vault.
+        objects.retain(|path| ["log", "keyring"].iter().any(|kind| path.to_string_lossy().contains(kind)));
+        Self { folder, pin: vault.pin(), objects }
+    }
+
+    /// How many of the objects, each made long, keep the vault from being opened or its log from being verified.
+    async fn refused(&self) -> usize {
+        let mut refused = 0;
+        for path in &self.objects {
+            let honest = std::fs::read(path).unwrap();
+            std::fs::File::options().write(true).open(path).unwrap().set_len(1 << 40).unwrap();
+            let storage = FsStorage::open(self.folder.path().join("vault")).unwrap();
+            let key = LocalKey::load(self.folder.path().join("key")).unwrap();
+            let verified = match Vault::open(storage, key, &self.pin).await {
+                Ok(vault) => vault.audit().verify_from_genesis().await.is_ok(),
+                Err(_) => false,
+            };
+            refused += usize::from(!verified);
+            std::fs::write(path, honest).unwrap();
+        }
+        refused
     }
 }
 

@@ -203,6 +203,25 @@ fn garbage_goes_only_after_it_expired_and_was_condemned() {
     });
 }
 
+/// Each makes a record that stays for ever.
+#[test]
+fn names_that_a_storage_makes_up_make_a_thousand_records_at_most() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, _key) = vault_on(storage.clone()).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        for made_up in 0..1100u32 {
+            let key = format!("head/{made_up:032x}/{:032x}", made_up + 1).parse().unwrap();
+            storage.create(&key, bytes::Bytes::from_static(b"made up")).await.unwrap();
+        }
+        let before = vault.pin().size();
+        let report = desk.collect_garbage().await.unwrap();
+        assert_eq!((report.announced, report.kept), (1000, 100));
+        let records = vault.pin().size() - before;
+        assert!((1000..1100).contains(&records), "{records}, those of the index among them");
+    });
+}
+
 #[test]
 fn superseded_index_objects_and_tiles_go_and_everything_is_still_found() {
     block_on(async {

@@ -54,6 +54,7 @@ impl Ledger {
             let authentic = match state.leaf_hash(last.leaf.seq) {
                 Some(hash) if hash == last.hash => true,
                 Some(_) => return Err(Error::corrupt(format!("commit {}", commit.name()))),
+                None if last.leaf.seq >= state.head.size => return Err(unknown(last.leaf.seq)),
                 None => self.is_named(state, &commit).await?,
             };
             if authentic {

@@ -259,3 +259,20 @@ pub(crate) fn is_anchor(first: u64, end: u64) -> bool {
 const WRITERS: usize = 64;
 /// Records between anchors: opening reads one anchor, and copies cost half of this per commit.
 const ANCHOR: u64 = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::is_anchor;
+
+    #[test]
+    fn an_anchor_has_a_multiple_of_16_among_its_numbers() {
+        for (first, end, anchor) in
+            [(0, 1, true), (1, 16, false), (1, 17, true), (16, 17, true), (17, 32, false)]
+        {
+            assert_eq!(is_anchor(first, end), anchor, "{first}..{end}");
+        }
+        // What a storage shows is looked at before it is authentic.
+        assert!(!is_anchor(u64::MAX - 5, u64::MAX));
+        assert!(is_anchor(u64::MAX - 15, u64::MAX));
+    }
+}

@@ -2,7 +2,7 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{ObjectKey, Storage, StorageError};
+use super::{ObjectKey, Storage, StorageError, StorageErrorKind};
 
 /// A listing, page by page. What it gave may be deleted before it goes on.
 pub(crate) struct Listing<'a> {
@@ -21,14 +21,19 @@ impl<'a> Listing<'a> {
     ///
     /// # Errors
     ///
-    /// The storage's.
+    /// The storage's; unsupported if a page does not go on from where the last one ended, for there would be no end.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<ObjectKey>>, StorageError> {
         if self.ended {
             return Ok(None);
         }
         let keys = self.storage.list(self.prefix, self.after.as_ref(), LISTED).await?;
         self.ended = keys.len() < LISTED;
-        self.after = keys.last().cloned();
+        let last = keys.last().cloned();
+        if !self.ended && last <= self.after {
+            let message = format!("the names under {} come in no order, and have no end", self.prefix);
+            return Err(StorageError::new(StorageErrorKind::Unsupported, message));
+        }
+        self.after = last;
         Ok(Some(keys))
     }
 }

@@ -43,6 +43,9 @@ pub use object_store;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStorage;
 
+/// Bytes of an object, at most: a part of 8 MiB, sealed, has the most.
+pub(crate) const OBJECT_CAP: u64 = 16 << 20;
+
 /// How a [`Storage::create`] went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -89,6 +92,9 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// The bytes under `key`, or those of `range` within them; `None` if there is no such object.
     ///
     /// A range that reaches past the end yields what there is, possibly nothing.
+    ///
+    /// No object of a vault is longer than 16 MiB, and who runs the place may put there what is: of such a one the
+    /// beginning is enough, 16 MiB and a byte, for it is refused by its length.
     ///
     /// # Errors
     ///

@@ -11,7 +11,7 @@ use object_store::{
     PutOptions, path::Path, prefix::PrefixStore,
 };
 
-use super::{Creation, ObjectKey, Storage, StorageError, runtime::Runtime};
+use super::{Creation, OBJECT_CAP, ObjectKey, Storage, StorageError, runtime::Runtime};
 
 mod failure;
 mod page;
@@ -86,14 +86,14 @@ impl ObjectStorage {
     }
 
     async fn get(&self, path: &Path, range: Option<Range<u64>>) -> Result<Option<Bytes>, Error> {
-        let Some(range) = range else { return self.fetch(path, None).await };
+        let Some(range) = range else { return self.fetch(path, None, OBJECT_CAP + 1).await };
         // Stores refuse an empty range, and one that starts at or after the end.
         let wanted = match range.end {
             end if end <= range.start => return self.clip(path, &range).await,
             end if i64::try_from(end).is_err() => GetRange::Offset(range.start),
             _ => GetRange::Bounded(range.clone()),
         };
-        match self.fetch(path, Some(wanted)).await {
+        match self.fetch(path, Some(wanted), range.end.saturating_sub(range.start)).await {
             Err(refused) => match self.clip(path, &range).await {
                 Ok(Some(nothing)) => Ok(Some(nothing)),
                 _ => Err(refused),
@@ -102,22 +102,34 @@ impl ObjectStorage {
         }
     }
 
-    async fn fetch(&self, path: &Path, range: Option<GetRange>) -> Result<Option<Bytes>, Error> {
-        match self.open(path, range).await? {
-            Some(object) => object.bytes().await.map(Some),
-            None => Ok(None),
-        }
+    async fn fetch(&self, path: &Path, range: Option<GetRange>, most: u64) -> Result<Option<Bytes>, Error> {
+        let pieces = self.fetch_in_pieces(path, range, most).await?;
+        Ok(pieces.map(|mut pieces| match pieces.as_mut_slice() {
+            [only] => core::mem::take(only),
+            pieces => pieces.concat().into(),
+        }))
     }
 
-    async fn fetch_in_pieces(&self, path: &Path) -> Result<Option<Vec<Bytes>>, Error> {
-        match self.open(path, None).await? {
-            Some(GetResult { payload: GetResultPayload::Stream(stream), .. }) => {
-                let joined = stream.try_fold(Joined::default(), async |joined, piece| Ok(joined.with(piece)));
-                Ok(Some(joined.await?.finish()))
-            }
-            Some(object) => Ok(Some(vec![object.bytes().await?])),
-            None => Ok(None),
+    /// The body, or as much of it as has `most` bytes: how long it is to be is the server's word.
+    async fn fetch_in_pieces(
+        &self,
+        path: &Path,
+        range: Option<GetRange>,
+        most: u64,
+    ) -> Result<Option<Vec<Bytes>>, Error> {
+        let Some(object) = self.open(path, range).await? else { return Ok(None) };
+        let declared = object.range.end.saturating_sub(object.range.start);
+        if !matches!(object.payload, GetResultPayload::Stream(_)) && declared <= most {
+            return Ok(Some(vec![object.bytes().await?]));
         }
+        let (mut body, mut joined) = (object.into_stream(), Joined::default());
+        while joined.len() < most
+            && let Some(mut piece) = body.try_next().await?
+        {
+            piece.truncate(usize::try_from(most - joined.len()).unwrap_or(usize::MAX));
+            joined = joined.with(piece);
+        }
+        Ok(Some(joined.finish()))
     }
 
     async fn open(&self, path: &Path, range: Option<GetRange>) -> Result<Option<GetResult>, Error> {
@@ -177,7 +189,7 @@ impl Storage for ObjectStorage {
 
     async fn read_in_pieces(&self, key: &ObjectKey) -> Result<Option<Vec<Bytes>>, StorageError> {
         let path = Path::from(key.as_str());
-        let read = self.runtime.run(self.fetch_in_pieces(&path)).await;
+        let read = self.runtime.run(self.fetch_in_pieces(&path, None, OBJECT_CAP + 1)).await;
         read.map_err(|cause| failure::error("read an object", cause))
     }
 

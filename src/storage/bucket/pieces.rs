@@ -8,10 +8,17 @@ use bytes::Bytes;
 pub(super) struct Joined {
     pieces: Vec<Bytes>,
     small: Vec<u8>,
+    len: u64,
 }
 
 impl Joined {
+    /// Bytes so far.
+    pub(super) const fn len(&self) -> u64 {
+        self.len
+    }
+
     pub(super) fn with(mut self, piece: Bytes) -> Self {
+        self.len = self.len.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
         if piece.len() >= KEPT_PIECE {
             self.close();
             self.pieces.push(piece);

@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Creation, ObjectKey, Storage, StorageError, StorageErrorKind};
+use super::{Creation, OBJECT_CAP, ObjectKey, Storage, StorageError, StorageErrorKind};
 use crate::{
     env::{self, SystemEntropy},
     ids::Hex,
@@ -187,13 +187,13 @@ fn read(path: &Path, range: Option<Range<u64>>, buffers: &Buffers) -> io::Result
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened?,
     };
-    let range = range.unwrap_or(0..u64::MAX);
+    let range = range.unwrap_or(0..OBJECT_CAP + 1);
     let length = file.metadata()?.len();
     let start = range.start.min(length);
     let wanted = range.end.min(length).saturating_sub(start);
     file.seek(SeekFrom::Start(start))?;
     // Grows as bytes arrive: a length that the disk claims is no reason to reserve memory.
-    let mut bytes = buffers.take(usize::try_from(wanted.min(MAX_RESERVED)).unwrap_or_default());
+    let mut bytes = buffers.take(usize::try_from(wanted.min(OBJECT_CAP)).unwrap_or_default());
     file.take(wanted).read_to_end(&mut bytes)?;
     Ok(Some(buffers.lend(bytes)))
 }
@@ -307,7 +307,6 @@ const MARKER: &str = "docvault-folder";
 const FAMILY: &str = "docvault folder ";
 const FORMAT: &str = "docvault folder 1\n";
 const MAX_MARKER: u64 = 64;
-const MAX_RESERVED: u64 = 16 << 20;
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(all(test, target_os = "linux"))]
