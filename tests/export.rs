@@ -263,6 +263,24 @@ fn an_export_that_was_altered_is_noticed() {
             assert_ne!(altered, whole);
             assert_eq!(verify(&altered).unwrap_err().kind(), ErrorKind::Corrupt, "{from}");
         }
+        // A member that is there twice: most parsers take the last.
+        for member in ["seq", "time", "kind", "case", "document", "version", "operation", "signing_epoch"] {
+            for place in [",\"purpose\"", ",\"topic\"", ",\"leaf\""] {
+                let twice = whole.replacen(place, &format!(",\"{member}\":null{place}"), 1);
+                assert_eq!(verify(&twice).unwrap_err().kind(), ErrorKind::Corrupt, "{member} before {place}");
+            }
+        }
+        for (from, to) in [
+            ("\"topic\":null", "\"topic\":\"t\""),
+            ("\"topic\":null", "\"topic\": null"),
+            (",\"topic\":null", ""),
+            ("\"request\":null", "\"request\":\"\\u0061\""),
+            ("\"actor\":\"", "\"actor\":\"\\"),
+        ] {
+            let altered = whole.replacen(from, to, 1);
+            assert_ne!(altered, whole);
+            assert_eq!(verify(&altered).unwrap_err().kind(), ErrorKind::Corrupt, "{from}");
+        }
         // Every byte of a line's leaf and hash, and of the checkpoint.
         let third = lines[..3].concat().len();
         let leaf = whole[third..].find("\"leaf\"").unwrap() + third;

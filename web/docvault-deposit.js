@@ -252,9 +252,9 @@ export class OpenedRequest {
   }
 
   #keys() {
-    const { vault, request, carrierKey, answerWithin } = this.#parsed;
+    const { vault, request, carrierKey, issued, expires, answerWithin } = this.#parsed;
     const journalKey = subkey(this.#root, 'key of deposit journal');
-    return { vault, request, carrierKey, answerWithin, digest: this.#digest, seed: this.#seed, journalKey };
+    return { vault, request, carrierKey, issued, expires, answerWithin, digest: this.#digest, seed: this.#seed, journalKey };
   }
 }
 
@@ -279,7 +279,7 @@ export class Deposit {
   #digests;
 
   /**
-   * @param {{ vault: Uint8Array, request: Uint8Array, carrierKey: Uint8Array, answerWithin: bigint, digest: Uint8Array, seed: Uint8Array, journalKey: Uint8Array }} request
+   * @param {{ vault: Uint8Array, request: Uint8Array, carrierKey: Uint8Array, issued: bigint, expires: bigint, answerWithin: bigint, digest: Uint8Array, seed: Uint8Array, journalKey: Uint8Array }} request
    * @param {{ deposit: Uint8Array, key: Uint8Array, sealedKey: Uint8Array, files: FileInfo[] }} journal
    */
   constructor(request, journal) {
@@ -431,7 +431,8 @@ export class Deposit {
       r.finish();
       const sum = time + this.#request.answerWithin;
       const by = sum > MAX_U64 ? MAX_U64 : sum;
-      const own = equal(manifestDigest, sha256(manifest)) && answerBy === by;
+      const inTime = this.#request.issued <= time && time < this.#request.expires;
+      const own = equal(manifestDigest, sha256(manifest)) && inTime && answerBy === by;
       if (!own || !verifies(this.#request.carrierKey, 'sign deposit promise', signed, signature)) throw new Malformed();
       return { deposit: this.id, manifestDigest, sealedBytes, time: Number(time), answerBy: Number(answerBy), bytes: promise };
     });

@@ -101,6 +101,8 @@ impl Promise {
         time: Timestamp,
         key: &SigningKey,
     ) -> Self {
+        // A carrier's clock may be behind the office's.
+        let time = time.max(descriptor.issued());
         let body = Body {
             vault: descriptor.vault(),
             request: descriptor.request(),
@@ -147,7 +149,10 @@ impl Promise {
         let by = time.as_millis().saturating_add(millis(request.answer_within()));
         let named = (*vault, *id, descriptor) == (request.vault(), request.request(), request.digest());
         let key = request.carrier().key();
+        // Or the carrier could say that the answer is due in an age, or was due long ago.
+        let in_time = (request.issued()..request.expires()).contains(time);
         named
+            && in_time
             && request.caps(*deposit).is_some()
             && answer_by.as_millis() == by
             && key.verify(SIGN_DEPOSIT_PROMISE, &self.body.encode(), &self.signature).is_ok()

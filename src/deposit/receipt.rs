@@ -10,7 +10,7 @@ use super::{
 use crate::{
     FORMAT, SUITE,
     crypto::digest::sha256,
-    log::{leaf::Kind, trust::TrustPolicy},
+    log::{leaf::Kind, statement, trust::TrustPolicy},
     receipt::{Receipt, ReceiptError, VerifiedReceipt},
     wire::{Malformed, Reader, Writer},
 };
@@ -62,9 +62,11 @@ impl DepositReceipt {
     ///
     /// # Errors
     ///
-    /// [`DepositReceiptError::Malformed`] if `claim` is not what [`Claim::to_bytes`] gives.
+    /// [`DepositReceiptError::Malformed`] if `claim` is not what [`Claim::to_bytes`] gives;
+    /// [`DepositReceiptError::Mismatch`] if it is not about what was promised.
     pub fn new(claim: Vec<u8>, promise: Promise, receipt: Receipt) -> Result<Self, DepositReceiptError> {
         match Claim::parse(&claim) {
+            Ok(said) if !is_kept(&said, &promise) => Err(DepositReceiptError::Mismatch),
             Ok(_) => Ok(Self { claim, promise, receipt }),
             Err(Malformed) => Err(DepositReceiptError::Malformed),
         }
@@ -116,6 +118,7 @@ impl DepositReceipt {
         }
         let receipt = self.receipt.verify(policy)?;
         let stated = receipt.kind == Kind::Stated
+            && receipt.checkpoint.origin() == statement::origin(claim.vault)
             && receipt.case == Some(claim.case)
             && receipt.claim == Some(sha256(&[&self.claim]))
             && receipt.content.is_none_or(|content| content == claim.content_digest());

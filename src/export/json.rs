@@ -50,6 +50,27 @@ pub(super) fn parse_string(quoted: &str) -> Result<String, Malformed> {
     if string(&text) == quoted { Ok(text) } else { Err(Malformed) }
 }
 
+/// The string, or `null`, that `text` begins with, and what comes after it.
+///
+/// # Errors
+///
+/// [`Malformed`].
+pub(super) fn take_optional(text: &str) -> Result<(Option<String>, &str), Malformed> {
+    if let Some(rest) = text.strip_prefix("null") {
+        return Ok((None, rest));
+    }
+    let mut escaped = false;
+    let closes = |(at, character): (usize, char)| {
+        let closes = at > 0 && character == '"' && !escaped;
+        escaped = character == '\\' && !escaped;
+        closes
+    };
+    let end = text.char_indices().position(closes).and_then(|count| text.char_indices().nth(count + 1));
+    let end = end.map_or(text.len(), |(at, _)| at);
+    let (quoted, rest) = text.split_at_checked(end).ok_or(Malformed)?;
+    Ok((Some(parse_string(quoted)?), rest))
+}
+
 fn hexadecimal(rest: &mut core::str::Chars<'_>) -> Result<char, Malformed> {
     let digits: String = rest.by_ref().take(4).collect();
     u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32).ok_or(Malformed)

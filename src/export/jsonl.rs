@@ -1,6 +1,6 @@
 //! JSON Lines: one object a record, the checkpoint last (FORMAT §9.4).
 
-use super::json::{optional, string};
+use super::json::{self, optional, string};
 use crate::{
     ids::Hex,
     log::{commit::Hashed, leaf::LEAF_LEN, record::AuditRecord},
@@ -10,15 +10,29 @@ use crate::{
 /// A record's line.
 pub(super) fn record(record: &Hashed, opened: &AuditRecord) -> String {
     let AuditRecord { actor, purpose, request, topic, .. } = opened;
-    format!(
-        "{},\"actor\":{},\"purpose\":{},\"request\":{},\"topic\":{}{}",
-        start(record, opened),
-        string(actor),
-        string(purpose),
-        optional(request.as_deref()),
-        optional(topic.as_deref()),
-        end(record)
-    )
+    let sealed = [Some(actor.as_str()), Some(purpose), request.as_deref(), topic.as_deref()];
+    [start(record, opened), middle(sealed), end(record)].concat()
+}
+
+/// What the leaf only commits to: actor, purpose, request and topic.
+fn middle(sealed: [Option<&str>; 4]) -> String {
+    let member = |(name, text): (&str, Option<&str>)| format!(",\"{name}\":{}", optional(text));
+    MIDDLE.into_iter().zip(sealed).map(member).collect()
+}
+
+/// Whether this is what a line of a record with a topic, or of one without, has in its middle, written in the one way:
+/// to who reads the line as JSON, a member that is there twice would say what its last one does.
+pub(super) fn is_middle(text: &str, topic: bool) -> bool {
+    let (mut rest, mut sealed) = (text, Vec::new());
+    for name in MIDDLE {
+        let Some(value) = rest.strip_prefix(&format!(",\"{name}\":")) else { return false };
+        let Ok((text, after)) = json::take_optional(value) else { return false };
+        sealed.push(text);
+        rest = after;
+    }
+    let [actor, purpose, request, last] = sealed.as_slice() else { return false };
+    let whole = actor.is_some() && purpose.is_some() && last.is_some() == topic && rest.is_empty();
+    whole && middle([actor, purpose, request, last].map(Option::as_deref)) == text
 }
 
 /// What a line begins with; the leaf alone tells it.
@@ -48,6 +62,8 @@ pub(super) fn checkpoint(note: &str) -> String {
     format!("{{\"checkpoint\":{}}}\n", string(note))
 }
 
+/// Members of [`middle`].
+const MIDDLE: [&str; 4] = ["actor", "purpose", "request", "topic"];
 /// Length of [`end`].
 pub(super) const END_LEN: usize = 9 + BASE64_LEN + 15 + 64 + 3;
 /// Where the leaf stands in it.

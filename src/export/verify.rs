@@ -12,7 +12,7 @@ use crate::{
         body::Outer,
         checkpoint::Checkpoint,
         commit::Hashed,
-        leaf::{LEAF_LEN, Leaf},
+        leaf::{Kind, LEAF_LEN, Leaf},
         merkle::Frontier,
         record::AuditRecord,
     },
@@ -66,7 +66,8 @@ impl Chain {
         let sealed =
             Outer { actor: String::new(), purpose: String::new(), request: None, details: Vec::new() };
         let start = jsonl::start(&record, &AuditRecord::new(&record.leaf, sealed));
-        let told = before.strip_prefix(&start).is_some_and(|rest| rest.starts_with(",\"actor\":\""));
+        let stated = record.leaf.kind == Kind::Stated;
+        let told = before.strip_prefix(&start).is_some_and(|rest| jsonl::is_middle(rest, stated));
         let follows = record.leaf.seq == self.tree.size() && record.leaf.previous == self.last;
         if !told || !follows || jsonl::end(&record) != end {
             return Err(Malformed);

@@ -220,6 +220,42 @@ fn an_answer_after_the_promised_time_is_late() {
     });
 }
 
+/// A carrier that names a time of its own: an answer would be due in an age, or was due before it was asked for.
+#[test]
+fn a_promise_of_another_time_is_none() {
+    block_on(async {
+        let office = Intake::new().await;
+        let signed = office.request().await;
+        let (carrier, contents) = (office.carrier(), [content(1, 50)]);
+        let mut client = begin(&office.open(&signed), &contents);
+        carrier.receive(seal(&mut client, &contents, (0, 0))).await.unwrap();
+        let manifest = client.finish([].into(), "").unwrap();
+        let honest = carrier.finish(manifest.clone()).await.unwrap();
+        let at = |time: u64| {
+            let by = time.saturating_add(DAY.as_millis().try_into().unwrap());
+            let body = [&honest[..128], &time.to_be_bytes(), &by.to_be_bytes()].concat();
+            let labelled = [b"docvault/v1/sign deposit promise\0", body.as_slice()].concat();
+            let key = ed25519_dalek::SigningKey::from_bytes(&[77; 32]);
+            [body, ed25519_dalek::Signer::sign(&key, &labelled).to_bytes().to_vec()].concat()
+        };
+        let (issued, expires) =
+            (signed.descriptor.issued().as_millis(), signed.descriptor.expires().as_millis());
+        for time in [issued, expires - 1] {
+            Promise::verify(&at(time), &signed.descriptor).unwrap();
+            client.check_promise(&at(time), &manifest).unwrap();
+        }
+        let place =
+            objects(&*office.kept).await.into_iter().find(|(name, _)| name.contains("/promise/")).unwrap();
+        for time in [0, issued - 1, expires, u64::MAX] {
+            assert!(Promise::verify(&at(time), &signed.descriptor).is_err(), "{time}");
+            assert!(client.check_promise(&at(time), &manifest).is_err(), "{time}");
+            let evil = Arc::new(EvilStorage::over(office.kept.clone()));
+            evil.show(&place.0.parse().unwrap(), at(time).into());
+            assert!(office.inbox_on(evil, &signed).await.promises().await.unwrap().is_empty(), "{time}");
+        }
+    });
+}
+
 /// A29: the carrier shows an answer that the office has thought better of as its newest.
 #[test]
 fn an_old_answer_is_not_the_newest() {

@@ -138,10 +138,14 @@ impl Deposit {
     }
 
     pub fn promise_of(&self, start: [u8; 8], manifest: &[u8], signer: &Key) -> Vec<u8> {
+        self.promise_at(start, TIME, manifest, signer)
+    }
+
+    fn promise_at(&self, start: [u8; 8], time: u64, manifest: &[u8], signer: &Key) -> Vec<u8> {
         let sealed: u64 = self.parts().iter().flatten().map(|part| part.sealed.len() as u64).sum();
         let out = Out::default().fixed(&start).fixed(&self.request.chest.vault).fixed(&self.request.id);
         let out = out.fixed(&self.id).fixed(&self.request.digest()).fixed(&sha256(&[manifest]));
-        let signed = out.u64(sealed).u64(TIME).u64(TIME + 24 * 3_600_000).0;
+        let signed = out.u64(sealed).u64(time).u64(time + 24 * 3_600_000).0;
         [&signed[..], &sign(signer, "sign deposit promise", &signed)].concat()
     }
 
@@ -311,6 +315,12 @@ fn promises() -> Vec<KitFile> {
         }),
         promise("reserved", "A reserved bit", "corrupt", |deposit| {
             deposit.promise_of(*b"dvpr\x01\x01\0\x01", b"", &CARRIER)
+        }),
+        promise("early", "A time before the request was issued", "corrupt", |deposit| {
+            deposit.promise_at(*b"dvpr\x01\x01\0\0", deposit.request.issued - 1, b"", &CARRIER)
+        }),
+        promise("late", "The time at which the request has expired", "corrupt", |deposit| {
+            deposit.promise_at(*b"dvpr\x01\x01\0\0", deposit.request.expires, b"", &CARRIER)
         }),
         promise("signature", "Signed by somebody else", "corrupt", |deposit| {
             deposit.promise_of(*b"dvpr\x01\x01\0\0", b"", &[9; 32])

@@ -2,7 +2,7 @@
 
 use super::{Desk, IntakeError, Result};
 use crate::{
-    CaseId, DepositId, SystemEntropy,
+    CaseId, SystemEntropy,
     deposit::{DepositReceipt, Inbox, Promise},
     intake::{Change, Origin, Verdict},
 };
@@ -29,7 +29,7 @@ impl Desk {
         promise: &Promise,
         note: &str,
     ) -> Result<DepositReceipt> {
-        let (seq, claim, keep) = self.stated(case, promise.deposit()).await?;
+        let (seq, claim, keep) = self.stated(case, promise).await?;
         let receipt = DepositReceipt::new(claim, promise.clone(), self.session.receipt(seq, note).await?)?;
         let deposit = inbox.deposit(promise).await?;
         inbox.answer(&deposit, &receipt, &SystemEntropy::default()).await?;
@@ -40,7 +40,7 @@ impl Desk {
     }
 
     /// The record about a deposit, its claim, and whether the carrier is to keep it.
-    async fn stated(&self, case: CaseId, deposit: DepositId) -> Result<(u64, Vec<u8>, bool)> {
+    async fn stated(&self, case: CaseId, promise: &Promise) -> Result<(u64, Vec<u8>, bool)> {
         let mut start = None;
         loop {
             let (past, next) = self.past(case, start).await?;
@@ -50,13 +50,15 @@ impl Desk {
                     Change::SetAside { origin, verdict, .. } => (origin, *verdict == Verdict::Quarantined),
                     _ => continue,
                 };
-                if matches!(origin, Origin::Deposit { deposit: found, .. } if *found == deposit) {
+                // Ids are the clients' choice, and two requests may have had the same one.
+                let Origin::Deposit { request, deposit, .. } = origin else { continue };
+                if (*request, *deposit) == (promise.request(), promise.deposit()) {
                     return Ok((stated.made.seq, stated.claim, keep));
                 }
             }
             start = next;
             if start.is_none() {
-                return Err(IntakeError::ForeignDeposit(deposit));
+                return Err(IntakeError::ForeignDeposit(promise.deposit()));
             }
         }
     }

@@ -152,6 +152,7 @@ def verify_promise(data: bytes, request: Request) -> Promise:
     about = promise.vault, promise.request, promise.descriptor
     require(about == (request.vault, request.id, request.digest), "promise: about another request")
     require(slot_of(promise.deposit) < len(request.slots), "promise: of a slot that the request has not")
+    require(request.issued <= promise.time < request.expires, "promise: of a time that is not the request's")
     require(promise.answer_by == promise.time + request.answer_within, "promise: another time to answer by")
     verify(request.carrier_key, "sign deposit promise", promise.signed, promise.signature, "promise")
     return promise
@@ -223,6 +224,7 @@ def split_receipt(data: bytes) -> tuple[bytes, bytes, bytes]:
 def check_claimed(claim: Claim, encoded: bytes, record: Proven) -> None:
     leaf, opening = record.leaf, record.opening
     require(leaf.kind.name == "Stated" and leaf.case == claim.case, "claim: of a record about something else")
+    require(record.checkpoint.origin == f"docvault/{claim.vault.hex()}", "claim: of a record of another vault's log")
     if opening is None:
         refuse("claim: its record is not opened")
     require(opening.hashed == sha256(encoded), "claim: not the one its record states")
