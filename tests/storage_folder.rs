@@ -156,7 +156,7 @@ fn a_killed_process_leaves_whole_objects_only() {
 #[test]
 fn temporary_files_are_invisible_and_removed_after_a_day() {
     let (_directory, path, storage) = vault();
-    for (name, age) in [("fresh", 23), ("stale", 25)] {
+    for (name, age) in [(FRESH, 23), (STALE, 25), ("somebody's", 25)] {
         let file = fs::File::create(path.join("tmp").join(name)).unwrap();
         file.set_modified(SystemTime::now() - Duration::from_secs(age * 3600)).unwrap();
     }
@@ -164,7 +164,7 @@ fn temporary_files_are_invisible_and_removed_after_a_day() {
     FsStorage::open(&path).expect("opens");
     let left: Vec<_> =
         fs::read_dir(path.join("tmp")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, ["fresh"]);
+    assert_eq!(left, [FRESH, "somebody's"]);
 }
 
 #[test]
@@ -372,4 +372,38 @@ fn a_creation_that_was_cut_short_is_taken_up() {
     let other = tempfile::tempdir_in(place.path()).unwrap();
     fs::create_dir_all(other.path().join("objects/something")).unwrap();
     assert!(FsStorage::create(other.path()).is_err());
+}
+
+const FRESH: &str = "00112233445566778899aabbccddeeff";
+const STALE: &str = "ffeeddccbbaa99887766554433221100";
+
+/// Whoever made the folder has put a link there, and opening clears what is old behind it.
+#[test]
+fn folders_in_the_vaults_that_are_links_are_refused() {
+    let (_folder, path, _) = vault();
+    let elsewhere = path.with_extension("elsewhere");
+    for name in ["tmp", "objects"] {
+        fs::rename(path.join(name), &elsewhere).unwrap();
+        symlink(&elsewhere, path.join(name)).unwrap();
+        assert_eq!(FsStorage::open(&path).unwrap_err().kind(), StorageErrorKind::NotAVault, "{name}");
+        fs::remove_file(path.join(name)).unwrap();
+        fs::rename(&elsewhere, path.join(name)).unwrap();
+    }
+    FsStorage::open(&path).unwrap();
+}
+
+/// That nothing is there would be an answer about the vault.
+#[test]
+fn of_a_folder_that_was_taken_away_nothing_is_said() {
+    let (_folder, path, storage) = vault();
+    let key = key("head/a/b");
+    block_on(async {
+        assert_eq!(storage.read(&key, None).await.unwrap(), None);
+        storage.delete(&key).await.unwrap();
+        fs::rename(&path, path.with_extension("moved")).unwrap();
+        assert_eq!(storage.read(&key, None).await.unwrap_err().kind(), StorageErrorKind::Unavailable);
+        assert_eq!(storage.delete(&key).await.unwrap_err().kind(), StorageErrorKind::Unavailable);
+        fs::rename(path.with_extension("moved"), &path).unwrap();
+        assert_eq!(storage.read(&key, None).await.unwrap(), None);
+    });
 }

@@ -45,6 +45,10 @@ pub(super) fn link(attempt: &str, cause: Error) -> Option<StorageError> {
         let message = format!("could not {attempt}: the file system has no hard links; use one that has");
         return Some(StorageError::new(StorageErrorKind::Unsupported, message).caused(cause));
     }
+    if cause.kind() == ErrorKind::CrossesDevices {
+        let message = format!("could not {attempt}: `objects` and `tmp` must be on one file system");
+        return Some(StorageError::new(StorageErrorKind::Unsupported, message).caused(cause));
+    }
     let no_source = cause.kind() == ErrorKind::NotFound;
     let error = error(attempt, cause);
     (no_source || error.kind() != StorageErrorKind::Unavailable).then_some(error)

@@ -78,11 +78,12 @@ impl FsStorage {
     ///
     /// # Errors
     ///
-    /// [`StorageErrorKind::NotAVault`] if there is no vault's folder, and
+    /// [`StorageErrorKind::NotAVault`] if there is no vault's folder, or what should be folders in it are links, and
     /// [`StorageErrorKind::Unsupported`] if a newer docvault made it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StorageError> {
         let path = path.as_ref();
         check_marker(path)?;
+        check_folders(path)?;
         let storage = Self::at(path);
         remove_stale(&storage.0.temporary);
         Ok(storage)
@@ -121,7 +122,10 @@ impl Storage for FsStorage {
 
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
         let path = path::of(key);
-        let call = move |folder: &Folder| read(&folder.objects.join(path), range, &folder.buffers);
+        let call = move |folder: &Folder| match read(&folder.objects.join(path), range, &folder.buffers)? {
+            None => folder.is_there().map(|()| None),
+            found => Ok(found),
+        };
         self.run("read an object", call).await
     }
 
@@ -167,8 +171,13 @@ impl Folder {
         // Also when it was absent: an earlier delete may have ended right here.
         match Directory::open(path.parent().unwrap_or(&self.objects)) {
             Ok(directory) => self.directories.sync(&directory),
-            Err(cause) => or_absent(Err(cause)),
+            Err(cause) => or_absent(Err(cause)).and_then(|()| self.is_there()),
         }
+    }
+
+    /// Of a disk that was taken out, or a folder that was moved, nothing is known.
+    fn is_there(&self) -> io::Result<()> {
+        fs::symlink_metadata(&self.objects).map(drop)
     }
 
     fn new_temporary(&self) -> Result<Temporary, StorageError> {
@@ -283,6 +292,15 @@ fn check_marker(path: &Path) -> Result<(), StorageError> {
     }
 }
 
+/// Whoever made the folder could have put links there, and what is behind them would be read, and cleared away.
+fn check_folders(path: &Path) -> Result<(), StorageError> {
+    let is_folder = |name| fs::symlink_metadata(path.join(name)).is_ok_and(|found| found.is_dir());
+    if [OBJECTS, TEMPORARY].into_iter().all(is_folder) {
+        return Ok(());
+    }
+    Err(not_a_vault("the vault's folder has not the folders `objects` and `tmp`, which may be no links"))
+}
+
 #[cold]
 fn not_a_vault(message: &str) -> StorageError {
     StorageError::new(StorageErrorKind::NotAVault, message)
@@ -291,9 +309,15 @@ fn not_a_vault(message: &str) -> StorageError {
 /// A process that has slept through a day finds its temporary file gone, and has written nothing.
 fn remove_stale(directory: &Path) {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    for entry in entries.filter(|entry| is_stale(entry).unwrap_or(false)) {
+    for entry in entries.filter(|entry| is_ours(&entry.file_name()) && is_stale(entry).unwrap_or(false)) {
         let _ = fs::remove_file(entry.path());
     }
+}
+
+/// Whether a temporary file has a name that is given here.
+fn is_ours(name: &std::ffi::OsStr) -> bool {
+    let hexadecimal = |name: &str| name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    name.to_str().is_some_and(|name| name == MARKER || hexadecimal(name))
 }
 
 fn is_stale(entry: &fs::DirEntry) -> io::Result<bool> {

@@ -19,13 +19,14 @@ impl Statements {
         let schema = quoted(schema);
         let table = format!("{schema}.docvault_objects");
         Self {
+            // One transaction, which a failure ends: nothing is left open in the pool's connection.
             // Two that create at once wait for each other: IF NOT EXISTS alone can fail in a race.
             // EXTERNAL: sealed bytes do not compress, and a range of an uncompressed value is read by itself.
             create: format!(
-                "BEGIN; SELECT pg_advisory_xact_lock({LOCK}); CREATE SCHEMA IF NOT EXISTS {schema}; \
+                "SELECT pg_advisory_xact_lock({LOCK}); CREATE SCHEMA IF NOT EXISTS {schema}; \
                  CREATE TABLE IF NOT EXISTS {table} (key text COLLATE \"C\" PRIMARY KEY, bytes bytea NOT NULL); \
                  ALTER TABLE {table} ALTER COLUMN bytes SET STORAGE EXTERNAL; \
-                 COMMENT ON TABLE {table} IS '{FORMAT}'; COMMIT"
+                 COMMENT ON TABLE {table} IS '{FORMAT}'"
             ),
             insert: format!(
                 "{DURABLE} INSERT INTO {table} SELECT $1, $2 FROM durable ON CONFLICT DO NOTHING"

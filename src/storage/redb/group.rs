@@ -34,14 +34,26 @@ impl Inner {
     /// Waits in line: whoever's turn it is writes for all that wait.
     pub(super) fn create(&self, pending: &Arc<Pending>) -> Result<Creation, StorageError> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(pending));
-        let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn();
         if let Some(answer) = pending.take() {
             return answer;
+        }
+        // What was written after a commit that failed could take what was durable with it.
+        if let Some(kind) = self.failed.get() {
+            return if self.withdraw(pending) { Err(failure::stopped(*kind)) } else { Ok(Creation::Unknown) };
         }
         let group = core::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         self.write(&group);
         // Without an answer a leader before this one panicked, in redb: what it did is not known.
         pending.take().unwrap_or(Ok(Creation::Unknown))
+    }
+
+    /// Takes a create out of the line; whether it stood there, and so no leader has begun it.
+    fn withdraw(&self, pending: &Arc<Pending>) -> bool {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = waiting.len();
+        waiting.retain(|other| !Arc::ptr_eq(other, pending));
+        waiting.len() < before
     }
 
     fn write(&self, group: &[Arc<Pending>]) {
@@ -72,7 +84,7 @@ impl Inner {
 /// successor starts without reading the whole file.
 pub(super) fn durable(database: &Database) -> Result<WriteTransaction, ::redb::Error> {
     let mut transaction = database.begin_write()?;
-    transaction.set_durability(Durability::Immediate);
+    transaction.set_durability(Durability::Immediate)?;
     transaction.set_two_phase_commit(true);
     transaction.set_quick_repair(true);
     Ok(transaction)

@@ -6,14 +6,14 @@ use std::{
     fs::{File, OpenOptions},
     io,
     path::Path,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock},
 };
 
-use ::redb::{Builder, Database, TableDefinition};
+use ::redb::{Builder, Database, ReadableDatabase, TableDefinition, backends::FileBackend};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Creation, ObjectKey, Storage, StorageError, StorageErrorKind};
+use super::{Creation, OBJECT_CAP, ObjectKey, Storage, StorageError, StorageErrorKind};
 use crate::file::sync_parent;
 
 mod failure;
@@ -28,8 +28,8 @@ use group::Pending;
 /// durable together. A second process is refused with [`StorageErrorKind::Unavailable`].
 ///
 /// Every transaction is durable, in two phases, before it is answered. Of a process that crashed the
-/// file opens at once, with everything that was answered. Deleting makes room within the file; the file
-/// never shrinks, and what was deleted stays readable in it until it is written over.
+/// file opens at once, with everything that was answered. Deleting makes room within the file, and what was deleted
+/// stays readable in it until it is written over.
 ///
 /// Memory: 64 MiB of cache at most, beside the objects under way. Disk: 2 % above the objects' size
 /// where they are large, some 1 KiB for one that is small. All file operations of the [`Storage`]
@@ -70,7 +70,8 @@ impl RedbStorage {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path).map_err(failure::of_making)?;
         let failed = |cause| failure::error("make the vault's file", &cause);
-        let database = builder().create_file(file).map_err(|cause| failed(cause.into()))?;
+        let file = FileBackend::new(file).map_err(|cause| failed(cause.into()))?;
+        let database = builder().create_with_backend(file).map_err(|cause| failed(cause.into()))?;
         lay_out(&database).map_err(failed)?;
         sync_parent(path).map_err(failure::of_making)?;
         Ok(Self::of(database))
@@ -155,7 +156,8 @@ impl Inner {
         else {
             return Ok(None);
         };
-        let range = range.map_or(0..length, |range| range.start.min(length)..range.end.min(length));
+        let range = range.unwrap_or(0..OBJECT_CAP + 1);
+        let range = range.start.min(length)..range.end.min(length);
         if range.is_empty() {
             return Ok(Some(Bytes::new()));
         }
@@ -174,14 +176,29 @@ impl Inner {
     }
 
     fn delete(&self, key: &ObjectKey) -> Result<(), ::redb::Error> {
-        let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn();
+        if self.failed.get().is_some() {
+            return Err(::redb::Error::PreviousIo);
+        }
         let transaction = group::durable(&self.database)?;
         if transaction.open_table(OBJECTS)?.remove(key.as_str())?.is_none() {
             return Ok(transaction.abort()?);
         }
         let pieces = (key.as_str(), 0)..=(key.as_str(), u32::MAX);
         transaction.open_table(PIECES)?.retain_in(pieces, |_, _| false)?;
-        Ok(transaction.commit()?)
+        let committed = transaction.commit();
+        if let Err(cause) = &committed {
+            self.failed.get_or_init(|| failure::kind_of_storage(cause));
+        }
+        Ok(committed?)
+    }
+
+    /// The turn to write, also after whoever had it panicked: what redb has done by then is not known.
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(|poisoned| {
+            self.failed.get_or_init(|| StorageErrorKind::Unavailable);
+            poisoned.into_inner()
+        })
     }
 
     fn list(
@@ -230,7 +247,7 @@ fn read_anew(path: &Path) -> io::Result<()> {
 
 fn builder() -> Builder {
     let mut builder = Builder::new();
-    builder.set_cache_size(CACHE).create_with_file_format_v3(true);
+    builder.set_cache_size(CACHE);
     builder
 }
 
