@@ -110,6 +110,12 @@ CONTROLS = [
     ("reading a name that is taken", "src/ledger/writer.rs", "Ok(Creation::Created) => return Settled::Won,\n",
      "Ok(Creation::Created) => return Settled::Won,\n"
      "Ok(Creation::Exists) if SWITCH => return Settled::Failed(Error::new(ErrorKind::Contended, \"lost\")),\n", [SIMULATION, FAULTS]),
+    ("the manifest that a fold began from", "src/ledger/draft.rs", "state.unloaded().is_none() && state.manifest == self.base",
+     "state.manifest.covered() < self.covered", [("folding", "a_fold_follows_the_index_that_it_began_from_or_none")]),
+    ("that a fold is named once", "src/ledger/draft.rs", "state.unloaded().is_none() && state.manifest == self.base", "true",
+     [("folding", "of_two_who_fold_the_same_one_writes_an_index_record")]),
+    ("a look at the log when a fold finds its index gone", "src/ledger/writer.rs", "self.superseded(&self.state()).await?", "false",
+     [("folding", "a_fold_that_has_to_be_goes_on")]),
     ("commits that stay after a fold", "src/session/collect.rs", "self.collect_tiles(&mut report).await?",
      "{ self.collect_tiles(&mut report).await?;\n"
      "let covered = self.vault.ledger().state().manifest.covered();\n"

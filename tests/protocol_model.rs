@@ -87,6 +87,8 @@ mod index_folding {
     #[test]
     fn holds() {
         assert_holds("folding", &Folding::default());
+        let three = Folding { records: 2, others: 0, folders: 3, ..Folding::default() };
+        assert_holds("folding, three at once", &three);
     }
 
     #[test]
@@ -94,9 +96,23 @@ mod index_folding {
         let d = Folding::default;
         let future = Folding { deletes_future_pages: true, ..d() };
         assert_caught("unreachable pages of future folds deleted", PAGES_STAY, &future);
-        assert_caught("an index may go back", INDEX_GROWS, &Folding { index_may_go_back: true, ..d() });
         let trusts = Folding { trusts_earlier_folds: true, ..d() };
         assert_caught("a fold trusts that earlier folds wrote their pages", PAGES_STAY, &trusts);
+        let planned = |planned| Folding { planned, ..d() };
+        assert_caught("an index may go back", INDEX_GROWS, &planned(Planned::OnAnything));
+        let stale = planned(Planned::OnAnyBefore);
+        assert_caught("an index that began from another than the newest", TABLES_STAY, &stale);
+        let pages = Folding { rewrites: true, ..planned(Planned::OnAnyBefore) };
+        assert_caught("an index with tables of one that is superseded", PAGES_STAY, &pages);
+    }
+
+    /// It is enough for the pages that the tables taken over stand in the newest index, but tables are then rewritten whose
+    /// range is the same.
+    #[test]
+    fn an_index_on_another_base_with_the_same_tables_loses_no_page() {
+        let tables = || Folding { planned: Planned::OnItsTables, ..Folding::default() };
+        assert_caught("an index that rewrites a table", TABLES_STAY, &tables());
+        assert_holds("folding, on its tables", &Folding { rewrites: true, ..tables() });
     }
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::lookup::View;
+use super::{lookup::View, state::State};
 use crate::{
     env::Timestamp,
     error::{Error, Result},
     ids::{CaseId, OperationId},
-    log::{Hash, body::Outer, leaf::Kind},
+    log::{Hash, body::Outer, leaf::Kind, manifest::Manifest},
     secret::{Secret, SecretBytes},
 };
 
@@ -52,16 +52,26 @@ pub(crate) struct Committed {
 
 /// The record that names a fold's manifest.
 pub(super) struct Index {
+    /// The manifest that the fold began from, some of whose tables it took over.
+    pub(super) base: Arc<Manifest>,
     pub(super) covered: u64,
     pub(super) digest: Hash,
     pub(super) operation: OperationId,
 }
 
+impl Index {
+    /// Whether the fold began from the newest manifest. Of any other, tables that it took over may have been superseded
+    /// and deleted, now or when somebody collects garbage.
+    pub(super) fn follows(&self, state: &State) -> bool {
+        state.unloaded().is_none() && state.manifest == self.base
+    }
+}
+
 #[async_trait]
 impl Command for Index {
     async fn plan(&self, view: &View<'_>) -> Result<Draft> {
-        if view.state.manifest.covered() >= self.covered {
-            return Err(Error::denied("that much is folded already"));
+        if !self.follows(view.state) {
+            return Err(Error::denied("somebody else has folded"));
         }
         let outer =
             Outer { actor: "docvault".into(), purpose: "index".into(), request: None, details: Vec::new() };

@@ -10,9 +10,11 @@ use futures_util::{
 };
 
 use super::{
+    draft::Index,
     lookup::{Pages, TableCursor},
     objects,
     state::State,
+    writer::{Ledger, Work},
 };
 use crate::{
     env::Sleeper,
@@ -25,12 +27,13 @@ use crate::{
         page::{Built, FilledPage, TableBuilder},
         row::{Row, RowKey, rows_of},
     },
+    observe,
     storage::layout,
 };
 
 /// Writes the tables and the manifest for everything that can be folded.
 ///
-/// What is written is a function of the log alone: any process may fold, again or at once.
+/// What is written follows from the log and the manifest that it begins from: any process may fold, again or at once.
 ///
 /// # Errors
 ///
@@ -39,11 +42,7 @@ use crate::{
 /// # Cancellation
 ///
 /// Leaves objects that the next fold finds equal to its own.
-pub(crate) async fn fold(
-    state: &State,
-    pages: &Pages,
-    sleeper: &dyn Sleeper,
-) -> Result<(Arc<Manifest>, Hash)> {
+async fn fold(state: &State, pages: &Pages, sleeper: &dyn Sleeper) -> Result<(Arc<Manifest>, Hash)> {
     let covered = state.head.size - state.head.size % FOLD;
     let fold = Fold { state, pages, sleeper, covered };
     let (frontier, keyring) = fold.summary();
@@ -56,6 +55,54 @@ pub(crate) async fn fold(
         // Without its tiles a log still opens, by walking it; without its index it would not go on.
         Err(error) if error.kind() != ErrorKind::Corrupt => Err(error),
         _ => index,
+    }
+}
+
+impl Ledger {
+    /// Sees to the Index record that goes before the batch: one that is pending, or that of the fold which is due. A fold
+    /// that began from another manifest than the newest is given up.
+    ///
+    /// # Errors
+    ///
+    /// The fold's, where nothing may be committed without it.
+    pub(super) async fn bring_index(&self, work: &mut Work, fold: &mut bool) -> Result<()> {
+        let due = self.fold_is_due(work, *fold);
+        // Tried once: a fold that fails must not keep its leader here.
+        *fold &= !due;
+        if !due && work.index.is_none() {
+            return Ok(());
+        }
+        match self.index(work, due).await {
+            // A failed fold is no failure of the commit before it; the next one folds, and none gets far without.
+            Err(error) if self.state().unfolded() >= TAIL_CAP => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    async fn index(&self, work: &mut Work, due: bool) -> Result<()> {
+        let loaded = self.load_manifest().await;
+        let state = self.state();
+        drop(work.index.take_if(|index| !index.follows(&state)));
+        loaded?;
+        // What was loaded may cover enough.
+        if work.index.is_none() && self.fold_is_due(work, due) {
+            work.index = Some(observe::fold(self.fold(&state)).await?);
+        }
+        Ok(())
+    }
+
+    /// Whether this process should fold, if it `may` or has to. Who loses races is slower than others, and leaves it to them as long
+    /// as it can.
+    pub(super) fn fold_is_due(&self, work: &Work, may: bool) -> bool {
+        let unfolded = self.state().unfolded();
+        may && unfolded >= FOLD && work.losses == 0 || unfolded >= TAIL_CAP
+    }
+
+    /// Writes tables and manifest; gives the command that names them.
+    async fn fold(&self, state: &State) -> Result<Arc<Index>> {
+        let (manifest, digest) = fold(state, self.pages(), self.sleeper()).await?;
+        let (base, covered, operation) = (state.manifest.clone(), manifest.covered(), self.operation()?);
+        Ok(Arc::new(Index { base, covered, digest, operation }))
     }
 }
 
@@ -178,3 +225,5 @@ impl Source<'_> {
 
 /// Objects of the index written at once.
 const AT_ONCE: usize = 64;
+/// Records without a fold before nothing more is committed.
+const TAIL_CAP: u64 = 512;

@@ -164,9 +164,10 @@ impl State {
         copied.map(|kept| kept.record.encoded.clone()).collect()
     }
 
-    /// Records that no table stands for.
+    /// Records that no table stands for, whether it is loaded or not.
     pub(crate) fn unfolded(&self) -> u64 {
-        self.head.size.saturating_sub(self.manifest.covered())
+        let named = self.unloaded.map_or(0, |(covered, _)| covered);
+        self.head.size.saturating_sub(self.manifest.covered().max(named))
     }
 
     /// The records that a fold now would cover beyond the manifest, oldest first.

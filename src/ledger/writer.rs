@@ -13,7 +13,6 @@ use futures_util::{
 use super::{
     commits::verified,
     draft::{Command, Committed, Index},
-    fold::fold,
     lookup::Pages,
     objects::{TRIES, backoff},
     planner::{Planner, look_ahead},
@@ -87,8 +86,10 @@ enum Proof {
 #[derive(Default)]
 pub(super) struct Work {
     batch: Vec<Arc<Ticket>>,
+    /// Goes before the batch: of a fold that no record in the log names yet.
+    pub(super) index: Option<Arc<Index>>,
     pub(super) attempt: Option<Attempt>,
-    losses: u32,
+    pub(super) losses: u32,
     turns: Turns,
 }
 
@@ -271,13 +272,14 @@ impl Ledger {
 
     /// Prepares an attempt, if there is anything to commit, when others let it.
     async fn begin(&self, work: &mut Work, fold: &mut bool) -> Result<bool> {
-        if work.batch.is_empty() {
+        if work.batch.is_empty() && work.index.is_none() {
             // What tasks that are ready to run queue goes along.
             yield_once().await;
             work.batch = self.queue.drain(COUNT_CAP);
             work.losses = 0;
         }
-        if work.batch.is_empty() && !(*fold && self.fold_is_due(work)) {
+        let folds = work.index.is_some() || *fold && self.fold_is_due(work, true);
+        if work.batch.is_empty() && !folds {
             return Ok(false);
         }
         self.prove().await?;
@@ -285,31 +287,20 @@ impl Ledger {
         // What came meanwhile goes along.
         let room = COUNT_CAP.saturating_sub(work.batch.len());
         work.batch.extend(self.queue.drain(room));
-        let due = *fold && self.fold_is_due(work);
-        // Tried once: a fold that fails must not keep its leader here.
-        *fold &= !due;
-        self.prepare(work, due).await?;
+        self.prepare(work, fold).await?;
         Ok(true)
     }
 
-    /// Whether this process should fold. Who loses races is slower than others, and leaves it to them as long as it can.
-    fn fold_is_due(&self, work: &Work) -> bool {
-        let unfolded = self.state().unfolded();
-        unfolded >= FOLD && work.losses == 0 || unfolded >= TAIL_CAP
-    }
-
     /// Plans the batch on the present state, with the fold that is due, and seals it into an attempt.
-    async fn prepare(&self, work: &mut Work, fold_is_due: bool) -> Result<()> {
-        if fold_is_due {
-            // A failed fold is no failure of the commit before it; the next one folds, and none gets
-            // far without.
-            match observe::fold(self.fold()).await {
-                Ok(index) => work.batch.insert(0, index),
-                Err(error) if self.state().unfolded() >= TAIL_CAP => return Err(error),
-                Err(_) => {}
+    async fn prepare(&self, work: &mut Work, fold: &mut bool) -> Result<()> {
+        match self.bring_index(work, fold).await {
+            // As with what is looked up: the index that the fold rests on may be gone.
+            Err(error) if error.kind() == ErrorKind::Corrupt && self.superseded(&self.state()).await? => {
+                Ok(())
             }
+            Err(error) => Err(error),
+            Ok(()) => self.plan_batch(work).await,
         }
-        self.plan_batch(work).await
     }
 
     /// Proves that the backend honours create-if-absent, once, before the first commit. Who is about to commit may
@@ -336,13 +327,6 @@ impl Ledger {
         }
     }
 
-    /// Writes tables and manifest; gives the command that names them.
-    async fn fold(&self) -> Result<Arc<Ticket>> {
-        let (manifest, digest) = fold(&self.state(), &self.pages, &*self.sleeper).await?;
-        let operation = self.operation()?;
-        Ok(Ticket::new(vec![Arc::new(Index { covered: manifest.covered(), digest, operation })], operation))
-    }
-
     async fn plan_batch(&self, work: &mut Work) -> Result<()> {
         let state = self.state();
         let signer = match self.signers.signer(&state).await {
@@ -353,6 +337,10 @@ impl Ledger {
             Ok(signer) => signer,
         };
         let mut planner = Planner::new(self, &state);
+        if let Some(index) = &work.index {
+            let index: Arc<dyn Command> = index.clone();
+            planner.add(&[index]).await?;
+        }
         let (mut kept, mut refused, mut later) = (Vec::new(), Vec::new(), Vec::new());
         let mut not_ahead = Some(self.pages.missed());
         for (at, ticket) in work.batch.iter().enumerate() {
@@ -382,10 +370,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// Whether the log has gone on from `state`, whose index may have been deleted since.
+    /// Whether the log has gone on from `state`, whose index may have been deleted since, or it only lacked the index
+    /// that stands.
     async fn superseded(&self, state: &State) -> Result<bool> {
         self.follow(1).await?;
-        Ok(self.state().head != state.head)
+        let now = self.state();
+        Ok(now.head != state.head || now.manifest.covered() != state.manifest.covered())
     }
 
     /// Creates the attempt's object until it is known who has its name.
@@ -417,6 +407,7 @@ impl Ledger {
     /// Takes the attempt's records into the state and answers its tickets.
     fn won(&self, work: &mut Work) {
         let Some(Attempt { sealed, tickets, .. }) = work.attempt.take() else { return };
+        work.index = None;
         work.turns.won(self.now());
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         // A sync may have met them in the log before it was known whose they are.
@@ -453,6 +444,7 @@ impl Ledger {
     async fn fail(&self, work: &mut Work, error: &Error) {
         let planned = work.attempt.take().into_iter().flat_map(|attempt| attempt.tickets);
         let tickets = planned.map(|(ticket, _)| ticket).chain(work.batch.split_off(0));
+        work.index = None;
         tickets.for_each(|ticket| ticket.answer(Err(error.again())));
         self.leave(&mut work.turns).await;
     }
@@ -467,6 +459,7 @@ impl Ledger {
 fn leave_unknown(work: &mut Work, cause: Option<&Error>) {
     let reason =
         "the storage does not tell whether an earlier operation happened, so nothing more was written";
+    work.index = None;
     for ticket in work.batch.drain(..) {
         ticket.answer(Err(Error::new(ErrorKind::Storage, reason).caused_as(cause)));
     }
@@ -482,5 +475,3 @@ fn leave_unknown(work: &mut Work, cause: Option<&Error>) {
 
 /// Lost races before a writer gives up.
 const LOSSES: u32 = 16;
-/// Records without a fold before nothing more is committed.
-const TAIL_CAP: u64 = 512;

@@ -9,43 +9,87 @@ use super::{
 
 pub(crate) const PAGES_STAY: &str = "every page of the newest committed index exists";
 pub(crate) const INDEX_GROWS: &str = "an index covers more than the one before it";
+pub(crate) const TABLES_STAY: &str = "a table is rewritten only when its range changes";
 
-#[derive(Default)]
 pub(crate) struct Folding {
     /// The collector deletes every page that the newest index does not reach, also those of folds still to come.
     pub(crate) deletes_future_pages: bool,
-    /// An index is planned whatever the newest one covers.
-    pub(crate) index_may_go_back: bool,
+    /// What an index is planned on.
+    pub(crate) planned: Planned,
     /// A fold writes only pages of its own number, trusting that earlier folds wrote theirs.
     pub(crate) trusts_earlier_folds: bool,
+    /// That a table is rewritten whose range is the same counts for nothing.
+    pub(crate) rewrites: bool,
+    /// Tables of a level before their records go into the next one.
+    pub(crate) ratio: usize,
+    /// Records in the beginning, and those that others add, at most.
+    pub(crate) records: usize,
+    pub(crate) others: usize,
+    pub(crate) folders: usize,
 }
 
-/// A page holds the records from .0 to .1 and belongs to fold number .1. Its content hash is a function of that range,
-/// the log being one chain, so the range stands for the name.
-type Page = (usize, usize);
+impl Default for Folding {
+    fn default() -> Self {
+        Self {
+            deletes_future_pages: false,
+            planned: Planned::OnItsBase,
+            trusts_earlier_folds: false,
+            rewrites: false,
+            ratio: 3,
+            records: 3,
+            others: 1,
+            folders: 2,
+        }
+    }
+}
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// When a fold's index may be planned, by the newest index that its folder knows from the log.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Planned {
+    /// That is the one it began from.
+    OnItsBase,
+    /// It has, just so, each table that the fold took over.
+    OnItsTables,
+    /// It covers less.
+    OnAnyBefore,
+    /// The one that the fold began from covers less, whatever the log has come to.
+    OnAnything,
+}
+
+/// A table of the records from .0 to .1, written by the fold that covers .2: its pages' content is a function of the range,
+/// the log being one chain, and its name tells that and the fold.
+type Table = (usize, usize, usize);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Record {
     Data,
-    Index { covered: usize },
+    Index { covered: usize, tables: Vec<Table> },
+}
+
+/// A fold begun from the index at .base of the log, if from any, by a folder that knows so many records by now.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Fold {
+    base: Option<usize>,
+    covered: usize,
+    tables: Vec<Table>,
+    known: usize,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Folder {
     Idle,
-    Writing { covered: usize, pages: Vec<Page>, known: usize },
-    Committing { covered: usize },
+    Writing { fold: Fold, pages: Vec<Table> },
+    Committing { fold: Fold },
     Dead,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct State {
     log: SharedLog<Record>,
-    pages: BTreeSet<Page>,
-    late_pages: BTreeSet<Page>,
-    folders: [Folder; FOLDERS],
-    /// What the newest index known to the collector covers.
-    collector: usize,
+    others: usize,
+    pages: BTreeSet<Table>,
+    late_pages: BTreeSet<Table>,
+    folders: Vec<Folder>,
 }
 
 #[derive(Debug)]
@@ -53,16 +97,15 @@ pub(crate) struct State {
 pub(crate) enum Step {
     DataCommitted,
     Lands(Option<Record>),
-    FoldBegins { folder: usize, covered: usize },
-    PageWritten { folder: usize, page: Page },
-    PageWrittenAfterUnknown { folder: usize, page: Page },
-    LatePageLands { page: Page },
+    FoldBegins { folder: usize, base: usize, covered: usize, tables: Vec<Table> },
+    PageWritten { folder: usize, page: Table },
+    PageWrittenAfterUnknown { folder: usize, page: Table },
+    LatePageLands { page: Table },
     IndexPlanned { folder: usize, covered: usize },
     FoldAbandoned { folder: usize },
     FolderLearns { folder: usize },
     FolderCrashes { folder: usize },
-    CollectorReads,
-    PageDeleted { page: Page },
+    PageDeleted { page: Table, by_index_of: usize },
 }
 
 impl Model for Folding {
@@ -71,23 +114,24 @@ impl Model for Folding {
 
     fn initial(&self) -> State {
         State {
-            log: SharedLog::new(vec![Record::Data; 2 * FOLD], FOLDERS),
+            log: SharedLog::new(vec![Record::Data; self.records], self.folders),
+            others: 0,
             pages: BTreeSet::new(),
             late_pages: BTreeSet::new(),
-            folders: [const { Folder::Idle }; FOLDERS],
-            collector: 0,
+            folders: vec![Folder::Idle; self.folders],
         }
     }
 
     fn steps(&self, state: &State) -> Vec<(Step, State)> {
         let mut out = Vec::new();
-        if state.log.records.len() < MAX_RECORDS {
+        if state.others < self.others {
             let mut next = state.clone();
+            next.others += 1;
             next.log.records.push(Record::Data);
             out.push((Step::DataCommitted, next));
         }
         for log in state.log.landings() {
-            out.push((Step::Lands(log.records.last().copied()), State { log, ..state.clone() }));
+            out.push((Step::Lands(log.records.last().cloned()), State { log, ..state.clone() }));
         }
         for page in &state.late_pages {
             let mut next = state.clone();
@@ -95,19 +139,26 @@ impl Model for Folding {
             next.pages.insert(*page);
             out.push((Step::LatePageLands { page: *page }, next));
         }
-        (0..FOLDERS).for_each(|folder| self.folder(state, folder, &mut out));
+        (0..self.folders).for_each(|folder| self.folder(state, folder, &mut out));
         self.collector(state, &mut out);
         out
     }
 
     fn violation(&self, state: &State) -> Option<&'static str> {
-        let covered = indexes(&state.log.records);
-        if covered.windows(2).any(|pair| pair[0] >= pair[1]) {
-            return Some(INDEX_GROWS);
+        let indexes: Vec<_> = indexes(&state.log.records).collect();
+        for pair in indexes.windows(2) {
+            let ((_, before, old), (_, covered, tables)) = (pair[0], pair[1]);
+            if before >= covered {
+                return Some(INDEX_GROWS);
+            }
+            if !self.rewrites
+                && old.iter().any(|old| tables.iter().any(|new| same_range(old, new) && old != new))
+            {
+                return Some(TABLES_STAY);
+            }
         }
-        let newest = covered.last().copied().unwrap_or(0);
-        let missing = manifest(newest).iter().any(|page| !state.pages.contains(page));
-        missing.then_some(PAGES_STAY)
+        let (.., newest) = indexes.last()?;
+        newest.iter().any(|page| !state.pages.contains(page)).then_some(PAGES_STAY)
     }
 }
 
@@ -115,20 +166,19 @@ impl Folding {
     fn folder(&self, state: &State, folder: usize, out: &mut Vec<(Step, State)>) {
         match &state.folders[folder] {
             Folder::Idle => self.begins(state, folder, out),
-            Folder::Writing { covered, pages, known } => match pages.split_first() {
+            Folder::Writing { fold, pages } => match pages.split_first() {
                 Some((page, rest)) => {
                     let mut next = state.clone();
                     next.pages.insert(*page);
-                    let pages = rest.to_vec();
-                    next.folders[folder] = Folder::Writing { covered: *covered, pages, known: *known };
+                    next.folders[folder] = Folder::Writing { fold: fold.clone(), pages: rest.to_vec() };
                     out.push((Step::PageWritten { folder, page: *page }, next.clone()));
                     if next.late_pages.insert(*page) && state.late_pages.is_empty() {
                         out.push((Step::PageWrittenAfterUnknown { folder, page: *page }, next));
                     }
                 }
-                None => self.plans(state, folder, *covered, *known, out),
+                None => self.plans(state, folder, fold, out),
             },
-            Folder::Committing { covered } => self.learns(state, folder, *covered, out),
+            Folder::Committing { fold } => learns(state, folder, fold, out),
             Folder::Dead => {}
         }
         let crashed = state.folders.contains(&Folder::Dead);
@@ -139,32 +189,57 @@ impl Folding {
         }
     }
 
+    /// From any index, for a folder may not have seen those after it: reads are withheld, or it has not looked. It then
+    /// knows no more than the records before the next.
     fn begins(&self, state: &State, folder: usize, out: &mut Vec<(Step, State)>) {
-        let known = state.log.records.len();
-        for covered in (FOLD..=known.min(MAX_COVERED))
-            .step_by(FOLD)
-            .filter(|covered| *covered > newest(&state.log.records))
-        {
-            let mut pages = manifest(covered);
-            pages.retain(|page| !self.trusts_earlier_folds || page.1 == covered);
-            let mut next = state.clone();
-            next.folders[folder] = Folder::Writing { covered, pages, known };
-            out.push((Step::FoldBegins { folder, covered }, next));
+        let records = &state.log.records;
+        let found: Vec<_> = indexes(records).map(|(at, ..)| at).collect();
+        let bases = core::iter::once(None).chain(found.iter().copied().map(Some));
+        let ends = found.iter().copied().chain([records.len()]);
+        for (base, known) in bases.zip(ends) {
+            let (before, old) = index_at(records, base);
+            for covered in self.records.max(before + 1)..=known.min(self.records + self.others + 1) {
+                let (tables, pages) = self.tables(covered, old);
+                let mut next = state.clone();
+                let fold = Fold { base, covered, tables: tables.clone(), known };
+                next.folders[folder] = Folder::Writing { fold, pages };
+                out.push((Step::FoldBegins { folder, base: before, covered, tables }, next));
+            }
         }
     }
 
-    fn plans(
-        &self,
-        state: &State,
-        folder: usize,
-        covered: usize,
-        known: usize,
-        out: &mut Vec<(Step, State)>,
-    ) {
+    /// The tables of a fold up to `covered` from an index with the `old` ones, and those of them that it writes.
+    fn tables(&self, covered: usize, old: &[Table]) -> (Vec<Table>, Vec<Table>) {
+        let (mut tables, mut written) = (Vec::new(), Vec::new());
+        for (from, to) in ranges(covered, self.ratio) {
+            let new = (from, to, covered);
+            match old.iter().find(|old| same_range(old, &new)) {
+                Some(old) => tables.push(*old),
+                None if self.trusts_earlier_folds && to < covered => tables.push((from, to, to)),
+                None => {
+                    tables.push(new);
+                    written.push(new);
+                }
+            }
+        }
+        (tables, written)
+    }
+
+    fn plans(&self, state: &State, folder: usize, fold: &Fold, out: &mut Vec<(Step, State)>) {
+        let Fold { base, covered, known, .. } = *fold;
+        let newest = indexes(&state.log.records[..known]).map(|(at, ..)| at).last();
+        let (before, tables) = index_at(&state.log.records, newest);
+        let stands = |table: &Table| table.2 == covered || tables.contains(table);
+        let may = match self.planned {
+            Planned::OnItsBase => newest == base,
+            Planned::OnItsTables => before < covered && fold.tables.iter().all(stands),
+            Planned::OnAnyBefore => before < covered,
+            Planned::OnAnything => true,
+        };
         let mut next = state.clone();
-        if covered > newest(&state.log.records[..known]) || self.index_may_go_back {
-            next.log.submit(folder, known, Record::Index { covered });
-            next.folders[folder] = Folder::Committing { covered };
+        if may {
+            next.log.submit(folder, known, Record::Index { covered, tables: fold.tables.clone() });
+            next.folders[folder] = Folder::Committing { fold: fold.clone() };
             out.push((Step::IndexPlanned { folder, covered }, next));
         } else {
             next.folders[folder] = Folder::Idle;
@@ -172,57 +247,57 @@ impl Folding {
         }
     }
 
-    fn learns(&self, state: &State, folder: usize, covered: usize, out: &mut Vec<(Step, State)>) {
-        let mut next = state.clone();
-        if let Some(verdict) = next.log.learn(folder) {
-            next.folders[folder] = match verdict {
-                Verdict::Won(_) => Folder::Idle,
-                Verdict::Lost(known) => Folder::Writing { covered, pages: Vec::new(), known },
-            };
-            out.push((Step::FolderLearns { folder }, next));
-        }
-    }
-
+    /// A collector may know any index as the newest: it has not looked since, or its deletions come late.
     fn collector(&self, state: &State, out: &mut Vec<(Step, State)>) {
-        let covered = state.collector;
-        out.push((Step::CollectorReads, State { collector: newest(&state.log.records), ..state.clone() }));
-        let reached = manifest(covered);
-        for page in state.pages.iter().filter(|page| !reached.contains(page)) {
-            if page.1 <= covered || self.deletes_future_pages {
+        for page in &state.pages {
+            let mut indexes = indexes(&state.log.records).filter(|(_, _, reached)| !reached.contains(page));
+            let deletes = |covered: usize| page.2 <= covered || self.deletes_future_pages;
+            if let Some((_, covered, _)) = indexes.find(|(_, covered, _)| deletes(*covered)) {
                 let mut next = state.clone();
                 next.pages.remove(page);
-                out.push((Step::PageDeleted { page: *page }, next));
+                out.push((Step::PageDeleted { page: *page, by_index_of: covered }, next));
             }
         }
     }
 }
 
-/// One page for each bit of the number of folds, the oldest and largest first: tables of ratio 2, a function of
-/// `covered` alone.
-fn manifest(covered: usize) -> Vec<Page> {
-    let mut begin = 0;
-    let bits = (0..usize::BITS).rev().map(|bit| 1 << bit).filter(|size| (covered / FOLD) & size != 0);
-    bits.map(|size: usize| {
-        let page = (begin, begin + size * FOLD);
-        begin = page.1;
-        page
-    })
-    .collect()
+fn learns(state: &State, folder: usize, fold: &Fold, out: &mut Vec<(Step, State)>) {
+    let mut next = state.clone();
+    if let Some(verdict) = next.log.learn(folder) {
+        next.folders[folder] = match verdict {
+            Verdict::Won(_) => Folder::Idle,
+            Verdict::Lost(known) => {
+                Folder::Writing { fold: Fold { known, ..fold.clone() }, pages: Vec::new() }
+            }
+        };
+        out.push((Step::FolderLearns { folder }, next));
+    }
 }
 
-fn indexes(records: &[Record]) -> Vec<usize> {
-    let covered = |record: &Record| match record {
-        Record::Index { covered } => Some(*covered),
+/// The ranges of the tables that stand for `covered` records, a fold being one of them (FORMAT §6.3).
+fn ranges(covered: usize, ratio: usize) -> Vec<(usize, usize)> {
+    let units =
+        core::iter::successors(Some(1), |unit| Some(unit * ratio)).take_while(|unit| *unit <= covered);
+    let ranges = units.map(|unit| (covered - covered % (unit * ratio), covered - covered % unit));
+    ranges.filter(|(from, to)| from < to).collect()
+}
+
+fn same_range(one: &Table, other: &Table) -> bool {
+    (one.0, one.1) == (other.0, other.1)
+}
+
+/// Each index of the log: where it stands, what it covers, its tables.
+fn indexes(records: &[Record]) -> impl Iterator<Item = (usize, usize, &[Table])> {
+    records.iter().enumerate().filter_map(|(at, record)| match record {
+        Record::Index { covered, tables } => Some((at, *covered, tables.as_slice())),
         Record::Data => None,
-    };
-    records.iter().filter_map(covered).collect()
+    })
 }
 
-fn newest(records: &[Record]) -> usize {
-    indexes(records).last().copied().unwrap_or(0)
+/// What an index covers, and its tables; nothing if there is none.
+fn index_at(records: &[Record], at: Option<usize>) -> (usize, &[Table]) {
+    match at.map(|at| &records[at]) {
+        Some(Record::Index { covered, tables }) => (*covered, tables),
+        _ => (0, &[]),
+    }
 }
-
-const FOLD: usize = 2;
-const MAX_RECORDS: usize = 6;
-const MAX_COVERED: usize = 6;
-const FOLDERS: usize = 2;
