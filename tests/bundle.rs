@@ -14,9 +14,13 @@
 mod common;
 #[path = "common/intake.rs"]
 mod intake;
+#[path = "common/interrupted.rs"]
+mod interrupted;
 
 #[path = "bundle/altered.rs"]
 mod altered;
+#[path = "bundle/changing.rs"]
+mod changing;
 #[path = "bundle/handed_over.rs"]
 mod handed_over;
 #[path = "bundle/office.rs"]

@@ -39,10 +39,12 @@ impl Desk {
             let stored = self.store_manifest(&collected.stored, &manifest).await?;
             let grant = self.session().grant(case, recipient, terms.clone()).await?;
             let delivery = self.session().deliver(grant).await?;
-            // What was there before and is there after is what the delivery holds.
+            // What was there before and is there after is what the delivery holds, and its manifest tells of.
             let mut expected = versions(&collected.stored);
             expected.insert(stored.document, stored.version);
-            if versions(&self.all_documents(case).await?) == expected {
+            let unchanged = versions(&self.all_documents(case).await?) == expected
+                && self.case(case).await?.seq() == collected.file.seq();
+            if unchanged {
                 return Ok(delivery);
             }
             self.session().revoke_because(grant, "the case changed while it was handed over").await?;
