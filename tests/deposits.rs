@@ -17,6 +17,12 @@ mod common;
 mod forge;
 #[path = "common/intake.rs"]
 mod intake;
+#[path = "common/interrupted.rs"]
+mod interrupted;
+#[path = "deposits/listed.rs"]
+mod listed;
+#[path = "deposits/promising.rs"]
+mod promising;
 
 use bytes::Bytes;
 use common::block_on;

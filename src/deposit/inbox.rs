@@ -21,7 +21,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     observe,
     recipient::Sender,
-    storage::Storage,
+    storage::{Storage, delete_where},
     wire::Malformed,
 };
 
@@ -144,7 +144,7 @@ impl Inbox {
         entropy: &dyn Entropy,
     ) -> Result<u16> {
         observe::operation("Inbox::answer", (self.descriptor.request(), deposit.id()), async {
-            for number in 0..u16::MAX {
+            for number in 0..objects::ANSWERS {
                 let key = objects::answer(self.descriptor.request(), deposit.id(), number);
                 if self.storage.read(&key, Some(0..0)).await?.is_some() {
                     continue;
@@ -155,7 +155,9 @@ impl Inbox {
                     return Ok(number);
                 }
             }
-            Err(Error::invalid("the deposit has been answered too often"))
+            Err(Error::invalid(
+                "the deposit has 256 answers, which is as many as a client reads: its newest stands",
+            ))
         })
         .await
     }
@@ -173,15 +175,8 @@ impl Inbox {
     pub async fn clear(&self, deposit: DepositId) -> Result<()> {
         observe::operation("Inbox::clear", (self.descriptor.request(), deposit), async {
             let prefix = objects::parts(self.descriptor.request(), deposit);
-            loop {
-                let keys = self.storage.list(&prefix, None, PAGE).await?;
-                for key in &keys {
-                    self.storage.delete(key).await?;
-                }
-                if keys.len() < PAGE {
-                    return Ok(());
-                }
-            }
+            delete_where(&*self.storage, &prefix, |_| true).await?;
+            Ok(())
         })
         .await
     }
@@ -216,5 +211,3 @@ impl fmt::Debug for Inbox {
         f.debug_struct("Inbox").field("request", &self.descriptor.request()).finish_non_exhaustive()
     }
 }
-
-const PAGE: usize = 1000;

@@ -67,3 +67,5 @@ pub(super) async fn settle(storage: &dyn Storage, key: &ObjectKey, bytes: &Bytes
 }
 
 const TRIES: usize = 8;
+/// Answers to a deposit, at most: a client reads them all.
+pub(super) const ANSWERS: u16 = 256;

@@ -17,23 +17,30 @@ impl<'a> Listing<'a> {
         Self { storage, prefix, after: None, ended: false }
     }
 
-    /// The next page, ascending; none at the end.
+    /// The next page of keys under the prefix; none at the end.
     ///
     /// # Errors
     ///
-    /// The storage's; unsupported if a page does not go on from where the last one ended, for there would be no end.
+    /// The storage's; unsupported if it lists again what it has listed, which would never end.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<ObjectKey>>, StorageError> {
         if self.ended {
             return Ok(None);
         }
-        let keys = self.storage.list(self.prefix, self.after.as_ref(), LISTED).await?;
-        self.ended = keys.len() < LISTED;
+        let mut keys = self.storage.list(self.prefix, self.after.as_ref(), LISTED).await?;
         let last = keys.last().cloned();
+        self.ended =
+            keys.len() < LISTED || !last.as_ref().is_some_and(|last| last.as_str().starts_with(self.prefix));
         if !self.ended && last <= self.after {
-            let message = format!("the names under {} come in no order, and have no end", self.prefix);
-            return Err(StorageError::new(StorageErrorKind::Unsupported, message));
+            return Err(StorageError::new(
+                StorageErrorKind::Unsupported,
+                format!(
+                    "the storage lists {:?} without an end: it must list what comes after a key; check the backend",
+                    self.prefix
+                ),
+            ));
         }
         self.after = last;
+        keys.retain(|key| key.as_str().starts_with(self.prefix));
         Ok(Some(keys))
     }
 }

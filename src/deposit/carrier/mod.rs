@@ -1,5 +1,6 @@
 //! Carriers: who keeps deposits until the office takes them in, with no key of the vault (FORMAT §11.3).
 
+mod held;
 mod key;
 mod refusal;
 
@@ -7,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use held::{Held, HeldPart};
 pub use key::{CarrierKey, CarrierPublicKey};
 pub use refusal::{CarrierError, Refusal};
 
@@ -19,7 +21,7 @@ use super::{
     promise::Promise,
 };
 use crate::{
-    env::{Clock, SystemClock},
+    env::{Clock, SystemClock, Timestamp},
     error::{Error, Result},
     observe,
     recipient::Sender,
@@ -41,30 +43,6 @@ pub struct Carrier {
     key: CarrierKey,
     sender: Sender,
     clock: Arc<dyn Clock>,
-}
-
-/// A part that a carrier has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct HeldPart {
-    /// The page, from 0.
-    pub page: u16,
-    /// The part, from 0.
-    pub part: u32,
-    /// The hash of what is sealed in it.
-    pub sha256: [u8; 32],
-}
-
-/// What a carrier has of a deposit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Held {
-    /// Its parts, in order; one that was just sent may not be listed yet.
-    pub parts: Vec<HeldPart>,
-    /// Its promise, if it is complete.
-    pub promise: Option<Bytes>,
-    /// Answers of the office.
-    pub answers: Vec<Bytes>,
 }
 
 type Answer<T> = core::result::Result<T, CarrierError>;
@@ -143,11 +121,13 @@ impl Carrier {
             if let Some(held) = self.held_part(request, deposit, (place.page, place.part)).await? {
                 return same(held, &part.start);
             }
-            self.still_takes(&descriptor).await?;
+            self.still_takes(&descriptor, self.clock.now()).await?;
             if self.storage.read(&objects::manifest(request, deposit), Some(0..0)).await?.is_some() {
                 return Err(Refusal::Finished.into());
             }
-            self.begin(&descriptor, deposit, caps).await?;
+            if !self.goes_on(&part.start).await? {
+                self.begin(&descriptor, deposit, caps).await?;
+            }
             let kept = settle(&*self.storage, &key, &part.bytes).await?;
             same(PartStart::parse(&kept).map_err(|Malformed| Error::corrupt(&key))?, &part.start)
         })
@@ -180,50 +160,26 @@ impl Carrier {
                     Err(Refusal::Conflict.into())
                 };
             }
-            self.still_takes(&descriptor).await?;
+            // What is promised is promised as of now, however long it takes to look at the parts: the office takes nothing in that was promised later.
+            let now = self.clock.now();
+            self.still_takes(&descriptor, now).await?;
             self.begin(&descriptor, deposit, caps).await?;
             let sealed_bytes = self.complete(&parsed, caps).await?;
             if settle(&*self.storage, &objects::manifest(request, deposit), &manifest).await? != manifest {
                 return Err(Refusal::Conflict.into());
             }
-            let promise =
-                Promise::make(&descriptor, &parsed, sealed_bytes, self.clock.now(), self.key.signing_key());
+            let promise = Promise::make(&descriptor, &parsed, sealed_bytes, now, self.key.signing_key());
             self.commit(&descriptor, &promise, caps).await
         })
         .await
     }
 
-    /// What this carrier has of a deposit: where a client goes on after a lost connection, and finds its answer.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::Unknown`]; the storage's.
-    pub async fn held(&self, request: RequestId, deposit: DepositId) -> Answer<Held> {
-        observe::operation("Carrier::held", (request, deposit), async {
-            let descriptor = self.published(request).await?;
-            let promise = self.promised(&descriptor, deposit).await?.map(|(_, bytes)| bytes);
-            let prefix = objects::parts(request, deposit);
-            let (mut parts, mut after) = (Vec::new(), None);
-            loop {
-                let keys = self.storage.list(&prefix, after.as_ref(), PAGE).await?;
-                for key in &keys {
-                    parts.extend(self.start_of(key).await?.map(|start| HeldPart::of(&start)));
-                }
-                after = keys.last().cloned();
-                if keys.len() < PAGE {
-                    break;
-                }
-            }
-            let mut answers = Vec::new();
-            while let Some(answer) = self.answer(request, deposit, answers.len()).await? {
-                answers.push(answer);
-            }
-            Ok(Held { parts, promise, answers })
-        })
-        .await
-    }
-
     /// Takes nothing more for a request; promises stand.
+    ///
+    /// A deposit whose promise is being written at this moment may still get it, once, in each process of the carrier.
+    /// So close first, then let calls to [`Carrier::finish`] that are under way end, take in what
+    /// [`Inbox::promises`](super::Inbox::promises) gives, and only then close the request in the case: what was promised is
+    /// answered.
     ///
     /// # Errors
     ///
@@ -245,11 +201,6 @@ impl Carrier {
         .await
     }
 
-    async fn answer(&self, request: RequestId, deposit: DepositId, number: usize) -> Answer<Option<Bytes>> {
-        let Ok(number) = u16::try_from(number) else { return Ok(None) };
-        Ok(self.storage.read(&objects::answer(request, deposit, number), None).await?)
-    }
-
     async fn published(&self, request: RequestId) -> Answer<Descriptor> {
         let bytes = self.storage.read(&objects::request(request), None).await?.ok_or(Refusal::Unknown)?;
         let descriptor = Descriptor::verify(&bytes, &self.sender)?;
@@ -259,12 +210,28 @@ impl Carrier {
         Ok(descriptor)
     }
 
-    async fn still_takes(&self, request: &Descriptor) -> Answer<()> {
-        if self.clock.now() >= request.expires() {
+    async fn still_takes(&self, request: &Descriptor, now: Timestamp) -> Answer<()> {
+        if now >= request.expires() {
             return Err(Refusal::Expired.into());
         }
-        let closed = self.storage.read(&objects::closed(request.request()), Some(0..0)).await?;
+        self.is_open(request.request()).await
+    }
+
+    async fn is_open(&self, request: RequestId) -> Answer<()> {
+        let closed = self.storage.read(&objects::closed(request), Some(0..0)).await?;
         closed.map_or(Ok(()), |_| Err(Refusal::Closed.into()))
+    }
+
+    /// Whether the part before this one is here, as it is if parts are sent in order: then the deposit has begun, and
+    /// nobody needs to look for it among those of its slot.
+    async fn goes_on(&self, start: &PartStart) -> Answer<bool> {
+        let before = match start.place {
+            Place { page, part, .. } if part > 0 => (page, part - 1),
+            Place { page, .. } if page > 0 => (page - 1, 0),
+            _ => return Ok(false),
+        };
+        let key = objects::part(start.request, start.deposit, before.0, before.1);
+        Ok(self.storage.read(&key, Some(0..0)).await?.is_some())
     }
 
     /// Finds the deposit among those begun in its slot, or begins it under the first number that is free.
@@ -304,7 +271,10 @@ impl Carrier {
             let key = objects::promise(request.request(), promise.deposit().slot(), number);
             let found = match self.storage.read(&key, None).await? {
                 Some(found) => found,
-                None => settle(&*self.storage, &key, &own).await?,
+                None => {
+                    self.is_open(request.request()).await?;
+                    settle(&*self.storage, &key, &own).await?
+                }
             };
             let given = Promise::parse(&found).map_err(|Malformed| Error::corrupt(&key))?;
             if given.deposit() == promise.deposit() {
@@ -351,12 +321,6 @@ impl Carrier {
     }
 }
 
-impl HeldPart {
-    fn of(start: &PartStart) -> Self {
-        Self { page: start.place.page, part: start.place.part, sha256: start.digest }
-    }
-}
-
 /// What is held under a part's name, if it is that part.
 fn same(held: PartStart, sent: &PartStart) -> Answer<HeldPart> {
     if held == *sent { Ok(HeldPart::of(&held)) } else { Err(Refusal::Conflict.into()) }
@@ -365,4 +329,3 @@ fn same(held: PartStart, sent: &PartStart) -> Answer<HeldPart> {
 /// Deposits that a slot lets begin beyond its uses: for telephones that lost their journal.
 pub(super) const ABANDONED: u16 = 8;
 const PREFIX: u64 = 152;
-const PAGE: usize = 1000;

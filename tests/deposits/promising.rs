@@ -1,0 +1,92 @@
+//! When a carrier promises: while a request is open and has not expired, by one look at the clock.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use docvault::{Clock, Timestamp, deposit::*};
+
+use crate::{common::block_on, intake::*, interrupted::Interrupted};
+
+/// A clock that goes on whenever it is looked at.
+#[derive(Debug)]
+struct Hasty(AtomicU64);
+
+const STEP: u64 = 1000;
+
+impl Clock for Hasty {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.fetch_add(STEP, Ordering::SeqCst))
+    }
+}
+
+/// A deposit of which everything is sent but its manifest.
+async fn sent(office: &Intake) -> (SignedRequest, Depositor) {
+    let signed = office.request().await;
+    let contents = [content(1, 1_200_000)];
+    let mut client = begin(&office.open(&signed), &contents);
+    for place in client.places() {
+        office.carrier().receive(seal(&mut client, &contents, place)).await.unwrap();
+    }
+    (signed, client)
+}
+
+/// The office takes nothing in that was promised at or after the request's end, so a carrier promises nothing then,
+/// however long it takes to look at the parts.
+#[test]
+fn nothing_is_promised_after_a_request_has_expired() {
+    block_on(async {
+        let office = Intake::new().await;
+        let (mut promised, mut refused) = (0, 0);
+        for looks_before in 0..6 {
+            let (signed, client) = sent(&office).await;
+            let start = signed.descriptor.expires().as_millis() - looks_before * STEP;
+            let late = office.carrier().clock(Hasty(AtomicU64::new(start)));
+            match finish(&late, &client).await {
+                Ok(promise) => {
+                    promised += 1;
+                    assert!(promise.time() < signed.descriptor.expires(), "after {looks_before} looks");
+                }
+                refusal => {
+                    refused += 1;
+                    assert_eq!(crate::intake::refusal(refusal), Refusal::Expired);
+                }
+            }
+        }
+        assert!(promised > 3 && refused > 0, "{promised} {refused}");
+    });
+}
+
+/// While a deposit is finished the request is closed, before the storage call of this number: at which object, and
+/// whether the deposit was promised nevertheless.
+async fn closed_at(nth: usize) -> Option<(String, bool)> {
+    let office = Intake::new().await;
+    let (signed, client) = sent(&office).await;
+    let storage = Arc::new(Interrupted::new(office.kept.clone()));
+    let (other, request) = (office.carrier(), signed.descriptor.request());
+    storage.interrupt_at(nth, move || block_on(other.close(request)).unwrap());
+    let answered = finish(&office.carrier_on(storage.clone()), &client).await;
+    let at = storage.interrupted()?;
+    if answered.is_err() {
+        assert_eq!(refusal(answered), Refusal::Closed, "{at}");
+        assert_eq!(office.inbox(&signed).await.promises().await.unwrap(), [], "{at}");
+        return Some((at, false));
+    }
+    Some((at, true))
+}
+
+/// Nothing but the promise itself is under way when a request that was closed meanwhile gets one more promise.
+#[test]
+fn what_closes_a_request_is_seen_until_the_promise_is_written() {
+    block_on(async {
+        let mut seen = Vec::new();
+        while let Some(closed) = closed_at(seen.len()).await {
+            seen.push(closed);
+        }
+        assert!(seen.len() > 8, "{} storage calls", seen.len());
+        let promised: Vec<_> = seen.iter().enumerate().filter(|(_, (_, promised))| *promised).collect();
+        let [(last, (at, _))] = &promised[..] else { panic!("{promised:?}") };
+        assert!(*last + 1 == seen.len() && at.contains("/promise/"), "{promised:?}");
+    });
+}
