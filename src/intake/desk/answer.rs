@@ -1,10 +1,10 @@
 //! Answering deposits: the client's receipt for what was stated.
 
-use super::{Desk, IntakeError, Result};
+use super::{Desk, IntakeError, Result, take_in::came_by};
 use crate::{
     CaseId, SystemEntropy,
     deposit::{DepositReceipt, Inbox, Promise},
-    intake::{Change, Origin, Verdict},
+    intake::{Change, Verdict},
 };
 
 impl Desk {
@@ -50,9 +50,7 @@ impl Desk {
                     Change::SetAside { origin, verdict, .. } => (origin, *verdict == Verdict::Quarantined),
                     _ => continue,
                 };
-                // Ids are the clients' choice, and two requests may have had the same one.
-                let Origin::Deposit { request, deposit, .. } = origin else { continue };
-                if (*request, *deposit) == (promise.request(), promise.deposit()) {
+                if came_by(origin, promise) {
                     return Ok((stated.made.seq, stated.claim, keep));
                 }
             }

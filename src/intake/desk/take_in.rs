@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Desk, IntakeError, NewFile, NewSubmission, Result, Submitted, source::Deposited};
+use super::{
+    CaseFile, Desk, IntakeError, NewFile, NewSubmission, Result, Submitted, TRIES, source::Deposited,
+};
 use crate::{
-    CaseId,
+    CaseId, DepositId,
     deposit::{Inbox, IncomingDeposit, Promise},
-    intake::{Audience, Command, Date, Form, Key, Origin, Requirement},
+    intake::{Audience, Change, Command, Date, Form, Key, Origin, Refusal, Requirement},
 };
 
 impl Desk {
@@ -15,40 +17,126 @@ impl Desk {
     ///
     /// # Errors
     ///
-    /// [`Refusal::AlreadyTaken`](crate::intake::Refusal::AlreadyTaken) if it was dealt with before;
+    /// [`Refusal::AlreadyTaken`] if it was dealt with before;
     /// [`IntakeError::ForeignDeposit`]; corrupt if it is not what its client sealed; as [`Desk::submit`].
     ///
     /// # Cancellation
     ///
-    /// As [`Desk::submit`]; do it again.
+    /// As [`Desk::submit`]; do it again: [`Refusal::AlreadyTaken`] then says that it has happened, and what the client
+    /// remarked is a comment, once, also if it had been left out.
     pub async fn take_in(&self, case: CaseId, inbox: &Inbox, promise: &Promise) -> Result<Submitted> {
         let file = self.case(case).await?;
         let requirement = requirement_of(&file, promise)?;
         let deposit = Arc::new(inbox.deposit(promise).await?);
+        let taken = self.take_deposit(file, &requirement, &deposit).await;
+        match &taken {
+            Ok(Submitted::Accepted(accepted)) => {
+                self.remark(accepted.file.clone(), &requirement, &deposit).await?
+            }
+            // It may have been taken in by somebody who did not come to the remark.
+            Err(IntakeError::Refused(Refusal::AlreadyTaken)) => {
+                self.remark_missing(case, &requirement, &deposit).await?;
+            }
+            _ => {}
+        }
+        taken
+    }
+
+    async fn take_deposit(
+        &self,
+        file: CaseFile,
+        requirement: &Key,
+        deposit: &Arc<IncomingDeposit>,
+    ) -> Result<Submitted> {
+        // Its parts may be gone, and need not be read.
+        let asked = file.state().requests().get(&deposit.promise().request());
+        if asked.is_some_and(|asked| asked.deposits.contains(&deposit.id())) {
+            return Err(Refusal::AlreadyTaken.into());
+        }
         let rule = file.template().requirement(requirement.as_str());
-        let submission = submission(rule.ok_or(IntakeError::ForeignDeposit(promise.deposit()))?, &deposit);
+        let submission = submission(rule.ok_or(IntakeError::ForeignDeposit(deposit.id()))?, deposit);
+        let case = file.case();
         let claims = |verdict| {
             let now = self.session.vault().now();
             let claim = deposit.claim(case, requirement.as_str(), verdict, now);
             Ok((claim.to_bytes()?, claim.content_digest()))
         };
-        let submitted = self.hand_in(file, &requirement, &submission, Some(&claims)).await?;
-        let remark = deposit.comment().trim();
-        if remark.is_empty() || matches!(submitted, Submitted::SetAside { .. }) {
-            return Ok(submitted);
-        }
-        let (requirement, text) = (Some(requirement), remark.to_owned());
-        let comment = Command::Comment { requirement, text, audience: Audience::Everyone };
-        match self.act_on(submitted.file().clone(), comment).await {
+        self.hand_in(file, requirement, &submission, Some(&claims)).await
+    }
+
+    /// Makes a comment of what a client remarked, in `file`, in which there is none yet, unless somebody else does.
+    async fn remark(&self, file: CaseFile, requirement: &Key, deposit: &IncomingDeposit) -> Result<()> {
+        let Some(comment) = remark_of(requirement, deposit) else { return Ok(()) };
+        match self.put_on_record(&file, comment, None).await {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => self.remark_missing(file.case, requirement, deposit).await,
             // A remark that cannot be kept keeps no document out.
-            Ok(_) | Err(IntakeError::Refused(_)) => Ok(submitted),
+            Err(IntakeError::Refused(_)) => Ok(()),
             Err(error) => Err(error),
+        }
+    }
+
+    /// [`Desk::remark`] if the deposit is in the case and its remark is not.
+    async fn remark_missing(&self, case: CaseId, requirement: &Key, deposit: &IncomingDeposit) -> Result<()> {
+        let Some(comment) = remark_of(requirement, deposit) else { return Ok(()) };
+        for _ in 0..TRIES {
+            let file = self.case(case).await?;
+            if !self.lacks_remark(case, requirement, deposit).await? {
+                return Ok(());
+            }
+            match self.put_on_record(&file, comment.clone(), None).await {
+                Ok(None) => {}
+                Ok(Some(_)) | Err(IntakeError::Refused(_)) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(IntakeError::Contended)
+    }
+
+    /// Whether the deposit is in the case, and behind it no comment that is its remark.
+    async fn lacks_remark(&self, case: CaseId, of: &Key, deposit: &IncomingDeposit) -> Result<bool> {
+        let (remark, mut start) = (deposit.comment().trim(), None);
+        loop {
+            let (past, next) = self.past(case, start).await?;
+            for (_, event) in past {
+                match &event.change {
+                    Change::Commented {
+                        requirement: Some(requirement),
+                        text,
+                        audience: Audience::Everyone,
+                    } if requirement == of && text == remark => {
+                        return Ok(false);
+                    }
+                    Change::Submitted { submission, .. } if came_by(&submission.origin, deposit.promise()) => {
+                        return Ok(true);
+                    }
+                    Change::SetAside { origin, .. } if came_by(origin, deposit.promise()) => return Ok(false),
+                    _ => {}
+                }
+            }
+            start = next;
+            if start.is_none() {
+                return Ok(false);
+            }
         }
     }
 }
 
+/// Whether something was handed in by the deposit that was promised: ids are the clients' choice, and two requests may
+/// have had the same one.
+pub(super) fn came_by(origin: &Origin, promise: &Promise) -> bool {
+    let of = (promise.request(), promise.deposit());
+    matches!(origin, Origin::Deposit { request, deposit, .. } if (*request, *deposit) == of)
+}
+
+/// The command that makes a comment of what a client remarked, if they did.
+fn remark_of(requirement: &Key, deposit: &IncomingDeposit) -> Option<Command> {
+    let (requirement, text) = (Some(requirement.clone()), deposit.comment().trim().to_owned());
+    (!text.is_empty()).then_some(Command::Comment { requirement, text, audience: Audience::Everyone })
+}
+
 /// What the slot of a deposit is for.
-fn requirement_of(file: &super::CaseFile, promise: &Promise) -> Result<Key> {
+fn requirement_of(file: &CaseFile, promise: &Promise) -> Result<Key> {
     let foreign = || IntakeError::ForeignDeposit(promise.deposit());
     let asked = file.state().requests().get(&promise.request()).ok_or_else(foreign)?;
     asked.requirements.iter().nth(usize::from(promise.deposit().slot())).cloned().ok_or_else(foreign)
