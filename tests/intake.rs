@@ -13,6 +13,10 @@
 mod common;
 #[path = "common/intake.rs"]
 mod office;
+#[path = "intake/swapped.rs"]
+mod swapped;
+#[path = "intake/taking_in.rs"]
+mod taking_in;
 
 use async_trait::async_trait;
 use common::block_on;

@@ -16,7 +16,7 @@ pub enum IntakeError {
     #[cfg(feature = "fs")]
     #[error(transparent)]
     Bundle(#[from] crate::intake::BundleError),
-    /// A file had another length when it was stored than when it was inspected; nothing was put on record.
+    /// A file was another when it was stored than when it was inspected; nothing was put on record.
     #[error("file {0}, counted from 1, changed while it was handed in: hand it in again")]
     Changed(usize),
     /// Others kept changing the case; nothing was put on record. Try again later.

@@ -2,10 +2,11 @@
 
 use super::source::{Chunks, NewFile};
 use crate::{
-    Result,
+    ContentDigest, ContentHasher, Error, Result, SealedPage,
     intake::{FileRule, Requirement},
 };
 use async_trait::async_trait;
+use bytes::Bytes;
 
 /// What an inspector says of a submission. Reasons are for the client: 1 to 300 bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,36 +34,51 @@ pub struct Examined {
     pub bytes: u64,
     /// How many pages it has, where its first 64 KiB or its kind tell: 1 for a photograph.
     pub pages: Option<u32>,
+    /// What is stored has this hash, or nothing is stored.
+    digest: ContentDigest,
     file: NewFile,
 }
 
 impl Examined {
-    /// The content, from its beginning: for what scans or reads it.
+    /// The content, from its beginning: for what scans or reads it. Whoever reads it to its end has read what is stored.
     ///
     /// # Errors
     ///
-    /// Whatever keeps it from being read.
+    /// Whatever keeps it from being read; invalid at its end if it is another than it was before.
     pub async fn content(&self) -> Result<Box<dyn Chunks>> {
+        let content = self.again().await?;
+        Ok(Box::new(Unchanged { content, hasher: Some(ContentHasher::new()), digest: self.digest }))
+    }
+
+    /// The content as it is now, which may be another.
+    pub(super) async fn again(&self) -> Result<Box<dyn Chunks>> {
         self.file.content.open().await
     }
 
-    /// Reads a file to its end.
+    /// Reads and hashes a file to its end.
     pub(super) async fn of(file: &NewFile) -> Result<Self> {
-        let (mut content, mut bytes, mut head) = (file.content.open().await?, 0u64, Vec::new());
+        let (mut content, mut hasher, mut head) =
+            (file.content.open().await?, ContentHasher::new(), Vec::new());
         while let Some(chunk) = content.next().await? {
-            bytes = bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+            hasher.update(&chunk);
             let room = HEAD.saturating_sub(head.len());
             head.extend_from_slice(chunk.get(..room.min(chunk.len())).unwrap_or_default());
         }
-        let shown = shown(&head);
+        let (shown, bytes, digest) = (shown(&head), hasher.len(), digest(hasher));
         Ok(Self {
             name: file.name.clone(),
             declared: file.media_type.clone(),
             shown,
             bytes,
             pages: shown.filter(|shown| ONE_PAGE.contains(shown)).map(|_| 1),
+            digest,
             file: file.clone(),
         })
+    }
+
+    /// Whether a page that was sealed is what was examined.
+    pub(super) fn is(&self, page: &SealedPage) -> bool {
+        (self.bytes, self.digest) == (page.len, page.digest)
     }
 
     /// What it is: what its bytes show, or else what it is declared to be.
@@ -70,6 +86,35 @@ impl Examined {
     pub fn media_type(&self) -> &str {
         self.shown.unwrap_or(&self.declared)
     }
+}
+
+/// A content that was read before, and must be the same again.
+struct Unchanged {
+    content: Box<dyn Chunks>,
+    /// None once its end was reached.
+    hasher: Option<ContentHasher>,
+    digest: ContentDigest,
+}
+
+#[async_trait]
+impl Chunks for Unchanged {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        let chunk = self.content.next().await?;
+        if let (Some(chunk), Some(hasher)) = (&chunk, &mut self.hasher) {
+            hasher.update(chunk);
+            return Ok(Some(chunk.clone()));
+        }
+        let changed = self.hasher.take().is_some_and(|hasher| digest(hasher) != self.digest);
+        if changed {
+            Err(Error::invalid("a file changed while it was inspected: hand it in again"))
+        } else {
+            Ok(None)
+        }
+    }
+}
+
+fn digest(hasher: ContentHasher) -> ContentDigest {
+    ContentDigest::from_bytes(hasher.finish().blake3)
 }
 
 /// The media type that the first bytes of a file show.

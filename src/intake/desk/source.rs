@@ -11,8 +11,8 @@ use crate::{
     deposit::{IncomingDeposit, PageReader},
 };
 
-/// A file's content, read from its beginning as often as it takes: once to be inspected, once to be stored. It
-/// must be the same each time.
+/// A file's content, read from its beginning as often as it takes: once to be looked at, once by each inspector that reads
+/// it, once to be stored. It must be the same each time, which its hash tells: if not, nothing is stored.
 #[async_trait]
 pub trait Content: Send + Sync {
     /// Begins anew.

@@ -165,8 +165,8 @@ impl Desk {
     /// Stores and states; none if the requirement has got another document meanwhile.
     async fn take(&self, file: &mut CaseFile, handed_in: &HandedIn<'_>) -> Result<Option<Submitted>> {
         let sealed = self.store(file, handed_in).await?;
-        let mut lengths = handed_in.files.iter().zip(sealed.pages());
-        if let Some(changed) = lengths.position(|(examined, page)| examined.bytes != page.len) {
+        let mut stored = handed_in.files.iter().zip(sealed.pages());
+        if let Some(changed) = stored.position(|(examined, page)| !examined.is(page)) {
             return Err(IntakeError::Changed(changed + 1));
         }
         let (document, version, digest) = (sealed.document(), sealed.version(), sealed.digest());
@@ -205,7 +205,7 @@ impl Desk {
             if number > 0 {
                 upload.next_page().await?;
             }
-            let mut content = examined.content().await?;
+            let mut content = examined.again().await?;
             while let Some(chunk) = content.next().await? {
                 upload.write(&chunk).await?;
             }
