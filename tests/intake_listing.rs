@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod common;
+#[path = "common/interrupted.rs"]
+mod interrupted;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -17,6 +19,7 @@ use docvault::{
     },
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
+use interrupted::Interrupted;
 
 /// Twelve requirements, one of them optional.
 fn template() -> Template {
@@ -152,6 +155,47 @@ fn ten_thousand_cases() {
 
 /// Cases opened at once, so that commits are shared.
 const AT_ONCE: usize = 256;
+/// A case is erased in another process before the storage call of this number; whether it came to that, and what is
+/// shown of the cases but the erased one.
+async fn erased_at(nth: usize) -> Option<Result<usize, IntakeError>> {
+    let (kept, folder) = (Arc::new(MemoryStorage::default()), tempfile::tempdir().unwrap());
+    let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
+    let vault = Vault::create_with(kept.clone(), key.clone(), VaultOptions::default()).await.unwrap();
+    let session = vault.session("user:1").purpose("loans").begin().unwrap();
+    for number in 0..3 {
+        open(&session, &template(), number).await.unwrap();
+    }
+    let cases = session.cases(None).await.unwrap().cases;
+    // Each has a statement of the application's behind those of intake, and a version that intake does not know.
+    for case in &cases {
+        session.make_statement(case.id, NewStatement::on("app.note").payload("ours")).await.unwrap();
+        let document = session.documents(case.id, None).await.unwrap().documents[0].document;
+        let new = NewDocument::named("r1").media_type("application/pdf");
+        session.store_version(document, new, "a slip", b"%PDF-1.7 slip".to_vec()).await.unwrap();
+    }
+    let storage = Arc::new(Interrupted::new(kept.clone()));
+    let reader = Vault::open_unpinned(storage.clone(), key, VaultOptions::default()).await.unwrap();
+    let desk = Desk::new(reader.session("user:9").purpose("overview").begin().unwrap());
+    let erased = cases[1].id;
+    session.close_case(erased, "done").await.unwrap();
+    storage.interrupt_at(nth, move || assert_eq!(block_on(session.erase_case(erased)).unwrap().case, erased));
+    let page = desk.cases(None).await;
+    storage.interrupted()?;
+    Some(page.map(|page| page.files.iter().filter(|file| file.case() != erased).count()))
+}
+
+#[test]
+fn a_case_that_is_erased_meanwhile_hides_no_other() {
+    block_on(async {
+        let mut calls = 0;
+        while let Some(shown) = erased_at(calls).await {
+            assert!(matches!(shown, Ok(2)), "call {calls}: {shown:?}");
+            calls += 1;
+        }
+        assert!(calls > 10, "{calls} storage calls");
+    });
+}
+
 /// Its key and its newest statement.
 const READS_A_CASE: u64 = 2;
 /// Pages of the index, in which the documents of a case lie side by side; the template, once.

@@ -1,8 +1,10 @@
 //! Many cases at a glance, and the past of one.
 
-use super::{CaseFile, Desk, Result, TOPICS};
+use std::collections::BTreeSet;
+
+use super::{CaseFile, Desk, IntakeError, Result, TOPICS};
 use crate::{
-    CaseId, Timestamp,
+    CaseId, ErrorKind, Timestamp,
     intake::{Event, Statement},
 };
 
@@ -42,7 +44,8 @@ impl Desk {
     /// A page of all case files, from the one at `start` on; one record for all of them.
     ///
     /// For each it reads the case's key and one statement, and looks its documents up in the vault's index. A requirement whose
-    /// document was changed outside intake is shown as to be reviewed; [`Desk::case`] puts that on record.
+    /// document was changed outside intake is shown as to be reviewed; [`Desk::case`] puts that on record. Erased cases are left
+    /// out, also those that are erased meanwhile.
     ///
     /// # Errors
     ///
@@ -51,13 +54,17 @@ impl Desk {
         let page = self.session.newest_statements(start).await?;
         let mut files = Vec::with_capacity(page.statements.len());
         for newest in page.statements {
-            let follows = newest.made.id;
-            if let Some(found) = self.latest_of_intake(newest).await? {
-                files.push(self.file_of(&found, follows).await?);
-            }
+            files.extend(unless_erased(self.shown(newest).await)?.flatten());
         }
         self.show_overtaken(&mut files).await?;
         Ok(CaseFilePage { files, next: page.next })
+    }
+
+    /// The case file that a case's newest statement is about, or stands behind.
+    async fn shown(&self, newest: crate::Statement) -> Result<Option<CaseFile>> {
+        let follows = newest.made.id;
+        let Some(found) = self.latest_of_intake(newest).await? else { return Ok(None) };
+        self.file_of(&found, follows).await.map(Some)
     }
 
     /// The events of a case, from record `start` on downwards.
@@ -91,13 +98,23 @@ impl Desk {
     }
 
     /// Applies, in memory, what taking note of changed documents would do.
-    async fn show_overtaken(&self, files: &mut [CaseFile]) -> Result<()> {
+    async fn show_overtaken(&self, files: &mut Vec<CaseFile>) -> Result<()> {
+        let mut erased = BTreeSet::new();
         for (at, requirement, document) in self.overtaken_in(files).await? {
-            let command = self.newer(requirement, document).await?;
-            if let Some(file) = files.get_mut(at) {
-                file.state = self.decided(file, command)?.state;
+            match (unless_erased(self.newer(requirement, document).await)?, files.get_mut(at)) {
+                (Some(command), Some(file)) => file.state = self.decided(file, command)?.state,
+                _ => drop(erased.insert(document.case())),
             }
         }
+        files.retain(|file| !erased.contains(&file.case));
         Ok(())
+    }
+}
+
+/// None for what was erased after it was listed.
+fn unless_erased<T>(read: Result<T>) -> Result<Option<T>> {
+    match read {
+        Err(IntakeError::Vault(error)) if error.kind() == ErrorKind::Erased => Ok(None),
+        read => read.map(Some),
     }
 }
