@@ -29,3 +29,5 @@ mod office;
 mod paths;
 #[path = "bundle/round_trip.rs"]
 mod round_trip;
+#[path = "bundle/too_long.rs"]
+mod too_long;

@@ -52,3 +52,21 @@ fn the_template_that_the_documentation_shows_is_well_formed() {
     let sides = template.requirement("student_card").unwrap().files().unwrap();
     assert_eq!((sides.min(), sides.max()), (2, 2));
 }
+
+/// Before anything is made of it: comments and blanks count like everything else.
+#[test]
+fn a_text_of_more_than_a_mebibyte_is_no_template() {
+    let toml = fs::read_to_string(folder().join("club.toml")).unwrap();
+    let json = serde_json::to_string(&read(&folder().join("club.toml")).unwrap()).unwrap();
+    let most = 1 << 20;
+    for (long, read) in [
+        (format!("{toml}#{}", "x".repeat(most)), Template::from_toml as fn(&str) -> _),
+        (format!("{json}{}", " ".repeat(most)), Template::from_json),
+    ] {
+        assert!(read(&long[..most]).is_ok());
+        let error = read(&long).unwrap_err();
+        assert_eq!((error.line(), error.column(), error.member()), (1, 1, ""));
+        assert!(error.problem().contains("at most 1048576 are read"), "{error}");
+        assert!(error.problem().contains(&long.len().to_string()), "{error}");
+    }
+}

@@ -61,6 +61,9 @@ pub enum BundleFault {
 pub(super) type Result<T, E = BundleError> = core::result::Result<T, E>;
 
 impl BundleFault {
+    /// A text that is longer than a reader takes into memory.
+    pub(super) const TOO_LONG: Self = Self::Malformed("it is far too long");
+
     /// The fault of the file of this name; whatever a terminal could act on is escaped.
     pub(super) fn at(self, name: impl AsRef<str>) -> BundleError {
         BundleError { what: self, at: name.as_ref().escape_debug().to_string() }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::manifest::BundleManifest;
+use super::{error::BundleFault, manifest::BundleManifest, names};
 use crate::{
     CaseId, Delivery, Described, DocumentId, NewDocument, Recipient, Stored, Terms,
     intake::{Desk, IntakeError, desk::TRIES},
@@ -34,6 +34,9 @@ impl Desk {
     ) -> Result<Delivery, IntakeError> {
         for _ in 0..TRIES {
             let collected = self.collect(case).await?;
+            if self.rename_surplus(&collected.stored).await? {
+                continue;
+            }
             let mut manifest = collected.manifest(self).await?;
             manifest.others = collected.others();
             let stored = self.store_manifest(&collected.stored, &manifest).await?;
@@ -52,6 +55,20 @@ impl Desk {
         Err(IntakeError::Contended)
     }
 
+    /// Gives another name to documents that are called as manifests are, but for the first, which is the same for everybody: two
+    /// desks that hand a case over for the first time leave two. Whether there were any.
+    async fn rename_surplus(&self, stored: &BTreeMap<DocumentId, Described>) -> Result<bool, IntakeError> {
+        let mut surplus = stored.values().filter(|one| one.name == HANDED_OVER).skip(1).peekable();
+        let found = surplus.peek().is_some();
+        for one in surplus {
+            let new = NewDocument::named(SUPERSEDED).media_type("text/plain");
+            let (reason, text) =
+                ("a case has one manifest", b"Another document holds the manifest.\n".to_vec());
+            self.session().store_version(one.document, new, reason, text).await?;
+        }
+        Ok(found)
+    }
+
     /// One document for all manifests of a case, each a version of it.
     async fn store_manifest(
         &self,
@@ -60,6 +77,9 @@ impl Desk {
     ) -> Result<Stored, IntakeError> {
         let new = NewDocument::named(HANDED_OVER).media_type("application/json");
         let json = manifest.to_json().into_bytes();
+        if json.len() > names::cap(names::MANIFEST) {
+            return Err(BundleFault::TOO_LONG.at(names::MANIFEST).into());
+        }
         Ok(match stored.values().find(|one| one.name == HANDED_OVER) {
             Some(before) => {
                 self.session().store_version(before.document, new, "handed over anew", json).await?
@@ -75,3 +95,5 @@ fn versions(stored: &BTreeMap<DocumentId, Described>) -> BTreeMap<DocumentId, cr
 
 /// What the manifest is called among a case's documents; no requirement has a name like it.
 pub(super) const HANDED_OVER: &str = "docvault.manifest.json";
+/// What a document is called whose name was the manifest's.
+const SUPERSEDED: &str = "docvault.manifest.superseded.txt";

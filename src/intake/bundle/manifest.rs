@@ -201,12 +201,14 @@ impl BundleManifest {
         requirements.filter_map(|(at, requirement)| Some((at, requirement, requirement.document.as_ref()?)))
     }
 
-    /// A path follows from where its file stands and what it is called, so it leads nowhere else (A21).
+    /// A path follows from where its file stands and what it is called, so it leads nowhere else (A21); and a version has so
+    /// many pages at most.
     fn paths_are_ours(&self) -> bool {
         let of_requirements = self.documents().all(|(at, requirement, document)| {
-            document.files.iter().enumerate().all(|(number, file)| {
-                file.path == names::document(at, &requirement.requirement, number, &file.name)
-            })
+            document.files.len() <= PAGES
+                && document.files.iter().enumerate().all(|(number, file)| {
+                    file.path == names::document(at, &requirement.requirement, number, &file.name)
+                })
         });
         let of_others = self
             .others
@@ -218,3 +220,5 @@ impl BundleManifest {
 }
 
 pub(super) const FORMAT: u32 = 1;
+/// Pages of a version, at most (FORMAT §1).
+const PAGES: usize = 1024;

@@ -1,6 +1,6 @@
 //! Names of files in a bundle: each follows from the manifest (FORMAT §13.2).
 
-use crate::intake::{ClaimedKind, Key};
+use crate::intake::{ClaimedKind, Key, template::CANONICAL};
 
 pub(super) const LOG: &str = "log.jsonl";
 pub(super) const LOG_TEXT: &str = "log.txt";
@@ -36,6 +36,22 @@ pub(super) fn statement(at: usize, requirement: &Key, number: usize, kind: Claim
         ClaimedKind::Submitted => "submitted",
     };
     format!("receipts/{:02}-{requirement}.{:02}-{kind}.receipt", at + 1, number + 1)
+}
+
+/// Bytes of a file that is no document, at most, as it is written and read.
+///
+/// A manifest has some 900 bytes a file, and a submission at most 33 files for each of 40 requirements: 1.2 MiB. A list of sums has
+/// 230 bytes a file at most. A log of 64 MiB has some 200,000 records of one case. A policy and a receipt are never longer where they
+/// are parsed, nor is a template's canonical JSON. What people read follows from these files, to the byte.
+pub(super) fn cap(name: &str) -> usize {
+    match name {
+        LOG => 64 << 20,
+        LOG_TEXT | README => usize::MAX,
+        MANIFEST | SUMS => 16 << 20,
+        POLICY => 256 << 10,
+        TEMPLATE => CANONICAL,
+        _ => 512 << 10,
+    }
 }
 
 /// A name that every file system takes and that leads nowhere: letters and digits of ASCII, `-`, `_`, and dots within.

@@ -10,7 +10,10 @@ use std::{
 
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
-use super::error::{BundleFault, Result};
+use super::{
+    error::{BundleFault, Result},
+    names,
+};
 use crate::{ContentDigest, ContentHasher};
 
 /// A bundle that is being written. Dropped before [`Package::finish`], nothing of it stays.
@@ -68,8 +71,11 @@ impl Package {
         Ok(Entry { package: self, path: path.to_owned(), hasher: ContentHasher::with_sha256() })
     }
 
-    /// Writes a whole file.
+    /// Writes a whole file that is no document.
     pub(super) fn write(&mut self, path: &str, content: &[u8]) -> Result<()> {
+        if content.len() > names::cap(path) {
+            return Err(BundleFault::TOO_LONG.at(path));
+        }
         let mut entry = self.file(path)?;
         entry.write(content)?;
         entry.end().map(drop)

@@ -64,8 +64,10 @@ fn unpack<R: Read>(mut opened: Opened<R>, folder: &Path) -> Result<BundleManifes
     let (mut arrived, mut found) = (BTreeMap::new(), None);
     while let Some(document) = opened.next_document().map_err(refused)? {
         if document.name() == HANDED_OVER {
-            let json = document.content().map_err(refused)?;
-            found = Some(BundleManifest::parse(&json)?);
+            if found.is_some() {
+                return Err(BundleFault::Extra.at(names::MANIFEST));
+            }
+            found = Some(manifest_in(document)?);
         } else {
             let (id, one) = receive(document, folder)?;
             arrived.insert(id, one);
@@ -82,6 +84,15 @@ fn unpack<R: Read>(mut opened: Opened<R>, folder: &Path) -> Result<BundleManifes
     fs::write(folder.join(names::MANIFEST), manifest.to_json())
         .map_err(|error| BundleFault::Unwritable(error).at(names::MANIFEST))?;
     Ok(manifest)
+}
+
+/// Its length is known, and authentic, before any of it is in memory.
+fn manifest_in<R: Read>(document: OpenedDocument<'_, R>) -> Result<BundleManifest> {
+    if usize::try_from(document.content_len()).is_ok_and(|len| len <= names::cap(names::MANIFEST)) {
+        BundleManifest::parse(&document.content().map_err(refused)?)
+    } else {
+        Err(BundleFault::TOO_LONG.at(names::MANIFEST))
+    }
 }
 
 fn receive<R: Read>(document: OpenedDocument<'_, R>, folder: &Path) -> Result<(DocumentId, Arrived)> {

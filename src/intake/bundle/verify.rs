@@ -1,6 +1,6 @@
 //! Verifying a bundle with no vault, no key and no network (FORMAT §13.4).
 
-use core::fmt;
+use core::{fmt, ops::ControlFlow};
 use std::{collections::BTreeMap, path::Path};
 
 use super::{
@@ -91,7 +91,7 @@ struct Bundle {
 impl Bundle {
     fn open(path: &Path) -> Result<Self> {
         let mut source = Source::open(path)?;
-        let sums = parse_sums(&source.whole(names::SUMS, SUMS_CAP)?)
+        let sums = parse_sums(&source.whole(names::SUMS)?)
             .ok_or_else(|| BundleFault::Malformed("it is not what `sha256sum` writes").at(names::SUMS))?;
         Ok(Self { source, sums })
     }
@@ -120,9 +120,22 @@ impl Bundle {
 
     /// A file that is no document.
     fn text(&mut self, name: &str) -> Result<Vec<u8>> {
-        let content = self.source.whole(name, TEXT_CAP)?;
+        let content = self.source.whole(name)?;
         self.check_sum(name, &super::hex(&crate::sha256(&[&content])))?;
         Ok(content)
+    }
+
+    /// A file that must be this text, of which no more is read than that takes.
+    fn check_text(&mut self, name: &str, text: &str, by: &'static str) -> Result<()> {
+        let mut left = Some(text.as_bytes());
+        self.source.read(name, &mut |piece| {
+            left = left.and_then(|left| left.strip_prefix(piece));
+            if left.is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        if left != Some(&[]) {
+            return Err(BundleFault::Altered(by).at(name));
+        }
+        self.check_sum(name, &super::hex(&crate::sha256(&[text.as_bytes()])))
     }
 
     fn check_sum(&self, name: &str, found: &str) -> Result<()> {
@@ -134,7 +147,10 @@ impl Bundle {
 
     fn check_file(&mut self, file: &BundledFile) -> Result<()> {
         let mut hasher = ContentHasher::with_sha256();
-        self.source.read(&file.path, &mut |piece| hasher.update(piece))?;
+        self.source.read(&file.path, &mut |piece| {
+            hasher.update(piece);
+            if hasher.len() <= file.bytes { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
         let found = hasher.finish();
         let sha256 = found.sha256.map(|sha256| super::hex(&sha256));
         self.check_sum(&file.path, sha256.as_deref().unwrap_or_default())?;
@@ -188,9 +204,7 @@ impl Bundle {
             (names::README, readme(manifest, template), names::MANIFEST),
         ];
         for (name, text, by) in expected {
-            if self.text(name)? != text.as_bytes() {
-                return Err(BundleFault::Altered(by).at(name));
-            }
+            self.check_text(name, &text, by)?;
         }
         let policy = self.text(names::POLICY)?;
         let policy = str::from_utf8(&policy)
@@ -258,7 +272,11 @@ fn check_proven(manifest: &BundleManifest, proven: &BTreeMap<String, VerifiedRec
 
 /// Every record that is proven is among the lines.
 fn check_lines(lines: &[Line], proven: &BTreeMap<String, VerifiedReceipt>) -> Result<()> {
-    let unlisted = proven.iter().find(|(_, receipt)| !lines.iter().any(|line| is_line_of(line, receipt)));
+    let by_number: BTreeMap<u64, &Line> = lines.iter().map(|line| (line.seq, line)).collect();
+    let listed = |receipt: &VerifiedReceipt| {
+        by_number.get(&receipt.record).is_some_and(|line| is_line_of(line, receipt))
+    };
+    let unlisted = proven.iter().find(|(_, receipt)| !listed(receipt));
     unlisted.map_or(Ok(()), |(path, _)| Err(BundleFault::Altered(names::LOG).at(path)))
 }
 
@@ -313,8 +331,3 @@ impl fmt::Display for VerifiedBundle {
         })
     }
 }
-
-/// Bytes of a file that is no document, at most.
-const TEXT_CAP: usize = 256 << 20;
-/// Bytes of the list of sums, at most.
-const SUMS_CAP: usize = 4 << 20;

@@ -262,4 +262,4 @@ const DAYS: u32 = 3660;
 const TITLE: usize = 200;
 const INSTRUCTIONS: usize = 2000;
 /// A case's first statement carries the template (FORMAT §12.1).
-const CANONICAL: usize = 32 * 1024;
+pub(in crate::intake) const CANONICAL: usize = 32 * 1024;

@@ -53,6 +53,14 @@ impl TemplateError {
         Self { line, column, member, problem }
     }
 
+    /// A text that is longer than anybody writes, of which nothing is read.
+    pub(super) fn long(len: usize, most: usize) -> Self {
+        let problem = format!(
+            "the template has {len} bytes; at most {most} are read: shorten it, comments and blanks too"
+        );
+        Self { line: 1, column: 1, member: String::new(), problem }
+    }
+
     /// A text that is not TOML.
     pub(super) fn syntax(text: &str, error: &toml::de::Error) -> Self {
         let span = error.span().unwrap_or_default();

@@ -13,6 +13,7 @@ use core::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+pub(super) use check::CANONICAL;
 pub use date::{Date, UtcOffset};
 pub use error::TemplateError;
 pub use field::{Choice, Field, FieldKind, Mask};
@@ -83,9 +84,10 @@ impl Template {
     ///
     /// # Errors
     ///
-    /// [`TemplateError`] with line, column and member: the text is not TOML; a member is unknown, missing or of
+    /// [`TemplateError`] with line, column and member: the text has more than 1 MiB, or is not TOML; a member is unknown, missing or of
     /// another type; or what the members say together cannot be.
     pub fn from_toml(text: &str) -> Result<Self, TemplateError> {
+        within(text)?;
         let deserializer =
             toml::Deserializer::parse(text).map_err(|error| TemplateError::syntax(text, &error))?;
         let content: Content = serde_path_to_error::deserialize(deserializer)
@@ -99,6 +101,7 @@ impl Template {
     ///
     /// As [`Template::from_toml`].
     pub fn from_json(text: &str) -> Result<Self, TemplateError> {
+        within(text)?;
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let content: Content = serde_path_to_error::deserialize(&mut deserializer)
             .map_err(|error| TemplateError::json(text, &error))?;
@@ -274,6 +277,11 @@ impl Content {
     }
 }
 
+/// Parsers take many times a text's length.
+fn within(text: &str) -> Result<(), TemplateError> {
+    if text.len() > TEXT_CAP { Err(TemplateError::long(text.len(), TEXT_CAP)) } else { Ok(()) }
+}
+
 fn canonical(content: &Content) -> String {
     serde_json::to_string(content).expect("maps have text keys, and writing to a string does not fail")
 }
@@ -294,3 +302,6 @@ const fn expiry_notice_days() -> u16 {
 const fn is_expiry_notice_days(days: &u16) -> bool {
     *days == expiry_notice_days()
 }
+
+/// Bytes of a template as somebody writes it, at most: 32 times those of its canonical JSON.
+const TEXT_CAP: usize = 1 << 20;
