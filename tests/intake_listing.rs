@@ -1,6 +1,6 @@
 //! Many cases at a glance: what it costs the storage, however many there are.
 #![cfg(all(feature = "intake", feature = "testing"))]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
 #[path = "common/interrupted.rs"]

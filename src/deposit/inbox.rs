@@ -181,7 +181,8 @@ impl Inbox {
         .await
     }
 
-    /// Has the carrier take nothing more for the request; promises stand.
+    /// Has the carrier take nothing more for the request; promises stand. A promise that is being written at this moment may still
+    /// be given: take in what is promised before the request is closed in the case.
     ///
     /// # Errors
     ///

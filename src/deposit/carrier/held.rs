@@ -61,7 +61,7 @@ impl Carrier {
         let (mut listing, mut parts) = (Listing::new(&*self.storage, &prefix), Vec::new());
         while let Some(keys) = listing.next().await? {
             for key in &keys {
-                if parts.len() >= PARTS {
+                if u64::try_from(parts.len()).unwrap_or(u64::MAX) >= PARTS_CAP {
                     return Ok(parts);
                 }
                 parts.extend(self.start_of(key).await?.map(|start| HeldPart::of(&start)));
@@ -86,5 +86,3 @@ impl HeldPart {
         Self { page: start.place.page, part: start.place.part, sha256: start.digest }
     }
 }
-
-const PARTS: usize = PARTS_CAP as usize;

@@ -31,7 +31,7 @@ impl Desk {
         let taken = self.take_deposit(file, &requirement, &deposit).await;
         match &taken {
             Ok(Submitted::Accepted(accepted)) => {
-                self.remark(accepted.file.clone(), &requirement, &deposit).await?
+                self.remark(accepted.file.clone(), &requirement, &deposit).await?;
             }
             // It may have been taken in by somebody who did not come to the remark.
             Err(IntakeError::Refused(Refusal::AlreadyTaken)) => {
