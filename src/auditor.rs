@@ -194,7 +194,8 @@ impl Auditor {
         let committed =
             ledger.commit(operation, vec![Arc::new(ReadLog { origin, operation, what, range })]).await?;
         if let Some(store) = &self.pin_store {
-            store.save(&ledger.state().pin()).await?;
+            let saved = store.save(&ledger.state().pin()).await;
+            saved.map_err(|error| Error::pin_not_saved(operation, error))?;
         }
         Ok(committed.seq)
     }

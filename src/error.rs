@@ -40,6 +40,10 @@ pub enum ErrorKind {
     NotFound,
     /// It may or may not have happened: ask [`Session::outcome`](crate::Session::outcome).
     OutcomeUnknown(OperationId),
+    /// It happened: this operation's record stands. But the pin store could not save the pin, for the reason that
+    /// is the error's source, and nothing was given that was to follow the record. Do not do it again: mend the
+    /// store and call [`Vault::sync`](crate::Vault::sync), which saves the pin.
+    PinNotSaved(OperationId),
     /// The storage holds an older log than the pin vouches for.
     RolledBack,
     /// The storage failed, and nothing was written. Its own kind is [`Error::storage`].
@@ -100,6 +104,16 @@ impl Error {
     #[cold]
     pub(crate) fn not_found(object: impl fmt::Display) -> Self {
         Self::new(ErrorKind::NotFound, format!("this vault holds no {object}"))
+    }
+
+    /// `operation` stands, and its pin could not be kept.
+    #[cold]
+    pub(crate) fn pin_not_saved(operation: OperationId, cause: Self) -> Self {
+        let reason = format!(
+            "operation {operation} is on record, but the pin was not saved: {cause}; do not repeat the operation, but \
+             mend the pin store and sync"
+        );
+        Self::new(ErrorKind::PinNotSaved(operation), reason).caused(cause)
     }
 
     /// The same error for another caller, who waited for the same commit.

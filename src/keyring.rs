@@ -14,7 +14,8 @@ use crate::{
         sign::SigningKey,
     },
     env::{Entropy, EntropyError, random},
-    ids::VaultId,
+    error::{Error, Result},
+    ids::{Hex, VaultId},
     keys::SlotKind,
     padding,
     secret::{Secret, SecretBytes},
@@ -160,11 +161,19 @@ impl Keyring {
     }
 
     /// Adds a slot whose seed its root key has wrapped.
-    pub(crate) fn add_slot(&mut self, slot: Slot, text: String) {
+    ///
+    /// # Errors
+    ///
+    /// Invalid if there is one of its id: no keyring with two of them is read.
+    pub(crate) fn add_slot(&mut self, slot: Slot, text: String) -> Result<()> {
+        if self.slots.iter().any(|held| held.id == slot.id) {
+            return Err(Error::invalid(format!("the keyring has a slot {} already", Hex(&slot.id))));
+        }
         self.labels.push(Label { slot: slot.id, text });
         self.slots.push(slot);
         self.slots.sort_by_key(|slot| slot.id);
         self.labels.sort_by_key(|label| label.slot);
+        Ok(())
     }
 
     /// Removes a slot; tells whether there was one.
@@ -179,9 +188,19 @@ impl Keyring {
     ///
     /// # Errors
     ///
-    /// [`EntropyError`].
-    pub(crate) fn seal(&self, vault: VaultId, entropy: &dyn Entropy) -> Result<Bytes, EntropyError> {
-        let (id, key) = (random::<16>(entropy)?, random_secret(entropy)?);
+    /// No randomness; invalid if it could not be read again: once the log named it, nobody could open the vault.
+    pub(crate) fn seal(&self, vault: VaultId, entropy: &dyn Entropy) -> Result<Bytes> {
+        let key = random_secret(entropy)?;
+        let object = self.sealed_under(&key, vault, entropy)?;
+        let opens = |sealed: SealedKeyring| sealed.open_payload(&key).is_ok();
+        if SealedKeyring::parse(vault, &object).is_ok_and(opens) {
+            return Ok(object);
+        }
+        Err(Error::invalid("the keyring so changed could not be read: nothing was changed"))
+    }
+
+    fn sealed_under(&self, key: &Secret<32>, vault: VaultId, entropy: &dyn Entropy) -> Result<Bytes> {
+        let id = random::<16>(entropy)?;
         let mut w = Writer::with_capacity(8192);
         w.fixed(b"dvkr").u8(FORMAT).u8(SUITE).u16(0).fixed(vault.as_bytes()).fixed(&id);
         w.u32(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
@@ -195,7 +214,7 @@ impl Keyring {
                 .fixed(&sealed);
         }
         let context = payload_context(vault, &id, w.as_slice());
-        let payload = chunked::seal(&key, &context, &padding::pad(&self.contents()), entropy)?;
+        let payload = chunked::seal(key, &context, &padding::pad(&self.contents()), entropy)?;
         w.fixed(&payload);
         Ok(w.into_vec().into())
     }
@@ -387,13 +406,33 @@ mod tests {
         let seeds = [Secret::take([1; 32]), Secret::take([2; 32])];
         let mut keyring = Keyring::generate(&SystemEntropy).expect("entropy");
         for (seed, id) in seeds.iter().zip([[9; 16], [8; 16]]) {
-            keyring.add_slot(slot(id, SlotKind::Local, seed, vec![3; 104]), "desk".into());
+            let added = keyring.add_slot(slot(id, SlotKind::Local, seed, vec![3; 104]), "desk".into());
+            added.expect("no slot has its id");
         }
         (keyring, seeds)
     }
 
     fn vault() -> VaultId {
         VaultId::from_bytes([7; 16])
+    }
+
+    /// As who holds every key can seal, and this crate does not.
+    fn sealed_unread(keyring: &Keyring) -> Bytes {
+        keyring.sealed_under(&Secret::take([5; 32]), vault(), &SystemEntropy).expect("entropy")
+    }
+
+    #[test]
+    fn no_keyring_is_sealed_that_could_not_be_read() {
+        let (mut keyring, seeds) = keyring();
+        let twice = slot([9; 16], SlotKind::Local, &seeds[0], vec![3; 104]);
+        assert!(keyring.add_slot(twice.clone(), "again".into()).is_err());
+        assert!(keyring.seal(vault(), &SystemEntropy).is_ok());
+        keyring.slots.insert(0, twice);
+        keyring.labels.insert(0, Label { slot: [9; 16], text: "again".into() });
+        assert!(keyring.seal(vault(), &SystemEntropy).is_err());
+        keyring.slots.remove(0);
+        // Of other slots than it has.
+        assert!(keyring.seal(vault(), &SystemEntropy).is_err());
     }
 
     #[test]
@@ -451,7 +490,7 @@ mod tests {
     fn empty_key_list_rejected() {
         let (mut keyring, seeds) = keyring();
         let opens = |keyring: &Keyring| {
-            let bytes = keyring.seal(vault(), &SystemEntropy).expect("entropy");
+            let bytes = sealed_unread(keyring);
             let sealed = SealedKeyring::parse(vault(), &bytes);
             sealed.map_err(|Malformed| OpenError).and_then(|sealed| sealed.open(&[9; 16], &seeds[0]))
         };
@@ -465,10 +504,10 @@ mod tests {
         keyring.labels = labels;
         let slots = core::mem::take(&mut keyring.slots);
         keyring.labels.clear();
-        let none = keyring.seal(vault(), &SystemEntropy).expect("entropy");
+        let none = sealed_unread(&keyring);
         assert!(SealedKeyring::parse(vault(), &none).is_err(), "no slot");
-        keyring.add_slot(slots[0].clone(), String::new());
-        let one = keyring.seal(vault(), &SystemEntropy).expect("entropy");
+        keyring.add_slot(slots[0].clone(), String::new()).expect("there is none");
+        let one = sealed_unread(&keyring);
         assert!(SealedKeyring::parse(vault(), &one).is_ok());
     }
 
@@ -478,7 +517,7 @@ mod tests {
             let (mut keyring, seeds) = keyring();
             keyring.add_epoch(&SystemEntropy).expect("entropy");
             change(&mut keyring);
-            let bytes = keyring.seal(vault(), &SystemEntropy).expect("entropy");
+            let bytes = sealed_unread(&keyring);
             let sealed = SealedKeyring::parse(vault(), &bytes).expect("parses");
             sealed.open(&[9; 16], &seeds[0]).is_ok()
         };

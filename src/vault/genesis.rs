@@ -36,7 +36,7 @@ pub(super) async fn create(
     let id = VaultId::from_bytes(random(&*entropy)?);
     let mut keys = Keyring::generate(&*entropy)?;
     let slot = new_slot(id, &*root, &*entropy).await?;
-    keys.add_slot(slot, "root".into());
+    keys.add_slot(slot, "root".into())?;
     let object = keys.seal(id, &*entropy)?;
     let digest = sha256(&[&object]);
     let statement = Statement {
@@ -52,7 +52,7 @@ pub(super) async fn create(
     vault.ledger().put(&layout::keyring(&digest), object).await?;
     let operation = vault.ledger().operation()?;
     let genesis = plan::Genesis { vault: id, operation, statement, keyring: digest };
-    let committed = vault.ledger().commit(operation, vec![Arc::new(genesis)]).await;
+    let committed = vault.commit(operation, genesis).await;
     // What stands there instead, these keys have not signed.
     committed.map_err(|error| if error.kind() == ErrorKind::Corrupt { taken() } else { error })?;
     Ok(vault)

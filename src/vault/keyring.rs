@@ -88,8 +88,7 @@ impl Vault {
             if keys.slots.len() >= SLOT_CAP {
                 return Err(Error::denied(format!("the keyring has {SLOT_CAP} slots: remove one first")));
             }
-            keys.add_slot(slot.clone(), label.to_owned());
-            Ok(())
+            keys.add_slot(slot.clone(), label.to_owned())
         })
         .await?;
         Ok(SlotId(id))
@@ -117,8 +116,7 @@ impl Vault {
             let label = keys.labels.iter().find(|label| label.slot == old.0).map(|label| label.text.clone());
             let label = label.ok_or_else(|| Error::not_found(format!("slot {old}")))?;
             keys.remove_slot(&old.0);
-            keys.add_slot(slot.clone(), label);
-            Ok(())
+            keys.add_slot(slot.clone(), label)
         })
         .await?;
         Ok(SlotId(id))
@@ -222,14 +220,15 @@ impl Vault {
             epoch: keys.current_epoch(),
             signing,
         };
-        self.commit(operation, command).await?;
+        self.ledger().commit(operation, vec![Arc::new(command)]).await?;
         self.0.keyrings.replace(LoadedKeyring::new(to, keys.duplicate()));
         // The log names another one now; what a removed key could open goes. A failure to delete is no
         // failure of the change, which stands.
         for old in superseded.iter().filter(|old| **old != name) {
             drop(self.ledger().storage().delete(old).await);
         }
-        Ok(())
+        // Last, for it may fail, and all this is due since the record stands.
+        self.keep_pin(operation).await
     }
 
     /// Every case the log knows, those that were erased left out.

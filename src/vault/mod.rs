@@ -26,7 +26,7 @@ use crate::{
     audit::Audit,
     env::Timestamp,
     env::random,
-    error::Result,
+    error::{Error, Result},
     ids::VaultId,
     keys::KeyWrap,
     ledger::{self, Command, Committed, Ledger, LedgerParts, Pages, State, Trusted},
@@ -72,6 +72,8 @@ impl Vault {
     ///
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the storage holds a vault already; [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) if it
     /// does not honour create-if-absent; the storage's and the key's own.
+    /// [`ErrorKind::PinNotSaved`](crate::ErrorKind::PinNotSaved) if the vault is made and its pin could not be saved:
+    /// open it by [`Vault::open_unpinned`] with no pin store, or empty the storage.
     ///
     /// # Cancellation
     ///
@@ -110,12 +112,7 @@ impl Vault {
         key: Arc<dyn KeyWrap>,
         options: VaultOptions,
     ) -> Result<Self> {
-        observe::operation("Vault::create", (), async {
-            let vault = genesis::create(storage, key, options).await?;
-            vault.save_pin().await?;
-            Ok(vault)
-        })
-        .await
+        observe::operation("Vault::create", (), async { genesis::create(storage, key, options).await }).await
     }
 
     /// Opens the vault that `pin` names, at least as new as `pin` saw it.
@@ -294,14 +291,23 @@ impl Vault {
     }
 
     /// Commits all of `commands` or none; tells of the first's record, which the others' follow.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::PinNotSaved`](crate::ErrorKind::PinNotSaved) if they stand; of any other, none does.
     pub(crate) async fn commit_all(
         &self,
         operation: crate::ids::OperationId,
         commands: Vec<Arc<dyn Command>>,
     ) -> Result<Committed> {
         let committed = self.0.ledger.commit(operation, commands).await?;
-        self.save_pin().await?;
+        self.keep_pin(operation).await?;
         Ok(committed)
+    }
+
+    /// Advances the pin store after `operation`, which stands whatever the store says.
+    pub(crate) async fn keep_pin(&self, operation: crate::ids::OperationId) -> Result<()> {
+        self.save_pin().await.map_err(|error| Error::pin_not_saved(operation, error))
     }
 
     async fn save_pin(&self) -> Result<()> {

@@ -65,8 +65,9 @@ impl VaultOptions {
         self
     }
 
-    /// Saves the pin with each commit. A failure to save is the operation's error, though its record
-    /// stands. Open by the pin that the store has: it saves what follows from the pin it was opened by.
+    /// Saves the pin with each commit. A failure to save is the operation's error, of kind
+    /// [`ErrorKind::PinNotSaved`](crate::ErrorKind::PinNotSaved), for its record stands. Open by the pin that the store
+    /// has: it saves what follows from the pin it was opened by.
     #[must_use]
     pub fn pin_store(mut self, store: impl PinStore) -> Self {
         self.pin_store = Some(Arc::new(store));
