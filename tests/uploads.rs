@@ -4,15 +4,16 @@
 
 mod common;
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use common::{block_on, vault, vault_on};
 use docvault::{
-    ErrorKind, NewDocument, NoSleep, UploadToken, Vault, VaultOptions,
+    CaseId, ErrorKind, NewDocument, NoSleep, OperationId, Outcome, SealedUpload, Session, UploadToken, Vault,
+    VaultOptions,
     keys::LocalKey,
     storage::{
         MemoryStorage, Storage,
-        testing::{CrashStorage, InFlight},
+        testing::{CrashStorage, FaultyStorage, InFlight},
     },
 };
 use sha2::{Digest as _, Sha256};
@@ -230,4 +231,75 @@ fn sha256_is_taken_on_request_over_interruptions_too() {
         assert_eq!(of(plain.document).await, None);
         assert_eq!(asked.digest, plain.digest);
     });
+}
+
+/// An office in which whoever calls the storage waits, and another process of it.
+struct TwoProcesses {
+    slow: Arc<FaultyStorage>,
+    desk: Session,
+    other: Session,
+    case: CaseId,
+    upload: SealedUpload,
+}
+
+async fn two_processes(seed: u64) -> TwoProcesses {
+    let storage = Arc::new(MemoryStorage::default());
+    let (vault, folder) = vault_on(storage.clone()).await;
+    let key = LocalKey::load(folder.path().join("key")).unwrap();
+    let slow = FaultyStorage::scripted(storage, []).with_latency(seed, Duration::from_millis(2));
+    let slow = Arc::new(slow);
+    let ours = Vault::open(slow.clone(), key, &vault.pin()).await.unwrap();
+    let begin = |vault: &Vault| vault.session("a").purpose("p").begin().unwrap();
+    let (desk, other) = (begin(&ours), begin(&vault));
+    let case = desk.create_case("c").await.unwrap();
+    let mut upload = desk.upload(case, NewDocument::named("x")).await.unwrap();
+    upload.write(b"x").await.unwrap();
+    let upload = upload.seal().await.unwrap();
+    vault.sync().await.unwrap();
+    TwoProcesses { slow, desk, other, case, upload }
+}
+
+/// Publishes, and gives up after so many polls; the other process commits something on the way if it is told to.
+/// Gives whether it was too late to give up.
+async fn given_up(office: &TwoProcesses, polls: usize, lost_after: Option<usize>) -> bool {
+    let mut publish = pin!(office.upload.publish());
+    for poll in 0..polls {
+        if lost_after == Some(poll) {
+            office.other.describe_case(office.case).await.unwrap();
+        }
+        if let Some(published) = futures_lite::future::poll_once(publish.as_mut()).await {
+            published.unwrap();
+            return true;
+        }
+    }
+    false
+}
+
+/// What was asked of another process when it had been given up: from then on the answer stands.
+#[test]
+fn what_did_not_happen_once_it_was_given_up_never_does() {
+    let mut seen = [0; 2];
+    for seed in 0..3 {
+        for lost_after in [None, Some(0), Some(3), Some(6)] {
+            for polls in 0.. {
+                let late = block_on(async {
+                    let office = two_processes(seed).await;
+                    let late = given_up(&office, polls, lost_after).await;
+                    let operation = OperationId::from_bytes(*office.upload.version().as_bytes());
+                    let told = office.other.outcome(operation).await.unwrap();
+                    assert!(!late || matches!(told, Outcome::Committed { .. }), "{told:?}");
+                    office.slow.land().await.unwrap();
+                    office.desk.describe_case(office.case).await.unwrap();
+                    let again = office.other.outcome(operation).await.unwrap();
+                    assert_eq!(told, again, "given up after {polls} polls, {lost_after:?}");
+                    seen[usize::from(matches!(told, Outcome::Committed { .. }))] += 1;
+                    late
+                });
+                if late {
+                    break;
+                }
+            }
+        }
+    }
+    assert!(seen.iter().all(|count| *count > 12), "{seen:?}");
 }

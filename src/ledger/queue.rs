@@ -29,6 +29,12 @@ impl Ticket {
         Arc::new(Self { commands, operation, slot: Mutex::default() })
     }
 
+    /// Whether somebody waits for it, as its one other holder sees it: who waits holds a reference until its future
+    /// is dropped.
+    pub(crate) fn is_wanted(self: &Arc<Self>) -> bool {
+        Arc::strong_count(self) > 1
+    }
+
     pub(crate) fn answer(&self, answer: Result<Committed>) {
         let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
         slot.answer = Some(answer);
@@ -77,8 +83,7 @@ impl Queue {
         let mut taken = Vec::new();
         while taken.len() < count {
             let Some(ticket) = queue.pop_front() else { break };
-            // The queue held one reference and the one who waits another, unless its future was dropped.
-            if Arc::strong_count(&ticket) > 1 {
+            if ticket.is_wanted() {
                 taken.push(ticket);
             }
         }

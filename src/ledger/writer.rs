@@ -196,7 +196,8 @@ impl Ledger {
     ///
     /// # Cancellation
     ///
-    /// A dropped future may still commit: who waits next finishes what it began.
+    /// A dropped future may still commit where its commit was begun: who waits next finishes that. It is planned
+    /// on no other head.
     pub(crate) async fn commit(
         &self,
         operation: OperationId,
@@ -328,6 +329,9 @@ impl Ledger {
     }
 
     async fn plan_batch(&self, work: &mut Work) -> Result<()> {
+        // Who gave up may have asked others, and been told that it did not happen. What is planned from here on can
+        // stand only at the head of now, where their question stands if it was asked before.
+        work.batch.retain(Ticket::is_wanted);
         let state = self.state();
         let signer = match self.signers.signer(&state).await {
             Err(error) if error.kind() == ErrorKind::Corrupt && self.superseded(&state).await? => {

@@ -23,9 +23,12 @@ pub enum Outcome {
         /// When.
         time: Timestamp,
     },
-    /// It did not happen, and will not.
+    /// It had not happened when this question was put on record. It will not, if its call had ended by then, with an
+    /// error or by being dropped.
     NotCommitted,
-    /// It is an upload that was announced and has not finished.
+    /// It is an upload that was announced and had not finished. A call of
+    /// [`Upload::finish`](crate::Upload::finish) or [`SealedUpload::publish`](crate::SealedUpload::publish) that had
+    /// ended by then finishes it no more; going on with it does.
     Announced,
 }
 
@@ -40,7 +43,9 @@ impl Session {
     /// # Security
     ///
     /// The question is itself a record: once it stands, a write that was under way before it can no
-    /// longer follow the same head, so "not committed" is final.
+    /// longer follow the same head, and nobody plans it on another one for a call that has ended. So for such a call
+    /// the answer is final, whichever process it was made in. A call that still runs is planned anew behind the question,
+    /// and may commit: end it first.
     pub async fn outcome(&self, operation: OperationId) -> Result<Outcome> {
         observe::operation("Session::outcome", self.vault.id(), async {
             self.browse(Browsed::Outcome, 1).await?;
