@@ -79,11 +79,12 @@ impl Session {
     async fn range_of(&self, source: &Arc<ContentSource>, range: Range<u64>) -> Result<Bytes> {
         source.check_range(&range)?;
         let fetch = async { Ok(source.first_range(&range).await) };
+        let reader = Reader::new(Arc::clone(source));
         let ((), first) = try_join(self.read(source, true, range.clone()), fetch).await?;
         // Before it is asked whether the case stands: whoever erases it later finds what is kept.
         self.recent.keep(&self.vault, Arc::clone(source));
         source.stands().await?;
-        source.range(&range, first).await
+        reader.first_slice(&range, first).await
     }
 
     /// A reader of the newest version: one read on record, for any number of ranges or a stream.

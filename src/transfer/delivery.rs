@@ -266,8 +266,9 @@ impl Delivery {
         self.look().await?;
         if self.ready.is_empty() {
             self.advance().await?;
+            // Reading a part may have taken long.
+            self.look().await?;
         }
-        // Reading a part may have taken long.
         policy::terms_allow(self.grant, &self.terms, self.session.vault().clocks())?;
         let next = self.ready.pop_front();
         let len = next.as_ref().and_then(|bytes| u64::try_from(bytes.len()).ok()).unwrap_or(0);

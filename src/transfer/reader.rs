@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::{
     looked::Looked,
-    source::{ContentSource, SealedPart, content_len},
+    source::{ContentSource, SealedPart, SealedRange, content_len},
     started::Started,
 };
 use crate::{
@@ -144,10 +144,22 @@ impl Reader {
     async fn slice(&self, range: Range<u64>) -> Result<Bytes> {
         self.source.check_range(&range)?;
         self.stands().await?;
-        self.source.range(&range, Ok(None)).await
+        self.first_slice(&range, Ok(None)).await
     }
 
-    /// Refuses a case that was erased; what others have committed is looked at every 30 seconds.
+    /// A range of which the start was fetched beside the record, if so.
+    pub(crate) async fn first_slice(
+        &self,
+        range: &Range<u64>,
+        first: Result<Option<SealedRange>>,
+    ) -> Result<Bytes> {
+        let content = self.source.range(range, first).await?;
+        self.stands().await?;
+        Ok(content)
+    }
+
+    /// Refuses a case that was erased; what others have committed is looked at every 30 seconds. Asked before anything
+    /// is read, and again before it is given: the storage may have held it back for any time.
     async fn stands(&self) -> Result<()> {
         let now = self.source.vault().now();
         if self.looked.is_due(now) {
@@ -173,6 +185,7 @@ impl Reader {
                 self.opening = Some(self.open(at, sealed)?);
             }
             poll_fn(|context| self.poll_opening(context)).await;
+            self.stands().await?;
             let opened = self.opening.take().and_then(|mut opening| opening.take());
             let opened = opened.unwrap_or_else(|| Err(self.source.corrupt()));
             let content = release(self.stepped(opened)?);
@@ -220,6 +233,7 @@ impl Reader {
             filled += len;
         }
         content.truncate(filled);
+        self.stands().await?;
         Ok(release(content))
     }
 

@@ -1,11 +1,17 @@
 //! What runs on after it should have ended.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use docvault::{
-    Delivery, Error, ErrorKind, Terms, Timestamp, Vault,
+    CaseId, Clock, Delivery, DocumentId, Error, ErrorKind, Session, Terms, Timestamp, Vault,
     storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError},
 };
 
@@ -129,4 +135,127 @@ impl Storage for Keeping {
     ) -> Result<Vec<ObjectKey>, StorageError> {
         self.0.list(prefix, after, limit).await
     }
+}
+
+/// A storage that holds each part back once it is told so, while the clock goes on; and shows what was deleted.
+#[derive(Debug)]
+struct Holding {
+    shown: Keeping,
+    hands: Hands,
+    until: AtomicU64,
+    /// The case that is erased meanwhile, and by whom.
+    erased: Mutex<Option<(Session, CaseId)>>,
+}
+
+#[async_trait]
+impl Storage for Holding {
+    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+        self.shown.create(key, bytes).await
+    }
+
+    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
+        let until = self.until.load(Ordering::Relaxed);
+        if until > 0 && key.as_str().starts_with("part/") {
+            for _ in 0..100 {
+                futures_lite::future::yield_now().await;
+            }
+            let erased = self.erased.lock().unwrap().take();
+            if let Some((desk, case)) = erased {
+                desk.erase_case(case).await.unwrap();
+            }
+            self.hands.set(until);
+        }
+        self.shown.read(key, range).await
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        self.shown.delete(key).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StorageError> {
+        self.shown.list(prefix, after, limit).await
+    }
+}
+
+/// An office, a document of one part that is no head's, and another process over a storage that holds back.
+async fn holding() -> (World, Hands, Arc<Holding>, Session, DocumentId) {
+    let hands = Hands::at(NOW);
+    let world = World::with(options().clock(hands.clone())).await;
+    let document = world.store("x", vec![7; PART]).await.document;
+    let shown = Keeping(world.storage.clone(), world.storage.snapshot());
+    let holding =
+        Arc::new(Holding { shown, hands: hands.clone(), until: AtomicU64::new(0), erased: Mutex::default() });
+    let other = options().clock(hands.clone());
+    let other = Vault::open_with(holding.clone(), world.key(), &world.vault.pin(), other).await.unwrap();
+    (world, hands, holding, session(&other), document)
+}
+
+/// What the storage holds back is not given when an erasure has come meanwhile.
+#[test]
+fn a_part_that_is_held_back_is_given_no_more_after_an_erasure() {
+    block_on(async {
+        let (world, hands, holding, reading, document) = holding().await;
+        let ranges = reading.reader(document).await.unwrap();
+        let mut stream = reading.reader(document).await.unwrap();
+        let mut late = reading.reader(document).await.unwrap();
+        world.desk.close_case(world.case, "done").await.unwrap();
+        world.desk.erase_case(world.case).await.unwrap();
+        hands.set(NOW + 29 * SECOND);
+        holding.until.store(NOW + 30 * SECOND - 1, Ordering::Relaxed);
+        assert_eq!(late.next().await.unwrap().unwrap().len(), PART);
+        holding.until.store(NOW + 600 * SECOND, Ordering::Relaxed);
+        assert_eq!(ranges.range(0..9).await.unwrap_err().kind(), ErrorKind::Erased);
+        hands.set(NOW + 29 * SECOND);
+        for _ in 0..2 {
+            let next = stream.next().await.map(|part| part.map(|part| part.len()));
+            assert_eq!(next.unwrap_err().kind(), ErrorKind::Erased);
+        }
+    });
+}
+
+/// By one call likewise: between its record and its release there may be as long.
+#[test]
+fn one_call_that_is_held_back_gives_nothing_after_an_erasure() {
+    block_on(async {
+        for whole in [false, true] {
+            let (world, _, holding, reading, document) = holding().await;
+            world.desk.close_case(world.case, "done").await.unwrap();
+            holding.until.store(NOW + 600 * SECOND, Ordering::Relaxed);
+            *holding.erased.lock().unwrap() = Some((world.desk.clone(), world.case));
+            let read = if whole {
+                reading.retrieve(document).await
+            } else {
+                reading.retrieve_range(document, 0..9).await
+            };
+            assert_eq!(read.map(|read| read.len()).unwrap_err().kind(), ErrorKind::Erased, "{whole}");
+        }
+    });
+}
+
+#[test]
+fn a_part_that_is_held_back_is_delivered_no_more_after_a_revocation() {
+    block_on(async {
+        let (world, hands, holding, delivering, document) = holding().await;
+        let terms = Terms::read().purpose("p");
+        let grant = world.desk.grant(document, &recipient(&identity(1)), terms).await.unwrap();
+        let mut delivery = delivering.deliver(grant).await.unwrap();
+        world.desk.revoke(grant).await.unwrap();
+        hands.set(NOW + 29 * SECOND);
+        holding.until.store(NOW + 600 * SECOND, Ordering::Relaxed);
+        let refused = loop {
+            match delivery.next().await {
+                Ok(bytes) => {
+                    assert!(hands.now().as_millis() < NOW + 30 * SECOND, "{:?}", bytes.map(|b| b.len()))
+                }
+                Err(error) => break error,
+            }
+        };
+        assert!(refused.to_string().contains("was revoked"), "{refused}");
+        assert!(self::refused(&mut delivery).await.to_string().contains("was revoked"));
+    });
 }
