@@ -85,7 +85,7 @@ impl Auditor {
         .await
     }
 
-    /// The records that pass `filter`, oldest first, up to the one that puts this on record.
+    /// The records that pass `filter`, oldest first: all those before the one that puts this on record.
     ///
     /// Reads the log from its beginning, verifying it on the way, and holds only what passes.
     ///
@@ -99,11 +99,13 @@ impl Auditor {
     /// At most the reading is on record.
     pub async fn records(&self, filter: &RecordFilter) -> Result<Vec<AuditRecord>> {
         observe::operation("Auditor::records", self.vault(), async {
-            let state = self.verifier.ledger().sync().await?;
-            self.put_on_record(LogReading::Records, 0..state.head.size).await?;
+            // Its commit proves which records are before it, whatever the storage showed until then.
+            let own = self.put_on_record(LogReading::Records, 0..u64::MAX).await?;
+            let state = self.verifier.ledger().state();
             let mut found = Vec::new();
             let mut visit = |commit: &Commit| {
-                for (position, record) in commit.leaves.iter().enumerate() {
+                let before = commit.leaves.iter().take_while(|record| record.leaf.seq < own);
+                for (position, record) in before.enumerate() {
                     let body = commit.body(position).ok_or_else(|| unreadable(record))?;
                     let record = self.open(record, body)?;
                     if filter.accepts(&record) {

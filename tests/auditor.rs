@@ -316,3 +316,40 @@ fn a_disclosure_opens_one_record_for_somebody_with_no_key() {
         assert_eq!(shown.details, 3u64.to_be_bytes());
     });
 }
+
+/// What somebody who reads the log is shown while the storage's answer to call `nth` is that there is nothing, and
+/// whether it came to that.
+async fn shown_but_for(nth: usize) -> (Option<Vec<u64>>, bool) {
+    let storage = Arc::new(MemoryStorage::default());
+    let (vault, folder) = vault_on(storage.clone()).await;
+    let key = LocalKey::load(folder.path().join("key")).unwrap();
+    let stale = Arc::new(FaultyStorage::script(storage, nth, Fault::StaleRead));
+    let Ok(reader) = Vault::open(stale.clone(), key, &vault.pin()).await else { return (None, true) };
+    let auditor = reader.session("auditor").purpose("review").auditor().unwrap();
+    let desk = vault.session("user:2").purpose("work").begin().unwrap();
+    for _ in 0..5 {
+        desk.create_case("opened meanwhile").await.unwrap();
+    }
+    let found = auditor.records(&RecordFilter::all()).await;
+    (found.ok().map(|found| found.iter().map(|record| record.seq).collect()), stale.calls() > nth)
+}
+
+/// Another process has put five records between the auditor's opening and its reading.
+#[test]
+fn everything_before_its_own_record_is_shown_whatever_one_read_leaves_out() {
+    block_on(async {
+        let (mut nth, mut shown) = (0, 0);
+        loop {
+            let (found, fired) = shown_but_for(nth).await;
+            if let Some(found) = found {
+                assert_eq!(found, [0, 1, 2, 3, 4, 5], "read {nth}");
+                shown += 1;
+            }
+            if !fired {
+                break;
+            }
+            nth += 1;
+        }
+        assert!(nth > 10 && shown > 1, "{nth} {shown}");
+    });
+}

@@ -110,7 +110,7 @@ async fn changes(
     seen: u64,
 ) -> Result<Vec<Commit>> {
     let (state, planned) = (tree.state(), BTreeMap::new());
-    let view = View { state, planned: &planned, pages, now: Timestamp::default() };
+    let view = View { state, planned: &planned, next: state.head.size, pages, now: Timestamp::default() };
     let rows = epochs.map(|epoch| {
         let view = &view;
         async move { view.row(&RowKey::signing_keys(epoch)).await?.ok_or_else(|| unstated(epoch)) }

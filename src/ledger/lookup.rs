@@ -128,6 +128,8 @@ pub(crate) struct View<'a> {
     pub(crate) state: &'a State,
     /// Rows of the records planned before it in the same commit.
     pub(crate) planned: &'a BTreeMap<RowKey, Row>,
+    /// The number that the record will have: everything before it is in this view.
+    pub(crate) next: u64,
     pub(crate) pages: &'a Pages,
     /// The writer's own clock.
     pub(crate) now: Timestamp,

@@ -87,12 +87,18 @@ impl<'a> Planner<'a> {
         let view = View {
             state: self.state,
             planned: &self.planned,
+            next: self.next(),
             pages: self.ledger.pages(),
             now: self.ledger.now(),
         };
         let draft = command.plan(&view).await?;
         let entry = self.entry(draft)?;
         Ok(self.push(entry))
+    }
+
+    /// The number of the record that is planned next.
+    fn next(&self) -> u64 {
+        self.state.head.size.saturating_add(u64::try_from(self.entries.len()).unwrap_or(u64::MAX))
     }
 
     fn push(&mut self, entry: Entry) -> Committed {
@@ -141,12 +147,11 @@ impl<'a> Planner<'a> {
             DraftBody::Sealed { personal: None, .. } => BodyForm::Outer,
             DraftBody::Sealed { personal: Some(_), .. } => BodyForm::Layered,
         };
-        let planned = u64::try_from(self.entries.len()).unwrap_or(u64::MAX);
         let mut leaf = Leaf {
             kind: draft.kind,
             form,
             position: u16::try_from(self.entries.len()).unwrap_or(u16::MAX),
-            seq: self.state.head.size.saturating_add(planned),
+            seq: self.next(),
             time: self.time,
             previous: self.previous,
             case: draft.case,
@@ -181,7 +186,8 @@ impl<'a> Planner<'a> {
 /// Reads at once what planning these commands will look up. What comes of it is found out when they are planned.
 pub(super) async fn look_ahead(ledger: &Ledger, state: &State, tickets: &[Arc<Ticket>]) {
     let planned = BTreeMap::new();
-    let view = View { state, planned: &planned, pages: ledger.pages(), now: ledger.now() };
+    let (next, pages, now) = (state.head.size, ledger.pages(), ledger.now());
+    let view = View { state, planned: &planned, next, pages, now };
     let commands = tickets.iter().flat_map(|ticket| &ticket.commands);
     let plans: Vec<_> = commands.map(|command| command.plan(&view)).collect();
     stream::iter(plans).buffer_unordered(AT_ONCE).for_each(|_| ready(())).await;

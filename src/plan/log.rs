@@ -43,15 +43,15 @@ pub(crate) struct ReadLog {
     pub(crate) origin: Origin,
     pub(crate) operation: OperationId,
     pub(crate) what: LogReading,
-    /// Record numbers.
+    /// Record numbers; it ends before this record at the latest.
     pub(crate) range: Range<u64>,
 }
 
 #[async_trait]
 impl Command for ReadLog {
-    async fn plan(&self, _: &View<'_>) -> Result<Draft> {
+    async fn plan(&self, view: &View<'_>) -> Result<Draft> {
         let mut w = Writer::new();
-        w.u8(self.what.code()).u64(self.range.start).u64(self.range.end);
+        w.u8(self.what.code()).u64(self.range.start).u64(self.range.end.min(view.next));
         Ok(draft(&self.origin, Kind::LogRead, self.operation, w.into_vec()))
     }
 }

@@ -59,6 +59,8 @@ impl Session {
     /// Writes every record up to now to `out` as JSON Lines (FORMAT §9.4), the checkpoint that covers them
     /// last; gives that checkpoint. [`verify_exported_records`](crate::verify_exported_records) checks it.
     ///
+    /// That is up to now as far as the storage shows; the checkpoint says how many records it is.
+    ///
     /// The whole log is verified on the way; memory does not grow with it. `out` is written to from the
     /// executor's thread: give it a buffer.
     ///

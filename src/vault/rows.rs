@@ -67,7 +67,8 @@ impl Vault {
     }
 
     fn with_view<'a>(&'a self, state: &'a State) -> View<'a> {
-        View { state, planned: &NOTHING_PLANNED, pages: self.ledger().pages(), now: self.ledger().now() }
+        let (pages, now) = (self.ledger().pages(), self.ledger().now());
+        View { state, planned: &NOTHING_PLANNED, next: state.head.size, pages, now }
     }
 }
 

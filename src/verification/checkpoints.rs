@@ -185,7 +185,7 @@ pub(super) async fn checkpoint_key(
 }
 
 fn view<'a>(pages: &'a Pages, state: &'a State) -> View<'a> {
-    View { state, planned: &NOTHING_PLANNED, pages, now: Timestamp::default() }
+    View { state, planned: &NOTHING_PLANNED, next: state.head.size, pages, now: Timestamp::default() }
 }
 
 static NOTHING_PLANNED: BTreeMap<RowKey, Row> = BTreeMap::new();
