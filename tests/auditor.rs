@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use common::{block_on, identity, vault, vault_on};
 use docvault::{
-    AuditRecord, Auditor, CaseId, Disclosure, Error, ErrorKind, GrantId, Kind, NewDocument, NoSleep,
-    Personal, Recipient, RecordFilter, Session, Stored, Terms, Vault, VaultOptions,
+    AuditRecord, Auditor, CaseId, Disclosure, Error, ErrorKind, GrantId, Kind, NewDocument, NewStatement,
+    NoSleep, Personal, Recipient, RecordFilter, Session, Stored, Terms, Vault, VaultOptions,
     keys::LocalKey,
     storage::{
         MemoryStorage, Storage,
@@ -351,5 +351,49 @@ fn everything_before_its_own_record_is_shown_whatever_one_read_leaves_out() {
             nth += 1;
         }
         assert!(nth > 10 && shown > 1, "{nth} {shown}");
+    });
+}
+
+/// How many items the newest record says were released.
+async fn told(desk: &Session) -> u32 {
+    let newest = desk.vault().pin().size() - 1;
+    let auditor = desk.vault().session("auditor").purpose("review").auditor().unwrap();
+    let details = auditor.disclose(newest).await.unwrap().open().unwrap().details;
+    u32::from_be_bytes(*details.last_chunk().unwrap())
+}
+
+/// A process that has not heard of what others committed gives all of it, and says on record how much.
+#[test]
+fn as_many_names_are_on_record_as_are_given() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, folder) = vault_on(storage.clone()).await;
+        let begin = |vault: &Vault| vault.session("a").purpose("p").begin().unwrap();
+        let desk = begin(&vault);
+        let case = desk.create_case("c").await.unwrap();
+        let new = || NewDocument::named("x");
+        let document = desk.store(case, new(), b"1".to_vec()).await.unwrap().document;
+        for round in 0..2 {
+            let key = LocalKey::load(folder.path().join("key")).unwrap();
+            let late = begin(&Vault::open(storage.clone(), key, &vault.pin()).await.unwrap());
+            desk.create_case("another").await.unwrap();
+            assert_eq!(
+                (late.cases(None).await.unwrap().cases.len(), told(&late).await),
+                (2 + round, 2 + round as u32)
+            );
+            vault.sync().await.unwrap();
+            desk.store(case, new(), b"2".to_vec()).await.unwrap();
+            let documents = late.documents(case, None).await.unwrap().documents.len();
+            assert_eq!((documents, told(&late).await), (2 + round, 2 + round as u32));
+            desk.store_version(document, new(), "better", b"3".to_vec()).await.unwrap();
+            let versions = late.history(document).await.unwrap().len();
+            assert_eq!((versions, told(&late).await), (2 + round, 2 + round as u32));
+            desk.make_statement(case, NewStatement::on("said")).await.unwrap();
+            let said = late.statements(case, None).await.unwrap().statements.len();
+            assert_eq!((said, told(&late).await), (1 + round, 1 + round as u32));
+            for _ in 0..300 * (1 - round) {
+                desk.describe_case(case).await.unwrap();
+            }
+        }
     });
 }

@@ -5,7 +5,8 @@ mod common;
 
 use common::{block_on, identity, vault};
 use docvault::{
-    ErrorKind, Freshness, NewDocument, Pin, Recipient, Terms, Vault, keys::LocalKey, storage::MemoryStorage,
+    ErrorKind, Freshness, NewDocument, Pin, Recipient, Terms, Vault, VaultOptions, keys::LocalKey,
+    storage::MemoryStorage,
 };
 use std::sync::Arc;
 
@@ -186,5 +187,28 @@ fn a_grant_is_delivered_opened_elsewhere_and_revoked() {
         let who = desk.who_can_open(small.document).await.unwrap();
         assert!(who.grants.iter().any(|opener| opener.grant == one && opener.revoked.is_some()));
         vault.audit().verify_from_genesis().await.unwrap();
+    });
+}
+
+/// What is given by one call is held in memory, a range too.
+#[test]
+fn a_range_beyond_what_is_given_whole_is_refused_without_a_trace() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
+        let options = VaultOptions::default().whole_limit(10);
+        let vault = Vault::create_with(Arc::new(MemoryStorage::default()), key, options).await.unwrap();
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        let document = desk.store(case, NewDocument::named("x"), vec![7; 100]).await.unwrap().document;
+        let size = vault.pin().size();
+        for range in [0..11, 50..100, 0..u64::MAX] {
+            let refused = desk.retrieve_range(document, range).await.unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Invalid);
+            assert!(refused.to_string().contains("reader"), "{refused}");
+        }
+        assert_eq!(vault.pin().size(), size);
+        assert_eq!(desk.retrieve_range(document, 90..100).await.unwrap().len(), 10);
+        assert_eq!(desk.reader(document).await.unwrap().range(0..100).await.unwrap().len(), 100);
     });
 }

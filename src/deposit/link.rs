@@ -87,6 +87,11 @@ impl Link {
     }
 }
 
+#[cold]
+fn no_room() -> Error {
+    Error::denied("there are no 19 MiB of memory to try the request's passphrase in: free some and try again")
+}
+
 fn not_a_link() -> Error {
     Error::invalid("this is no link of a request, or a part of one: ask for the whole link")
 }
@@ -100,16 +105,20 @@ impl LinkKeys {
     // FORMAT §11.1: passphrase key = Argon2id(passphrase, salt, 19,456 KiB, 2, 1, 32), or empty;
     //     link root = subkey(secret, "root of link", request, passphrase key)
     /// Derives the keys; takes about a tenth of a second, and 19 MiB, with a passphrase.
+    ///
+    /// # Errors
+    ///
+    /// Denied if there is not so much memory.
     pub(super) fn derive(
         secret: &Secret<32>,
         request: RequestId,
         passphrase: Option<(&str, &[u8; 16])>,
-    ) -> Self {
-        let stretched = passphrase.map(|(text, salt)| {
-            derive(text.as_bytes(), salt, PASSPHRASE_COST).expect("RFC 9106 allows this cost")
-        });
+    ) -> Result<Self> {
+        let stretch =
+            |(text, salt): (&str, _)| derive(text.as_bytes(), salt, PASSPHRASE_COST).ok_or_else(no_room);
+        let stretched = passphrase.map(stretch).transpose()?;
         let stretched = stretched.as_ref().map_or(&[][..], |key| key.expose());
-        Self { root: subkey(secret, LINK_ROOT, &[request.as_bytes(), stretched]) }
+        Ok(Self { root: subkey(secret, LINK_ROOT, &[request.as_bytes(), stretched]) })
     }
 
     /// The key that signs parts and manifests.

@@ -100,7 +100,7 @@ impl OpenedRequest {
             (None, Some(_)) => return Err(locked("the request asks for the passphrase")),
             (Some(_), None) => return Err(Error::invalid("the request asks for no passphrase")),
         };
-        let keys = LinkKeys::derive(secret, header.request, asked);
+        let keys = LinkKeys::derive(secret, header.request, asked)?;
         if keys.signing_key().verifying_key() != header.link_key {
             return Err(locked("link or passphrase do not open this request"));
         }

@@ -115,7 +115,7 @@ impl RequestTerms {
         self.check(now)?;
         let salt = self.passphrase.as_ref().map(|_| random::<16>(entropy)).transpose()?;
         let text = self.passphrase.as_ref().and_then(|bytes| core::str::from_utf8(bytes).ok());
-        let keys = LinkKeys::derive(&secrets.link, request, text.zip(salt.as_ref()));
+        let keys = LinkKeys::derive(&secrets.link, request, text.zip(salt.as_ref()))?;
         let header = Header {
             vault,
             request,

@@ -93,7 +93,7 @@ impl Passphrase {
         self.bounds.check(cost)?;
         let text = Arc::clone(&self.text);
         let key = unblock(move || derive(&text, &salt, cost)).await;
-        key.ok_or(KeyError::Policy("RFC 9106 does not allow this cost"))
+        key.ok_or(KeyError::Policy("RFC 9106 does not allow this cost, or there is not that much memory"))
     }
 }
 

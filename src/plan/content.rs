@@ -101,12 +101,30 @@ impl Browsed {
     }
 }
 
+/// How many items are released.
+pub(crate) enum Items {
+    /// So many were asked for.
+    Asked(usize),
+    /// Those from this one on that have its parent, up to so many: counted in the log that the record follows.
+    From(RowKey, usize),
+}
+
+impl Items {
+    async fn count(&self, view: &View<'_>) -> Result<u32> {
+        let count = match self {
+            Self::Asked(count) => *count,
+            Self::From(first, most) => view.children(first, *most).await?.len(),
+        };
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+}
+
 /// Releases names and metadata, or what opens deposits.
 pub(crate) struct Browse {
     pub(crate) origin: Origin,
     pub(crate) operation: OperationId,
     pub(crate) what: Browsed,
-    pub(crate) items: u32,
+    pub(crate) items: Items,
 }
 
 #[async_trait]
@@ -117,7 +135,7 @@ impl Command for Browse {
             case_stands(view, case).await?;
         }
         let mut w = Writer::new();
-        w.u8(self.what.code()).u32(self.items);
+        w.u8(self.what.code()).u32(self.items.count(view).await?);
         let browsed = draft(&self.origin, Kind::Browsed, self.operation, w.into_vec());
         Ok(Draft { case, object, ..browsed })
     }

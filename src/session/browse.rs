@@ -13,7 +13,7 @@ use crate::{
         row::{Row, RowKey},
     },
     observe,
-    plan::{self, Browse, Browsed},
+    plan::{self, Browse, Browsed, Items},
     vault::Extent,
 };
 
@@ -176,7 +176,7 @@ impl Session {
             if documents.is_empty() {
                 return Ok(Vec::new());
             }
-            self.browse(Browsed::Newest, u32::try_from(documents.len()).unwrap_or(u32::MAX)).await?;
+            self.browse(Browsed::Newest, documents.len()).await?;
             let state = self.vault.ledger().state();
             let newest = documents.iter().copied().map(|document| {
                 let state = &state;
@@ -198,9 +198,7 @@ impl Session {
     pub async fn history(&self, document: DocumentId) -> Result<Vec<VersionInfo>> {
         observe::operation("Session::history", (self.vault.id(), document), async {
             self.document_row(document).await?;
-            let expected =
-                self.vault.all_rows(&self.vault.ledger().state(), RowKey::versions(document)).await?.len();
-            self.browse(Browsed::Versions(document), u32::try_from(expected).unwrap_or(u32::MAX)).await?;
+            self.browse_from(Browsed::Versions(document), RowKey::versions(document), usize::MAX).await?;
             let mut rows =
                 self.vault.all_rows(&self.vault.ledger().state(), RowKey::versions(document)).await?;
             rows.sort_by_key(|row| row.seq);
@@ -229,15 +227,26 @@ impl Session {
         T: Send,
         F: Future<Output = Result<T>> + Send,
     {
-        let expected = self.vault.rows(&self.vault.ledger().state(), from, PAGE + 1).await?.len();
-        self.browse(what, u32::try_from(expected.min(PAGE)).unwrap_or(u32::MAX)).await?;
+        self.browse_from(what, *from, PAGE).await?;
         let mut rows = self.vault.rows(&self.vault.ledger().state(), from, PAGE + 1).await?;
         let next = if rows.len() > PAGE { rows.pop() } else { None };
         let items = stream::iter(rows.into_iter().map(read)).buffered(AT_ONCE).try_collect().await?;
         Ok((items, next))
     }
 
-    pub(super) async fn browse(&self, what: Browsed, items: u32) -> Result<u64> {
+    /// Puts a look at so many items on record.
+    pub(super) async fn browse(&self, what: Browsed, items: usize) -> Result<u64> {
+        self.browse_items(what, Items::Asked(items)).await
+    }
+
+    /// Puts a look at the items from `first` on on record. What is counted for it is read before: others wait while
+    /// it is planned.
+    async fn browse_from(&self, what: Browsed, first: RowKey, most: usize) -> Result<u64> {
+        self.vault.rows(&self.vault.ledger().state(), &first, most).await?;
+        self.browse_items(what, Items::From(first, most)).await
+    }
+
+    async fn browse_items(&self, what: Browsed, items: Items) -> Result<u64> {
         let operation = self.operation()?;
         let origin = self.origin.clone();
         let committed = self.commit(operation, Browse { origin, operation, what, items }).await?;

@@ -26,15 +26,10 @@ impl Session {
     /// nothing is released.
     pub async fn retrieve(&self, document: DocumentId) -> Result<Bytes> {
         observe::operation("Session::retrieve", (self.vault.id(), document), async {
-            let limit = self.vault.options().whole_limit;
             let reader = self.newest(document, None, move |source| {
                 Box::pin(async move {
                     let len = source.len();
-                    if len > limit {
-                        return Err(Error::invalid(format!(
-                            "the content has {len} bytes, above {limit}: use a reader"
-                        )));
-                    }
+                    self.check_len(len, "content")?;
                     let mut reader = Reader::new(Arc::clone(&source));
                     reader.beside(self.read(&source, true, 0..len)).await?;
                     Ok(reader)
@@ -52,7 +47,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// As [`Session::retrieve`]; invalid for a range that is not within the content.
+    /// As [`Session::retrieve`], by the range's length; invalid for a range that is not within the content.
     ///
     /// # Security
     ///
@@ -60,6 +55,7 @@ impl Session {
     /// case. Each call is decided on the log as it is then.
     pub async fn retrieve_range(&self, document: DocumentId, range: Range<u64>) -> Result<Bytes> {
         observe::operation("Session::retrieve_range", (self.vault.id(), document), async {
+            self.check_len(range.end.saturating_sub(range.start), "range")?;
             let released = self.newest(document, Some(&self.recent), |source| {
                 let range = range.clone();
                 Box::pin(async move {
@@ -73,6 +69,15 @@ impl Session {
             released.await
         })
         .await
+    }
+
+    /// Refuses what is too long to be given by one call.
+    fn check_len(&self, len: u64, what: &str) -> Result<()> {
+        let limit = self.vault.options().whole_limit;
+        if len <= limit {
+            return Ok(());
+        }
+        Err(Error::invalid(format!("the {what} has {len} bytes, above {limit}: use a reader")))
     }
 
     /// Puts the read of a range on record; what holds the start of it is fetched meanwhile, sealed.

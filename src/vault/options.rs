@@ -86,8 +86,8 @@ impl VaultOptions {
         }
     }
 
-    /// Bytes up to which [`Session::retrieve`](crate::Session::retrieve) gives a document whole;
-    /// 256 MiB unless set.
+    /// Bytes up to which [`Session::retrieve`](crate::Session::retrieve) gives a document whole, and
+    /// [`Session::retrieve_range`](crate::Session::retrieve_range) a range; 256 MiB unless set.
     #[must_use]
     pub fn whole_limit(mut self, bytes: u64) -> Self {
         self.whole_limit = bytes;

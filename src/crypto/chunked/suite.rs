@@ -27,6 +27,11 @@ pub trait Aead: Sized + Send + Sync {
 /// HKDF-Expand (RFC 5869 §2.3) of one hash.
 pub trait Expand: Send + Sync {
     /// Fills `out`, 76 bytes at most, from a uniformly random `key` and the concatenation of `info`.
+    ///
+    /// # Panics
+    ///
+    /// May panic if `out` is longer than 255 outputs of the hash, which is more than RFC 5869 has: with SHA-256
+    /// 8,160 bytes. Nothing here asks for more than the 76.
     fn expand(key: &[u8], info: &[&[u8]], out: &mut [u8]);
 }
 
