@@ -355,11 +355,11 @@ fn everything_before_its_own_record_is_shown_whatever_one_read_leaves_out() {
 }
 
 /// How many items the newest record says were released.
-async fn told(desk: &Session) -> u32 {
+async fn told(desk: &Session) -> usize {
     let newest = desk.vault().pin().size() - 1;
     let auditor = desk.vault().session("auditor").purpose("review").auditor().unwrap();
     let details = auditor.disclose(newest).await.unwrap().open().unwrap().details;
-    u32::from_be_bytes(*details.last_chunk().unwrap())
+    usize::try_from(u32::from_be_bytes(*details.last_chunk().unwrap())).unwrap()
 }
 
 /// A process that has not heard of what others committed gives all of it, and says on record how much.
@@ -379,18 +379,18 @@ fn as_many_names_are_on_record_as_are_given() {
             desk.create_case("another").await.unwrap();
             assert_eq!(
                 (late.cases(None).await.unwrap().cases.len(), told(&late).await),
-                (2 + round, 2 + round as u32)
+                (2 + round, 2 + round)
             );
             vault.sync().await.unwrap();
             desk.store(case, new(), b"2".to_vec()).await.unwrap();
             let documents = late.documents(case, None).await.unwrap().documents.len();
-            assert_eq!((documents, told(&late).await), (2 + round, 2 + round as u32));
+            assert_eq!((documents, told(&late).await), (2 + round, 2 + round));
             desk.store_version(document, new(), "better", b"3".to_vec()).await.unwrap();
             let versions = late.history(document).await.unwrap().len();
-            assert_eq!((versions, told(&late).await), (2 + round, 2 + round as u32));
+            assert_eq!((versions, told(&late).await), (2 + round, 2 + round));
             desk.make_statement(case, NewStatement::on("said")).await.unwrap();
             let said = late.statements(case, None).await.unwrap().statements.len();
-            assert_eq!((said, told(&late).await), (1 + round, 1 + round as u32));
+            assert_eq!((said, told(&late).await), (1 + round, 1 + round));
             for _ in 0..300 * (1 - round) {
                 desk.describe_case(case).await.unwrap();
             }

@@ -72,7 +72,7 @@ impl OpenedRequest {
     ///
     /// [`Corrupt`](ErrorKind::Corrupt) if it is not the one of the link, [`Locked`](ErrorKind::Locked) if the
     /// passphrase is missing or wrong, [`Invalid`](ErrorKind::Invalid) if none is asked, and
-    /// [`Denied`](ErrorKind::Denied) once it has expired.
+    /// [`Denied`](ErrorKind::Denied) once it has expired, or if there are no 19 MiB of memory to try the passphrase in.
     ///
     /// # Security
     ///

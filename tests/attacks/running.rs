@@ -250,7 +250,7 @@ fn a_part_that_is_held_back_is_delivered_no_more_after_a_revocation() {
         let refused = loop {
             match delivery.next().await {
                 Ok(bytes) => {
-                    assert!(hands.now().as_millis() < NOW + 30 * SECOND, "{:?}", bytes.map(|b| b.len()))
+                    assert!(hands.now().as_millis() < NOW + 30 * SECOND, "{:?}", bytes.map(|b| b.len()));
                 }
                 Err(error) => break error,
             }
