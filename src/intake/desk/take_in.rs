@@ -6,7 +6,7 @@ use super::{
     CaseFile, Desk, IntakeError, NewFile, NewSubmission, Result, Submitted, TRIES, source::Deposited,
 };
 use crate::{
-    CaseId, DepositId,
+    CaseId,
     deposit::{Inbox, IncomingDeposit, Promise},
     intake::{Audience, Change, Command, Date, Form, Key, Origin, Refusal, Requirement},
 };
