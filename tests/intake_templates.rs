@@ -59,10 +59,12 @@ fn a_text_of_more_than_a_mebibyte_is_no_template() {
     let toml = fs::read_to_string(folder().join("club.toml")).unwrap();
     let json = serde_json::to_string(&read(&folder().join("club.toml")).unwrap()).unwrap();
     let most = 1 << 20;
-    for (long, read) in [
-        (format!("{toml}#{}", "x".repeat(most)), Template::from_toml as fn(&str) -> _),
+    type Reader = fn(&str) -> Result<Template, TemplateError>;
+    let readers: [(String, Reader); 2] = [
+        (format!("{toml}#{}", "x".repeat(most)), Template::from_toml),
         (format!("{json}{}", " ".repeat(most)), Template::from_json),
-    ] {
+    ];
+    for (long, read) in readers {
         assert!(read(&long[..most]).is_ok());
         let error = read(&long).unwrap_err();
         assert_eq!((error.line(), error.column(), error.member()), (1, 1, ""));
