@@ -74,7 +74,7 @@ async fn open(session: &Session, template: &Template, number: u32) -> docvault::
     let event =
         CaseState::open(template, Opening::new(format!("client:{number}")), now(), &executive).unwrap();
     let opened = Statement::opening(template, event).unwrap();
-    let stated = NewStatement::on("intake.opened").payload(opened.to_json()).follows(None);
+    let stated = NewStatement::forged("intake.opened").payload(opened.to_json()).follows(None);
     let opening = session.make_statement(case, stated).await?.id;
     let (mut state, mut last) = (opened.state, None);
     for requirement in template.requirements() {
@@ -100,7 +100,7 @@ async fn open(session: &Session, template: &Template, number: u32) -> docvault::
         }
     }
     let last = last.unwrap();
-    let stated = NewStatement::on(last.event.change.topic()).payload(last.to_json());
+    let stated = NewStatement::forged(last.event.change.topic()).payload(last.to_json());
     session.make_statement(case, stated.follows(Some(opening))).await?;
     Ok(())
 }

@@ -21,6 +21,8 @@ pub(crate) fn is_topic(text: &str) -> bool {
     (1..=TOPIC_CAP).contains(&text.len()) && text.bytes().all(allowed)
 }
 
+/// What the topics begin with that the crate's own layers state on (FORMAT §12.2): an application's would be read as theirs.
+pub(crate) const RESERVED: &str = "intake.";
 /// Bytes of a topic, at most.
 pub(crate) const TOPIC_CAP: usize = 64;
 

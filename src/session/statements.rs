@@ -29,10 +29,13 @@ pub struct NewStatement {
     claim: Vec<u8>,
     digest: Option<ContentDigest>,
     follows: Follows,
+    /// Whether a layer of this crate makes it, which alone may use a reserved topic.
+    internal: bool,
 }
 
 impl NewStatement {
-    /// A statement with this topic: 1 to 64 of `a`–`z`, `0`–`9`, `.` and `-`. It must name nobody.
+    /// A statement with this topic: 1 to 64 of `a`–`z`, `0`–`9`, `.` and `-`. It must name nobody. Those that begin with
+    /// `intake.` are the case files' own.
     #[must_use]
     pub fn on(topic: impl Into<String>) -> Self {
         Self {
@@ -41,7 +44,22 @@ impl NewStatement {
             claim: Vec::new(),
             digest: None,
             follows: Follows::Any,
+            internal: false,
         }
+    }
+
+    /// A statement of a layer of this crate, on a topic that is reserved for it.
+    #[cfg(feature = "intake")]
+    pub(crate) fn of_this_crate(topic: &str) -> Self {
+        Self { internal: true, ..Self::on(topic) }
+    }
+
+    /// A statement as a modified program makes it, on a topic that is not its own.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn forged(topic: impl Into<String>) -> Self {
+        Self { internal: true, ..Self::on(topic) }
     }
 
     /// What it says; 48 KiB at most.
@@ -77,6 +95,12 @@ impl NewStatement {
     fn check(&self) -> Result<()> {
         if !topic::is_topic(&self.topic) {
             return Err(Error::invalid(format!("a topic is 1 to {TOPIC_CAP} of a-z, 0-9, '.' and '-'")));
+        }
+        if self.topic.starts_with(topic::RESERVED) && !self.internal {
+            let reserved = topic::RESERVED;
+            return Err(Error::invalid(format!(
+                "topics that begin with `{reserved}` are the case files' own: use another topic"
+            )));
         }
         for (what, len, cap) in
             [("claim", self.claim.len(), CLAIM_CAP), ("payload", self.payload.len(), PAYLOAD_CAP)]
@@ -142,7 +166,7 @@ impl Session {
     /// # Errors
     ///
     /// [`ErrorKind::Superseded`] if the case's newest statement is not the one it has to follow; invalid if
-    /// something is too long; [`ErrorKind::NotFound`], [`ErrorKind::Denied`] if the case is closed; the storage's;
+    /// something is too long, or the topic is reserved; [`ErrorKind::NotFound`], [`ErrorKind::Denied`] if the case is closed; the storage's;
     /// see [`Session::outcome`].
     ///
     /// # Cancellation
@@ -187,7 +211,7 @@ impl Session {
     pub(crate) async fn statement(&self, case: CaseId, new: NewStatement) -> Result<MakeStatement> {
         new.check()?;
         let case_key = self.known_case_key(case).await?;
-        let NewStatement { topic, payload, claim, digest, follows } = new;
+        let NewStatement { topic, payload, claim, digest, follows, .. } = new;
         let said = Said { blind: random(self.vault.ledger().entropy())?, digest, claim, payload };
         let (origin, operation) = (self.origin.clone(), self.operation()?);
         Ok(MakeStatement { origin, operation, case, case_key, topic, said, follows })

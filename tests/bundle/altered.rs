@@ -166,6 +166,22 @@ fn what_receipts_prove_cannot_be_told_otherwise() {
 }
 
 #[test]
+fn two_approvals_of_one_person_are_no_two() {
+    block_on(async {
+        let office = Office::complete().await;
+        let (bundle, _) = office.export("case").await;
+        let original = fs::read(bundle.join("manifest.json")).unwrap();
+        // One approver twice, and one who had handed it in: told without looking at a receipt.
+        for (from, to) in [("user:3", "user:2"), ("user:3", "user:1")] {
+            assert!(forge(&bundle, &format!("\"by\": \"{from}\""), &format!("\"by\": \"{to}\"")));
+            let refused = office.refused(&bundle);
+            assert!(matches!(refused.what, BundleFault::Malformed(_)), "{to}: {refused}");
+            fs::write(bundle.join("manifest.json"), &original).unwrap();
+        }
+    });
+}
+
+#[test]
 fn receipts_of_elsewhere_are_refused() {
     block_on(async {
         let office = Office::complete().await;

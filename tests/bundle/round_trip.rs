@@ -195,3 +195,24 @@ fn what_came_by_a_link_is_proven_to_have_come_so() {
         assert!(matches!(refused.what, BundleFault::Claim), "{refused}");
     });
 }
+
+#[test]
+fn a_complete_case_that_changed_is_exported_as_not_complete() {
+    block_on(async {
+        let office = Office::complete().await;
+        let [first, _] = &office.reviewers;
+        let hand_in = async |seed: u64| {
+            let new =
+                NewSubmission::direct().file(NewFile::from_memory("x.pdf", "application/pdf", pdf(seed)));
+            office.executive.submit(office.case, &key("other"), new).await.unwrap().accepted().unwrap()
+        };
+        first.act(office.case, Command::Reopen { reason: "one more".into() }).await.unwrap();
+        let other = hand_in(7).await;
+        first.act(office.case, other.approve()).await.unwrap();
+        first.act(office.case, Command::Complete).await.unwrap();
+        hand_in(8).await;
+        let (bundle, manifest) = office.export("case").await;
+        assert!(manifest.completion.is_none());
+        verify_bundle(&bundle, &office.intake.policy).unwrap();
+    });
+}

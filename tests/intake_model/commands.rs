@@ -93,14 +93,22 @@ impl Step {
             101 + self.dice[7] % 150,
         ];
         for (requirement, name) in ["form", "id", "income"].into_iter().enumerate() {
-            let action =
-                match state.requirement(name).map(|found| (found.stage, found.attestations.is_empty())) {
-                    None | Some((Stage::Missing | Stage::Rejected, _)) => 0,
-                    Some((Stage::Submitted, _)) => 7,
-                    Some((Stage::Approved, true)) if name == "id" => 16,
-                    _ => continue,
-                };
-            return Self { action, requirement, dice: calm, ..self.clone() }.any(state, now, serial);
+            let found = state.requirement(name);
+            let past_intake = found.and_then(|found| found.current.as_ref()).map(|there| &there.origin)
+                == Some(&Origin::Vault);
+            let action = match found.map(|found| (found.stage, found.attestations.is_empty())) {
+                None | Some((Stage::Missing | Stage::Rejected, _)) => 0,
+                Some((Stage::Submitted, _)) if past_intake && name != "id" => 0,
+                Some((Stage::Submitted, _)) => 7,
+                Some((Stage::Approved, true)) if name == "id" => 16,
+                _ => continue,
+            };
+            let mut dice = calm;
+            if found.is_some_and(|found| action == 7 && !found.approvals.is_empty()) {
+                // The dates of the first approval, as they are.
+                (dice[6], dice[7]) = (0, 0);
+            }
+            return Self { action, requirement, dice, ..self.clone() }.any(state, now, serial);
         }
         Command::Complete
     }

@@ -112,7 +112,9 @@ impl Model {
         match key {
             "income" => {
                 let counts = matches!(self.stage("form"), Standing::Submitted | Standing::Approved);
-                counts && self.there("form").is_some_and(|there| there.employed == Some(true))
+                // What was stored past intake may have answered anything.
+                let asks = |there: There| there.employed == Some(true) || there.origin == Origin::Vault;
+                counts && self.there("form").is_some_and(asks)
             }
             other => other != "extra",
         }
@@ -148,7 +150,10 @@ impl Model {
     pub(crate) fn completion(&self) -> (Option<u64>, u32) {
         let (mut since, mut reopened) = (None, 0);
         for (i, fact) in self.facts.iter().enumerate() {
-            let broken = !self.before(i + 1).complete(None) || matches!(fact.command, Command::Reopen { .. });
+            let approved = |facts: usize, key: &str| self.before(facts).stage(key) == Standing::Approved;
+            let lost = REQUIREMENTS.into_iter().any(|key| approved(i, key) && !approved(i + 1, key));
+            let reopen = matches!(fact.command, Command::Reopen { .. });
+            let broken = lost || reopen || !self.before(i + 1).complete(None);
             match fact.command {
                 Command::Complete => since = Some(fact.at),
                 _ if since.is_some() && broken => (since, reopened) = (None, reopened + 1),
@@ -251,7 +256,9 @@ impl Model {
         let mut clash = documents.filter(|(other, document)| (*other == key) != (*document == new.document));
         let same = self.there(key).is_some_and(|there| {
             there.version == new.version
-                || (there.digest == new.digest && self.stage(key) != Standing::Rejected)
+                || (there.digest == new.digest
+                    && self.stage(key) != Standing::Rejected
+                    && there.origin != Origin::Vault)
         });
         let received = new.origin.received_at().map_or(now, |at| at.as_millis().min(now));
         let valid = new.valid_until.is_none_or(|last| number(last) >= day(received));
@@ -289,7 +296,12 @@ impl Model {
                 let own = there.by == actor.id() && !matches!(there.origin, Origin::Deposit { .. });
                 let persons = key != "income" || (!own && !self.approvers(key).contains(&actor.id()));
                 let dated = (key != "income" || issued.is_some()) && (key != "id" || last.is_some());
+                let agreed =
+                    self.approvers(key).is_empty() || (issued, last) == (there.issued, there.valid_until);
+                let handed_in = there.origin != Origin::Vault || matches!(key, "id" | "extra");
                 role("reviewer")
+                    && agreed
+                    && handed_in
                     && self.stage(key) == Standing::Submitted
                     && self.seen(key, *version, *digest)
                     && persons

@@ -34,6 +34,8 @@ pub(super) async fn show(
     let file = visitor.desk.case(case).await?;
     let rule = file.template().requirement(requirement.as_str()).ok_or(Failure::NotFound)?;
     let current = current(&file, &requirement)?;
+    // The page shows answers and names of files: they are as confidential as the files.
+    file.state().may_open(file.template(), &requirement, visitor.desk.actor())?;
     let past = Past::of(&visitor.desk, case).await?;
     let submission = past.submission(current.version).ok_or(Failure::NotFound)?;
     let described = visitor.desk.session().describe(submission.document).await?;

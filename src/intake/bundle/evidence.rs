@@ -1,5 +1,7 @@
 //! What the receipts of a bundle must prove of what its manifest says (FORMAT §13.4).
 
+use std::collections::BTreeSet;
+
 use super::{
     error::{BundleFault, Result},
     manifest::{BundleManifest, BundledDocument, BundledRequirement, BundledStatement},
@@ -120,7 +122,7 @@ fn valid_until(requirement: &BundledRequirement) -> Option<Date> {
 
 /// Approved is what enough people have approved, and expired what was valid until a day before.
 fn stands(requirement: &BundledRequirement, rule: &Requirement, day: Date) -> bool {
-    let enough = approvals(requirement).count() >= rule.approvals_needed();
+    let enough = approvers(requirement, rule) >= rule.approvals_needed();
     let expired = valid_until(requirement).is_some_and(|last| last < day);
     match requirement.standing {
         Standing::Approved => enough && !expired,
@@ -133,6 +135,18 @@ fn stands(requirement: &BundledRequirement, rule: &Requirement, day: Date) -> bo
 
 pub(super) fn was_approved(requirement: &BundledRequirement) -> bool {
     matches!(requirement.standing, Standing::Approved | Standing::Expired)
+}
+
+/// How many people have approved; where it takes two, none of them is who handed it in. Who takes a deposit in only
+/// carries it.
+fn approvers(requirement: &BundledRequirement, rule: &Requirement) -> usize {
+    let mut people: BTreeSet<&str> = approvals(requirement).map(|stated| stated.says.by.as_str()).collect();
+    if let Some(handed_in) = requirement.statements.first().filter(|_| rule.approvals_needed() > 1) {
+        if !matches!(handed_in.says.origin, Some(Origin::Deposit { .. })) {
+            people.remove(handed_in.says.by.as_str());
+        }
+    }
+    people.len()
 }
 
 fn approvals(requirement: &BundledRequirement) -> impl Iterator<Item = &BundledStatement> {

@@ -143,6 +143,9 @@ pub enum Verdict {
 ///
 /// Reasons have 1 to 300 bytes, comments 1 to 4,000. What is decided on names the exact version and digest that
 /// was looked at: if a newer one came meanwhile, the decision is refused.
+///
+/// [`Command::IssueRequest`], [`Command::SeeNewerVersion`], [`Command::SetAside`] and [`Command::Submit`] say what was
+/// stored, found or signed. A [`Desk`](crate::intake::Desk) makes them itself, when it was, and takes them from nobody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
@@ -272,4 +275,18 @@ pub enum Command {
         /// What is handed in.
         submission: Submission,
     },
+}
+
+impl Command {
+    /// The method of a desk that alone makes this command, if there is one: it states a fact of the vault, which whoever
+    /// sends commands could invent.
+    pub(in crate::intake) const fn made_by(&self) -> Option<&'static str> {
+        match self {
+            Self::IssueRequest { .. } => Some("request"),
+            Self::SeeNewerVersion { .. } => Some("case"),
+            Self::SetAside { .. } => Some("take_in"),
+            Self::Submit { .. } => Some("submit"),
+            _ => None,
+        }
+    }
 }

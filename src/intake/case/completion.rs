@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::state::{CaseState, Stage};
+use super::{
+    state::{CaseState, Stage},
+    submission::Origin,
+};
 use crate::{
     ContentDigest, Timestamp, VersionId,
     intake::{Attestation, Condition, Date, Key, Necessity, Requirement, Rule, Template, TemplateHash},
@@ -40,8 +43,10 @@ impl CaseState {
 
     fn holds(&self, condition: &Condition) -> bool {
         let of = self.requirements.get(condition.requirement()).filter(|of| of.counts());
-        let answer = of.and_then(|of| of.current.as_ref()?.answers.get(condition.field()));
-        answer.is_some_and(|answer| condition.answers().contains(answer))
+        let Some(current) = of.and_then(|of| of.current.as_ref()) else { return false };
+        let answer = current.answers.get(condition.field());
+        // The answers of what was stored past intake are unknown, and nothing that they may call for is let off.
+        current.origin == Origin::Vault || answer.is_some_and(|answer| condition.answers().contains(answer))
     }
 
     /// Whether a requirement is approved, attested, and, if a day is given, valid on it.

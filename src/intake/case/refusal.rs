@@ -45,6 +45,11 @@ pub enum Refusal {
     /// A field is not answered as it must be.
     #[error("field `{field}` of `{requirement}` {problem}")]
     Form { requirement: Key, field: Key, problem: String },
+    /// What is there was stored past intake, which cannot tell its answers, nor who handed it in.
+    #[error(
+        "what is there for `{requirement}` was stored past intake, without answers or a submitter: hand it in anew"
+    )]
+    HandInAnew { requirement: Key },
     /// Something that has happened lies in the future.
     #[error("what was received or issued cannot lie in the future: correct the date")]
     InTheFuture,
@@ -63,6 +68,11 @@ pub enum Refusal {
     /// An origin that a submission cannot have.
     #[error("a submission cannot have this origin: note the newer version instead")]
     NotAnOrigin,
+    /// A command that states what a desk alone has stored, found or signed.
+    #[error(
+        "this is not done by a command, so that nobody states what did not happen: call `Desk::{method}`"
+    )]
+    NotByHand { method: String },
     /// What was looked at is not what is there.
     #[error("`{requirement}` has another version than the one decided on: look at it, and decide again")]
     NotNewest { requirement: Key },
@@ -72,6 +82,9 @@ pub enum Refusal {
     /// There is nothing to decide on.
     #[error("nothing is there for `{requirement}` to be decided on")]
     NothingThere { requirement: Key },
+    /// Two people approve the same dates, or the dates are one person's.
+    #[error("`{requirement}` was approved with other dates: approve it with those, or reject it")]
+    OtherDates { requirement: Key },
     /// The document is another's, or the requirement has another.
     #[error("`{requirement}` has a document of its own: store what is handed in as its next version")]
     OtherDocument { requirement: Key },

@@ -87,6 +87,11 @@ impl CaseState {
         self.requirements.iter().find(|(found, _)| **found == *key).map(|(_, requirement)| requirement)
     }
 
+    /// What stands about each requirement to which anything ever happened.
+    pub(in crate::intake) const fn requirements(&self) -> &BTreeMap<Key, RequirementState> {
+        &self.requirements
+    }
+
     /// The requests that were issued and not closed.
     #[must_use]
     pub fn requests(&self) -> &BTreeMap<RequestId, OpenRequest> {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{CaseFile, Desk, IntakeError, Result, TOPICS};
+use super::{CaseFile, Desk, IntakeError, Result, TOPICS, own};
 use crate::{
     CaseId, ErrorKind, Timestamp,
-    intake::{Event, Statement},
+    intake::{Change, Event, Form},
 };
 
 /// A page of case files.
@@ -14,6 +14,9 @@ use crate::{
 pub struct CaseFilePage {
     /// The case files among up to 1,000 cases, by id.
     pub files: Vec<CaseFile>,
+    /// Those of them whose newest statement cannot be read here, and that are not among the files: another version of
+    /// this crate wrote it, or no desk did. [`Desk::case`] gives the error.
+    pub unreadable: Vec<CaseId>,
     /// Where the next page begins; none after the last.
     pub next: Option<CaseId>,
 }
@@ -52,12 +55,16 @@ impl Desk {
     /// As [`Desk::case`].
     pub async fn cases(&self, start: Option<CaseId>) -> Result<CaseFilePage> {
         let page = self.session.newest_statements(start).await?;
-        let mut files = Vec::with_capacity(page.statements.len());
+        let (mut files, mut unreadable) = (Vec::with_capacity(page.statements.len()), Vec::new());
         for newest in page.statements {
-            files.extend(unless_erased(self.shown(newest).await)?.flatten());
+            let case = newest.case;
+            match unless_erased(self.shown(newest).await) {
+                Err(IntakeError::Statement(_)) => unreadable.push(case),
+                shown => files.extend(shown?.flatten()),
+            }
         }
         self.show_overtaken(&mut files).await?;
-        Ok(CaseFilePage { files, next: page.next })
+        Ok(CaseFilePage { files, unreadable, next: page.next })
     }
 
     /// The case file that a case's newest statement is about, or stands behind.
@@ -69,17 +76,34 @@ impl Desk {
 
     /// The events of a case, from record `start` on downwards.
     ///
+    /// Of a requirement that the actor may not open, they have neither the forms' answers nor the comments: a form is
+    /// part of what is confidential, and a client's remark comes with it.
+    ///
     /// # Errors
     ///
     /// As [`Desk::case`].
     pub async fn history(&self, case: CaseId, start: Option<u64>) -> Result<CaseHistory> {
+        // Read after the events: what has become confidential since then is not shown either.
         let (past, next) = self.past(case, start).await?;
-        let event = |(stated, event): (crate::Statement, Event)| PastEvent {
-            seq: stated.made.seq,
-            time: stated.made.time,
-            event,
+        let file = self.load(case).await?;
+        let event = |(stated, mut event): (crate::Statement, Event)| {
+            self.close(&file, &mut event);
+            PastEvent { seq: stated.made.seq, time: stated.made.time, event }
         };
         Ok(CaseHistory { events: past.into_iter().map(event).collect(), next })
+    }
+
+    /// Takes out of an event what the actor may not open.
+    fn close(&self, file: &CaseFile, event: &mut Event) {
+        let opens = |key| file.state.may_open(&file.template, key, &self.actor).is_ok();
+        if event.change.requirement().is_none_or(opens) {
+            return;
+        }
+        match &mut event.change {
+            Change::Submitted { submission, .. } => submission.form = Form::new(),
+            Change::Commented { text, .. } => text.clear(),
+            _ => {}
+        }
     }
 
     /// A page of the statements of a case's events, the newest first, and where the next page begins.
@@ -91,7 +115,7 @@ impl Desk {
         let page = self.session.statements(case, start).await?;
         let of_intake = page.statements.into_iter().filter(|stated| stated.topic.starts_with(TOPICS));
         let past = of_intake.map(|stated| {
-            let event = Statement::parse(&stated.payload)?.event;
+            let event = own(&stated)?.event;
             Ok((stated, event))
         });
         Ok((past.collect::<Result<_>>()?, page.next))

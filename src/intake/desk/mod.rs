@@ -190,17 +190,23 @@ impl Desk {
 
     /// Does what `command` says, or says why not; gives the case after it.
     ///
+    /// It takes what people decide and say. What a desk has to store, find or sign itself, it does by
+    /// [`Desk::submit`], [`Desk::take_in`], [`Desk::case`] and [`Desk::request`] alone.
+    ///
     /// What is decided on a version names it, so nothing is approved that was not looked at. Everything else is
     /// decided anew, here, if others change the case meanwhile.
     ///
     /// # Errors
     ///
-    /// [`IntakeError::Refused`]; as [`Desk::case`].
+    /// [`IntakeError::Refused`], with [`Refusal::NotByHand`] if another method does it; as [`Desk::case`].
     ///
     /// # Cancellation
     ///
     /// It may have happened or not: [`Desk::case`] tells.
     pub async fn act(&self, case: CaseId, command: Command) -> Result<CaseFile> {
+        if let Some(method) = command.made_by() {
+            return Err(Refusal::NotByHand { method: method.to_owned() }.into());
+        }
         self.act_on(self.case(case).await?, command).await
     }
 
@@ -276,7 +282,7 @@ impl Desk {
 
     /// The case that a statement tells of, behind which the newest one may be another's.
     async fn file_of(&self, found: &crate::Statement, newest: OperationId) -> Result<CaseFile> {
-        let statement = Statement::parse(&found.payload)?;
+        let statement = own(found)?;
         let opening = statement.opening.unwrap_or(found.made.id);
         let template = match statement.template {
             Some(template) => self.remember(template),
@@ -298,7 +304,7 @@ impl Desk {
             return Ok(template);
         }
         let opened = self.session.one_statement(case, opening).await?;
-        let template = Statement::parse(&opened.payload)?.template.filter(|found| found.hash() == hash);
+        let template = own(&opened)?.template.filter(|found| found.hash() == hash);
         Ok(self.remember(template.ok_or(StatementError)?))
     }
 
@@ -351,9 +357,21 @@ fn stating(statement: &Statement, file: &CaseFile, claim: Option<Claimed>) -> Ne
     }
 }
 
+/// What a statement of the vault says of a case, if a desk of its actor has made it: whoever else writes to the log
+/// decides for nobody, and brings no other case's document in.
+fn own(found: &crate::Statement) -> Result<Statement, StatementError> {
+    let statement = Statement::parse(&found.payload)?;
+    let event = &statement.event;
+    let documents = statement.state.requirements().values().filter_map(|requirement| requirement.document);
+    let fits = found.topic == event.change.topic()
+        && found.actor == event.by
+        && documents.into_iter().all(|document| document.case() == found.case);
+    if fits { Ok(statement) } else { Err(StatementError) }
+}
+
 fn new_statement(statement: &Statement) -> NewStatement {
     let event = &statement.event;
-    NewStatement::on(event.change.topic()).payload(statement.to_json()).claim(event.claim())
+    NewStatement::of_this_crate(event.change.topic()).payload(statement.to_json()).claim(event.claim())
 }
 
 /// How often a decision is taken anew on what others have changed.

@@ -130,11 +130,13 @@ impl<'a> Decision<'a> {
     fn reopens(&self, change: &Change, after: &CaseState) -> Vec<Reopens> {
         let lost =
             |key: &Key| self.state.stage(key) == Stage::Approved && after.stage(key) != Stage::Approved;
-        let was_complete = self.state.completed.is_some();
-        let case = was_complete
-            && (matches!(change, Change::Reopened { .. })
-                || !after.progress(self.template, None).is_complete());
         let requirement = change.requirement().is_some_and(lost);
+        let was_complete = self.state.completed.is_some();
+        // Optional or not: the completion names every approval, and says nothing true of what is there without one.
+        let case = was_complete
+            && (requirement
+                || matches!(change, Change::Reopened { .. })
+                || !after.progress(self.template, None).is_complete());
         let both = [(case, Reopens::Case), (requirement, Reopens::Requirement)];
         both.into_iter().filter_map(|(is, reopens)| is.then_some(reopens)).collect()
     }

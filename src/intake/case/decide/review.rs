@@ -51,8 +51,10 @@ impl Decision<'_> {
         let rule = self.reviewed(&requirement)?;
         let current = self.newest(&requirement, seen)?;
         self.check_undecided(&requirement)?;
+        check_handed_in(rule, current)?;
         self.check_person(rule, current)?;
         let (issued, valid_until) = (issued.or(current.issued), valid_until.or(current.valid_until));
+        self.check_dates(rule, current, (issued, valid_until))?;
         self.check_age(rule, current, issued)?;
         self.check_validity(rule, valid_until)?;
         let (version, digest) = seen;
@@ -152,6 +154,20 @@ impl Decision<'_> {
         Ok(())
     }
 
+    /// Where it takes two, they approve the same: what the second alone says would be one person's word.
+    fn check_dates(
+        &self,
+        rule: &Requirement,
+        current: &CurrentSubmission,
+        dates: (Option<Date>, Option<Date>),
+    ) -> Result<(), Refusal> {
+        let first = self.state.requirements.get(rule.key()).is_none_or(|state| state.approvals.is_empty());
+        if first || dates == (current.issued, current.valid_until) {
+            return Ok(());
+        }
+        Err(Refusal::OtherDates { requirement: rule.key().clone() })
+    }
+
     fn check_age(
         &self,
         rule: &Requirement,
@@ -172,6 +188,15 @@ impl Decision<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// Of a version that was stored past intake, nobody knows the answers that conditions look at, nor whose it is.
+fn check_handed_in(rule: &Requirement, current: &CurrentSubmission) -> Result<(), Refusal> {
+    let unknown = !rule.fields().is_empty() || rule.approvals_needed() > 1;
+    if unknown && current.origin == Origin::Vault {
+        return Err(Refusal::HandInAnew { requirement: rule.key().clone() });
+    }
+    Ok(())
 }
 
 /// Different attestations about one submission, at most.

@@ -83,8 +83,9 @@ impl Decision<'_> {
         else {
             return Ok(());
         };
-        let same =
-            current.version == new.version || (stage != Stage::Rejected && current.digest == new.digest);
+        // What was stored past intake may be handed in, just as it is: with that it has a submitter and answers.
+        let repeats = stage != Stage::Rejected && current.origin != Origin::Vault;
+        let same = current.version == new.version || (repeats && current.digest == new.digest);
         if same { Err(Refusal::SameContent { requirement: requirement.clone() }) } else { Ok(()) }
     }
 
