@@ -13,6 +13,7 @@
 mod bundle;
 mod case;
 mod desk;
+mod extension;
 mod hex;
 mod template;
 

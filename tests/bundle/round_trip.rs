@@ -216,3 +216,52 @@ fn a_complete_case_that_changed_is_exported_as_not_complete() {
         verify_bundle(&bundle, &office.intake.policy).unwrap();
     });
 }
+
+#[test]
+fn what_an_approval_said_before_a_rejection_is_void() {
+    block_on(async {
+        let said_by_client: Option<Date> = "2090-12-31".parse().ok();
+        for (at, handed_in_with) in [None, said_by_client].into_iter().enumerate() {
+            let office = Office::open(TEMPLATE).await;
+            let [first, second] = &office.reviewers;
+            let side = |seed| NewFile::from_memory("side.jpg", "image/jpeg", photograph(seed));
+            let mut id = NewSubmission::direct().file(side(1)).file(side(2));
+            id = id.form(Form::new().with(key("number"), "IDMEX1234"));
+            id = handed_in_with.map_or(id.clone(), |day| id.valid_until(day));
+            let id = office.executive.submit(office.case, &key("id"), id).await.unwrap().accepted().unwrap();
+            let approved = Command::Approve {
+                requirement: key("id"),
+                version: id.version,
+                digest: id.digest,
+                issued: None,
+                valid_until: "2091-01-31".parse().ok(),
+            };
+            first.act(office.case, approved).await.unwrap();
+            second.act(office.case, id.reject("the back is blurred")).await.unwrap();
+            let (rejected, manifest) = office.export(&format!("{at}.zip")).await;
+            let document = manifest.requirements[0].document.as_ref().unwrap();
+            assert_eq!(document.valid_until, handed_in_with);
+            verify_bundle(&rejected, &office.intake.policy).unwrap();
+        }
+    });
+}
+
+#[test]
+fn what_a_file_opens_with_follows_from_what_it_is() {
+    block_on(async {
+        let office = Office::open(TEMPLATE).await;
+        for (at, name, path) in [
+            (1u8, "estado.hta", "documents/02-statement/01-estado.hta.pdf"),
+            (2, "estado.PDF", "documents/02-statement/01-estado.PDF"),
+            (3, "estado\u{202e}fdp.exe", "documents/02-statement/01-estado_fdp.exe.pdf"),
+        ] {
+            let polyglot = [&b"%PDF-1.7\n<script>"[..], &[at]].concat();
+            let file = NewFile::from_memory(name, "application/pdf", polyglot);
+            let new = NewSubmission::direct().file(file);
+            office.executive.submit(office.case, &key("statement"), new).await.unwrap().accepted().unwrap();
+            let (folder, manifest) = office.export(&at.to_string()).await;
+            assert_eq!(manifest.requirements[1].document.as_ref().unwrap().files[0].path, path);
+            verify_bundle(&folder, &office.intake.policy).unwrap();
+        }
+    });
+}

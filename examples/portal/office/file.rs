@@ -22,16 +22,16 @@ pub(super) async fn send(
 ) -> Result<Response, Failure> {
     let reader = visitor.desk.read(case, &requirement).await?;
     let past = Past::of(&visitor.desk, case).await?;
-    let described = visitor.desk.session().describe(reader.document()).await?;
     let submission = past.submission(reader.version()).ok_or(Failure::NotFound)?;
     let at = number.checked_sub(1).ok_or(Failure::NotFound)?;
     let file = submission.files.get(at).ok_or(Failure::NotFound)?;
     let range = reader.pages().get(at).cloned().ok_or(Failure::NotFound)?;
-    let name = described.attributes.get(&format!("name.{number}")).map_or("file", String::as_str);
+    // What the client called it would choose what opens it.
+    let name = format!("{requirement}-{number}.{}", file.extension());
     let headers = [
         (CONTENT_TYPE, file.media_type.clone()),
         (CONTENT_LENGTH, (range.end - range.start).to_string()),
-        (CONTENT_DISPOSITION, format!("attachment; filename*=UTF-8''{}", encoded(name))),
+        (CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
         (CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox".to_owned()),
     ];
     let pieces = stream::try_unfold((reader, range.start, range.end), piece);
@@ -47,17 +47,6 @@ async fn piece((reader, at, end): Left) -> docvault::Result<Option<(bytes::Bytes
     let next = end.min(at.saturating_add(PIECE));
     let bytes = reader.range(at..next).await?;
     Ok(Some((bytes, (reader, next, end))))
-}
-
-/// RFC 8187 §3.2.1: all but `attr-char` is written by percent.
-fn encoded(name: &str) -> String {
-    name.bytes().fold(String::new(), |encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte) {
-            encoded + &char::from(byte).to_string()
-        } else {
-            encoded + &format!("%{byte:02X}")
-        }
-    })
 }
 
 const PIECE: u64 = 1 << 20;

@@ -82,7 +82,7 @@ fn files(
         ul.files {
             @for (number, file) in (1..).zip(&submission.files) {
                 @let url = visitor.path(&format!("{path}/{number}"));
-                @let name = names.get(&format!("name.{number}")).map_or("", String::as_str);
+                @let name = words::name(names.get(&format!("name.{number}")).map_or("", String::as_str));
                 li.card {
                     @if SHOWN.contains(&file.media_type.as_str()) { img src=(url) alt=(name); }
                     a.button href=(url) { (visitor.lang.say("Abrir", "Open")) " " (name) }

@@ -105,3 +105,9 @@ pub(super) fn size(bytes: u64) -> String {
 pub(super) fn see(path: &str) -> (StatusCode, [(axum::http::HeaderName, String); 1]) {
     (StatusCode::SEE_OTHER, [(axum::http::header::LOCATION, path.to_owned())])
 }
+
+/// What a client called a file, without what would turn other text around or end its line.
+pub(super) fn name(called: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    called.chars().filter(|c| !c.is_control() && !turns(*c)).collect()
+}

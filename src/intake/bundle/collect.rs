@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    evidence,
     hand_over::HANDED_OVER,
     manifest::{
         BundleManifest, BundledCompletion, BundledDocument, BundledFile, BundledOther, BundledRequirement,
@@ -168,7 +169,7 @@ impl Collected {
             document: one.document,
             version: one.version,
             digest: one.digest,
-            path: names::other(number, &one.name),
+            path: names::other(number, (&one.name, &one.media_type)),
             name: one.name.clone(),
             media_type: one.media_type.clone(),
             bytes: one.len,
@@ -206,9 +207,11 @@ impl Collected {
                 let called = described.attributes.get(&format!("name.{}", number + 1));
                 file.name.clone_from(called.unwrap_or(&described.name));
             }
-            file.path = names::document(position, rule.key(), number, &file.name);
+            file.path = names::document(position, rule.key(), number, (&file.name, &file.media_type));
         }
-        let (version, digest, valid_until) = (current.version, current.digest, current.valid_until);
+        // An approval that a rejection took back says nothing any more, and no receipt shows its date.
+        let valid_until = evidence::valid_until(&self.statements(rule.key()));
+        let (version, digest) = (current.version, current.digest);
         Ok(Some(BundledDocument { document, version, digest, record: described.seq, valid_until, files }))
     }
 

@@ -110,20 +110,20 @@ pub(super) fn is_consistent(requirement: &BundledRequirement, rule: &Requirement
         && !rest.iter().any(|stated| entered(stated.says.statement))
         && requirement.statements.iter().all(about_it)
         && requirement.statements.is_sorted_by(|one, next| one.record < next.record)
-        && document.valid_until == valid_until(requirement)
+        && document.valid_until == valid_until(&requirement.statements)
         && stands(requirement, rule, day)
 }
 
 /// Who approves last says until when.
-fn valid_until(requirement: &BundledRequirement) -> Option<Date> {
-    let last = approvals(requirement).last().or_else(|| requirement.statements.first());
+pub(super) fn valid_until(statements: &[BundledStatement]) -> Option<Date> {
+    let last = approvals(statements).last().or_else(|| statements.first());
     last.and_then(|stated| stated.says.valid_until)
 }
 
 /// Approved is what enough people have approved, and expired what was valid until a day before.
 fn stands(requirement: &BundledRequirement, rule: &Requirement, day: Date) -> bool {
     let enough = approvers(requirement, rule) >= rule.approvals_needed();
-    let expired = valid_until(requirement).is_some_and(|last| last < day);
+    let expired = valid_until(&requirement.statements).is_some_and(|last| last < day);
     match requirement.standing {
         Standing::Approved => enough && !expired,
         Standing::Expired => enough && expired,
@@ -140,7 +140,8 @@ pub(super) fn was_approved(requirement: &BundledRequirement) -> bool {
 /// How many people have approved; where it takes two, none of them is who handed it in. Who takes a deposit in only
 /// carries it.
 fn approvers(requirement: &BundledRequirement, rule: &Requirement) -> usize {
-    let mut people: BTreeSet<&str> = approvals(requirement).map(|stated| stated.says.by.as_str()).collect();
+    let mut people: BTreeSet<&str> =
+        approvals(&requirement.statements).map(|stated| stated.says.by.as_str()).collect();
     if let Some(handed_in) = requirement.statements.first().filter(|_| rule.approvals_needed() > 1) {
         if !matches!(handed_in.says.origin, Some(Origin::Deposit { .. })) {
             people.remove(handed_in.says.by.as_str());
@@ -149,6 +150,6 @@ fn approvers(requirement: &BundledRequirement, rule: &Requirement) -> usize {
     people.len()
 }
 
-fn approvals(requirement: &BundledRequirement) -> impl Iterator<Item = &BundledStatement> {
-    requirement.statements.iter().filter(|stated| stated.says.statement == ClaimedKind::Approved)
+fn approvals(statements: &[BundledStatement]) -> impl Iterator<Item = &BundledStatement> {
+    statements.iter().filter(|stated| stated.says.statement == ClaimedKind::Approved)
 }

@@ -207,14 +207,20 @@ impl BundleManifest {
         let of_requirements = self.documents().all(|(at, requirement, document)| {
             document.files.len() <= PAGES
                 && document.files.iter().enumerate().all(|(number, file)| {
-                    file.path == names::document(at, &requirement.requirement, number, &file.name)
+                    file.path
+                        == names::document(
+                            at,
+                            &requirement.requirement,
+                            number,
+                            (&file.name, &file.media_type),
+                        )
                 })
         });
         let of_others = self
             .others
             .iter()
             .enumerate()
-            .all(|(number, other)| other.path == names::other(number, &other.name));
+            .all(|(number, other)| other.path == names::other(number, (&other.name, &other.media_type)));
         of_requirements && of_others
     }
 }

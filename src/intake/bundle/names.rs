@@ -1,6 +1,6 @@
 //! Names of files in a bundle: each follows from the manifest (FORMAT §13.2).
 
-use crate::intake::{ClaimedKind, Key, template::CANONICAL};
+use crate::intake::{ClaimedKind, Key, extension::extensions_of, template::CANONICAL};
 
 pub(super) const LOG: &str = "log.jsonl";
 pub(super) const LOG_TEXT: &str = "log.txt";
@@ -13,13 +13,13 @@ pub(super) const TEMPLATE: &str = "template.json";
 pub(super) const COMPLETE: &str = "receipts/complete.receipt";
 
 /// Where file `number` of requirement `at` is, both from 0.
-pub(super) fn document(at: usize, requirement: &Key, number: usize, name: &str) -> String {
-    format!("documents/{:02}-{requirement}/{:02}-{}", at + 1, number + 1, safe(name))
+pub(super) fn document(at: usize, requirement: &Key, number: usize, called: (&str, &str)) -> String {
+    format!("documents/{:02}-{requirement}/{:02}-{}", at + 1, number + 1, safe(called))
 }
 
 /// Where a document that is for no requirement is.
-pub(super) fn other(number: usize, name: &str) -> String {
-    format!("documents/others/{:04}-{}", number + 1, safe(name))
+pub(super) fn other(number: usize, called: (&str, &str)) -> String {
+    format!("documents/others/{:04}-{}", number + 1, safe(called))
 }
 
 /// The receipt for the record that stored a requirement's version.
@@ -54,13 +54,24 @@ pub(super) fn cap(name: &str) -> usize {
     }
 }
 
-/// A name that every file system takes and that leads nowhere: letters and digits of ASCII, `-`, `_`, and dots within.
-fn safe(name: &str) -> String {
+/// A name that every file system takes, that leads nowhere and that opens with what the media type says: whoever
+/// named the file does not choose the program that a double click starts.
+fn safe((name, media_type): (&str, &str)) -> String {
     let kept = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '.') { c } else { '_' };
     let kept: String = name.chars().map(kept).collect();
-    // The end has the extension.
-    let kept = kept.get(kept.len().saturating_sub(LONGEST)..).unwrap_or_default().trim_matches('.');
-    if kept.is_empty() { "file".to_owned() } else { kept.to_owned() }
+    let shown = kept.trim_matches('.').rsplit_once('.').map(|(_, shown)| shown.to_ascii_lowercase());
+    let extensions = extensions_of(media_type);
+    if shown.is_some_and(|shown| extensions.contains(&shown.as_str())) {
+        return last(&kept, LONGEST).to_owned();
+    }
+    let extension = extensions.first().copied().unwrap_or_default();
+    let stem = last(&kept, LONGEST.saturating_sub(extension.len() + 1));
+    format!("{}.{extension}", if stem.is_empty() { "file" } else { stem })
+}
+
+/// The last characters of a name in ASCII, without dots at their ends.
+fn last(name: &str, most: usize) -> &str {
+    name.get(name.len().saturating_sub(most)..).unwrap_or_default().trim_matches('.')
 }
 
 const LONGEST: usize = 60;
@@ -72,19 +83,24 @@ mod tests {
     #[test]
     fn no_name_leads_anywhere() {
         for (name, expected) in [
-            ("INE frente.jpg", "INE_frente.jpg"),
-            ("../../etc/passwd", "_.._etc_passwd"),
-            ("..", "file"),
-            ("", "file"),
+            ("INE frente.jpg", "INE_frente.jpg.pdf"),
+            ("../../etc/passwd", "_.._etc_passwd.pdf"),
+            ("..", "file.pdf"),
+            ("", "file.pdf"),
+            (".pdf", "pdf.pdf"),
             ("C:\\x\\y.pdf", "C__x_y.pdf"),
-            ("a\0b\n.", "a_b_"),
-            ("Pérez.pdf", "P_rez.pdf"),
+            ("a\0b\n.", "a_b_.pdf"),
+            ("Pérez.PDF.", "P_rez.PDF"),
+            ("estado.hta", "estado.hta.pdf"),
+            ("estado\u{202e}fdp.exe", "estado_fdp.exe.pdf"),
         ] {
-            assert_eq!(safe(name), expected, "{name:?}");
+            assert_eq!(safe((name, "application/pdf")), expected, "{name:?}");
         }
-        let long = safe(&format!("{}.pdf", "x".repeat(300)));
-        assert!(long.len() == LONGEST && long.ends_with(".pdf"));
+        for extension in ["pdf", "exe"] {
+            let long = safe((&format!("{}.{extension}", "x".repeat(300)), "application/pdf"));
+            assert!(long.len() == LONGEST && long.ends_with(".pdf"), "{long}");
+        }
         let key: Key = "official_id".parse().expect("a key");
-        assert_eq!(document(2, &key, 0, "a/b"), "documents/03-official_id/01-a_b");
+        assert_eq!(document(2, &key, 0, ("a/b", "text/html")), "documents/03-official_id/01-a_b.bin");
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::form::Form;
 use crate::{
     ContentDigest, DepositId, DocumentId, RequestId, Timestamp, VersionId,
-    intake::{Date, Key},
+    intake::{Date, Key, extension::extensions_of},
 };
 
 /// What was handed in for a requirement: one version of one document, and what is said about it.
@@ -83,12 +83,22 @@ impl Submission {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct SubmittedFile {
-    /// The media type, as the content shows it.
+    /// The media type: the one that the content shows, or else the declared one, in lower case and without
+    /// parameters.
     pub media_type: String,
     /// The length.
     pub bytes: u64,
     /// The digest of this page alone.
     pub digest: ContentDigest,
+}
+
+impl SubmittedFile {
+    /// How a name for it ends, without the dot, by its media type: `bin` if the type is not known, or if such a
+    /// file can run when it is opened. What the file was called is its client's word.
+    #[must_use]
+    pub fn extension(&self) -> &'static str {
+        extensions_of(&self.media_type).first().copied().unwrap_or("bin")
+    }
 }
 
 /// How a submission came.

@@ -107,10 +107,14 @@ impl Desk {
                     } if requirement == of && text == remark => {
                         return Ok(false);
                     }
-                    Change::Submitted { submission, .. } if came_by(&submission.origin, deposit.promise()) => {
+                    Change::Submitted { submission, .. }
+                        if came_by(&submission.origin, deposit.promise()) =>
+                    {
                         return Ok(true);
                     }
-                    Change::SetAside { origin, .. } if came_by(origin, deposit.promise()) => return Ok(false),
+                    Change::SetAside { origin, .. } if came_by(origin, deposit.promise()) => {
+                        return Ok(false);
+                    }
                     _ => {}
                 }
             }
