@@ -18,6 +18,13 @@ mod swapped;
 #[path = "intake/taking_in.rs"]
 mod taking_in;
 
+#[path = "intake/media_types.rs"]
+mod media_types;
+#[path = "intake/reminders.rs"]
+mod reminders;
+#[path = "intake/requests.rs"]
+mod requests;
+
 use async_trait::async_trait;
 use common::block_on;
 use docvault::{

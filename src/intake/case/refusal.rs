@@ -118,6 +118,11 @@ pub enum Refusal {
     /// More than is kept.
     #[error("at most {most} {what} are kept: remove one first")]
     TooMany { what: String, most: usize },
+    /// More deposits than a request takes over all its requirements.
+    #[error(
+        "{uses} deposits for each of {requirements} requirements are more than the {most} that a request takes: ask for fewer, or issue several requests"
+    )]
+    TooManyUses { uses: u16, requirements: usize, most: usize },
     /// The case has no such contact.
     #[error("the case has no such contact")]
     UnknownContact,

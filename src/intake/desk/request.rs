@@ -15,7 +15,7 @@ pub struct NewRequest {
     carrier: CarrierPublicKey,
     expires: Timestamp,
     requirements: Vec<Key>,
-    uses: u16,
+    uses: Option<u16>,
     to: Option<Key>,
     answer_within: Option<Duration>,
     policy: String,
@@ -23,14 +23,14 @@ pub struct NewRequest {
 }
 
 impl NewRequest {
-    /// Asks through `carrier`, until `expires`; up to five deposits for each requirement unless
-    /// [`NewRequest::uses`] says otherwise.
+    /// Asks through `carrier`, until `expires`; up to five deposits for each requirement, fewer if five for each
+    /// were more than 64 in all, unless [`NewRequest::uses`] says otherwise.
     pub const fn new(carrier: CarrierPublicKey, expires: Timestamp) -> Self {
         Self {
             carrier,
             expires,
             requirements: Vec::new(),
-            uses: 5,
+            uses: None,
             to: None,
             answer_within: None,
             policy: String::new(),
@@ -50,9 +50,9 @@ impl NewRequest {
         self
     }
 
-    /// Sets how many deposits each requirement takes.
+    /// Sets how many deposits each requirement takes; 64 over all of them at most.
     pub const fn uses(mut self, uses: u16) -> Self {
-        self.uses = uses;
+        self.uses = Some(uses);
         self
     }
 
@@ -96,7 +96,8 @@ impl Desk {
     ///
     /// # Errors
     ///
-    /// [`IntakeError::Refused`]; invalid if the request has no requirement, or is too large; the vault's.
+    /// [`IntakeError::Refused`], with [`Refusal::TooManyUses`] if more was asked for than a request takes; invalid
+    /// if the request has no requirement, or is too large; the vault's.
     ///
     /// # Cancellation
     ///
@@ -106,13 +107,12 @@ impl Desk {
         let mut asked = new.requirements.clone();
         asked.sort();
         asked.dedup();
-        let terms = terms(case, file.template(), &new, &asked)?;
+        let uses = uses(new.uses, asked.len())?;
+        let terms = terms(case, file.template(), &new, &asked, uses)?;
         let signed = self.session.sign_request(terms).await?;
         let command = Command::IssueRequest {
             request: signed.descriptor.request(),
-            uses: u32::from(new.uses)
-                .saturating_mul(u32::try_from(asked.len()).unwrap_or(u32::MAX))
-                .min(USES),
+            uses: u32::from(uses).saturating_mul(u32::try_from(asked.len()).unwrap_or(u32::MAX)),
             requirements: asked,
             expires: new.expires,
             to: new.to,
@@ -122,13 +122,30 @@ impl Desk {
     }
 }
 
+/// How many deposits each requirement takes: the carrier counts by slot and promises what it takes, so that all
+/// slots together must not take more than the case does.
+fn uses(wanted: Option<u16>, requirements: usize) -> Result<u16, Refusal> {
+    let shared = MOST_USES.checked_div(requirements).unwrap_or(MOST_USES).max(1);
+    let uses = wanted.unwrap_or_else(|| u16::try_from(shared).unwrap_or(USES).min(USES));
+    if usize::from(uses).saturating_mul(requirements) > MOST_USES {
+        return Err(Refusal::TooManyUses { uses, requirements, most: MOST_USES });
+    }
+    Ok(uses)
+}
+
 /// Slots are the requirements in the order of their keys: the number alone tells which (FORMAT §12.6).
-fn terms(case: CaseId, template: &Template, new: &NewRequest, asked: &[Key]) -> Result<RequestTerms> {
+fn terms(
+    case: CaseId,
+    template: &Template,
+    new: &NewRequest,
+    asked: &[Key],
+    uses: u16,
+) -> Result<RequestTerms> {
     let mut terms = RequestTerms::new(case, new.carrier, new.expires);
     let mut shown = Vec::with_capacity(asked.len());
     for key in asked {
         let rule = template.requirement(key.as_str()).ok_or(Refusal::UnknownRequirement)?;
-        terms = terms.slot(slot(rule, new.uses));
+        terms = terms.slot(slot(rule, uses));
         shown.push(rule);
     }
     if let Some(duration) = new.answer_within {
@@ -156,5 +173,7 @@ fn presentation(template: &Template, shown: &[&Requirement]) -> Result<Vec<u8>> 
     serde_json::to_vec(&shown).map_err(|_| IntakeError::Refused(Refusal::TooLarge))
 }
 
-/// Deposits that a request takes over all its slots, at most.
-const USES: u32 = 64;
+/// Deposits that a requirement takes unless something else is asked for.
+const USES: u16 = 5;
+/// Deposits that a request takes over all its requirements, at most.
+const MOST_USES: usize = 64;

@@ -1,0 +1,76 @@
+//! What a link brings is answered.
+
+use docvault::{
+    SystemEntropy,
+    deposit::{File, Inbox},
+    intake::*,
+};
+
+use crate::{DAY, Intake, carrier_key, common::block_on, key};
+
+/// So many forms of one field, as a template in TOML.
+fn forms(number: usize) -> String {
+    let head = "format = 1\nname = \"forms\"\nversion = 1\nlanguage = \"en\"\ntitle = { en = \"Forms\" }\n";
+    let form = |n| {
+        format!(
+            "[[requirements]]\nkey = \"f{n}\"\ntitle = {{ en = \"Form {n}\" }}\n\
+             fields = [{{ key = \"n\", type = \"integer\", title = {{ en = \"Number\" }} }}]\n"
+        )
+    };
+    (0..number).fold(head.to_owned(), |toml, n| toml + &form(n))
+}
+
+async fn desk_of(intake: &Intake, requirements: usize) -> (Desk, docvault::CaseId) {
+    let desk = Desk::new(intake.vault.session("user:2").purpose("loans").begin().unwrap());
+    let template = Template::from_toml(&forms(requirements)).unwrap();
+    let case = desk.open_case("loan 1", &template, Opening::new("client:1")).await.unwrap();
+    (desk, case)
+}
+
+fn asked(intake: &Intake, requirements: usize) -> NewRequest {
+    NewRequest::new(carrier_key().public(), intake.vault.now().saturating_add(DAY))
+        .requirements((0..requirements).map(|n| key(&format!("f{n}"))))
+}
+
+#[test]
+fn whatever_a_carrier_can_promise_is_answered() {
+    block_on(async {
+        let intake = Intake::new().await;
+        let (desk, case) = desk_of(&intake, 18).await;
+        let signed = desk.request(case, asked(&intake, 18)).await.unwrap();
+        let carrier = intake.carrier();
+        carrier.publish(signed.descriptor.to_bytes()).await.unwrap();
+        let client = intake.open(&signed);
+        let mut promised = 0;
+        for slot in 0..18 {
+            for number in 0..6 {
+                let deposit = client.begin(slot, Vec::<File>::new(), &SystemEntropy::default()).unwrap();
+                let form = [("n".to_owned(), number.to_string())].into();
+                promised += usize::from(carrier.finish(deposit.finish(form, "").unwrap()).await.is_ok());
+            }
+        }
+        let request = signed.descriptor.request();
+        let secrets = desk.session().request_secrets(case, request).await.unwrap();
+        let inbox = Inbox::open(intake.kept.clone(), request, &intake.vault.sender(), secrets).await.unwrap();
+        let promises = inbox.promises().await.unwrap();
+        assert_eq!(promises.len(), promised);
+        for promise in &promises {
+            desk.take_in(case, &inbox, promise).await.unwrap();
+        }
+        let note = intake.vault.audit().checkpoint().await.unwrap();
+        desk.answer(case, &inbox, promises.last().unwrap(), &note).await.unwrap();
+    });
+}
+
+#[test]
+fn more_uses_than_a_request_takes_are_refused_before_it_is_signed() {
+    block_on(async {
+        let intake = Intake::new().await;
+        let (desk, case) = desk_of(&intake, 18).await;
+        let refused = desk.request(case, asked(&intake, 18).uses(4)).await.unwrap_err();
+        let expected = Refusal::TooManyUses { uses: 4, requirements: 18, most: 64 };
+        assert!(matches!(&refused, IntakeError::Refused(found) if *found == expected), "{refused}");
+        let signed = desk.request(case, asked(&intake, 18).uses(3)).await.unwrap();
+        assert_eq!(desk.case(case).await.unwrap().state().requests()[&signed.descriptor.request()].uses, 54);
+    });
+}
