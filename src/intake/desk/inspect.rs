@@ -3,7 +3,7 @@
 use super::source::{Chunks, NewFile};
 use crate::{
     ContentDigest, ContentHasher, Error, Result, SealedPage,
-    intake::{FileRule, Requirement},
+    intake::{FileRule, MediaType, Requirement},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -26,13 +26,13 @@ pub enum Inspection {
 pub struct Examined {
     /// The name that it was handed in with.
     pub name: String,
-    /// The media type that it was handed in with.
+    /// The media type that it was handed in with, in lower case and without parameters; empty if that was none.
     pub declared: String,
     /// The media type that its first bytes show, if they show one.
     pub shown: Option<&'static str>,
     /// Its length.
     pub bytes: u64,
-    /// How many pages it has, where its first 64 KiB or its kind tell: 1 for a photograph.
+    /// How many pages it has, where its first bytes or its kind tell: 1 for a photograph.
     pub pages: Option<u32>,
     /// What is stored has this hash, or nothing is stored.
     digest: ContentDigest,
@@ -67,7 +67,7 @@ impl Examined {
         let (shown, bytes, digest) = (shown(&head), hasher.len(), digest(hasher));
         Ok(Self {
             name: file.name.clone(),
-            declared: file.media_type.clone(),
+            declared: MediaType::essence(&file.media_type).unwrap_or_default(),
             shown,
             bytes,
             pages: shown.filter(|shown| ONE_PAGE.contains(shown)).map(|_| 1),
@@ -135,8 +135,9 @@ pub trait Inspector: Send + Sync {
     async fn inspect(&self, requirement: &Requirement, files: &[Examined]) -> Result<Inspection>;
 }
 
-/// Refuses files whose bytes show another media type than the requirement accepts, whatever they are called, and
-/// files that are declared as what their bytes would show and do not.
+/// Refuses files whose bytes show another media type than the requirement accepts, whatever they are called; files
+/// that are declared as what their bytes would show and do not; and empty ones. Where bytes show nothing, the declared
+/// type must be one that the requirement names: `image/*` accepts what bytes show alone.
 ///
 /// Every desk has it, and looks first.
 #[derive(Debug, Clone, Copy, Default)]
@@ -147,18 +148,28 @@ pub struct MediaTypes;
 impl Inspector for MediaTypes {
     async fn inspect(&self, requirement: &Requirement, files: &[Examined]) -> Result<Inspection> {
         let Some(rule) = requirement.files() else { return Ok(Inspection::Accept) };
-        let wrong = (1..).zip(files).find(|(_, file)| !is_what_it_says(rule, file));
-        Ok(wrong.map_or(Inspection::Accept, |(number, _)| {
-            Inspection::Refuse(format!("file {number} is not of a media type that is accepted here"))
-        }))
+        let wrong = (1..).zip(files).find_map(|(number, file): (usize, _)| {
+            let problem = problem(rule, file)?;
+            Some(Inspection::Refuse(format!("file {number} is {problem}")))
+        });
+        Ok(wrong.unwrap_or(Inspection::Accept))
     }
 }
 
-fn is_what_it_says(rule: &FileRule, file: &Examined) -> bool {
-    match file.shown {
-        Some(shown) => rule.accepts(shown),
-        None => rule.accepts(&file.declared) && !SHOWN.contains(&file.declared.as_str()),
+fn problem(rule: &FileRule, file: &Examined) -> Option<&'static str> {
+    if file.bytes == 0 {
+        return Some("empty");
     }
+    let accepted = match file.shown {
+        Some(shown) => rule.accepts(shown),
+        None => is_named(rule, &file.declared) && !SHOWN.contains(&file.declared.as_str()),
+    };
+    (!accepted).then_some("not of a media type that is accepted here")
+}
+
+/// A range takes nobody's word: an SVG image is a program to a browser.
+fn is_named(rule: &FileRule, declared: &str) -> bool {
+    rule.media_types().iter().any(|named| named.as_str() == declared)
 }
 
 /// Bytes that are looked at to tell the media type: what `infer` looks at of a file, which for some formats calls itself

@@ -192,13 +192,20 @@ impl MediaType {
         &self.0
     }
 
+    /// One media type, in lower case and without its parameters; none if it is malformed or a range.
+    pub(in crate::intake) fn essence(media_type: &str) -> Option<String> {
+        let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let one: Self = essence.parse().ok()?;
+        Some(one.0).filter(|one| !one.ends_with('*'))
+    }
+
     /// Whether a file of this media type is accepted; parameters and case are ignored.
     #[must_use]
     pub fn accepts(&self, media_type: &str) -> bool {
-        let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let Some(essence) = Self::essence(media_type) else { return false };
         match self.0.strip_suffix('*') {
             None => self.0 == essence,
-            Some(start) => essence.starts_with(start) && essence.len() > start.len(),
+            Some(start) => essence.starts_with(start),
         }
     }
 }
