@@ -8,7 +8,7 @@ use super::{
     submission::{Origin, Submission},
 };
 use crate::{
-    ContentDigest, VersionId,
+    ContentDigest, Timestamp, VersionId,
     intake::{Attestation, Date, Key, Template},
 };
 
@@ -71,7 +71,7 @@ impl CaseState {
             }
             Change::AskedAgain { requirement, reason, due } => {
                 let state = self.of(requirement);
-                state.settle(Stage::Missing, None);
+                state.settle(event.at, Stage::Missing, None);
                 state.explain(reason, due.as_ref());
             }
             Change::Attested { requirement, attestation, .. } => {
@@ -84,16 +84,16 @@ impl CaseState {
                 self.contacts.retain(|other| other.id != contact.id);
                 self.contacts.push(contact.clone());
             }
-            Change::DueSet { requirement, due } => self.of(requirement).due = *due,
+            Change::DueSet { requirement, due } => self.of(requirement).set_due(event.at, *due),
             Change::NewerVersionSeen { requirement, version, digest } => {
                 let current = seen(event, *version, *digest);
-                self.of(requirement).settle(Stage::Submitted, Some(current));
+                self.of(requirement).settle(event.at, Stage::Submitted, Some(current));
             }
             Change::Opened { .. } | Change::Reopened { .. } => {}
             Change::Rejected { requirement, reason, due, .. } => {
                 let state = self.of(requirement);
                 let current = state.current.take();
-                state.settle(Stage::Rejected, current);
+                state.settle(event.at, Stage::Rejected, current);
                 state.explain(reason, due.as_ref());
             }
             Change::RequestClosed { request } => {
@@ -120,7 +120,7 @@ impl CaseState {
         let current = handed_in(template, event, requirement, submission);
         let confidential = template.requirement(requirement.as_str()).is_some_and(|r| r.is_confidential());
         let state = self.of(requirement);
-        state.settle(Stage::Submitted, Some(current));
+        state.settle(event.at, Stage::Submitted, Some(current));
         state.document = Some(submission.document);
         state.confidential |= confidential;
         state.submissions = state.submissions.saturating_add(1);
@@ -152,7 +152,8 @@ impl CaseState {
 
 impl RequirementState {
     /// A new stage rests on what is there now: what was said about anything else is void.
-    fn settle(&mut self, stage: Stage, current: Option<CurrentSubmission>) {
+    fn settle(&mut self, at: Timestamp, stage: Stage, current: Option<CurrentSubmission>) {
+        self.since = Some(at);
         self.stage = stage;
         self.current = current;
         self.approvals.clear();
@@ -168,6 +169,14 @@ impl RequirementState {
         if self.approvals.len() >= needed {
             self.stage = Stage::Approved;
         }
+    }
+
+    /// Another day is news only while something is awaited.
+    fn set_due(&mut self, at: Timestamp, due: Option<Date>) {
+        if self.due != due && !self.counts() {
+            self.since = Some(at);
+        }
+        self.due = due;
     }
 
     fn attest(&mut self, event: &Event, attestation: &Attestation) {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Timestamp,
-    intake::{Date, Key, Template, UtcOffset},
+    intake::{Date, Key, Necessity, Requirement, Template, UtcOffset},
 };
 
 /// Something to remind of: the latest there is about a requirement.
@@ -64,7 +64,8 @@ impl CaseState {
     /// [`Refusal::OtherTemplate`].
     pub fn due_reminders(&self, template: &Template, now: Timestamp) -> Result<Vec<Reminder>, Refusal> {
         let status = self.status(template, now)?;
-        Ok(status.requirements.iter().filter_map(|one| reminder(template, one, now)).collect())
+        let reminder = |one| reminder(template, one, self.since(template, one), now);
+        Ok(status.requirements.iter().filter_map(reminder).collect())
     }
 
     /// The approved documents that have expired, or will within the template's notice, the first to go first.
@@ -88,14 +89,39 @@ impl CaseState {
     }
 }
 
-fn reminder(template: &Template, status: &RequirementStatus, now: Timestamp) -> Option<Reminder> {
+impl CaseState {
+    /// From when on a requirement stands as it does. Nothing is said of the time before: what the dates alone would
+    /// have said then was not to be said, and would never be sent.
+    fn since(&self, template: &Template, status: &RequirementStatus) -> Timestamp {
+        let settled = |key: &Key| self.requirement(key.as_str()).and_then(|state| state.since);
+        let approved = self
+            .requirement(status.requirement.as_str())
+            .and_then(|state| state.approvals.last())
+            .map(|approval| approval.at);
+        let rule = template.requirement(status.requirement.as_str());
+        let required = match rule.map(Requirement::necessity) {
+            Some(Necessity::If(condition)) => settled(condition.requirement()),
+            _ => None,
+        };
+        let latest = [settled(&status.requirement), approved, required].into_iter().flatten().max();
+        latest.unwrap_or(self.opened).max(self.opened)
+    }
+}
+
+fn reminder(
+    template: &Template,
+    status: &RequirementStatus,
+    stands_since: Timestamp,
+    now: Timestamp,
+) -> Option<Reminder> {
     let offset = template.utc_offset();
     let stages = match status.standing {
         Standing::Missing | Standing::Rejected => due(template, status, offset),
         Standing::Approved | Standing::Expired => expiry(template, status, offset),
         Standing::Submitted => Vec::new(),
     };
-    let (since, kind) = stages.into_iter().rfind(|(since, _)| *since <= now)?;
+    let said_from = |(since, kind): (Timestamp, _)| (since.max(stands_since), kind);
+    let (since, kind) = stages.into_iter().map(said_from).rfind(|(since, _)| *since <= now)?;
     Some(Reminder { requirement: status.requirement.clone(), since, kind })
 }
 

@@ -159,6 +159,10 @@ pub struct RequirementState {
     /// Why it was rejected or asked for anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// When it came to rest on what is there, or on nothing; or, after that, when its day was set. None if that was
+    /// when the case was opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     /// When it is due, if not as the template says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Date>,
