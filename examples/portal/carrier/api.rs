@@ -24,7 +24,10 @@ pub(super) async fn office(State(shared): State<Shared>) -> Response {
 pub(super) async fn publish(State(shared): State<Shared>, descriptor: Bytes) -> Response {
     match shared.carrier.publish(descriptor).await {
         Ok(request) => (StatusCode::CREATED, request.to_string()).into_response(),
-        Err(error) => (StatusCode::FORBIDDEN, error.to_string()).into_response(),
+        Err(CarrierError::Refused(refusal)) => (StatusCode::FORBIDDEN, refusal.to_string()).into_response(),
+        Err(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "the request could not be kept: try again").into_response()
+        }
     }
 }
 
