@@ -142,10 +142,10 @@ pub(super) fn was_approved(requirement: &BundledRequirement) -> bool {
 fn approvers(requirement: &BundledRequirement, rule: &Requirement) -> usize {
     let mut people: BTreeSet<&str> =
         approvals(&requirement.statements).map(|stated| stated.says.by.as_str()).collect();
-    if let Some(handed_in) = requirement.statements.first().filter(|_| rule.approvals_needed() > 1) {
-        if !matches!(handed_in.says.origin, Some(Origin::Deposit { .. })) {
-            people.remove(handed_in.says.by.as_str());
-        }
+    let first = requirement.statements.first().filter(|_| rule.approvals_needed() > 1);
+    let own = first.filter(|stated| !matches!(stated.says.origin, Some(Origin::Deposit { .. })));
+    if let Some(handed_in) = own {
+        people.remove(handed_in.says.by.as_str());
     }
     people.len()
 }
