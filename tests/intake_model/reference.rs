@@ -272,6 +272,11 @@ impl Model {
             && self.fresh(key, new.issued, received)
     }
 
+    /// Whether a second approval states the dates of the first.
+    fn agrees(&self, key: &str, there: &There, dates: (Option<Date>, Option<Date>)) -> bool {
+        self.approvers(key).is_empty() || dates == (there.issued, there.valid_until)
+    }
+
     /// Whether the command happens.
     pub(crate) fn accepts(&self, command: &Command, now: u64, actor: &Actor) -> bool {
         let role = |role: &str| actor.has_role(&role.parse().unwrap());
@@ -296,11 +301,9 @@ impl Model {
                 let own = there.by == actor.id() && !matches!(there.origin, Origin::Deposit { .. });
                 let persons = key != "income" || (!own && !self.approvers(key).contains(&actor.id()));
                 let dated = (key != "income" || issued.is_some()) && (key != "id" || last.is_some());
-                let agreed =
-                    self.approvers(key).is_empty() || (issued, last) == (there.issued, there.valid_until);
                 let handed_in = there.origin != Origin::Vault || matches!(key, "id" | "extra");
                 role("reviewer")
-                    && agreed
+                    && self.agrees(key, &there, (issued, last))
                     && handed_in
                     && self.stage(key) == Standing::Submitted
                     && self.seen(key, *version, *digest)
