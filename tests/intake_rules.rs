@@ -1,6 +1,14 @@
 //! What a desk does not let its actor do, whatever commands are sent to it and whatever is stored past it.
 #![cfg(all(feature = "intake", feature = "testing"))]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    reason = "tests"
+)]
 
 mod common;
 #[path = "common/intake.rs"]
