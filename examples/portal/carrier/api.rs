@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use docvault::{
-    DepositId, RequestId,
+    DepositId, ErrorKind, RequestId,
     deposit::{CarrierError, HeldPart, Refusal},
 };
 use serde_json::{Value, json};
@@ -24,7 +24,9 @@ pub(super) async fn office(State(shared): State<Shared>) -> Response {
 pub(super) async fn publish(State(shared): State<Shared>, descriptor: Bytes) -> Response {
     match shared.carrier.publish(descriptor).await {
         Ok(request) => (StatusCode::CREATED, request.to_string()).into_response(),
-        Err(CarrierError::Refused(refusal)) => (StatusCode::FORBIDDEN, refusal.to_string()).into_response(),
+        Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Denied) => {
+            (StatusCode::FORBIDDEN, "the office has not signed this request for this carrier").into_response()
+        }
         Err(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "the request could not be kept: try again").into_response()
         }
