@@ -1,12 +1,12 @@
 //! What a link brings is answered.
 
 use docvault::{
-    SystemEntropy,
+    Clock, SystemEntropy,
     deposit::{File, Inbox},
     intake::*,
 };
 
-use crate::{DAY, Intake, carrier_key, common::block_on, key};
+use crate::{DAY, Hand, Intake, carrier_key, common::block_on, key};
 
 /// So many forms of one field, as a template in TOML.
 fn forms(number: usize) -> String {
@@ -73,4 +73,27 @@ fn more_uses_than_a_request_takes_are_refused_before_it_is_signed() {
         let signed = desk.request(case, asked(&intake, 18).uses(3)).await.unwrap();
         assert_eq!(desk.case(case).await.unwrap().state().requests()[&signed.descriptor.request()].uses, 54);
     });
+}
+
+#[test]
+fn requests_that_have_expired_keep_no_other_from_being_issued() {
+    let clock = Hand::at(docvault::Timestamp::from_millis(1_800_000_000_000));
+    let template = Template::from_toml(&forms(1)).unwrap();
+    let actor = Actor::new("user:1");
+    let opened = CaseState::open(&template, Opening::new("client:1"), clock.now(), &actor).unwrap();
+    let mut state = CaseState::begin(&opened).unwrap();
+    let mut issue = |serial: u8, now: docvault::Timestamp| {
+        let (requirements, expires) = (vec![key("f0")], now.saturating_add(DAY));
+        let request = docvault::RequestId::from_bytes([serial; 16]);
+        let command = Command::IssueRequest { request, requirements, expires, uses: 5, to: None };
+        let event = state.decide(&template, command, now, &actor)?;
+        state.apply(&template, &event);
+        Ok::<(), Refusal>(())
+    };
+    (0..8).for_each(|serial| issue(serial, clock.now()).unwrap());
+    assert!(matches!(issue(8, clock.now()), Err(Refusal::TooMany { most: 8, .. })));
+    clock.forward(DAY * 2);
+    (8..16).for_each(|serial| issue(serial, clock.now()).unwrap());
+    clock.forward(DAY * 2);
+    assert!(matches!(issue(16, clock.now()), Err(Refusal::TooMany { most: 16, .. })), "the state is small");
 }

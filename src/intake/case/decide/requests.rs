@@ -34,7 +34,9 @@ impl Decision<'_> {
             return Err(Refusal::RequestExpired);
         }
         within("uses of a request", usize::try_from(uses).unwrap_or(usize::MAX), USES)?;
-        within("open requests", self.state.requests.len() + 1, REQUESTS)?;
+        let open = self.state.requests.values().filter(|other| other.expires >= self.now).count();
+        within("open requests", open + 1, OPEN)?;
+        within("requests, expired ones too,", self.state.requests.len() + 1, REQUESTS)?;
         Ok(Change::RequestIssued { request, requirements, expires, uses, to })
     }
 
@@ -66,4 +68,6 @@ fn within(what: &str, number: usize, most: usize) -> Result<(), Refusal> {
 }
 
 const USES: usize = 64;
-const REQUESTS: usize = 8;
+const OPEN: usize = 8;
+/// One that has expired stays until it is closed, so that what came in time can be taken in.
+const REQUESTS: usize = 16;
