@@ -23,6 +23,8 @@ mod altered;
 mod changing;
 #[path = "bundle/handed_over.rs"]
 mod handed_over;
+#[path = "bundle/hostile.rs"]
+mod hostile;
 #[path = "bundle/office.rs"]
 mod office;
 #[path = "bundle/paths.rs"]

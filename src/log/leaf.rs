@@ -128,6 +128,10 @@ impl Kind {
         }
     }
 
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     pub(crate) fn from_code(code: u16) -> Result<Self, Malformed> {
         Self::ALL.into_iter().find(|kind| kind.code() == code).ok_or(Malformed)
     }

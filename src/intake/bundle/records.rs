@@ -6,7 +6,7 @@ use super::{
     error::{BundleFault, Result},
     names,
 };
-use crate::{AuditRecord, CaseId, DocumentId, OperationId, Timestamp, VersionId};
+use crate::{AuditRecord, CaseId, DocumentId, Kind, OperationId, Timestamp, VersionId};
 
 /// A record, as far as auditors see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,11 @@ impl Line {
         }
     }
 
+    /// Whether kind and topic are what a log can have: they are printed as they are, before people's terminals.
+    fn is_of_a_log(&self) -> bool {
+        Kind::from_name(&self.kind).is_some() && self.topic.as_deref().is_none_or(is_topic)
+    }
+
     /// A line of English; what the application wrote is quoted and escaped.
     fn text(&self) -> String {
         let Self { seq, time, kind, actor, purpose, .. } = self;
@@ -70,5 +75,15 @@ pub(super) fn parse(text: &[u8], case: CaseId) -> Result<Vec<Line>> {
     if !ascending || lines.iter().any(|line| line.case != Some(case)) || jsonl(&lines).as_bytes() != text {
         return Err(malformed("these are not the records of one case, in order"));
     }
+    if !lines.iter().all(Line::is_of_a_log) {
+        return Err(malformed("a record is of a kind or a topic that no log has"));
+    }
     Ok(lines)
+}
+
+/// As the topic of a statement must be (FORMAT §5.4).
+fn is_topic(text: &str) -> bool {
+    let allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+    (1..=64).contains(&text.len()) && text.bytes().all(allowed)
 }

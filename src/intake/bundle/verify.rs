@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Checkpoint, ContentDigest, ContentHasher, Cosignature, TrustPolicy, VerifiedReceipt,
-    intake::{Date, Language, Template},
+    intake::{Completion, Date, Language, Necessity, Template},
 };
 
 /// A bundle that holds: what is in it, and what is proven of it.
@@ -231,16 +231,19 @@ fn check_manifest(manifest: &BundleManifest, template: &Template) -> Result<()> 
             return Err(inconsistent(rule.key().as_str()));
         }
     }
-    if manifest.completion.as_ref().is_some_and(|one| !rests_on(&one.completion, manifest)) {
+    if manifest.completion.as_ref().is_some_and(|one| !rests_on(&one.completion, manifest, template)) {
         return Err(inconsistent("completion"));
     }
     Ok(())
 }
 
-/// Whether what a completion rests on is in the bundle: those versions, approved, in the template's order.
-fn rests_on(completion: &crate::intake::Completion, manifest: &BundleManifest) -> bool {
+/// Whether what a completion rests on is in the bundle: those versions, approved, in the template's order, and
+/// among them what the template requires whatever is answered.
+fn rests_on(completion: &Completion, manifest: &BundleManifest, template: &Template) -> bool {
     let mut documents = manifest.documents();
-    completion.template == manifest.template.hash
+    let mut always = template.requirements().iter().filter(|one| one.necessity() == Necessity::Always);
+    always.all(|rule| completion.approved.iter().any(|approved| approved.requirement == *rule.key()))
+        && completion.template == manifest.template.hash
         && completion.approved.iter().all(|approved| {
             documents.any(|(_, requirement, document)| {
                 requirement.requirement == approved.requirement

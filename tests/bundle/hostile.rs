@@ -1,0 +1,69 @@
+//! Bundles of an issuer that has the log, and means to deceive.
+
+use std::{fs, path::Path};
+
+use docvault::{NewStatement, intake::*};
+
+use crate::{common::block_on, office::*};
+
+fn edit(bundle: &Path, name: &str, from: &str, to: &str) {
+    let path = bundle.join(name);
+    let text = fs::read_to_string(&path).unwrap();
+    let forged = text.replace(from, to);
+    assert_ne!(forged, text, "{name} has no {from:?}");
+    fs::write(path, forged).unwrap();
+}
+
+#[test]
+fn records_have_no_kind_and_no_topic_that_a_terminal_would_obey() {
+    block_on(async {
+        let office = Office::small().await;
+        let (bundle, _) = office.export("case").await;
+        let original = ["log.jsonl", "log.txt"].map(|name| (name, fs::read(bundle.join(name)).unwrap()));
+        for (word, json, text) in [
+            ("CaseOpened", r"Case\nOpened", "Case\nOpened"),
+            ("CaseOpened", "Approved", "Approved"),
+            ("intake.opened", r"\u001b[2J", "\u{1b}[2J"),
+            ("intake.opened", "\u{202e}", "\u{202e}"),
+        ] {
+            edit(&bundle, "log.jsonl", &format!("\"{word}\""), &format!("\"{json}\""));
+            edit(&bundle, "log.txt", word, text);
+            sum_again(&bundle);
+            let refused = office.refused(&bundle);
+            assert!(matches!(refused.what, BundleFault::Malformed(_)), "{refused}");
+            assert_eq!(refused.at, "log.jsonl");
+            original.iter().for_each(|(name, bytes)| fs::write(bundle.join(name), bytes).unwrap());
+        }
+        sum_again(&bundle);
+        verify_bundle(&bundle, &office.intake.policy).unwrap();
+    });
+}
+
+#[test]
+fn a_completion_rests_on_all_that_the_template_always_requires() {
+    block_on(async {
+        let office = Office::small().await;
+        let (_, manifest) = office.export("honest").await;
+        let honest = manifest.completion.unwrap();
+        let mut on_nothing = serde_json::to_value(&honest.completion).unwrap();
+        on_nothing["approved"] = serde_json::json!([]);
+        let on_nothing: Completion = serde_json::from_value(on_nothing).unwrap();
+        let session = office.executive.session();
+        let statement = NewStatement::on("office.complete").claim(on_nothing.claim().into_bytes());
+        let made = session.make_statement(office.case, statement).await.unwrap();
+        let note = office.intake.vault.audit().checkpoint().await.unwrap();
+        let bundle = office.path("forged");
+        office.reviewers[0].export_bundle(office.case, &note, &bundle).await.unwrap();
+        let receipt = session.receipt(made.seq, &note).await.unwrap().to_string();
+        fs::write(bundle.join("receipts/complete.receipt"), receipt).unwrap();
+        let mut forged: BundleManifest =
+            serde_json::from_slice(&fs::read(bundle.join("manifest.json")).unwrap()).unwrap();
+        let completion = forged.completion.as_mut().unwrap();
+        (completion.record, completion.completion) = (made.seq, on_nothing);
+        fs::write(bundle.join("manifest.json"), forged.to_json()).unwrap();
+        sum_again(&bundle);
+        let refused = office.refused(&bundle);
+        assert!(matches!(refused.what, BundleFault::Malformed(_)), "{refused}");
+        assert_eq!(refused.at, "manifest.json: completion");
+    });
+}
