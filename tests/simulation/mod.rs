@@ -7,6 +7,7 @@ pub mod end;
 pub mod executor;
 pub mod judge;
 pub mod malice;
+pub mod operations;
 pub mod prefab;
 pub mod storage;
 pub mod world;
