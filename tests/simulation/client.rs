@@ -7,7 +7,7 @@ use futures_util::future::{Either, select};
 
 use super::{
     chance::Chance,
-    judge::{End, Storages, What},
+    history::{End, Storages, What},
     world::World,
 };
 

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use docvault::{DocumentId, GrantId, Scope};
 
-use super::judge::{End, Entry, Judge, Register, Tag, What};
+use super::{
+    history::{End, Entry, Register, Tag, What},
+    judge::Judge,
+};
 
 /// The documents of a delivery, and which version of each.
 pub type Holds = BTreeMap<DocumentId, Tag>;

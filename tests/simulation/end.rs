@@ -7,7 +7,8 @@ use docvault::{ErrorKind, Freshness, Sender, Session, Vault};
 use super::{
     chance::Chance,
     executor,
-    judge::{Found, Register, Storages},
+    history::{Register, Storages},
+    judge::Found,
     prefab::{Known, opens, tag_of},
     storage::all,
     world::{OPERATOR, World},

@@ -1,133 +1,16 @@
-//! The reference model, and the judge: what was asked and answered, when, and whether one vault that did one
-//! thing after the other could have answered so.
+//! The reference model, and the judge: whether one vault that did one thing after the other could have answered
+//! so.
 //!
-//! A *register* is a document, or the statements about a case: a list of values that grows. The order of what
-//! was written is the one that is read at the end; everything else has to agree with it.
+//! The order of what was written is the one that is read at the end; everything else has to agree with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use docvault::{CaseId, DocumentId, ErrorKind, GrantId, OperationId};
+use docvault::{CaseId, GrantId, OperationId};
 
 use super::{
-    delivered::{Deliveries, Granted, Holds},
-    world::AHEAD,
+    delivered::{Deliveries, Holds},
+    history::{End, Entry, History, Register, Storages, Tag, Tick, What},
 };
-
-/// Counts what happens: no two events are at once.
-pub type Tick = u64;
-
-/// What every value that is written carries, and nothing else does.
-pub type Tag = u64;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Register {
-    Document(DocumentId),
-    Statements(CaseId),
-}
-
-impl Register {
-    pub fn case(self) -> CaseId {
-        match self {
-            Self::Document(document) => document.case(),
-            Self::Statements(case) => case,
-        }
-    }
-}
-
-/// What a statement has to follow, if its caller said so: a value, or none before it.
-pub type Follows = Option<Option<Tag>>;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
-    CreateCase(Tag),
-    /// A new document, whose name is known once it is stored.
-    Store(CaseId, Tag),
-    Write(Register, Tag, Follows),
-    /// The newest value, once it is read: none if nothing was ever written.
-    Read(Register, Option<Tag>),
-    /// That an upload begins, or goes on.
-    Announce(CaseId, Tag),
-    GiveUp(CaseId, Tag),
-    Close(CaseId),
-    Erase(CaseId),
-    Grant(CaseId),
-    Deliver(GrantId),
-    Revoke(GrantId),
-    Collect,
-    ChangeKeyring,
-    Look,
-}
-
-impl What {
-    pub fn tag(self) -> Option<Tag> {
-        match self {
-            Self::CreateCase(tag) | Self::Store(_, tag) | Self::Write(_, tag, _) => Some(tag),
-            _ => None,
-        }
-    }
-
-    fn case(self) -> Option<CaseId> {
-        match self {
-            Self::Store(case, _)
-            | Self::Announce(case, _)
-            | Self::GiveUp(case, _)
-            | Self::Close(case)
-            | Self::Erase(case)
-            | Self::Grant(case) => Some(case),
-            Self::Write(register, ..) | Self::Read(register, _) => Some(register.case()),
-            Self::Deliver(grant) | Self::Revoke(grant) => Some(grant.scope().case()),
-            Self::CreateCase(_) | Self::Collect | Self::ChangeKeyring | Self::Look => None,
-        }
-    }
-}
-
-/// How an operation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// It happened, as the record of that number if its caller was told.
-    Done(Option<u64>),
-    /// It was refused or failed, and did not happen.
-    Refused(ErrorKind),
-    /// It may have happened: its caller died, gave up, or was told so.
-    Unknown,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub struct Entry {
-    pub process: usize,
-    pub what: What,
-    pub begun: Tick,
-    pub ended: Option<Tick>,
-    pub end: End,
-    /// When that was, in ms.
-    pub from: u64,
-    pub until: Option<u64>,
-    /// How many faults its process had met by then.
-    pub faults: usize,
-}
-
-/// How much the storage is held to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Storages {
-    /// It keeps the contract: refusals must be right, too.
-    Honest,
-    /// It lies: errors are allowed, wrong answers never.
-    Evil,
-    /// It was put back to a backup under running processes: who comes after is owed everything, who was there
-    /// before nothing.
-    Restored,
-}
-
-#[derive(Debug, Default)]
-pub struct History {
-    tick: Tick,
-    pub entries: Vec<Entry>,
-    /// What was written before the run, oldest first.
-    before: BTreeMap<Register, Vec<Tag>>,
-    /// Uploads of tags below it were begun before the run.
-    first_tag: Tag,
-    pub deliveries: Deliveries,
-}
 
 /// What is there in the end.
 #[derive(Debug, Default)]
@@ -143,34 +26,9 @@ pub struct Found {
     pub records: BTreeMap<u64, OperationId>,
 }
 
-type Verdict = Result<(), String>;
+pub(super) type Verdict = Result<(), String>;
 
 impl History {
-    pub fn after(
-        before: BTreeMap<Register, Vec<Tag>>,
-        granted: BTreeMap<GrantId, Granted>,
-        first_tag: Tag,
-    ) -> Self {
-        Self { before, first_tag, deliveries: Deliveries { granted, made: Vec::new() }, ..Self::default() }
-    }
-
-    fn tick(&mut self) -> Tick {
-        self.tick += 1;
-        self.tick
-    }
-
-    pub fn begin(&mut self, process: usize, what: What, from: u64) -> usize {
-        let (begun, end) = (self.tick(), End::Unknown);
-        self.entries.push(Entry { process, what, begun, ended: None, end, from, until: None, faults: 0 });
-        self.entries.len() - 1
-    }
-
-    pub fn end(&mut self, at: usize, end: End, until: u64, faults: usize) {
-        let ended = self.tick();
-        let entry = &mut self.entries[at];
-        (entry.ended, entry.end, entry.until, entry.faults) = (Some(ended), end, Some(until), faults);
-    }
-
     /// The verdict on a run, by who was owed something: everyone, or in a restored storage those from process
     /// `from` on.
     pub fn judge(&self, found: &Found, storages: Storages, from: usize) -> Verdict {
@@ -189,37 +47,22 @@ impl History {
 
 pub(super) struct Judge<'a> {
     before: &'a BTreeMap<Register, Vec<Tag>>,
-    first_tag: Tag,
+    pub(super) first_tag: Tag,
     /// By whomever: a value that is there may be anybody's.
     pub(super) all: &'a [Entry],
     /// By those who are owed something.
     pub(super) entries: Vec<&'a Entry>,
     pub(super) deliveries: &'a Deliveries,
     pub(super) found: &'a Found,
-    storages: Storages,
+    pub(super) storages: Storages,
 }
 
 /// When a value can have been written: begun first, and told first.
 #[derive(Debug, Clone, Copy)]
-struct Written {
-    begun: Tick,
+pub(super) struct Written {
+    pub(super) begun: Tick,
     told: Tick,
     seq: Option<u64>,
-}
-
-impl Entry {
-    fn done(&self) -> bool {
-        matches!(self.end, End::Done(_))
-    }
-
-    fn overlaps(&self, other: &Self) -> bool {
-        self.begun != other.begun && !self.precedes(other) && !other.precedes(self)
-    }
-
-    /// Told before `other` began.
-    fn precedes(&self, other: &Self) -> bool {
-        self.ended.is_some_and(|ended| ended < other.begun)
-    }
 }
 
 impl Judge<'_> {
@@ -244,7 +87,7 @@ impl Judge<'_> {
     }
 
     /// The times of a value's writes that may have taken effect; an upload that is gone on with has several.
-    fn written(&self, tag: Tag) -> Option<Written> {
+    pub(super) fn written(&self, tag: Tag) -> Option<Written> {
         let of_tag = self.all.iter().filter(|entry| entry.what.tag() == Some(tag));
         let may = of_tag.filter(|entry| !matches!(entry.end, End::Refused(_)));
         let all: Vec<_> = may.collect();
@@ -354,7 +197,7 @@ impl Judge<'_> {
         Ok(())
     }
 
-    fn list_of(&self, register: Register) -> Option<&[Tag]> {
+    pub(super) fn list_of(&self, register: Register) -> Option<&[Tag]> {
         match self.found.lists.get(&register) {
             Some(list) => Some(list),
             None if self.found.erased.contains(&register.case()) => None,
@@ -436,103 +279,8 @@ impl Judge<'_> {
         }
     }
 
-    fn may_have_happened(&self, before: Tick, which: impl Fn(What) -> bool) -> bool {
+    pub(super) fn may_have_happened(&self, before: Tick, which: impl Fn(What) -> bool) -> bool {
         let may = |entry: &&Entry| entry.begun < before && !matches!(entry.end, End::Refused(_));
         self.all.iter().filter(may).any(|entry| which(entry.what))
     }
-
-    /// A refusal has a reason.
-    fn refusals(&self) -> Verdict {
-        for entry in &self.entries {
-            let End::Refused(kind) = entry.end else { continue };
-            let right = match self.storages {
-                Storages::Evil => true,
-                Storages::Honest => self.is_right(entry, kind),
-                Storages::Restored => kind != ErrorKind::Corrupt,
-            };
-            if !right {
-                return Err(format!("WRONG REFUSAL: {entry:?}"));
-            }
-        }
-        Ok(())
-    }
-
-    fn is_right(&self, entry: &Entry, kind: ErrorKind) -> bool {
-        let until = entry.ended.unwrap_or(Tick::MAX);
-        let happened = |which: &dyn Fn(What) -> bool| self.may_have_happened(until, which);
-        let closed = || entry.what.case().is_some_and(|case| happened(&|what| what == What::Close(case)));
-        match kind {
-            ErrorKind::Storage => entry.faults > 0,
-            ErrorKind::Contended => {
-                entry.faults > 0 || self.entries.iter().any(|other| other.overlaps(entry))
-            }
-            // The keyring that the change was made from is not the newest any more.
-            ErrorKind::Denied | ErrorKind::NotFound if entry.what == What::ChangeKeyring => self
-                .all
-                .iter()
-                .any(|other| other.what == entry.what && other.begun < until && other.begun != entry.begun),
-            ErrorKind::Erased => {
-                entry.what.case().is_some_and(|case| happened(&|what| what == What::Erase(case)))
-            }
-            ErrorKind::Superseded => match entry.what {
-                What::Write(register, _, Some(said)) => self.overtaken(register, said, until),
-                _ => false,
-            },
-            ErrorKind::Denied => match entry.what {
-                What::Deliver(grant) | What::Revoke(grant) => happened(&|what| what == What::Revoke(grant)),
-                // Not closed yet: nobody's closing is known to have stood before.
-                What::Erase(case) => !self
-                    .entries
-                    .iter()
-                    .any(|close| close.what == What::Close(case) && close.done() && close.precedes(entry)),
-                What::Close(_) => closed(),
-                What::Store(_, tag)
-                | What::Write(_, tag, _)
-                | What::Announce(_, tag)
-                | What::GiveUp(_, tag) => closed() || self.given_up(entry, tag),
-                // Its head was garbage for as long as the operation took.
-                _ => closed() || self.collected(entry, entry.from),
-            },
-            _ => false,
-        }
-    }
-
-    /// Whether something was stated after `said` by `until`.
-    fn overtaken(&self, register: Register, said: Option<Tag>, until: Tick) -> bool {
-        let Some(list) = self.list_of(register) else { return true };
-        let later = match said {
-            None => Some(0),
-            Some(said) => list.iter().position(|tag| *tag == said).map(|at| at + 1),
-        };
-        let mut later = later.and_then(|later| list.get(later..)).unwrap_or_default().iter();
-        later.any(|tag| self.written(*tag).is_none_or(|written| written.begun < until))
-    }
-
-    /// Whether the operation that writes this value can have been collected, given up, or finished by another run.
-    fn given_up(&self, entry: &Entry, tag: Tag) -> bool {
-        let until = entry.ended.unwrap_or(Tick::MAX);
-        let mut before =
-            self.entries.iter().filter(|other| other.begun < until && other.begun != entry.begun);
-        let own = |what| matches!(what, What::Announce(_, of) if of == tag) || what.tag() == Some(tag);
-        let of_tag = self.entries.iter().filter(|other| own(other.what)).map(|other| other.from);
-        let began = if tag < self.first_tag { Some(0) } else { of_tag.min() };
-        self.collected(entry, began.unwrap_or(entry.from))
-            || before.any(|other| {
-                other.what.tag() == Some(tag) || matches!(other.what, What::GiveUp(_, of) if of == tag)
-            })
-    }
-
-    /// Whether somebody can have collected what an operation that began at `began` wrote, before `entry` ended: no
-    /// operation is given up earlier than a day after a collection met it.
-    fn collected(&self, entry: &Entry, began: u64) -> bool {
-        let ended = entry.until.unwrap_or(u64::MAX);
-        let collections = self.entries.iter().filter(|other| other.what == What::Collect);
-        let ran_until = |other: &Entry| other.until.unwrap_or(u64::MAX).min(ended);
-        collections
-            .filter(|other| other.precedes(entry) || other.overlaps(entry))
-            .any(|other| ran_until(other).saturating_sub(began) >= DAY - AHEAD)
-    }
 }
-
-/// In ms.
-const DAY: u64 = 24 * 60 * 60 * 1000;

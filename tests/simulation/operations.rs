@@ -6,7 +6,7 @@ use super::{
     chance::{Chance, Seeded},
     client::Client,
     delivered::Granted,
-    judge::{Register, Storages, Tag, What},
+    history::{Register, Storages, Tag, What},
     prefab::{Begun, RootKey, content, named, opens, tag_of, terms, to_recipient},
 };
 

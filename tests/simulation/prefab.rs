@@ -17,7 +17,7 @@ use super::{
     chance::{Chance, Seeded},
     delivered::{Granted, Holds},
     executor::{Hands, Time},
-    judge::{Register, Tag},
+    history::{Register, Tag},
 };
 
 /// A root key by number. Whoever has one has all, so that rotating it locks nobody out.

@@ -25,7 +25,7 @@ use super::{
     delivered::{Granted, Holds},
     end,
     executor::{self, Hands, Spawner, Time},
-    judge::{End, History, Storages, Tag, What},
+    history::{End, History, Storages, Tag, What},
     malice,
     prefab::{Kept, Known, Prefab, RootKey},
     storage::{Liar, Trace, View, restore},
