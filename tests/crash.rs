@@ -11,6 +11,10 @@
 )]
 
 mod common;
+#[path = "crash/erasure.rs"]
+mod erasure;
+#[path = "crash/outcomes.rs"]
+mod outcomes;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -166,6 +170,14 @@ async fn reopen(template: &Template, storage: Arc<dyn Storage>, done: &Acknowled
     }
 }
 
+async fn objects_of(storage: &dyn Storage, case: CaseId) -> Vec<ObjectKey> {
+    let mut found = Vec::new();
+    for prefix in ["key", "head", "part"] {
+        found.extend(storage.list(&format!("{prefix}/{case}/"), None, 1000).await.unwrap());
+    }
+    found
+}
+
 /// Everything acknowledged is there, everything visible is whole, and the vault goes on.
 async fn check(template: &Template, storage: Arc<dyn Storage>, done: &Acknowledged) {
     let vault = reopen(template, storage.clone(), done).await;
@@ -266,75 +278,6 @@ fn a_crash_at_any_storage_call_loses_nothing_acknowledged() {
     });
 }
 
-async fn objects_of(storage: &dyn Storage, case: CaseId) -> Vec<ObjectKey> {
-    let mut found = Vec::new();
-    for prefix in ["key", "head", "part"] {
-        found.extend(storage.list(&format!("{prefix}/{case}/"), None, 1000).await.unwrap());
-    }
-    found
-}
-
-/// Erased is erased, and what is left of it goes; not erased is whole.
-async fn check_erasure(template: &Template, storage: Arc<MemoryStorage>, acknowledged: bool) -> ErasureLevel {
-    let (case, document) = (template.case, template.document);
-    let vault = template.open(storage.clone(), "old", &template.pin).await.unwrap();
-    let desk = vault.session("b").purpose("q").begin().unwrap();
-    let Ok(erasure) = desk.erasure(case).await else {
-        assert!(!acknowledged && desk.describe_case(case).await.unwrap().closed);
-        assert_eq!(desk.retrieve(document).await.unwrap(), b"first".as_slice());
-        return desk.erase_case(case).await.unwrap().level;
-    };
-    assert_eq!(desk.retrieve(document).await.unwrap_err().kind(), ErrorKind::Erased);
-    assert_eq!(desk.reopen_case(case, "no").await.unwrap_err().kind(), ErrorKind::Erased);
-    assert_eq!(desk.erase_case(case).await.unwrap_err().kind(), ErrorKind::Erased);
-    assert!(desk.cases(None).await.unwrap().cases.iter().all(|listed| listed.erased));
-    let left = objects_of(&*storage, case).await.len();
-    assert_eq!(erasure.level == ErasureLevel::Unfinished, left > 0);
-    assert!(!acknowledged || left == 0);
-    assert_eq!(desk.collect_garbage().await.unwrap().objects_deleted, left as u64);
-    assert_eq!(desk.erasure(case).await.unwrap().level, ErasureLevel::Deleted);
-    assert!(objects_of(&*storage, case).await.is_empty());
-    desk.rotate_epoch().await.unwrap();
-    assert_eq!(desk.erasure(case).await.unwrap().level, ErasureLevel::EpochRotated);
-    vault.audit().verify_from_genesis().await.unwrap();
-    erasure.level
-}
-
-#[test]
-fn a_crash_at_any_storage_call_of_an_erasure_leaves_a_case_whole_or_erased() {
-    block_on(async {
-        let mut template = Template::new().await;
-        let storage = Arc::new(template.objects.snapshot());
-        let vault = template.open(storage.clone(), "old", &template.pin).await.unwrap();
-        let desk = vault.session("a").purpose("p").begin().unwrap();
-        desk.store(template.case, NewDocument::named("large"), vec![7; (8 << 20) + 5]).await.unwrap();
-        desk.close_case(template.case, "done").await.unwrap();
-        (template.objects, template.pin) = (storage.snapshot(), vault.pin());
-        let (mut crashes, mut unfinished) = (0, 0);
-        for nth in 0.. {
-            let storage = Arc::new(CrashStorage::new(&template.objects, nth));
-            let run = match template.open(storage.clone(), "old", &template.pin).await {
-                Ok(vault) => {
-                    vault.session("a").purpose("p").begin().unwrap().erase_case(template.case).await.map(drop)
-                }
-                Err(error) => Err(error),
-            };
-            if !storage.crashed() {
-                run.unwrap();
-                break;
-            }
-            crashes += 1;
-            for in_flight in InFlight::BOTH {
-                let found = Arc::new(storage.recover(in_flight).await.unwrap());
-                let level = check_erasure(&template, found, run.is_ok()).await;
-                unfinished += u32::from(level == ErasureLevel::Unfinished);
-            }
-        }
-        println!("{crashes} storage calls crashed at, {unfinished} erasures left unfinished");
-        assert!(crashes > 10 && unfinished > 5);
-    });
-}
-
 #[test]
 fn a_fault_at_any_storage_call_loses_and_doubles_nothing() {
     block_on(async {
@@ -361,69 +304,4 @@ fn a_fault_at_any_storage_call_loses_and_doubles_nothing() {
         println!("{rounds} faults");
         assert!(rounds > 200);
     });
-}
-
-/// A create whose answer is lost, or which is late, and then nothing answers for a while: one fault alone leaves no
-/// outcome unknown.
-fn outage(nth: usize, first: Fault) -> impl Iterator<Item = (usize, Fault)> {
-    [(nth, first)].into_iter().chain((nth + 1..nth + 40).map(|call| (call, Fault::Error)))
-}
-
-#[test]
-fn an_outcome_that_was_unknown_is_told_to_everyone_alike() {
-    block_on(async {
-        let template = Template::new().await;
-        let (mut committed, mut not) = (0, 0);
-        for first in [Fault::Applied, Fault::Late(usize::MAX)] {
-            for nth in 0.. {
-                let objects = Arc::new(template.objects.snapshot());
-                let storage = Arc::new(FaultyStorage::scripted(objects.clone(), outage(nth, first)));
-                let mut done = Acknowledged::default();
-                let Ok(vault) = template.open(storage.clone(), "old", &template.pin).await else { continue };
-                let run = script(&vault, &template, &mut done).await;
-                if nth >= storage.calls() {
-                    run.unwrap();
-                    break;
-                }
-                if let Some((operation, told)) = outcome(&vault, &run).await {
-                    is_told_to_others(&template, &objects, &done, (operation, told)).await;
-                    storage.land().await.unwrap();
-                    is_told_to_others(&template, &objects, &done, (operation, told)).await;
-                    let happened = matches!(told, Outcome::Committed { .. });
-                    *if happened { &mut committed } else { &mut not } += 1;
-                }
-                storage.land().await.unwrap();
-                check(&template, objects, &done).await;
-            }
-        }
-        println!("{committed} unknown outcomes were committed, {not} were not");
-        assert!(committed > 10 && not > 3);
-    });
-}
-
-async fn is_told_to_others(
-    template: &Template,
-    objects: &Arc<MemoryStorage>,
-    done: &Acknowledged,
-    (operation, told): (OperationId, Outcome),
-) {
-    let vault = reopen(template, objects.clone(), done).await;
-    let desk = vault.session("b").purpose("q").begin().unwrap();
-    assert_eq!(desk.outcome(operation).await.unwrap(), told, "others are told otherwise");
-}
-
-/// What this vault is told of an operation whose outcome was unknown to it, once the storage answers again.
-async fn outcome(vault: &Vault, run: &Result<(), Error>) -> Option<(OperationId, Outcome)> {
-    let ErrorKind::OutcomeUnknown(operation) = run.as_ref().err()?.kind() else { return None };
-    let desk = vault.session("a").purpose("p").begin().unwrap();
-    let mut failed = None;
-    for _ in 0..40 {
-        match desk.outcome(operation).await {
-            Ok(told) => return Some((operation, told)),
-            // Its root key was replaced: it has to start anew with the other.
-            Err(error) if error.kind() == ErrorKind::Locked => return None,
-            Err(error) => failed = Some(error),
-        }
-    }
-    panic!("nobody is told what became of {operation}: {failed:?} after {run:?}")
 }

@@ -2,6 +2,8 @@
 
 #[path = "evidence.rs"]
 mod evidence;
+#[path = "expected.rs"]
+mod expected;
 
 use std::{
     collections::BTreeMap,
@@ -15,9 +17,8 @@ use std::{
 };
 
 use docvault::{
-    AuditRecord, CaseId, Clock, ContentDigest, DocumentId, GrantId, Identity, NewCase, NewDocument,
-    NewStatement, Recipient, RecordFilter, Session, Stored, Terms, Timestamp, UploadToken, Vault,
-    VaultOptions,
+    CaseId, Clock, ContentDigest, DocumentId, GrantId, Identity, NewCase, NewDocument, NewStatement,
+    Recipient, RecordFilter, Session, Stored, Terms, Timestamp, UploadToken, Vault, VaultOptions,
     keys::{LocalKey, Passphrase},
     storage::FsStorage,
 };
@@ -355,50 +356,4 @@ impl Story {
         story.keep("").await;
         (story, expected)
     }
-
-    async fn expected(&self) -> Value {
-        let cases: BTreeMap<String, Value> = self
-            .cases
-            .iter()
-            .map(|(id, case)| {
-                let mut case = case.clone();
-                case["documents"] = self
-                    .documents
-                    .iter()
-                    .filter(|(document, _)| document.case() == *id)
-                    .map(|(document, versions)| (hex(document.own()), json!(versions)))
-                    .collect();
-                case["grants"] = json!(self.grants.get(id).cloned().unwrap_or_default());
-                (id.to_string(), case)
-            })
-            .collect();
-        let records = self.records().await;
-        json!({
-            "vault": self.vault.id().to_string(), "sender": self.vault.sender().fingerprint().to_string(),
-            "records": records.len(), "cases": cases,
-            "audit": records.iter().map(audited).collect::<Vec<_>>(),
-        })
-    }
-
-    /// Every record, those of this reading included.
-    async fn records(&self) -> Vec<AuditRecord> {
-        let mut records = Vec::new();
-        loop {
-            let changes =
-                self.desk.auditor().changes_since(u64::try_from(records.len()).unwrap()).await.unwrap();
-            if changes.records.is_empty() {
-                return records;
-            }
-            records.extend(changes.records);
-        }
-    }
-}
-
-fn audited(record: &AuditRecord) -> Value {
-    json!({
-        "seq": record.seq, "time": record.time.as_millis(), "kind": format!("{:?}", record.kind),
-        "operation": record.operation.to_string(),
-        "case": record.case.map_or("0".repeat(32), |case| case.to_string()),
-        "actor": record.actor, "purpose": record.purpose, "request": record.request,
-    })
 }
