@@ -99,10 +99,10 @@ mod index_folding {
         let trusts = Folding { trusts_earlier_folds: true, ..d() };
         assert_caught("a fold trusts that earlier folds wrote their pages", PAGES_STAY, &trusts);
         let planned = |planned| Folding { planned, ..d() };
-        assert_caught("an index may go back", INDEX_GROWS, &planned(Planned::OnAnything));
-        let stale = planned(Planned::OnAnyBefore);
+        assert_caught("an index may go back", INDEX_GROWS, &planned(Planned::Anything));
+        let stale = planned(Planned::AnyBefore);
         assert_caught("an index that began from another than the newest", TABLES_STAY, &stale);
-        let pages = Folding { rewrites: true, ..planned(Planned::OnAnyBefore) };
+        let pages = Folding { rewrites: true, ..planned(Planned::AnyBefore) };
         assert_caught("an index with tables of one that is superseded", PAGES_STAY, &pages);
     }
 
@@ -110,7 +110,7 @@ mod index_folding {
     /// range is the same.
     #[test]
     fn an_index_on_another_base_with_the_same_tables_loses_no_page() {
-        let tables = || Folding { planned: Planned::OnItsTables, ..Folding::default() };
+        let tables = || Folding { planned: Planned::OwnTables, ..Folding::default() };
         assert_caught("an index that rewrites a table", TABLES_STAY, &tables());
         assert_holds("folding, on its tables", &Folding { rewrites: true, ..tables() });
     }

@@ -32,7 +32,7 @@ impl Default for Folding {
     fn default() -> Self {
         Self {
             deletes_future_pages: false,
-            planned: Planned::OnItsBase,
+            planned: Planned::OwnBase,
             trusts_earlier_folds: false,
             rewrites: false,
             ratio: 3,
@@ -47,13 +47,13 @@ impl Default for Folding {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Planned {
     /// That is the one it began from.
-    OnItsBase,
+    OwnBase,
     /// It has, just so, each table that the fold took over.
-    OnItsTables,
+    OwnTables,
     /// It covers less.
-    OnAnyBefore,
+    AnyBefore,
     /// The one that the fold began from covers less, whatever the log has come to.
-    OnAnything,
+    Anything,
 }
 
 /// A table of the records from .0 to .1, written by the fold that covers .2: its pages' content is a function of the range,
@@ -231,10 +231,10 @@ impl Folding {
         let (before, tables) = index_at(&state.log.records, newest);
         let stands = |table: &Table| table.2 == covered || tables.contains(table);
         let may = match self.planned {
-            Planned::OnItsBase => newest == base,
-            Planned::OnItsTables => before < covered && fold.tables.iter().all(stands),
-            Planned::OnAnyBefore => before < covered,
-            Planned::OnAnything => true,
+            Planned::OwnBase => newest == base,
+            Planned::OwnTables => before < covered && fold.tables.iter().all(stands),
+            Planned::AnyBefore => before < covered,
+            Planned::Anything => true,
         };
         let mut next = state.clone();
         if may {
