@@ -128,6 +128,7 @@ impl Kind {
         }
     }
 
+    #[cfg(feature = "intake")]
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }

@@ -44,6 +44,7 @@ pub use object_store;
 pub use postgres::PostgresStorage;
 
 /// Bytes of an object, at most: a part of 8 MiB, sealed, has the most.
+#[cfg(any(feature = "fs", feature = "redb", feature = "postgres", feature = "object-store"))]
 pub(crate) const OBJECT_CAP: u64 = 16 << 20;
 
 /// How a [`Storage::create`] went.
