@@ -783,11 +783,19 @@ fn a_receipt_holds_for_its_own_deposit_claim_and_record_alone() {
             let start = text.find("c2sp.org/tlog-proof").unwrap();
             Receipt::parse(&text[start..]).unwrap()
         };
-        let put = |claim, promise: &IncomingDeposit, receipt| {
-            check(&DepositReceipt::new(claim, promise.promise().clone(), receipt).unwrap()).unwrap_err()
+        let put = |claim: Vec<u8>, promise: &IncomingDeposit, receipt: Receipt| {
+            let mut bytes = b"dvdr\x01\x01\0\0".to_vec();
+            let promise = promise.promise().to_bytes().to_vec();
+            for field in [claim, promise, receipt.to_string().into_bytes()] {
+                bytes.extend(u32::try_from(field.len()).unwrap().to_be_bytes());
+                bytes.extend(field);
+            }
+            check(&DepositReceipt::parse(&bytes).unwrap()).unwrap_err()
         };
         let now = office.clock.now();
         assert_eq!(put(claim(&incoming[0], now), &incoming[1], of(&receipt)), DepositReceiptError::Mismatch);
+        let made = DepositReceipt::new(claim(&incoming[0], now), incoming[1].promise().clone(), of(&receipt));
+        assert_eq!(made.unwrap_err(), DepositReceiptError::Mismatch);
         assert_eq!(put(claim(&incoming[0], now), &incoming[0], of(&other)), DepositReceiptError::Claim);
         let later = now.saturating_add(DAY);
         assert_eq!(put(claim(&incoming[0], later), &incoming[0], of(&receipt)), DepositReceiptError::Claim);
