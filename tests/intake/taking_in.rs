@@ -65,7 +65,8 @@ impl Deposited {
         let key = Arc::new(LocalKey::load(self.folder.path().join("key")).unwrap());
         let options = VaultOptions::default().sleeper(NoSleep::default());
         let vault = Vault::open_with(storage, key, &self.intake.vault.pin(), options).await?;
-        Ok(Desk::new(vault.session(actor).purpose("loans").begin()?))
+        // A remark on what is confidential is shown to who may open that.
+        Ok(Desk::new(vault.session(actor).purpose("loans").begin()?).role(key("reviewer")))
     }
 
     async fn inbox(&self) -> Inbox {

@@ -1,6 +1,8 @@
 //! What a task can ask of its vault, and how often it asks it.
 
-use docvault::{CaseId, DocumentId, GrantId, NewStatement, OperationId, Scope, Upload, UploadToken};
+use docvault::{
+    CaseId, DocumentId, ErrorKind, GrantId, NewStatement, OperationId, Scope, Upload, UploadToken,
+};
 
 use super::{
     chance::{Chance, Seeded},
@@ -299,9 +301,17 @@ impl Client {
         let Some(sealed) = self.attempt("deliver", What::Deliver(grant), deliver, |_| None).await else {
             return;
         };
-        let holds = opens(&sealed, &self.vault.sender(), grant);
-        self.world.expect("a delivery opens, whole", holds.is_some());
-        self.world.delivered(at, grant, holds.unwrap_or_default());
+        match opens(&sealed, &self.vault.sender(), grant) {
+            // What a storage alters of sealed content it is for the recipient to notice.
+            Err(error) => {
+                let altered = error.kind() == ErrorKind::Corrupt && self.world.storages == Storages::Evil;
+                self.world.expect("a delivery opens", altered);
+            }
+            Ok(holds) => {
+                self.world.expect("a delivery opens, whole", holds.is_some());
+                self.world.delivered(at, grant, holds.unwrap_or_default());
+            }
+        }
     }
 
     async fn revoke(&mut self, grant: Option<GrantId>) {

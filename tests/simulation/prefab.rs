@@ -7,8 +7,8 @@ use std::{
 
 use async_trait::async_trait;
 use docvault::{
-    CaseId, DocumentId, GrantId, Identity, NewDocument, NewStatement, NoSleep, OperationId, Pin, Recipient,
-    Secret, Sender, Session, Terms, Vault, VaultOptions, chunked,
+    CaseId, DocumentId, Error, GrantId, Identity, NewDocument, NewStatement, NoSleep, OperationId, Pin,
+    Recipient, Secret, Sender, Session, Terms, Vault, VaultOptions, chunked,
     keys::{KeyError, KeyWrap, SlotKind},
     storage::MemoryStorage,
 };
@@ -107,18 +107,18 @@ pub fn to_recipient() -> Recipient {
 }
 
 /// What a delivery under this grant holds, each document of it whole.
-pub fn opens(sealed: &[u8], sender: &Sender, grant: GrantId) -> Option<Holds> {
-    let mut opened = recipient().open(sealed, sender).ok()?;
+pub fn opens(sealed: &[u8], sender: &Sender, grant: GrantId) -> Result<Option<Holds>, Error> {
+    let mut opened = recipient().open(sealed, sender)?;
     let (of, count) = (opened.grant(), opened.documents());
     let mut holds = Holds::new();
-    while let Some(document) = opened.next_document().ok()? {
+    while let Some(document) = opened.next_document()? {
         let (id, name) = (document.id(), document.name().to_owned());
-        let tag = tag_of(&document.content().ok()?)?;
+        let Some(tag) = tag_of(&document.content()?) else { return Ok(None) };
         if name != tag.to_string() || holds.insert(id, tag).is_some() {
-            return None;
+            return Ok(None);
         }
     }
-    (of == grant && holds.len() == count).then_some(holds)
+    Ok((of == grant && holds.len() == count).then_some(holds))
 }
 
 pub fn terms(following: bool) -> Terms {

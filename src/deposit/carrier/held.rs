@@ -45,7 +45,7 @@ impl Carrier {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Unknown`]; the storage's.
+    /// [`Refusal::Unknown`](super::Refusal::Unknown); the storage's.
     pub async fn held(&self, request: RequestId, deposit: DepositId) -> Answer<Held> {
         observe::operation("Carrier::held", (request, deposit), async {
             let descriptor = self.published(request).await?;
