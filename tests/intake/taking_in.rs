@@ -66,7 +66,7 @@ impl Deposited {
         let options = VaultOptions::default().sleeper(NoSleep::default());
         let vault = Vault::open_with(storage, key, &self.intake.vault.pin(), options).await?;
         // A remark on what is confidential is shown to who may open that.
-        Ok(Desk::new(vault.session(actor).purpose("loans").begin()?).role(key("reviewer")))
+        Ok(Desk::new(vault.session(actor).purpose("loans").begin()?).role("reviewer".parse().unwrap()))
     }
 
     async fn inbox(&self) -> Inbox {
