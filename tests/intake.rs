@@ -24,6 +24,8 @@ mod media_types;
 mod reminders;
 #[path = "intake/requests.rs"]
 mod requests;
+#[path = "intake/rules.rs"]
+mod rules;
 
 use async_trait::async_trait;
 use common::block_on;
@@ -34,13 +36,15 @@ use docvault::{
 };
 use office::*;
 
-const TEMPLATE: &str = r#"
+const HEAD: &str = r#"
     format = 1
     name = "loan"
     version = 1
     language = "en"
     title = { en = "Loan" }
+"#;
 
+const REQUIREMENTS: &str = r#"
     [[requirements]]
     key = "id"
     title = { en = "Official identification" }
@@ -69,6 +73,11 @@ fn key(text: &str) -> Key {
     text.parse().unwrap()
 }
 
+/// A template of these requirements, and of what else its top level says.
+fn template(requirements: &str) -> Template {
+    Template::from_toml(&format!("{HEAD}{requirements}")).unwrap()
+}
+
 fn photograph(seed: u64) -> Vec<u8> {
     [&[0xff, 0xd8, 0xff, 0xe0][..], &content(seed, 700_000)].concat()
 }
@@ -83,7 +92,7 @@ impl Office {
         let session = |actor: &str| intake.vault.session(actor).purpose("loans").begin().unwrap();
         let desk = Desk::new(session("user:1"));
         let reviewer = Desk::new(session("user:2")).role(key("reviewer"));
-        let template = Template::from_toml(TEMPLATE).unwrap();
+        let template = template(REQUIREMENTS);
         let opening = Opening::new("client:42");
         let case = desk.open_case("Juan Pérez", &template, opening).await.unwrap();
         Self { intake, desk, reviewer, case }

@@ -15,7 +15,7 @@ use crate::{
         merkle::tree,
         page::Page,
         proof,
-        tile::{FULL, TILE_WIDTH, Tile, TileId, complete, parse_bundle},
+        tile::{self, FULL, TILE_WIDTH, Tile, TileId, complete, parse_bundle},
     },
     storage::{Listing, ObjectKey, layout},
 };
@@ -23,10 +23,10 @@ use crate::{
 /// Copies the newest index: pages by their hash, those of a table before the manifest.
 pub(super) async fn index(
     destination: &Destination<'_>,
-    state: &State,
+    reached: &Reached,
     report: &mut CopyReport,
 ) -> Result<()> {
-    let (reached, listed) = (reached(destination, state).await?, listed(destination, layout::INDEX).await?);
+    let listed = listed(destination, layout::INDEX).await?;
     for (key, hash) in reached.iter().filter(|(key, _)| !listed.contains(*key)) {
         destination.put(key, authentic(destination, key, hash).await?).await?;
         report.named += 1;
@@ -34,8 +34,11 @@ pub(super) async fn index(
     Ok(())
 }
 
+/// Index objects by their names, with their hashes.
+pub(super) type Reached = HashMap<ObjectKey, Hash>;
+
 /// Every index object that the state's manifest reaches.
-async fn reached(destination: &Destination<'_>, state: &State) -> Result<HashMap<ObjectKey, Hash>> {
+pub(super) async fn reached(destination: &Destination<'_>, state: &State) -> Result<Reached> {
     let manifest = &state.manifest;
     let mut reached = HashMap::new();
     if manifest.covered() == 0 {
@@ -85,20 +88,23 @@ pub(super) async fn tiles(
     for level in (0u8..).take_while(|level| complete(covered, *level) > 0) {
         let had = listed(destination, &layout::tiles_of(level)).await?;
         for number in 0..complete(covered, level).div_ceil(TILE_WIDTH) {
-            let tile = layout::tile(level, number, held(covered, level, number));
-            let bundle = layout::bundle(number);
-            let lacks = (!had.contains(&tile), level == 0 && !bundles.contains(&bundle));
-            let hashes = if lacks == (false, false) { None } else { tiles.hashes(level, number).await? };
-            let leaves = match &hashes {
-                Some(hashes) if lacks.1 => tiles.bundle(number, hashes).await?,
-                _ => None,
-            };
-            let encoded = hashes.map(|hashes| Tile::new(hashes).encode());
-            if lacks.0 {
-                put_tile(destination, tile, encoded, report).await?;
+            let width = tile::width(covered, level, number);
+            let (tile, bundle) = (layout::tile(level, number, width), layout::bundle(number));
+            let lacks_tile = !had.contains(&tile);
+            let lacks_bundle = level == 0 && !bundles.contains(&bundle);
+            if !lacks_tile && !lacks_bundle {
+                continue;
             }
-            if lacks.1 {
+            let hashes = tiles.hashes(level, number).await?;
+            if lacks_bundle {
+                let leaves = match &hashes {
+                    Some(hashes) => tiles.bundle(number, hashes).await?,
+                    None => None,
+                };
                 put_tile(destination, bundle, leaves, report).await?;
+            }
+            if lacks_tile {
+                put_tile(destination, tile, hashes.map(|hashes| Tile::new(hashes).encode()), report).await?;
             }
         }
     }
@@ -121,12 +127,6 @@ async fn put_tile(
     Ok(())
 }
 
-/// Hashes in the tile of this level and number when this many records are folded.
-fn held(covered: u64, level: u8, number: u64) -> u16 {
-    let held = complete(covered, level).saturating_sub(number.saturating_mul(TILE_WIDTH)).min(TILE_WIDTH);
-    u16::try_from(held).unwrap_or(FULL)
-}
-
 /// Tiles of the source, shown from the frontier down; those above the lowest level are remembered.
 struct Tiles<'a> {
     destination: &'a Destination<'a>,
@@ -140,7 +140,7 @@ impl Tiles<'_> {
         if let Some(known) = self.known.get(&(level, number)) {
             return Ok(known.clone());
         }
-        let width = held(self.state.manifest.covered(), level, number);
+        let width = tile::width(self.state.manifest.covered(), level, number);
         let sound = match self.read(level, number, width).await? {
             Some(tile) if width == FULL => {
                 let above = Box::pin(self.hashes(level.saturating_add(1), number / TILE_WIDTH)).await?;
@@ -170,7 +170,7 @@ impl Tiles<'_> {
                 let first = tile.as_ref().and_then(|tile| tile.hashes().get(..usize::from(width)));
                 return Ok(first.map(|first| Tile::new(first.to_vec())));
             }
-            let now = held(ledger.sync().await?.manifest.covered(), level, number);
+            let now = tile::width(ledger.sync().await?.manifest.covered(), level, number);
             if now <= shown {
                 return Ok(None);
             }
@@ -206,10 +206,10 @@ impl Tiles<'_> {
 /// Deletes index objects and partial tiles of the destination that the newest fold supersedes.
 pub(super) async fn sweep(
     destination: &Destination<'_>,
-    state: &State,
+    (state, reached): (&State, &Reached),
     report: &mut CopyReport,
 ) -> Result<()> {
-    let (reached, covered) = (reached(destination, state).await?, state.manifest.covered());
+    let covered = state.manifest.covered();
     let superseded = |key: &ObjectKey| {
         !reached.contains_key(key) && layout::fold_of_index(key).is_some_and(|fold| fold <= covered)
     };

@@ -1,5 +1,7 @@
 //! The other storage: how far it is, and what is done to it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -16,7 +18,7 @@ use crate::{
         signing::LogKey,
     },
     storage::{ObjectKey, Storage, delete_all, delete_where, layout},
-    vault::Vault,
+    vault::{LoadedKeyring, Vault},
     verification,
 };
 
@@ -191,6 +193,12 @@ impl Destination<'_> {
         }
     }
 
+    /// The keyring that `state` names; corrupt if the vault has another one, for it was changed since.
+    pub(super) async fn keyring_of(&self, state: &State) -> Result<Arc<LoadedKeyring>> {
+        let keyring = self.vault.current_keyring().await?;
+        if keyring.digest == state.keyring() { Ok(keyring) } else { Err(Error::corrupt("the keyring")) }
+    }
+
     /// The keyrings that it shows.
     pub(super) async fn keyrings(&self) -> Result<Vec<ObjectKey>> {
         Ok(self.storage.list(layout::KEYRINGS, None, LISTED).await?)
@@ -211,10 +219,7 @@ impl Destination<'_> {
         if !again && keyrings.iter().all(|keyring| *keyring == named) {
             return Ok(());
         }
-        let keyring = self.vault.current_keyring().await?;
-        if keyring.digest != state.keyring() {
-            return Err(Error::corrupt("the keyring"));
-        }
+        let keyring = self.keyring_of(state).await?;
         let oldest = keyring.keys.epochs().map(|(epoch, _)| epoch).min();
         let dropped = |key: &ObjectKey| layout::epoch_of(key) < oldest;
         self.delete(layout::CASE_KEYS, dropped, report).await?;

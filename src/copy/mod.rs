@@ -183,20 +183,24 @@ impl Vault {
         let mut report = CopyReport::new(landed.reached.head.size.min(begun.head.size), state.pin());
         let reached = destination.complete(landed, &mut report, progress).await?;
         let reached = if again { begun } else { reached };
-        let landing = if reached.head.size < state.head.size {
-            copy_records(&destination, state, &reached, &mut report, progress).await?
-        } else {
-            Vec::new()
-        };
+        let grows = reached.head.size < state.head.size;
+        let mut landing = Vec::new();
+        if grows {
+            landing = copy_records(&destination, state, &reached, &mut report, progress).await?;
+        }
+        let index = derived::reached(&destination, state).await?;
+        if grows {
+            derived::index(&destination, &index, &mut report).await?;
+        }
         derived::tiles(&destination, state, &mut report).await?;
         destination.not_beyond(state).await?;
         for (key, bytes) in landing {
             destination.put(&key, bytes).await?;
         }
-        if reached.head.size < state.head.size {
+        if grows {
             destination.fill(reached, state.head, &mut report, progress).await?;
         }
-        derived::sweep(&destination, state, &mut report).await?;
+        derived::sweep(&destination, (state, &index), &mut report).await?;
         destination.drop_epochs(state, (keyrings, again), &mut report).await?;
         // Another copy, of an older state, may have taken it for one that is superseded.
         report.named += u64::from(named(&destination, &state.keyring()).await?);
@@ -210,7 +214,7 @@ async fn named(destination: &Destination<'_>, digest: &Hash) -> Result<bool> {
     records::copy_named(destination, layout::keyring(digest), digest).await
 }
 
-/// Copies what the records after `reached` name, and the index; gives the commits to land first.
+/// Copies what the records after `reached` name; gives the commits to land first.
 async fn copy_records(
     destination: &Destination<'_>,
     state: &State,
@@ -218,18 +222,13 @@ async fn copy_records(
     report: &mut CopyReport,
     progress: &mut (dyn FnMut(&CopyReport) + Send),
 ) -> Result<Vec<(ObjectKey, Bytes)>> {
-    let vault = destination.vault;
-    let keyring = vault.current_keyring().await?;
-    if keyring.digest != state.keyring() {
-        return Err(Error::corrupt("the keyring"));
-    }
+    let (vault, keyring) = (destination.vault, destination.keyring_of(state).await?);
     // Before any wrap under its epochs: one that is superseded tells that there may be such wraps.
     report.named += u64::from(named(destination, &keyring.digest).await?);
     let (source, from) = (vault.ledger().storage(), reached.head.size);
     let mut records = Records::new(destination, state, &keyring, report, progress);
     walk(source, vault.id(), reached.clone(), state.head, Signatures::Each, &mut records).await?;
     let landing = records.finish(from > 0).await?;
-    derived::index(destination, state, report).await?;
     Ok(landing.into_iter().flatten().collect())
 }
 

@@ -60,14 +60,13 @@ pub(super) fn take_optional(text: &str) -> Result<(Option<String>, &str), Malfor
         return Ok((None, rest));
     }
     let mut escaped = false;
-    let closes = |(at, character): (usize, char)| {
-        let closes = at > 0 && character == '"' && !escaped;
-        escaped = character == '\\' && !escaped;
+    let closes = |byte: u8| {
+        let closes = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
         closes
     };
-    let end = text.char_indices().position(closes).and_then(|count| text.char_indices().nth(count + 1));
-    let end = end.map_or(text.len(), |(at, _)| at);
-    let (quoted, rest) = text.split_at_checked(end).ok_or(Malformed)?;
+    let inner = text.bytes().skip(1).position(closes).ok_or(Malformed)?;
+    let (quoted, rest) = text.split_at_checked(inner + 2).ok_or(Malformed)?;
     Ok((Some(parse_string(quoted)?), rest))
 }
 

@@ -1,5 +1,10 @@
 //! What files of a media type are called at their end (FORMAT §13.2).
 
+/// The usual extension of a media type.
+pub(in crate::intake) fn extension_of(media_type: &str) -> &'static str {
+    extensions_of(media_type).first().copied().unwrap_or(UNKNOWN)
+}
+
 /// The extensions of a media type as it is on record, the usual one first: `bin` for what is not known, and for what
 /// can run when it is opened.
 pub(in crate::intake) fn extensions_of(media_type: &str) -> &'static [&'static str] {
@@ -20,6 +25,8 @@ pub(in crate::intake) fn extensions_of(media_type: &str) -> &'static [&'static s
         "image/webp" => &["webp"],
         "text/csv" => &["csv"],
         "text/plain" => &["txt"],
-        _ => &["bin"],
+        _ => &[UNKNOWN],
     }
 }
+
+const UNKNOWN: &str = "bin";

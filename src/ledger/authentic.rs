@@ -1,7 +1,6 @@
 //! That a state continues what is trusted: signatures where keys change, and proofs in the tree (FORMAT §6.3).
 
 use core::ops::RangeInclusive;
-use std::collections::BTreeMap;
 
 use futures_util::future::{BoxFuture, try_join, try_join_all};
 
@@ -109,8 +108,7 @@ async fn changes(
     epochs: RangeInclusive<u32>,
     seen: u64,
 ) -> Result<Vec<Commit>> {
-    let (state, planned) = (tree.state(), BTreeMap::new());
-    let view = View { state, planned: &planned, next: state.head.size, pages, now: Timestamp::default() };
+    let view = View::of(tree.state(), pages, Timestamp::default());
     let rows = epochs.map(|epoch| {
         let view = &view;
         async move { view.row(&RowKey::signing_keys(epoch)).await?.ok_or_else(|| unstated(epoch)) }
@@ -118,7 +116,8 @@ async fn changes(
     let rows = try_join_all(rows).await?;
     let sizes: Vec<u64> = rows.iter().map(|row| row.seq.saturating_add(1)).chain([seen]).collect();
     let storage = &**pages.storage();
-    let commits = rows.iter().map(|row| async move { required(storage, state.vault, &row.commit()).await });
+    let commits =
+        rows.iter().map(|row| async move { required(storage, tree.state().vault, &row.commit()).await });
     let (commits, ()) = try_join(try_join_all(commits), tree.fetch_prefixes(&sizes)).await?;
     Ok(commits)
 }

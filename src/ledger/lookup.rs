@@ -135,6 +135,13 @@ pub(crate) struct View<'a> {
     pub(crate) now: Timestamp,
 }
 
+impl<'a> View<'a> {
+    /// The log as it stands, with nothing planned.
+    pub(crate) const fn of(state: &'a State, pages: &'a Pages, now: Timestamp) -> Self {
+        Self { state, planned: &NOTHING_PLANNED, next: state.head.size, pages, now }
+    }
+}
+
 impl View<'_> {
     /// SHA-256 of the keyring that the log names.
     pub(crate) fn keyring(&self) -> Hash {
@@ -331,6 +338,8 @@ fn position(page: &Page, start: &RowKey) -> usize {
         }
     }
 }
+
+static NOTHING_PLANNED: BTreeMap<RowKey, Row> = BTreeMap::new();
 
 /// Pages kept in memory: some 20 MiB.
 const CACHED_PAGES: usize = 256;

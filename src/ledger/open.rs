@@ -108,7 +108,7 @@ async fn newest(trusted: &Trusted, pages: &Pages) -> Result<Option<(Commit, Resu
     let (storage, vault) = (&**pages.storage(), trusted.vault);
     let Some(newest) = storage.list(layout::LOG, None, 1).await?.into_iter().next() else { return Ok(None) };
     let mut commit = required(storage, vault, &newest).await?;
-    for _ in 0..TAIL_CAP {
+    for _ in 0..UNPROVEN {
         let state = unverified(trusted, pages, commit.clone());
         let (next, state) = join(following(storage, vault, &commit), state).await;
         match next? {
@@ -144,7 +144,7 @@ async fn unverified(trusted: &Trusted, pages: &Pages, commit: Commit) -> Result<
             Some((covered, digest)) if first <= covered => break pages.manifest(covered, &digest).await?,
             None if first == 0 => break Arc::default(),
             // Nothing is authentic yet: what was never folded is no vault's log, and would have no end.
-            _ if tail.records.len() > TAIL_CAP => return Err(Error::corrupt("the log's tail")),
+            _ if tail.records.len() > UNPROVEN => return Err(Error::corrupt("the log's tail")),
             _ => tail.extend(storage, trusted.vault).await?,
         }
     };
@@ -199,7 +199,7 @@ impl Tail {
         let older = storage.list(layout::LOG, Some(&name), 1).await?;
         let mut commit = required(storage, vault, older.first().ok_or_else(fault)?).await?;
         // A listing may lag: what it leaves out follows what it tells.
-        let mut steps = 0..TAIL_CAP;
+        let mut steps = 0..UNPROVEN;
         while commit.end() < seq {
             steps.next().ok_or_else(fault)?;
             commit = following(storage, vault, &commit).await?.ok_or_else(fault)?;
@@ -223,6 +223,6 @@ impl Tail {
 
 /// Records, and steps from one commit to the next, that nothing authentic has shown yet: some 512 and one commit's follow
 /// the last fold (FORMAT §6.3).
-const TAIL_CAP: usize = 16 * 1024;
+const UNPROVEN: usize = 16 * 1024;
 /// Commits whose state is looked for, each because the one before it was gone.
 const TRIES: usize = 64;

@@ -185,9 +185,7 @@ impl<'a> Planner<'a> {
 
 /// Reads at once what planning these commands will look up. What comes of it is found out when they are planned.
 pub(super) async fn look_ahead(ledger: &Ledger, state: &State, tickets: &[Arc<Ticket>]) {
-    let planned = BTreeMap::new();
-    let (next, pages, now) = (state.head.size, ledger.pages(), ledger.now());
-    let view = View { state, planned: &planned, next, pages, now };
+    let view = View::of(state, ledger.pages(), ledger.now());
     let commands = tickets.iter().flat_map(|ticket| &ticket.commands);
     let plans: Vec<_> = commands.map(|command| command.plan(&view)).collect();
     stream::iter(plans).buffer_unordered(AT_ONCE).for_each(|_| ready(())).await;

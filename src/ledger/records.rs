@@ -66,9 +66,7 @@ impl Ledger {
 
     /// Whether a row names a record of `commit`, and so all before it by the chain.
     async fn is_named(&self, state: &State, commit: &Commit) -> Result<bool> {
-        let planned = std::collections::BTreeMap::new();
-        let view =
-            View { state, planned: &planned, next: state.head.size, pages: self.pages(), now: self.now() };
+        let view = View::of(state, self.pages(), self.now());
         for record in commit.leaves.iter().rev() {
             if matches!(record.leaf.kind, Kind::Read | Kind::Browsed | Kind::LogRead | Kind::Index) {
                 continue;

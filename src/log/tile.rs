@@ -27,9 +27,8 @@ impl TileId {
         let count = 1usize << (height % TILE_HEIGHT);
         let number = first / TILE_WIDTH;
         let level = u8::try_from(level).ok()?;
-        let held = complete(covered, level).checked_sub(number * TILE_WIDTH)?.min(TILE_WIDTH);
         let offset = usize::try_from(first % TILE_WIDTH).ok()?;
-        let id = Self { level, number, width: u16::try_from(held).ok()? };
+        let id = Self { level, number, width: width(covered, level, number) };
         (offset + count <= usize::from(id.width)).then_some((id, offset..offset + count))
     }
 
@@ -58,6 +57,12 @@ impl TileId {
 /// Perfect subtrees of 256^level leaves in a tree of `size`.
 pub(crate) fn complete(size: u64, level: u8) -> u64 {
     size.checked_shr(u32::from(level) * TILE_HEIGHT).unwrap_or(0)
+}
+
+/// Hashes in the tile of this level and number in a tree of `size`; none if it has no such tile.
+pub(crate) fn width(size: u64, level: u8, number: u64) -> u16 {
+    let held = complete(size, level).saturating_sub(number.saturating_mul(TILE_WIDTH)).min(TILE_WIDTH);
+    u16::try_from(held).unwrap_or(FULL)
 }
 
 /// The hashes of a tile, left to right.

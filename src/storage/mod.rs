@@ -46,6 +46,9 @@ pub use postgres::PostgresStorage;
 /// Bytes of an object, at most: a part of 8 MiB, sealed, has the most.
 #[cfg(any(feature = "fs", feature = "redb", feature = "postgres", feature = "object-store"))]
 pub(crate) const OBJECT_CAP: u64 = 16 << 20;
+/// What is read of an object if all of it is asked for: enough to see that it is none.
+#[cfg(any(feature = "fs", feature = "redb", feature = "postgres", feature = "object-store"))]
+pub(crate) const WHOLE: Range<u64> = 0..OBJECT_CAP + 1;
 
 /// How a [`Storage::create`] went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -67,8 +67,7 @@ impl Vault {
     }
 
     fn with_view<'a>(&'a self, state: &'a State) -> View<'a> {
-        let (pages, now) = (self.ledger().pages(), self.ledger().now());
-        View { state, planned: &NOTHING_PLANNED, next: state.head.size, pages, now }
+        View::of(state, self.ledger().pages(), self.ledger().now())
     }
 }
 
@@ -88,7 +87,5 @@ impl RowPages<'_> {
         Ok(Some(page))
     }
 }
-
-static NOTHING_PLANNED: std::collections::BTreeMap<RowKey, Row> = std::collections::BTreeMap::new();
 
 const PAGE: usize = 1000;

@@ -1,7 +1,5 @@
 //! Checkpoints that were kept, and whether a note is one of this log (FORMAT §9.2).
 
-use std::collections::BTreeMap;
-
 use futures_util::future::try_join;
 
 use crate::{
@@ -185,10 +183,8 @@ pub(super) async fn checkpoint_key(
 }
 
 fn view<'a>(pages: &'a Pages, state: &'a State) -> View<'a> {
-    View { state, planned: &NOTHING_PLANNED, next: state.head.size, pages, now: Timestamp::default() }
+    View::of(state, pages, Timestamp::default())
 }
-
-static NOTHING_PLANNED: BTreeMap<RowKey, Row> = BTreeMap::new();
 
 /// Kept checkpoints listed at once.
 const PAGE: usize = 100;

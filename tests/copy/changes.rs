@@ -38,8 +38,35 @@ async fn change(desk: &Session, case: CaseId, gone: CaseId, change: Change) {
     desk.collect_garbage().await.unwrap();
 }
 
-/// What a copy to a distant place says whose vault changes at `at`, and whether it had copied a head by then; none if
-/// it had ended.
+/// What a copy to `copy` says, were that a distant place, and what comes of `other`, which is done beside it from `at` on;
+/// none if it had ended by then.
+async fn beside<T>(
+    vault: &Vault,
+    copy: &Arc<MemoryStorage>,
+    (time, at): (&VirtualTime, Duration),
+    other: impl Future<Output = T>,
+) -> Option<(CopyReport, T)> {
+    let ended = AtomicBool::new(false);
+    let place = DelayedStorage::new(copy.clone(), time.clone(), |_| Duration::from_millis(1));
+    let copying = async {
+        let report = vault.copy_to(place).await.unwrap();
+        ended.store(true, Ordering::SeqCst);
+        report
+    };
+    let other = async {
+        time.sleep(at).await;
+        if ended.load(Ordering::SeqCst) {
+            return None;
+        }
+        let done = other.await;
+        assert!(!ended.load(Ordering::SeqCst), "the copy was to be under way when all was done");
+        Some(done)
+    };
+    let (report, done) = zip(copying, other).await;
+    done.map(|done| (report, done))
+}
+
+/// What a copy says whose vault changes at `at`, and whether it had copied a head by then; none if it had ended.
 async fn changed_at(
     (source, gone): (&Source, CaseId),
     start: &MemoryStorage,
@@ -48,26 +75,14 @@ async fn changed_at(
 ) -> Option<(CopyReport, bool)> {
     let (storage, copy) = (Arc::new(source.storage.snapshot()), Arc::new(start.snapshot()));
     let vault = open(storage.clone(), &source.folder, &source.vault.pin()).await.unwrap();
-    let (desk, ended) = (desk(&vault), AtomicBool::new(false));
-    let place = DelayedStorage::new(copy.clone(), time.clone(), |_| Duration::from_millis(1));
+    let desk = desk(&vault);
     let before = keys(start, "head/").await;
-    let copying = async {
-        let report = vault.copy_to(place).await.unwrap();
-        ended.store(true, Ordering::SeqCst);
-        report
-    };
     let changing = async {
-        time.sleep(at).await;
-        if ended.load(Ordering::SeqCst) {
-            return None;
-        }
         let begun = keys(&*copy, "head/").await != before;
         change(&desk, source.case, gone, what).await;
-        assert!(!ended.load(Ordering::SeqCst), "the copy was to be under way when all was written");
-        Some(begun)
+        begun
     };
-    let (report, begun) = zip(copying, changing).await;
-    let begun = begun?;
+    let (report, begun) = beside(&vault, &copy, (time, at), changing).await?;
     assert_eq!(report.tiles_left_out, 0, "a fold supersedes partial tiles, and says the same in wider ones");
     assert_whole(Arc::new(copy.snapshot()), source, &report).await;
     let last = vault.copy_to(copy.clone()).await.unwrap();
@@ -97,8 +112,8 @@ async fn changes_anywhere(
     assert!(anew > 2 && as_it_was > 2, "{what:?}: {anew} were begun anew, {as_it_was} went on");
 }
 
-/// A copy to a distant place, beside which another process erases a case, rotates the epoch and copies to the same place:
-/// what the two have made together, if the first had not ended.
+/// A copy beside which another process erases a case, rotates the epoch and copies to the same place: what the two have
+/// made together, if the first had not ended.
 async fn overtaken_at(
     (source, gone): (&Source, CaseId),
     start: &MemoryStorage,
@@ -108,23 +123,11 @@ async fn overtaken_at(
     let (storage, copy) = (Arc::new(source.storage.snapshot()), Arc::new(start.snapshot()));
     let vault = open(storage.clone(), &source.folder, &source.vault.pin()).await.unwrap();
     let other = open(storage.clone(), &source.folder, &source.vault.pin()).await.unwrap();
-    let ended = AtomicBool::new(false);
-    let place = DelayedStorage::new(copy.clone(), time.clone(), |_| Duration::from_millis(1));
-    let copying = async {
-        let report = vault.copy_to(place).await.unwrap();
-        ended.store(true, Ordering::SeqCst);
-        report
-    };
     let overtaking = async {
-        time.sleep(at).await;
-        if ended.load(Ordering::SeqCst) {
-            return None;
-        }
         change(&desk(&other), source.case, gone, Change::Everything).await;
-        Some(other.copy_to(copy.clone()).await.unwrap())
+        other.copy_to(copy.clone()).await.unwrap()
     };
-    let (first, second) = zip(copying, overtaking).await;
-    let second = second?;
+    let (first, second) = beside(&vault, &copy, (time, at), overtaking).await?;
     assert_whole(Arc::new(copy.snapshot()), source, &second).await;
     // What the first began on an older state it leaves as the newer one has it.
     assert_eq!(first.pin, second.pin);

@@ -2,15 +2,9 @@
 
 use docvault::intake::*;
 
-use crate::{Intake, common::block_on, key};
+use crate::{Intake, common::block_on, key, template};
 
-const TEMPLATE: &str = r#"
-    format = 1
-    name = "loan"
-    version = 1
-    language = "en"
-    title = { en = "Loan" }
-
+const REQUIREMENTS: &str = r#"
     [[requirements]]
     key = "statement"
     title = { en = "Bank statement" }
@@ -31,7 +25,7 @@ const TEMPLATE: &str = r#"
 async fn handed_in(requirement: &str, declared: &str, content: &[u8]) -> Result<String, Verdict> {
     let intake = Intake::new().await;
     let desk = Desk::new(intake.vault.session("user:2").purpose("loans").begin().unwrap());
-    let template = Template::from_toml(TEMPLATE).unwrap();
+    let template = template(REQUIREMENTS);
     let case = desk.open_case("loan 1", &template, Opening::new("client:1")).await.unwrap();
     let new = NewSubmission::direct().file(NewFile::from_memory("file", declared, content.to_vec()));
     if let Submitted::SetAside { verdict, .. } = desk.submit(case, &key(requirement), new).await.unwrap() {

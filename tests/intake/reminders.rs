@@ -2,14 +2,9 @@
 
 use docvault::{CaseId, ContentDigest, DocumentId, Timestamp, VersionId, intake::*};
 
-use crate::key;
+use crate::{key, template};
 
-const TEMPLATE: &str = r#"
-    format = 1
-    name = "loan"
-    version = 1
-    language = "en"
-    title = { en = "Loan" }
+const REQUIREMENTS: &str = r#"
     remind_days = [1]
     expiry_notice_days = 30
 
@@ -53,7 +48,7 @@ struct Case {
 impl Case {
     /// Opened on the 1st.
     fn open() -> Self {
-        let template = Template::from_toml(TEMPLATE).unwrap();
+        let template = template(REQUIREMENTS);
         let opened = CaseState::open(&template, Opening::new("client:1"), at(1, 9), &actor()).unwrap();
         let state = CaseState::begin(&opened).unwrap();
         Self { template, state, versions: 0, runs: 0 }

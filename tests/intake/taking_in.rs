@@ -17,11 +17,11 @@ use futures_util::future::join;
 use tempfile::TempDir;
 
 use crate::{
-    TEMPLATE,
+    REQUIREMENTS,
     common::{self, block_on},
     key,
     office::*,
-    pdf,
+    pdf, template,
 };
 
 /// An office to which a bank statement was deposited, with a remark.
@@ -40,7 +40,7 @@ impl Deposited {
         let (vault, folder) = common::vault_on(kept.clone()).await;
         let intake = Intake::of(vault).await;
         let desk = Desk::new(intake.vault.session("user:1").purpose("loans").begin().unwrap());
-        let template = Template::from_toml(TEMPLATE).unwrap();
+        let template = template(REQUIREMENTS);
         let case = desk.open_case("A", &template, Opening::new("client:42")).await.unwrap();
         let expires = intake.vault.now().saturating_add(DAY);
         let new = NewRequest::new(carrier_key().public(), expires).requirement(key("statement"));

@@ -1,6 +1,10 @@
 //! Names of files in a bundle: each follows from the manifest (FORMAT §13.2).
 
-use crate::intake::{ClaimedKind, Key, extension::extensions_of, template::CANONICAL};
+use crate::intake::{
+    ClaimedKind, Key,
+    extension::{extension_of, extensions_of},
+    template::CANONICAL,
+};
 
 pub(super) const LOG: &str = "log.jsonl";
 pub(super) const LOG_TEXT: &str = "log.txt";
@@ -60,11 +64,10 @@ fn safe((name, media_type): (&str, &str)) -> String {
     let kept = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '.') { c } else { '_' };
     let kept: String = name.chars().map(kept).collect();
     let shown = kept.trim_matches('.').rsplit_once('.').map(|(_, shown)| shown.to_ascii_lowercase());
-    let extensions = extensions_of(media_type);
-    if shown.is_some_and(|shown| extensions.contains(&shown.as_str())) {
+    if shown.is_some_and(|shown| extensions_of(media_type).contains(&shown.as_str())) {
         return last(&kept, LONGEST).to_owned();
     }
-    let extension = extensions.first().copied().unwrap_or_default();
+    let extension = extension_of(media_type);
     let stem = last(&kept, LONGEST.saturating_sub(extension.len() + 1));
     format!("{}.{extension}", if stem.is_empty() { "file" } else { stem })
 }

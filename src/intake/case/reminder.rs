@@ -87,9 +87,7 @@ impl CaseState {
         found.sort_by_key(|one| one.valid_until);
         Ok(found)
     }
-}
 
-impl CaseState {
     /// From when on a requirement stands as it does. Nothing is said of the time before: what the dates alone would
     /// have said then was not to be said, and would never be sent.
     fn since(&self, template: &Template, status: &RequirementStatus) -> Timestamp {

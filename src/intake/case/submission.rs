@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::form::Form;
 use crate::{
     ContentDigest, DepositId, DocumentId, RequestId, Timestamp, VersionId,
-    intake::{Date, Key, extension::extensions_of},
+    intake::{Date, Key, extension::extension_of},
 };
 
 /// What was handed in for a requirement: one version of one document, and what is said about it.
@@ -97,7 +97,7 @@ impl SubmittedFile {
     /// file can run when it is opened. What the file was called is its client's word.
     #[must_use]
     pub fn extension(&self) -> &'static str {
-        extensions_of(&self.media_type).first().copied().unwrap_or("bin")
+        extension_of(&self.media_type)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::{Desk, IntakeError, Result, take_in::came_by};
 use crate::{
-    CaseId, SystemEntropy,
+    CaseId, Statement, SystemEntropy,
     deposit::{DepositReceipt, Inbox, Promise},
-    intake::{Change, Verdict},
+    intake::{Change, Event, Verdict},
 };
 
 impl Desk {
@@ -41,23 +41,15 @@ impl Desk {
 
     /// The record about a deposit, its claim, and whether the carrier is to keep it.
     async fn stated(&self, case: CaseId, promise: &Promise) -> Result<(u64, Vec<u8>, bool)> {
-        let mut start = None;
-        loop {
-            let (past, next) = self.past(case, start).await?;
-            for (stated, event) in past {
-                let (origin, keep) = match &event.change {
-                    Change::Submitted { submission, .. } => (&submission.origin, false),
-                    Change::SetAside { origin, verdict, .. } => (origin, *verdict == Verdict::Quarantined),
-                    _ => continue,
-                };
-                if came_by(origin, promise) {
-                    return Ok((stated.made.seq, stated.claim, keep));
-                }
-            }
-            start = next;
-            if start.is_none() {
-                return Err(IntakeError::ForeignDeposit(promise.deposit()));
-            }
-        }
+        let stated = |stated: &Statement, event: &Event| {
+            let (origin, keep) = match &event.change {
+                Change::Submitted { submission, .. } => (&submission.origin, false),
+                Change::SetAside { origin, verdict, .. } => (origin, *verdict == Verdict::Quarantined),
+                _ => return None,
+            };
+            came_by(origin, promise).then(|| (stated.made.seq, stated.claim.clone(), keep))
+        };
+        let found = self.find_past(case, stated).await?;
+        found.ok_or(IntakeError::ForeignDeposit(promise.deposit()))
     }
 }

@@ -121,6 +121,23 @@ impl Desk {
         Ok((past.collect::<Result<_>>()?, page.next))
     }
 
+    /// What `of` makes of the newest event of which it makes anything.
+    pub(super) async fn find_past<T>(
+        &self,
+        case: CaseId,
+        of: impl Fn(&crate::Statement, &Event) -> Option<T> + Send,
+    ) -> Result<Option<T>> {
+        let mut start = None;
+        loop {
+            let (past, next) = self.past(case, start).await?;
+            let found = past.iter().find_map(|(stated, event)| of(stated, event));
+            if found.is_some() || next.is_none() {
+                return Ok(found);
+            }
+            start = next;
+        }
+    }
+
     /// Applies, in memory, what taking note of changed documents would do.
     async fn show_overtaken(&self, files: &mut Vec<CaseFile>) -> Result<()> {
         let mut erased = BTreeSet::new();

@@ -6,7 +6,7 @@ use super::{Desk, IntakeError, Result};
 use crate::{
     CaseId, Timestamp,
     deposit::{CarrierPublicKey, RequestTerms, SignedRequest, Slot},
-    intake::{Command, Key, Refusal, Requirement, Template},
+    intake::{Command, Key, Refusal, Requirement, Template, case::USES_OF_A_REQUEST},
 };
 
 /// What a client is to be asked for.
@@ -125,10 +125,10 @@ impl Desk {
 /// How many deposits each requirement takes: the carrier counts by slot and promises what it takes, so that all
 /// slots together must not take more than the case does.
 fn uses(wanted: Option<u16>, requirements: usize) -> Result<u16, Refusal> {
-    let shared = MOST_USES.checked_div(requirements).unwrap_or(MOST_USES).max(1);
+    let shared = USES_OF_A_REQUEST.checked_div(requirements).unwrap_or(USES_OF_A_REQUEST).max(1);
     let uses = wanted.unwrap_or_else(|| u16::try_from(shared).unwrap_or(USES).min(USES));
-    if usize::from(uses).saturating_mul(requirements) > MOST_USES {
-        return Err(Refusal::TooManyUses { uses, requirements, most: MOST_USES });
+    if usize::from(uses).saturating_mul(requirements) > USES_OF_A_REQUEST {
+        return Err(Refusal::TooManyUses { uses, requirements, most: USES_OF_A_REQUEST });
     }
     Ok(uses)
 }
@@ -175,5 +175,3 @@ fn presentation(template: &Template, shown: &[&Requirement]) -> Result<Vec<u8>> 
 
 /// Deposits that a requirement takes unless something else is asked for.
 const USES: u16 = 5;
-/// Deposits that a request takes over all its requirements, at most.
-const MOST_USES: usize = 64;

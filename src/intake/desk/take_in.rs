@@ -6,9 +6,9 @@ use super::{
     CaseFile, Desk, IntakeError, NewFile, NewSubmission, Result, Submitted, TRIES, source::Deposited,
 };
 use crate::{
-    CaseId,
+    CaseId, Statement,
     deposit::{Inbox, IncomingDeposit, Promise},
-    intake::{Audience, Change, Command, Date, Form, Key, Origin, Refusal, Requirement},
+    intake::{Audience, Change, Command, Date, Event, Form, Key, Origin, Refusal, Requirement},
 };
 
 impl Desk {
@@ -95,34 +95,16 @@ impl Desk {
 
     /// Whether the deposit is in the case, and behind it no comment that is its remark.
     async fn lacks_remark(&self, case: CaseId, of: &Key, deposit: &IncomingDeposit) -> Result<bool> {
-        let (remark, mut start) = (deposit.comment().trim(), None);
-        loop {
-            let (past, next) = self.past(case, start).await?;
-            for (_, event) in past {
-                match &event.change {
-                    Change::Commented {
-                        requirement: Some(requirement),
-                        text,
-                        audience: Audience::Everyone,
-                    } if requirement == of && text == remark => {
-                        return Ok(false);
-                    }
-                    Change::Submitted { submission, .. }
-                        if came_by(&submission.origin, deposit.promise()) =>
-                    {
-                        return Ok(true);
-                    }
-                    Change::SetAside { origin, .. } if came_by(origin, deposit.promise()) => {
-                        return Ok(false);
-                    }
-                    _ => {}
-                }
+        let (remark, promise) = (deposit.comment().trim(), deposit.promise());
+        let lacks = |_: &Statement, event: &Event| match &event.change {
+            Change::Commented { requirement: Some(on), text, audience: Audience::Everyone } => {
+                (on == of && text == remark).then_some(false)
             }
-            start = next;
-            if start.is_none() {
-                return Ok(false);
-            }
-        }
+            Change::Submitted { submission, .. } => came_by(&submission.origin, promise).then_some(true),
+            Change::SetAside { origin, .. } => came_by(origin, promise).then_some(false),
+            _ => None,
+        };
+        Ok(self.find_past(case, lacks).await? == Some(true))
     }
 }
 

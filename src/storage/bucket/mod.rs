@@ -11,7 +11,7 @@ use object_store::{
     PutOptions, path::Path, prefix::PrefixStore,
 };
 
-use super::{Creation, OBJECT_CAP, ObjectKey, Storage, StorageError, runtime::Runtime};
+use super::{Creation, ObjectKey, Storage, StorageError, WHOLE, runtime::Runtime};
 
 mod failure;
 mod page;
@@ -86,7 +86,7 @@ impl ObjectStorage {
     }
 
     async fn get(&self, path: &Path, range: Option<Range<u64>>) -> Result<Option<Bytes>, Error> {
-        let Some(range) = range else { return self.fetch(path, None, OBJECT_CAP + 1).await };
+        let Some(range) = range else { return self.fetch(path, None, WHOLE.end).await };
         // Stores refuse an empty range, and one that starts at or after the end.
         let wanted = match range.end {
             end if end <= range.start => return self.clip(path, &range).await,
@@ -189,7 +189,7 @@ impl Storage for ObjectStorage {
 
     async fn read_in_pieces(&self, key: &ObjectKey) -> Result<Option<Vec<Bytes>>, StorageError> {
         let path = Path::from(key.as_str());
-        let read = self.runtime.run(self.fetch_in_pieces(&path, None, OBJECT_CAP + 1)).await;
+        let read = self.runtime.run(self.fetch_in_pieces(&path, None, WHOLE.end)).await;
         read.map_err(|cause| failure::error("read an object", cause))
     }
 

@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Creation, OBJECT_CAP, ObjectKey, Storage, StorageError, StorageErrorKind};
+use super::{Creation, OBJECT_CAP, ObjectKey, Storage, StorageError, StorageErrorKind, WHOLE};
 use crate::{
     env::{self, SystemEntropy},
     ids::Hex,
@@ -196,7 +196,7 @@ fn read(path: &Path, range: Option<Range<u64>>, buffers: &Buffers) -> io::Result
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened?,
     };
-    let range = range.unwrap_or(0..OBJECT_CAP + 1);
+    let range = range.unwrap_or(WHOLE);
     let length = file.metadata()?.len();
     let start = range.start.min(length);
     let wanted = range.end.min(length).saturating_sub(start);

@@ -12,7 +12,7 @@ use deadpool_postgres::{
     },
 };
 
-use super::{Creation, OBJECT_CAP, ObjectKey, Storage, StorageError, StorageErrorKind, runtime::Runtime};
+use super::{Creation, ObjectKey, Storage, StorageError, StorageErrorKind, WHOLE, runtime::Runtime};
 
 mod failure;
 mod table;
@@ -126,7 +126,7 @@ impl Storage for PostgresStorage {
     }
 
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        let range = range.unwrap_or(0..OBJECT_CAP + 1);
+        let range = range.unwrap_or(WHOLE);
         // Counted from 1, and of 31 bits, as are the lengths of values.
         let limit = |at: u64| i32::try_from(at).unwrap_or(i32::MAX - 1);
         let (start, length) =

@@ -70,10 +70,7 @@ impl Inner {
                     .for_each(|pending| pending.answer(Err(self.failure("write an object", &cause))));
             }
         };
-        let committed = transaction.commit();
-        if let Err(cause) = &committed {
-            self.failed.get_or_init(|| failure::kind_of_storage(cause));
-        }
+        let committed = self.commit(transaction);
         for (pending, answer) in group.iter().zip(answers) {
             pending.answer(Ok(if committed.is_ok() { answer } else { Creation::Unknown }));
         }

@@ -9,11 +9,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock},
 };
 
-use ::redb::{Builder, Database, ReadableDatabase, TableDefinition, backends::FileBackend};
+use ::redb::{
+    Builder, CommitError, Database, ReadableDatabase, TableDefinition, WriteTransaction,
+    backends::FileBackend,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Creation, OBJECT_CAP, ObjectKey, Storage, StorageError, StorageErrorKind};
+use super::{Creation, ObjectKey, Storage, StorageError, StorageErrorKind, WHOLE};
 use crate::file::sync_parent;
 
 mod failure;
@@ -156,7 +159,7 @@ impl Inner {
         else {
             return Ok(None);
         };
-        let range = range.unwrap_or(0..OBJECT_CAP + 1);
+        let range = range.unwrap_or(WHOLE);
         let range = range.start.min(length)..range.end.min(length);
         if range.is_empty() {
             return Ok(Some(Bytes::new()));
@@ -186,11 +189,14 @@ impl Inner {
         }
         let pieces = (key.as_str(), 0)..=(key.as_str(), u32::MAX);
         transaction.open_table(PIECES)?.retain_in(pieces, |_, _| false)?;
-        let committed = transaction.commit();
-        if let Err(cause) = &committed {
+        Ok(self.commit(transaction)?)
+    }
+
+    /// Commits, or has nothing written any more.
+    fn commit(&self, transaction: WriteTransaction) -> Result<(), CommitError> {
+        transaction.commit().inspect_err(|cause| {
             self.failed.get_or_init(|| failure::kind_of_storage(cause));
-        }
-        Ok(committed?)
+        })
     }
 
     /// The turn to write, also after whoever had it panicked: what redb has done by then is not known.

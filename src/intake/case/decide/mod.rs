@@ -5,6 +5,8 @@ mod requests;
 mod review;
 mod submit;
 
+pub(in crate::intake) use requests::USES_OF_A_REQUEST;
+
 use super::{
     command::{Actor, Command, Opening},
     completion::Completion,

@@ -33,7 +33,7 @@ impl Decision<'_> {
         if expires <= self.now {
             return Err(Refusal::RequestExpired);
         }
-        within("uses of a request", usize::try_from(uses).unwrap_or(usize::MAX), USES)?;
+        within("uses of a request", usize::try_from(uses).unwrap_or(usize::MAX), USES_OF_A_REQUEST)?;
         let open = self.state.requests.values().filter(|other| other.expires >= self.now).count();
         within("open requests", open + 1, OPEN)?;
         within("requests, expired ones too,", self.state.requests.len() + 1, REQUESTS)?;
@@ -67,7 +67,8 @@ fn within(what: &str, number: usize, most: usize) -> Result<(), Refusal> {
     if (1..=most).contains(&number) { Ok(()) } else { Err(Refusal::TooMany { what: what.to_owned(), most }) }
 }
 
-const USES: usize = 64;
+/// Deposits that a request takes over all its requirements, at most.
+pub(in crate::intake) const USES_OF_A_REQUEST: usize = 64;
 const OPEN: usize = 8;
 /// One that has expired stays until it is closed, so that what came in time can be taken in.
 const REQUESTS: usize = 16;

@@ -1,33 +1,12 @@
 //! What a desk does not let its actor do, whatever commands are sent to it and whatever is stored past it.
-#![cfg(all(feature = "intake", feature = "testing"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::as_conversions,
-    clippy::cast_possible_truncation,
-    reason = "tests"
-)]
-
-mod common;
-#[path = "common/intake.rs"]
-mod office;
-
-use common::block_on;
 use docvault::{
     CaseId, ContentDigest, DepositId, DocumentId, ErrorKind, NewDocument, NewStatement, Session, VersionId,
     intake::*,
 };
-use office::*;
 
-const TEMPLATE: &str = r#"
-    format = 1
-    name = "loan"
-    version = 1
-    language = "en"
-    title = { en = "Loan" }
+use crate::{common::block_on, key, office::*, template};
 
+const REQUIREMENTS: &str = r#"
     [[requirements]]
     key = "application"
     title = { en = "Application" }
@@ -78,10 +57,6 @@ struct Office {
     case: CaseId,
 }
 
-fn key(text: &str) -> Key {
-    text.parse().unwrap()
-}
-
 fn file(text: &str) -> NewFile {
     NewFile::from_memory("a.txt", "text/plain", text.as_bytes().to_vec())
 }
@@ -98,7 +73,7 @@ impl Office {
     }
 
     async fn another(executive: &Desk) -> CaseId {
-        let template = Template::from_toml(TEMPLATE).unwrap();
+        let template = template(REQUIREMENTS);
         executive.open_case("Juan Pérez", &template, Opening::new("client:42")).await.unwrap()
     }
 
