@@ -17,6 +17,31 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Makes what is in the file that is open, and its name, durable: whoever wrote it may have been cut short in between.
+///
+/// What cannot be synced, or only by its owner, has no disk behind it, or is not for this process to make durable.
+pub(crate) fn settle(file: &File, path: &Path) -> io::Result<()> {
+    tolerant(file.sync_all())?;
+    settle_name(path)
+}
+
+/// As [`settle`], of the name alone.
+pub(crate) fn settle_name(path: &Path) -> io::Result<()> {
+    tolerant(sync_parent(path))
+}
+
+fn tolerant(synced: io::Result<()>) -> io::Result<()> {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+    match synced {
+        Err(cause)
+            if matches!(cause.kind(), InvalidInput | PermissionDenied | ReadOnlyFilesystem | Unsupported) =>
+        {
+            Ok(())
+        }
+        synced => synced,
+    }
+}
+
 /// A directory that is open, so that syncing it can fail for no other reason than the disk's.
 #[derive(Debug)]
 pub(crate) struct Directory(Option<File>);

@@ -30,7 +30,8 @@ pub(crate) fn create(path: &Path, header: &str) -> Result<Secret<32>> {
     Ok(secret)
 }
 
-/// Reads the secret from a file that begins with the line `header`.
+/// Reads the secret from a file that begins with the line `header`, and makes the file durable: a crash may have cut
+/// short who made it, and what is sealed by the secret must not outlive it.
 ///
 /// # Errors
 ///
@@ -42,8 +43,10 @@ pub(crate) fn load(path: &Path, header: &str) -> Result<Secret<32>> {
     check_private(&file)?;
     let mut content = SecretBytes::new(Vec::with_capacity(MAX_FILE));
     let cap = u64::try_from(MAX_FILE).unwrap_or(u64::MAX);
-    file.take(cap).read_to_end(&mut content).map_err(|cause| failure(cause, READ))?;
-    decode(header, &content)
+    (&file).take(cap).read_to_end(&mut content).map_err(|cause| failure(cause, READ))?;
+    let secret = decode(header, &content)?;
+    file::settle(&file, path).map_err(|cause| failure(cause, WRITE))?;
+    Ok(secret)
 }
 
 /// Looks at the file that is open, so that nobody can put another in its place afterwards.

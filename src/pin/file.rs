@@ -22,6 +22,8 @@ use crate::{
 /// A new pin is written to a temporary file beside it, synced, and renamed over the old one. All
 /// file operations run on the threads of the `blocking` crate.
 ///
+/// A pin that a store did not write, or could not make durable, its next save writes again.
+///
 /// A save never replaces a pin with one of smaller size. Clones share a lock to that end; two
 /// stores of one file, or two processes, do not, so let each have a file of its own.
 ///
@@ -40,7 +42,8 @@ pub struct FilePinStore(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
-    saving: Mutex<()>,
+    /// Whether this store made durable what the file holds; held while saving.
+    durable: Mutex<bool>,
 }
 
 impl FilePinStore {
@@ -48,7 +51,7 @@ impl FilePinStore {
     ///
     /// Touches no file.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self(Arc::new(Shared { path: path.into(), saving: Mutex::new(()) }))
+        Self(Arc::new(Shared { path: path.into(), durable: Mutex::new(false) }))
     }
 }
 
@@ -62,9 +65,13 @@ impl PinStore for FilePinStore {
     async fn save(&self, pin: &Pin) -> Result<()> {
         let (shared, pin) = (Arc::clone(&self.0), pin.clone());
         blocking::unblock(move || {
-            let _saving = shared.saving.lock().unwrap_or_else(PoisonError::into_inner);
-            if supersedes(&pin, read(&shared.path)?.as_ref())? {
-                replace(&shared.path, format!("{pin}\n").as_bytes())?;
+            let mut durable = shared.durable.lock().unwrap_or_else(PoisonError::into_inner);
+            let saved = read(&shared.path)?;
+            let greatest = if supersedes(&pin, saved.as_ref())? { None } else { saved };
+            if greatest.is_none() || !*durable {
+                *durable = false;
+                replace(&shared.path, format!("{}\n", greatest.as_ref().unwrap_or(&pin)).as_bytes())?;
+                *durable = true;
             }
             Ok(())
         })

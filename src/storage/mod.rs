@@ -73,6 +73,7 @@ pub enum Creation {
 ///   [`Creation::Created`], and its bytes stay until deleted. Concurrent creates included.
 /// - **Durable**: what answered `Created` survives a power cut.
 /// - **Current**: after `Created`, every [`Storage::read`] of that name, by anyone, finds it.
+/// - **Lasting**: what a read has found survives a power cut, too, whoever wrote it: the reader builds on it.
 /// - **Listing may lag**: the vault takes a listing for a hint, never for proof.
 /// - **Concurrent**: any number of calls may run at once, from any number of processes.
 ///

@@ -3,6 +3,10 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::store::{TreeHead, WitnessStore};
@@ -19,7 +23,8 @@ use crate::{
 /// Each log has a directory with one file, and the file's *name* is the head. Renaming it is the
 /// compare-and-set: of those who rename the same old name one succeeds, for then it is gone, and no
 /// name comes twice, since each begins with a number that only grows. There is no lock to be left
-/// behind by a crash. What is written is synced before a head counts as kept.
+/// behind by a crash. What is written is synced before a head counts as kept, the directory's own name too, each time:
+/// who made it may have been killed before. Once that could not be done, the store refuses until it is made anew.
 ///
 /// # Security
 ///
@@ -27,6 +32,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct FileWitnessStore {
     folder: PathBuf,
+    failed: Arc<AtomicBool>,
 }
 
 impl FileWitnessStore {
@@ -41,7 +47,7 @@ impl FileWitnessStore {
             Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => return Err(failure(cause)),
             _ => file::sync_parent(&folder).map_err(failure)?,
         }
-        Ok(Self { folder })
+        Ok(Self { folder, failed: Arc::default() })
     }
 
     fn directory(&self, origin: &str) -> PathBuf {
@@ -61,7 +67,7 @@ impl FileWitnessStore {
             let _ = fs::remove_dir_all(&draft);
         }
         match begun {
-            Ok(()) => file::sync_directory(&self.folder).map(|()| true).map_err(failure),
+            Ok(()) => Ok(true),
             Err(_) if self.directory(origin).is_dir() => Ok(false),
             Err(cause) => Err(failure(cause)),
         }
@@ -74,6 +80,9 @@ impl WitnessStore for FileWitnessStore {
     }
 
     fn advance(&self, origin: &str, expected: Option<&TreeHead>, new: &TreeHead) -> Result<Option<TreeHead>> {
+        if self.failed.load(Ordering::SeqCst) {
+            return Err(failure(io::ErrorKind::Other.into()));
+        }
         let directory = self.directory(origin);
         let found = read(&directory)?;
         if found.as_ref().map(|state| &state.head) != expected {
@@ -86,7 +95,12 @@ impl WitnessStore for FileWitnessStore {
                 replace(&directory, &state, &next)?
             }
         };
-        if advanced { Ok(None) } else { Ok(read(&directory)?.map(|state| state.head).or(Some(*new))) }
+        if !advanced {
+            return Ok(read(&directory)?.map(|state| state.head).or(Some(*new)));
+        }
+        let synced = file::sync_directory(&self.folder);
+        synced.inspect_err(|_| self.failed.store(true, Ordering::SeqCst)).map_err(failure)?;
+        Ok(None)
     }
 }
 

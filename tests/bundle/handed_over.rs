@@ -27,6 +27,11 @@ fn a_case_is_handed_over_whole_and_in_order() {
             let out = office.path(round);
             let manifest = unpack_handed_over(opened, &out).unwrap();
             assert_eq!((manifest.case, manifest.others.len()), (office.case, 1));
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o7777, 0o700);
+            }
             let written = files(&out);
             assert_eq!(written.len(), 6, "four of the requirements, one other, the manifest: {written:?}");
             let [id, statement, other] = &manifest.requirements[..] else { panic!("{manifest:?}") };

@@ -100,6 +100,20 @@ fn exporting_is_on_record_and_asks_for_the_role() {
     });
 }
 
+#[cfg(unix)]
+#[test]
+fn a_bundle_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    block_on(async {
+        let office = Office::complete().await;
+        for (name, mode) in [("case", 0o700), ("case.zip", 0o600)] {
+            office.export(name).await;
+            let found = fs::metadata(office.path(name)).unwrap().permissions().mode();
+            assert_eq!(found & 0o7777, mode, "{name}");
+        }
+    });
+}
+
 #[test]
 fn a_note_that_is_too_old_leaves_nothing() {
     block_on(async {

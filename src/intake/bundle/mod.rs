@@ -8,6 +8,7 @@ mod hand_over;
 mod manifest;
 mod names;
 mod package;
+mod private;
 mod readme;
 mod records;
 mod source;

@@ -1,7 +1,7 @@
 //! A bundle on its way to the disk: a folder, or the same in one ZIP file, under another name until it is whole.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fs::{self, File},
     io::{self, BufWriter, Write},
@@ -12,7 +12,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
 use super::{
     error::{BundleFault, Result},
-    names,
+    names, private,
 };
 use crate::{ContentDigest, ContentHasher};
 
@@ -47,22 +47,24 @@ pub(super) struct Entry<'a> {
 impl Package {
     /// Begins a bundle: one file if the name ends in `.zip`, a folder otherwise.
     pub(super) fn create(out: &Path) -> Result<Self> {
-        if out.symlink_metadata().is_ok() {
-            return Err(BundleFault::Exists.at_path(out));
-        }
         let mut name: OsString = out.as_os_str().to_owned();
         name.push(".unfinished");
         let unfinished = PathBuf::from(name);
         let target = match is_zip(out) {
-            true => File::create_new(&unfinished)
+            true => private::file(&unfinished)
                 .map(|file| Target::Zip(Some(Box::new(ZipWriter::new(BufWriter::new(file)))))),
-            false => fs::create_dir(&unfinished).map(|()| Target::Folder(None)),
+            false => private::folder(&unfinished).map(|()| Target::Folder(None)),
         };
         let target = target.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => BundleFault::Exists.at_path(&unfinished),
             _ => BundleFault::Unwritable(error).at_path(&unfinished),
         })?;
-        Ok(Self { out: out.to_owned(), unfinished, target, sums: BTreeMap::new() })
+        let package = Self { out: out.to_owned(), unfinished, target, sums: BTreeMap::new() };
+        // From here on nobody else finishes a bundle of this name.
+        if out.symlink_metadata().is_ok() {
+            return Err(BundleFault::Exists.at_path(out));
+        }
+        Ok(package)
     }
 
     /// Begins the next file.
@@ -89,6 +91,7 @@ impl Package {
     /// Gives the bundle its name, once everything is on the disk.
     pub(super) fn finish(mut self) -> Result<()> {
         let done = self.close().and_then(|()| fs::rename(&self.unfinished, &self.out));
+        let done = done.and_then(|()| private::sync_folder_of(&self.out));
         done.map_err(|error| BundleFault::Unwritable(error).at_path(&self.out))
     }
 
@@ -114,6 +117,12 @@ impl Package {
         }
     }
 
+    /// The folders that hold the files, and those on the way to them.
+    fn folders(&self) -> BTreeSet<PathBuf> {
+        let of = |path: &String| Path::new(path).ancestors().skip(1).map(Path::to_owned).collect::<Vec<_>>();
+        self.sums.keys().flat_map(of).map(|folder| self.unfinished.join(folder)).collect()
+    }
+
     fn target(&mut self) -> io::Result<&mut dyn Write> {
         Ok(match &mut self.target {
             Target::Folder(open) => open.as_mut().ok_or(io::ErrorKind::NotConnected)?,
@@ -130,7 +139,7 @@ impl Package {
 
     fn close(&mut self) -> io::Result<()> {
         match &mut self.target {
-            Target::Folder(_) => Ok(()),
+            Target::Folder(_) => self.folders().iter().try_for_each(|folder| private::sync_folder(folder)),
             Target::Zip(zip) => zip.take().map_or(Ok(()), |zip| synced(zip.finish()?)),
         }
     }

@@ -11,13 +11,13 @@ use super::{
     error::{BundleFault, Result},
     hand_over::HANDED_OVER,
     manifest::{BundleManifest, BundledFile},
-    names,
+    names, private,
 };
 use crate::{
     ContentDigest, ContentHasher, DocumentId, Error, HashedContent, Opened, OpenedDocument, Scope, VersionId,
 };
 
-/// Writes a case that was handed over by [`Desk::hand_over`](crate::intake::Desk::hand_over) to a new folder, in the order of its
+/// Writes a case that was handed over by [`Desk::hand_over`](crate::intake::Desk::hand_over) to a new folder of its owner's alone, in the order of its
 /// manifest; gives the manifest, which is written, too.
 ///
 /// Everything is checked on the way: that what was delivered is what the manifest lists, no more and no less, each
@@ -43,7 +43,7 @@ pub fn unpack_handed_over<R: Read>(opened: Opened<R>, folder: &Path) -> Result<B
     if folder.symlink_metadata().is_ok() {
         return Err(BundleFault::Exists.at_path(folder));
     }
-    fs::create_dir(folder).map_err(|error| BundleFault::Unwritable(error).at_path(folder))?;
+    private::folder(folder).map_err(|error| BundleFault::Unwritable(error).at_path(folder))?;
     let unpacked = unpack(opened, folder);
     if unpacked.is_err() {
         // That it failed is what there is to say.

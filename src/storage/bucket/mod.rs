@@ -1,11 +1,11 @@
 //! Objects in a bucket, through the crate `object_store`.
 
-use core::ops::Range;
+use core::{ops::Range, panic::AssertUnwindSafe};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use object_store::{
     Error, GetOptions, GetRange, GetResult, GetResultPayload, ObjectStore, ObjectStoreExt, PutMode,
     PutOptions, path::Path, prefix::PrefixStore,
@@ -66,6 +66,15 @@ impl ObjectStorage {
     pub fn unordered(mut self) -> Self {
         self.order = Order::Any;
         self
+    }
+
+    /// The outcome of `call` in the driver's runtime. Its clients panic at answers that they hold to be impossible, and who
+    /// runs the store may send those.
+    async fn run<F: Future>(&self, call: F) -> Result<F::Output, Error> {
+        self.runtime.run(AssertUnwindSafe(call).catch_unwind()).await.map_err(|_| Error::Generic {
+            store: "docvault",
+            source: "the store's client panicked at its answer".into(),
+        })
     }
 
     async fn put(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
@@ -178,24 +187,24 @@ impl ObjectStorage {
 #[async_trait]
 impl Storage for ObjectStorage {
     async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-        self.runtime.run(self.put(key, bytes)).await
+        self.run(self.put(key, bytes)).await.unwrap_or(Ok(Creation::Unknown))
     }
 
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
         let path = Path::from(key.as_str());
-        let read = self.runtime.run(self.get(&path, range)).await;
+        let read = self.run(self.get(&path, range)).await.flatten();
         read.map_err(|cause| failure::error("read an object", cause))
     }
 
     async fn read_in_pieces(&self, key: &ObjectKey) -> Result<Option<Vec<Bytes>>, StorageError> {
         let path = Path::from(key.as_str());
-        let read = self.runtime.run(self.fetch_in_pieces(&path, None, WHOLE.end)).await;
+        let read = self.run(self.fetch_in_pieces(&path, None, WHOLE.end)).await.flatten();
         read.map_err(|cause| failure::error("read an object", cause))
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
         let path = Path::from(key.as_str());
-        let deleted = self.runtime.run(self.store.delete(&path)).await;
+        let deleted = self.run(self.store.delete(&path)).await.flatten();
         failure::unless_absent(deleted).map(drop).map_err(|cause| failure::error("delete an object", cause))
     }
 
@@ -208,6 +217,7 @@ impl Storage for ObjectStorage {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        self.runtime.run(self.page(prefix, after, limit)).await
+        let listed = self.run(self.page(prefix, after, limit)).await;
+        listed.map_err(|cause| failure::error("list the objects", cause))?
     }
 }

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use super::{Creation, OBJECT_CAP, ObjectKey, Storage, StorageError, StorageErrorKind, WHOLE};
 use crate::{
     env::{self, SystemEntropy},
+    file,
     ids::Hex,
 };
 
@@ -36,6 +37,8 @@ use memory::Buffers;
 /// The folder is for its owner alone (0700, files 0600). The names in it are identifiers and
 /// counters. Directories emptied by [`Storage::delete`] stay: removing one could lose an object
 /// that another process is just writing into it.
+///
+/// An object that is read while its writer has not done, or after it was killed, is made durable first.
 ///
 /// A file that could not be synced never gets a name. Once a directory could not be, everything is refused until
 /// the folder is opened anew: its newest names can be seen and may still be lost.
@@ -73,8 +76,8 @@ impl FsStorage {
     /// Opens the folder that [`FsStorage::create`] made at `path`.
     ///
     /// A folder without write permission opens; writing then fails with
-    /// [`StorageErrorKind::Denied`]. Blocks for a few file operations, and removes the temporary
-    /// files that crashed processes left more than a day ago.
+    /// [`StorageErrorKind::Denied`]. Blocks for a few file operations, makes the folder itself durable, and removes the
+    /// temporary files that crashed processes left more than a day ago.
     ///
     /// # Errors
     ///
@@ -84,6 +87,7 @@ impl FsStorage {
         let path = path.as_ref();
         check_marker(path)?;
         check_folders(path)?;
+        settle(path).map_err(|cause| failure::error("make the vault's folder durable", cause))?;
         let storage = Self::at(path);
         remove_stale(&storage.0.temporary);
         Ok(storage)
@@ -122,11 +126,7 @@ impl Storage for FsStorage {
 
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
         let path = path::of(key);
-        let call = move |folder: &Folder| match read(&folder.objects.join(path), range, &folder.buffers)? {
-            None => folder.is_there().map(|()| None),
-            found => Ok(found),
-        };
-        self.run("read an object", call).await
+        self.run("read an object", move |folder| folder.read(&path, range)).await
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
@@ -165,6 +165,34 @@ impl Folder {
         Ok(synced.map_or(Creation::Unknown, |()| creation))
     }
 
+    /// Missing is `None`.
+    fn read(&self, path: &Path, range: Option<Range<u64>>) -> io::Result<Option<Bytes>> {
+        let path = self.objects.join(path);
+        let mut file = match File::open(&path) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return self.is_there().map(|()| None),
+            opened => opened?,
+        };
+        let (range, metadata) = (range.unwrap_or(WHOLE), file.metadata()?);
+        self.settle(&path, &metadata)?;
+        let start = range.start.min(metadata.len());
+        let wanted = range.end.min(metadata.len()).saturating_sub(start);
+        file.seek(SeekFrom::Start(start))?;
+        // Grows as bytes arrive: a length that the disk claims is no reason to reserve memory.
+        let mut bytes = self.buffers.take(usize::try_from(wanted.min(OBJECT_CAP)).unwrap_or_default());
+        file.take(wanted).read_to_end(&mut bytes)?;
+        Ok(Some(self.buffers.lend(bytes)))
+    }
+
+    /// Makes a name durable that its writer may not have made so yet: the temporary file, under which it was written, is
+    /// still there. Whoever has read the object builds on it, also where the writer is killed, and then the power fails.
+    fn settle(&self, path: &Path, found: &fs::Metadata) -> io::Result<()> {
+        if names_of(found) < 2 {
+            return Ok(());
+        }
+        let directory = self.directories.make(&self.objects, path.parent().unwrap_or(&self.objects))?;
+        self.directories.sync(&directory)
+    }
+
     fn delete(&self, path: &Path) -> io::Result<()> {
         let path = self.objects.join(path);
         or_absent(fs::remove_file(&path))?;
@@ -190,21 +218,15 @@ impl Folder {
     }
 }
 
-/// Missing is `None`.
-fn read(path: &Path, range: Option<Range<u64>>, buffers: &Buffers) -> io::Result<Option<Bytes>> {
-    let mut file = match File::open(path) {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened?,
-    };
-    let range = range.unwrap_or(WHOLE);
-    let length = file.metadata()?.len();
-    let start = range.start.min(length);
-    let wanted = range.end.min(length).saturating_sub(start);
-    file.seek(SeekFrom::Start(start))?;
-    // Grows as bytes arrive: a length that the disk claims is no reason to reserve memory.
-    let mut bytes = buffers.take(usize::try_from(wanted.min(OBJECT_CAP)).unwrap_or_default());
-    file.take(wanted).read_to_end(&mut bytes)?;
-    Ok(Some(buffers.lend(bytes)))
+#[cfg(unix)]
+fn names_of(file: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::nlink(file)
+}
+
+// A directory cannot be synced there.
+#[cfg(not(unix))]
+fn names_of(_: &fs::Metadata) -> u64 {
+    1
 }
 
 fn or_absent(done: io::Result<()>) -> io::Result<()> {
@@ -271,6 +293,13 @@ fn lay_out(path: &Path) -> io::Result<()> {
     durable::sync_directory(path)?;
     let parent = path.canonicalize()?.parent().map(Path::to_owned);
     parent.map_or(Ok(()), |parent| durable::sync_directory(&parent))
+}
+
+/// Whoever made the folder may have been cut short when the marker was there and not yet durable.
+fn settle(path: &Path) -> io::Result<()> {
+    let marker = path.join(MARKER);
+    file::settle(&File::open(&marker)?, &marker)?;
+    file::settle_name(&path.canonicalize()?)
 }
 
 fn check_marker(path: &Path) -> Result<(), StorageError> {
