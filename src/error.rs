@@ -50,6 +50,9 @@ pub enum ErrorKind {
     Storage,
     /// Something newer stands than what the decision rested on: read it and decide anew.
     Superseded,
+    /// A deposit is what its client signed, and does not open, or is not what it says of itself: nobody else can have
+    /// altered it. Refuse it by [`Promise::refusal`](crate::deposit::Promise::refusal).
+    Unreadable,
     /// A newer format, or a backend that cannot do what the vault rests on.
     Unsupported,
 }
@@ -81,6 +84,15 @@ impl Error {
     #[cold]
     pub(crate) fn corrupt(object: impl fmt::Display) -> Self {
         Self::new(ErrorKind::Corrupt, format!("{object} is missing, altered or not the one the log names"))
+    }
+
+    /// `object` is what its client signed, and cannot be read all the same.
+    #[cold]
+    pub(crate) fn unreadable(object: impl fmt::Display) -> Self {
+        Self::new(
+            ErrorKind::Unreadable,
+            format!("{object} was signed by its client, and cannot be read: refuse it"),
+        )
     }
 
     #[cold]

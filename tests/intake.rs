@@ -11,6 +11,8 @@
 )]
 
 mod common;
+#[path = "common/forge.rs"]
+mod forge;
 #[path = "common/intake.rs"]
 mod office;
 #[path = "intake/swapped.rs"]
@@ -26,6 +28,8 @@ mod reminders;
 mod requests;
 #[path = "intake/rules.rs"]
 mod rules;
+#[path = "intake/unreadable.rs"]
+mod unreadable;
 
 use async_trait::async_trait;
 use common::block_on;

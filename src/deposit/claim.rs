@@ -56,7 +56,7 @@ pub struct Claim {
     pub manifest_digest: [u8; 32],
     /// When the office decided, by its own clock; the record has a time of its own.
     pub time: Timestamp,
-    /// Its pages, in order.
+    /// Its pages, in order; none if it cannot be read.
     pub pages: Vec<ClaimedPage>,
 }
 

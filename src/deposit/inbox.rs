@@ -95,8 +95,8 @@ impl Inbox {
     ///
     /// # Errors
     ///
-    /// [`Corrupt`](ErrorKind::Corrupt) if its manifest is not the promised one, or was not made with the link; the
-    /// storage's.
+    /// [`Corrupt`](ErrorKind::Corrupt) if its manifest is not the promised one, or was not made with the link;
+    /// [`Unreadable`](ErrorKind::Unreadable) if it is, and does not open; the storage's.
     pub async fn deposit(&self, promise: &Promise) -> Result<IncomingDeposit> {
         observe::operation("Inbox::deposit", (self.descriptor.request(), promise.deposit()), async {
             let deposit = promise.deposit();
@@ -111,7 +111,8 @@ impl Inbox {
                 return Err(corrupt());
             }
             let opened = manifest.open(&self.descriptor, &self.secrets.intake);
-            let (key, contents) = opened.map_err(|Malformed| corrupt())?;
+            let unreadable = |Malformed| Error::unreadable(format!("deposit {deposit}"));
+            let (key, contents) = opened.map_err(unreadable)?;
             let pages = contents.pages.into_iter().zip(manifest.outline.pages);
             let pages =
                 pages.map(|((file, digest), hashes)| IncomingPage { file, digest, hashes: hashes.into() });
@@ -128,7 +129,8 @@ impl Inbox {
         .await
     }
 
-    /// Leaves a receipt with the carrier, sealed for whoever made the deposit; gives the answer's number.
+    /// Leaves a receipt with the carrier, sealed for whoever made the deposit; gives the answer's number. (Of a deposit that
+    /// does not open there is no key to seal it by: give it to the client by another way.)
     ///
     /// # Errors
     ///

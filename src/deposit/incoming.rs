@@ -94,28 +94,16 @@ impl IncomingDeposit {
             place: Place { page, part: 0, last: false },
             page: described,
             digests: Vec::new(),
-            failed: false,
+            failed: None,
         })
     }
 
     /// What the office states of this deposit: all but the verdict follows from it.
     #[must_use]
     pub fn claim(&self, case: CaseId, requirement: &str, verdict: Verdict, time: Timestamp) -> Claim {
-        Claim {
-            vault: self.promise.vault(),
-            case,
-            request: self.promise.request(),
-            deposit: self.id(),
-            verdict,
-            requirement: requirement.to_owned(),
-            manifest_digest: *self.promise.manifest_digest(),
-            time,
-            pages: self
-                .pages
-                .iter()
-                .map(|page| ClaimedPage { len: page.file.len, digest: page.digest })
-                .collect(),
-        }
+        let claimed = |page: &IncomingPage| ClaimedPage { len: page.file.len, digest: page.digest };
+        let pages = self.pages.iter().map(claimed).collect();
+        Claim { verdict, pages, ..self.promise.refusal(case, requirement, "", time) }
     }
 }
 
@@ -139,7 +127,7 @@ pub struct PageReader {
     place: Place,
     page: IncomingPage,
     digests: Vec<PartDigest>,
-    failed: bool,
+    failed: Option<ErrorKind>,
 }
 
 impl PageReader {
@@ -147,8 +135,9 @@ impl PageReader {
     ///
     /// # Errors
     ///
-    /// [`Corrupt`](ErrorKind::Corrupt) if a part is missing or not the client's, its padding is not zero, or the
-    /// page has not the digest that its manifest says; the storage's.
+    /// [`Corrupt`](ErrorKind::Corrupt) if a part is missing or not the client's; [`Unreadable`](ErrorKind::Unreadable) if
+    /// it is, and does not open, its padding is not zero, or the page has not the digest that its manifest says; the
+    /// storage's.
     ///
     /// # Security
     ///
@@ -158,14 +147,17 @@ impl PageReader {
     }
 
     async fn give(&mut self) -> Result<Option<SecretBytes>> {
-        if self.failed {
-            return Err(part::corrupt(self.deposit, &self.place));
+        match self.failed {
+            Some(ErrorKind::Unreadable) => return Err(part::unreadable(self.deposit, &self.place)),
+            Some(_) => return Err(part::corrupt(self.deposit, &self.place)),
+            None => {}
         }
         loop {
             let Some(hash) = self.hash() else { return Ok(None) };
             let content = self.advance(&hash).await;
             // A storage that is away may come back; what is not authentic stays so.
-            self.failed = content.as_ref().is_err_and(|error| error.kind() == ErrorKind::Corrupt);
+            let lasts = |kind: &ErrorKind| matches!(kind, ErrorKind::Corrupt | ErrorKind::Unreadable);
+            self.failed = content.as_ref().err().map(Error::kind).filter(lasts);
             let content = content?;
             if !content.is_empty() {
                 return Ok(Some(content));
@@ -208,14 +200,16 @@ impl PageReader {
         if !own || !part.start.is_signed(&self.request) {
             return Err(corrupt());
         }
+        // From here on it is as the client signed it.
+        let unreadable = || part::unreadable(self.deposit, &place);
         let opened = place.open(self.request.digest(), self.deposit, &self.key, part.sealed());
-        let content = unpadded(self.page.file.len, place.part, opened.map_err(|Malformed| corrupt())?);
-        let content = content.map_err(|Malformed| corrupt())?;
+        let content = unpadded(self.page.file.len, place.part, opened.map_err(|Malformed| unreadable())?);
+        let content = content.map_err(|Malformed| unreadable())?;
         let digest = digest_of(place.part, &content);
         if place.last
             && page_digest(&[self.digests.as_slice(), digest.as_slice()].concat()) != self.page.digest
         {
-            return Err(corrupt());
+            return Err(unreadable());
         }
         self.digests.extend(digest);
         self.place.part = place.part.saturating_add(1);

@@ -208,6 +208,11 @@ pub(super) fn corrupt(deposit: DepositId, place: &Place) -> Error {
     Error::corrupt(format!("part {} of page {} of deposit {deposit}", place.part, place.page))
 }
 
+/// A part that is what its client signed, and does not open, or is not of the page that they described.
+pub(super) fn unreadable(deposit: DepositId, place: &Place) -> Error {
+    Error::unreadable(format!("part {} of page {} of deposit {deposit}", place.part, place.page))
+}
+
 /// Bytes of padded content in every part but a page's last.
 pub const PART_LEN: u64 = 512 * 1024;
 /// Parts of a deposit, at most: their hashes fit a manifest.

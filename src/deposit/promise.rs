@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::{
+    claim::{Claim, Verdict},
     descriptor::{Descriptor, millis},
     ids::{DepositId, RequestId},
     manifest::Manifest,
@@ -13,7 +14,7 @@ use crate::{
     crypto::{schedule::SIGN_DEPOSIT_PROMISE, sign::SigningKey},
     env::Timestamp,
     error::{Error, Result},
-    ids::VaultId,
+    ids::{CaseId, VaultId},
     wire::{Malformed, Reader, Writer},
 };
 
@@ -210,6 +211,23 @@ impl Promise {
     #[must_use]
     pub const fn answer_by(&self) -> Timestamp {
         self.body.answer_by
+    }
+
+    /// What the office states of a deposit that is [`Unreadable`](crate::ErrorKind::Unreadable): it is refused, of its
+    /// pages nothing is known, and all else follows from the promise.
+    #[must_use]
+    pub fn refusal(&self, case: CaseId, requirement: &str, reason: &str, time: Timestamp) -> Claim {
+        Claim {
+            vault: self.vault(),
+            case,
+            request: self.request(),
+            deposit: self.deposit(),
+            verdict: Verdict::Refused(reason.to_owned()),
+            requirement: requirement.to_owned(),
+            manifest_digest: *self.manifest_digest(),
+            time,
+            pages: Vec::new(),
+        }
     }
 
     /// How the deposit stands at `now`, if `answer` is all that the office has to show for it. An answer to

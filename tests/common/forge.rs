@@ -8,8 +8,6 @@ use ed25519_dalek::{Signer, SigningKey};
 use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
 
-use crate::intake::PAGE;
-
 /// The holder of a link, with its passphrase key or none.
 pub struct Holder {
     pub request: [u8; 16],
@@ -73,7 +71,7 @@ pub fn secret_of(url: &str) -> [u8; 32] {
 
 impl Holder {
     pub fn of(signed: &SignedRequest) -> Self {
-        Self::with(signed, &secret_of(&signed.link.expose_url(PAGE).unwrap()), b"")
+        Self::with(signed, &secret_of(&signed.link.expose_url("").unwrap()), b"")
     }
 
     /// With this guess of secret and passphrase key.
@@ -124,6 +122,19 @@ impl Holder {
         }
         bytes.extend([0, 0, 0, 72]);
         bytes.extend([7; 72]);
+        let signature = self.sign("sign deposit manifest", &bytes);
+        [bytes.as_slice(), &signature].concat().into()
+    }
+    /// This manifest, of one page of one part, with another part in its place: sealed by the deposit's key, and signed.
+    pub fn with_part(&self, manifest: &[u8], deposit_key: &Secret<32>, part: &[u8; 32]) -> Bytes {
+        const OUTLINE: usize = 40 + 1168 + 4 + 4 + 32;
+        let (outline, sealed) = (&manifest[..OUTLINE], &manifest[OUTLINE + 4..manifest.len() - 64]);
+        let bound = |outline: &[u8]| context("deposit manifest", &[&self.digest, outline]);
+        let contents = chunked::open(deposit_key, &bound(outline), sealed).unwrap();
+        let outline = [&outline[..OUTLINE - 32], part].concat();
+        let sealed =
+            chunked::seal(deposit_key, &bound(&outline), &contents, &SystemEntropy::default()).unwrap();
+        let bytes = [&outline[..], &(sealed.len() as u32).to_be_bytes(), &sealed].concat();
         let signature = self.sign("sign deposit manifest", &bytes);
         [bytes.as_slice(), &signature].concat().into()
     }

@@ -2,14 +2,14 @@
 
 use super::{Desk, IntakeError, Result, take_in::came_by};
 use crate::{
-    CaseId, Statement, SystemEntropy,
+    CaseId, ErrorKind, Statement, SystemEntropy,
     deposit::{DepositReceipt, Inbox, Promise},
     intake::{Change, Event, Verdict},
 };
 
 impl Desk {
     /// Makes the receipt for a deposit that was taken in or set aside, under the checkpoint `note`, leaves it with
-    /// the carrier for the client, and has the carrier forget the sealed parts, unless they are in quarantine.
+    /// the carrier for the client (unless the deposit does not open: then keep the receipt), and has the carrier forget the sealed parts, unless they are in quarantine.
     ///
     /// [`Audit::checkpoint`](crate::Audit::checkpoint) gives the note; have it cosigned by the witnesses of the
     /// policy that the request holds. It can be called again, under a later note.
@@ -31,8 +31,11 @@ impl Desk {
     ) -> Result<DepositReceipt> {
         let (seq, claim, keep) = self.stated(case, promise).await?;
         let receipt = DepositReceipt::new(claim, promise.clone(), self.session.receipt(seq, note).await?)?;
-        let deposit = inbox.deposit(promise).await?;
-        inbox.answer(&deposit, &receipt, &SystemEntropy::default()).await?;
+        match inbox.deposit(promise).await {
+            // Nobody has a key to seal the answer by.
+            Err(error) if error.kind() == ErrorKind::Unreadable => {}
+            deposit => drop(inbox.answer(&deposit?, &receipt, &SystemEntropy::default()).await?),
+        }
         if !keep {
             inbox.clear(promise.deposit()).await?;
         }

@@ -50,6 +50,14 @@ struct Objection {
     code: &'static str,
 }
 
+impl Objection {
+    /// To what its client signed, and nobody can read.
+    fn unreadable() -> Self {
+        let reason = "it cannot be read as its client has sealed it".to_owned();
+        Self { verdict: Verdict::Refused, reason, code: UNREADABLE }
+    }
+}
+
 impl Desk {
     /// Hands something in for a requirement: inspected first, then stored as the next version of the
     /// requirement's document, and to be reviewed.
@@ -74,24 +82,59 @@ impl Desk {
     /// on record, too.
     pub(super) async fn hand_in(
         &self,
-        mut file: CaseFile,
+        file: CaseFile,
         requirement: &Key,
         said: &NewSubmission,
         claims: Option<Claims<'_>>,
     ) -> Result<Submitted> {
-        let template = file.template.clone();
-        let rule = template.requirement(requirement.as_str()).ok_or(Refusal::UnknownRequirement)?;
+        let rule = file.template().requirement(requirement.as_str()).ok_or(Refusal::UnknownRequirement)?;
+        let (files, objection) = self.look_at(rule, said).await?;
+        self.settle(file, &HandedIn { requirement, said, files, claims }, objection).await
+    }
+
+    /// Sets a deposit aside of which nothing can be read.
+    pub(super) async fn refuse_unreadable(
+        &self,
+        file: CaseFile,
+        requirement: &Key,
+        said: &NewSubmission,
+        claims: Claims<'_>,
+    ) -> Result<Submitted> {
+        let unread = HandedIn { requirement, said, files: Vec::new(), claims: Some(claims) };
+        self.settle(file, &unread, Some(Objection::unreadable())).await
+    }
+
+    /// Reads what is handed in, and has it inspected.
+    async fn look_at(
+        &self,
+        rule: &Requirement,
+        said: &NewSubmission,
+    ) -> Result<(Vec<Examined>, Option<Objection>)> {
         let mut files = Vec::with_capacity(said.files.len());
         for new in &said.files {
-            files.push(Examined::of(new).await?);
+            match Examined::of(new).await {
+                Err(error) if error.kind() == ErrorKind::Unreadable => {
+                    return Ok((files, Some(Objection::unreadable())));
+                }
+                examined => files.push(examined?),
+            }
         }
         let inspected = self.inspect(rule, &files).await?;
-        let handed_in = HandedIn { requirement, said, files, claims };
+        Ok((files, inspected))
+    }
+
+    /// Takes in what was looked at, or sets it aside.
+    async fn settle(
+        &self,
+        mut file: CaseFile,
+        handed_in: &HandedIn<'_>,
+        inspected: Option<Objection>,
+    ) -> Result<Submitted> {
         for _ in 0..TRIES {
-            let ruled_out = if inspected.is_some() { None } else { self.ruled_out(&file, &handed_in)? };
+            let ruled_out = if inspected.is_some() { None } else { self.ruled_out(&file, handed_in)? };
             let done = match inspected.as_ref().or(ruled_out.as_ref()) {
-                Some(objection) => self.set_aside(&file, &handed_in, objection).await?,
-                None => self.take(&mut file, &handed_in).await?,
+                Some(objection) => self.set_aside(&file, handed_in, objection).await?,
+                None => self.take(&mut file, handed_in).await?,
             };
             if let Some(submitted) = done {
                 return Ok(submitted);
@@ -219,6 +262,9 @@ impl Desk {
         Ok(upload.seal().await?)
     }
 }
+
+/// The code in the claim about a deposit that nobody can read.
+pub(super) const UNREADABLE: &str = "unreadable";
 
 /// A version is called by its requirement; what its files were called stands in its attributes, sealed like them.
 fn described(requirement: &Key, files: &[Examined]) -> NewDocument {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::{
     CaseFile, Desk, IntakeError, NewFile, NewSubmission, Result, Submitted, TRIES, source::Deposited,
+    submit::UNREADABLE,
 };
 use crate::{
-    CaseId, Statement,
+    CaseId, ErrorKind, Statement,
     deposit::{Inbox, IncomingDeposit, Promise},
     intake::{Audience, Change, Command, Date, Event, Form, Key, Origin, Refusal, Requirement},
 };
@@ -18,7 +19,8 @@ impl Desk {
     /// # Errors
     ///
     /// [`Refusal::AlreadyTaken`] if it was dealt with before;
-    /// [`IntakeError::ForeignDeposit`]; corrupt if it is not what its client sealed; as [`Desk::submit`].
+    /// [`IntakeError::ForeignDeposit`]; corrupt if it is not what its client sealed; as [`Desk::submit`]. What its client
+    /// sealed so that nobody can read it is set aside, and refused.
     ///
     /// # Cancellation
     ///
@@ -27,7 +29,12 @@ impl Desk {
     pub async fn take_in(&self, case: CaseId, inbox: &Inbox, promise: &Promise) -> Result<Submitted> {
         let file = self.case(case).await?;
         let requirement = requirement_of(&file, promise)?;
-        let deposit = Arc::new(inbox.deposit(promise).await?);
+        let deposit = match inbox.deposit(promise).await {
+            Err(error) if error.kind() == ErrorKind::Unreadable => {
+                return self.refuse_deposit(file, &requirement, promise).await;
+            }
+            opened => Arc::new(opened?),
+        };
         let taken = self.take_deposit(file, &requirement, &deposit).await;
         match &taken {
             Ok(Submitted::Accepted(accepted)) => {
@@ -49,10 +56,7 @@ impl Desk {
         deposit: &Arc<IncomingDeposit>,
     ) -> Result<Submitted> {
         // Its parts may be gone, and need not be read.
-        let asked = file.state().requests().get(&deposit.promise().request());
-        if asked.is_some_and(|asked| asked.deposits.contains(&deposit.id())) {
-            return Err(Refusal::AlreadyTaken.into());
-        }
+        not_taken(&file, deposit.promise())?;
         let rule = file.template().requirement(requirement.as_str());
         let submission = submission(rule.ok_or(IntakeError::ForeignDeposit(deposit.id()))?, deposit);
         let case = file.case();
@@ -62,6 +66,22 @@ impl Desk {
             Ok((claim.to_bytes()?, claim.content_digest()))
         };
         self.hand_in(file, requirement, &submission, Some(&claims)).await
+    }
+
+    /// Sets a deposit aside that its client has sealed so that nobody can open it.
+    async fn refuse_deposit(
+        &self,
+        file: CaseFile,
+        requirement: &Key,
+        promise: &Promise,
+    ) -> Result<Submitted> {
+        not_taken(&file, promise)?;
+        let (case, said) = (file.case(), NewSubmission::from(origin(promise)));
+        let claims = |_| {
+            let claim = promise.refusal(case, requirement.as_str(), UNREADABLE, self.session.vault().now());
+            Ok((claim.to_bytes()?, claim.content_digest()))
+        };
+        self.refuse_unreadable(file, requirement, &said, &claims).await
     }
 
     /// Makes a comment of what a client remarked, in `file`, in which there is none yet, unless somebody else does.
@@ -128,13 +148,21 @@ fn requirement_of(file: &CaseFile, promise: &Promise) -> Result<Key> {
     asked.requirements.iter().nth(usize::from(promise.deposit().slot())).cloned().ok_or_else(foreign)
 }
 
+/// A deposit is dealt with once.
+fn not_taken(file: &CaseFile, promise: &Promise) -> Result<(), Refusal> {
+    let asked = file.state().requests().get(&promise.request());
+    if asked.is_some_and(|asked| asked.deposits.contains(&promise.deposit())) {
+        return Err(Refusal::AlreadyTaken);
+    }
+    Ok(())
+}
+
+fn origin(promise: &Promise) -> Origin {
+    Origin::Deposit { request: promise.request(), deposit: promise.deposit(), received_at: promise.time() }
+}
+
 fn submission(rule: &Requirement, deposit: &Arc<IncomingDeposit>) -> NewSubmission {
-    let origin = Origin::Deposit {
-        request: deposit.promise().request(),
-        deposit: deposit.id(),
-        received_at: deposit.promise().time(),
-    };
-    let mut new = NewSubmission::from(origin);
+    let mut new = NewSubmission::from(origin(deposit.promise()));
     for (page, described) in (0..).zip(deposit.pages()) {
         let content = Deposited { deposit: deposit.clone(), page };
         new = new.file(NewFile::new(described.file.name.clone(), described.file.media_type.clone(), content));

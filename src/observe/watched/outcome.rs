@@ -29,6 +29,7 @@ impl Outcome for Error {
             ErrorKind::RolledBack => "RolledBack",
             ErrorKind::Storage => "Storage",
             ErrorKind::Superseded => "Superseded",
+            ErrorKind::Unreadable => "Unreadable",
             ErrorKind::Unsupported => "Unsupported",
         }
     }
