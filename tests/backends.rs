@@ -125,7 +125,7 @@ fn extent(keys: usize) -> Extent {
 async fn conforms(storage: impl Storage, extent: Extent) {
     let report =
         testing::conformance(Arc::new(storage), extent).await.unwrap_or_else(|broken| panic!("{broken}"));
-    assert_eq!(report.clauses.len(), 10);
+    assert_eq!(report.clauses.len(), 11);
 }
 
 /// The life of a vault: store small and large, read, share, revoke, verify, open again.

@@ -11,6 +11,7 @@ use docvault::storage::{
     testing::{self, Bench, CheckThenWriteStorage, Extent, OverwritingStorage, Report, Violation, clauses},
 };
 use futures_lite::future::{self, block_on};
+use futures_util::lock::Mutex;
 
 fn check(storage: impl Storage, keys: usize) -> Result<Report, Violation> {
     let mut extent = Extent::default();
@@ -25,7 +26,7 @@ fn broken_clause(storage: impl Storage) -> &'static str {
 #[test]
 fn memory_conforms() {
     let report = check(MemoryStorage::new(), 5000).expect("conforms");
-    assert_eq!(report.clauses.len(), 10);
+    assert_eq!(report.clauses.len(), 11);
 }
 
 #[test]
@@ -103,6 +104,11 @@ fn confused_names_are_noticed() {
     assert!(broken_clause(Flawed::new(Flaw::ConfusesNames)).contains("different names"));
 }
 
+#[test]
+fn a_pool_whose_connections_wait_for_those_who_look_elsewhere_is_noticed() {
+    assert!(broken_clause(Flawed::new(Flaw::HoldsUpOthers)).contains("left alone"));
+}
+
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Flaw {
     Tears,
@@ -112,18 +118,20 @@ enum Flaw {
     LosesAPiece,
     KeepsDeleted,
     ConfusesNames,
+    HoldsUpOthers,
 }
 
 /// A map that keeps the contract but for one flaw.
 #[derive(Debug)]
 struct Flawed {
     flaw: Flaw,
+    connection: Mutex<()>,
     objects: std::sync::Mutex<BTreeMap<ObjectKey, Bytes>>,
 }
 
 impl Flawed {
     fn new(flaw: Flaw) -> Self {
-        Self { flaw, objects: Default::default() }
+        Self { flaw, connection: Mutex::default(), objects: Default::default() }
     }
 
     fn put_if_free(&self, key: &ObjectKey, bytes: Bytes) -> Option<Creation> {
@@ -145,6 +153,13 @@ impl Flawed {
 impl Storage for Flawed {
     async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
         let key = self.name(key);
+        let _connection = self.connection.lock().await;
+        if self.flaw == Flaw::HoldsUpOthers {
+            // An answer from afar: who does not poll meanwhile keeps the connection.
+            for _ in 0..100 {
+                future::yield_now().await;
+            }
+        }
         if self.flaw == Flaw::Tears {
             let half = bytes.slice(..bytes.len() / 2);
             if let Some(taken) = self.put_if_free(&key, half) {

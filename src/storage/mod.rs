@@ -76,6 +76,8 @@ pub enum Creation {
 /// - **Lasting**: what a read has found survives a power cut, too, whoever wrote it: the reader builds on it.
 /// - **Listing may lag**: the vault takes a listing for a hint, never for proof.
 /// - **Concurrent**: any number of calls may run at once, from any number of processes.
+/// - **Independent**: a call that was begun, and is left alone for a while, keeps nothing that another needs: no
+///   connection of a pool, and no lock. The vault begins calls by the dozen, and looks at them in turn.
 ///
 /// `Exists`, `Unknown` and an error are different answers, and a backend must not turn one into
 /// another: an error says that *nothing was or will be written*.

@@ -1,5 +1,7 @@
 //! What an error of the driver means to the caller.
 
+use tokio::task::JoinError;
+
 use deadpool_postgres::{PoolError, tokio_postgres::error::SqlState};
 
 use crate::storage::{StorageError, StorageErrorKind};
@@ -11,6 +13,14 @@ pub(super) enum Failure {
     /// No connection was to be had, so nothing was sent.
     NoConnection(PoolError),
     Statement(tokio_postgres::Error),
+    /// The runtime was shut down, or the driver panicked.
+    GivenUp(JoinError),
+}
+
+impl From<JoinError> for Failure {
+    fn from(cause: JoinError) -> Self {
+        Self::GivenUp(cause)
+    }
 }
 
 impl From<PoolError> for Failure {
@@ -32,7 +42,11 @@ impl Failure {
     /// also interrupts the wait for a standby after the commit; 58 and XX, internal errors. Class 40,
     /// rollback, is certain, and yet worth another try, which an unknown outcome leads to.
     pub(super) fn wrote_nothing(&self) -> bool {
-        let Self::Statement(cause) = self else { return true };
+        let cause = match self {
+            Self::NoConnection(_) => return true,
+            Self::Statement(cause) => cause,
+            Self::GivenUp(_) => return false,
+        };
         let doubtful = |state: &SqlState| {
             ["08", "40", "57", "58", "XX"].iter().any(|class| state.code().starts_with(class))
         };
@@ -68,13 +82,14 @@ impl Failure {
         match self {
             Self::NoConnection(cause) => error.caused(cause),
             Self::Statement(cause) => error.caused(cause),
+            Self::GivenUp(cause) => error.caused(cause),
         }
     }
 
     fn kind(&self) -> StorageErrorKind {
         let cause = match self {
             Self::NoConnection(PoolError::Backend(cause)) | Self::Statement(cause) => cause,
-            Self::NoConnection(_) => return StorageErrorKind::Unavailable,
+            Self::NoConnection(_) | Self::GivenUp(_) => return StorageErrorKind::Unavailable,
         };
         let Some(state) = cause.code() else { return StorageErrorKind::Unavailable };
         match *state {

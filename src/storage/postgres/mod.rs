@@ -11,6 +11,7 @@ use deadpool_postgres::{
         types::{FromSql, ToSql, Type},
     },
 };
+use futures_util::{StreamExt, TryStreamExt};
 
 use super::{Creation, ObjectKey, Storage, StorageError, StorageErrorKind, WHOLE, runtime::Runtime};
 
@@ -59,10 +60,11 @@ impl PostgresStorage {
     /// the server cannot be reached.
     pub async fn create(pool: Pool, schema: &str) -> Result<Self, StorageError> {
         let storage = Self::over(pool, schema)?;
-        let script = storage.statements.create.as_str();
-        let absent = storage.call("look for the table", |client| table::is_absent(client, schema)).await?;
-        if absent {
-            storage.call("make the table", |client| client.batch_execute(script)).await?;
+        let named = schema.to_owned();
+        let look = move |client| table::is_absent(client, named.clone());
+        if storage.call("look for the table", look).await? {
+            let script = storage.statements.create.clone();
+            storage.call("make the table", move |client| client.batch_execute(script.clone())).await?;
         }
         storage.check(schema).await
     }
@@ -83,39 +85,68 @@ impl PostgresStorage {
     }
 
     async fn check(self, schema: &str) -> Result<Self, StorageError> {
-        let about = self.call("look at the table", |client| table::About::read(client, schema)).await?;
+        let named = schema.to_owned();
+        let about =
+            self.call("look at the table", move |client| table::About::read(client, named.clone())).await?;
         about.check()?;
         Ok(self)
     }
 
     /// Runs `call` on a connection, and once more if that connection turns out to be lost.
-    async fn call<T: Send, F: Future<Output = Result<T, tokio_postgres::Error>> + Send>(
+    async fn call<T, F>(
         &self,
         attempt: &str,
-        call: impl Fn(Connection) -> F + Send + Sync,
-    ) -> Result<T, StorageError> {
-        let mut result = self.once(&call).await;
+        call: impl Fn(Connection) -> F + Clone + Send + 'static,
+    ) -> Result<T, StorageError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, tokio_postgres::Error>> + Send + 'static,
+    {
+        let mut result = self.once(call.clone()).await;
         if result.as_ref().is_err_and(Failure::is_lost_connection) {
-            result = self.once(&call).await;
+            result = self.once(call).await;
         }
         result.map_err(|failure| failure.error(attempt))
     }
 
-    async fn once<T: Send, F: Future<Output = Result<T, tokio_postgres::Error>> + Send>(
-        &self,
-        call: impl FnOnce(Connection) -> F + Send,
-    ) -> Result<T, Failure> {
-        let called = async { Ok(call(Connection(self.pool.get().await?)).await?) };
-        self.runtime.run(called).await
+    /// Runs `call` on a connection that no other call waits for because its caller looks elsewhere: calls are begun by the
+    /// dozen, and left alone while those before them are dealt with.
+    async fn once<T, F>(&self, call: impl FnOnce(Connection) -> F + Send + 'static) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, tokio_postgres::Error>> + Send + 'static,
+    {
+        let pool = self.pool.clone();
+        self.runtime.drive(async move { Ok(call(Connection(pool.get().await?)).await?) }).await?
+    }
+
+    /// Up to `limit` names of the table, among them such as are no keys.
+    async fn names(&self, range: [String; 3], limit: usize) -> Result<Vec<String>, StorageError> {
+        let sql = self.statements.list.clone();
+        let rows = self.call("list the objects", move |client| {
+            let (sql, [prefix, beyond, after]) = (sql.clone(), range.clone());
+            async move {
+                let wanted = i64::try_from(limit).unwrap_or(i64::MAX);
+                let parameters: [Parameter<'_>; 4] = [
+                    (&prefix, Type::TEXT),
+                    (&beyond, Type::TEXT),
+                    (&after, Type::TEXT),
+                    (&wanted, Type::INT8),
+                ];
+                client.rows(&sql, &parameters, limit).await
+            }
+        });
+        rows.await?.iter().map(value).collect()
     }
 }
 
 #[async_trait]
 impl Storage for PostgresStorage {
     async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-        let insert = self.once(async |client| {
+        let (sql, key) = (self.statements.insert.clone(), key.clone());
+        let insert = self.once(|client| async move {
             let parameters: [Parameter<'_>; 2] = [(&key.as_str(), Type::TEXT), (&&*bytes, Type::BYTEA)];
-            client.execute(&self.statements.insert, &parameters).await
+            client.execute(&sql, &parameters).await
         });
         match insert.await {
             Ok(0) => Ok(Creation::Exists),
@@ -131,18 +162,24 @@ impl Storage for PostgresStorage {
         let limit = |at: u64| i32::try_from(at).unwrap_or(i32::MAX - 1);
         let (start, length) =
             (limit(range.start).saturating_add(1), limit(range.end.saturating_sub(range.start)));
-        let rows = self.call("read an object", async |client| {
-            let parameters: [Parameter<'_>; 3] =
-                [(&key.as_str(), Type::TEXT), (&start, Type::INT4), (&length, Type::INT4)];
-            client.query(&self.statements.read, &parameters).await
+        let (sql, key) = (self.statements.read.clone(), key.clone());
+        let rows = self.call("read an object", move |client| {
+            let (sql, key) = (sql.clone(), key.clone());
+            async move {
+                let parameters: [Parameter<'_>; 3] =
+                    [(&key.as_str(), Type::TEXT), (&start, Type::INT4), (&length, Type::INT4)];
+                client.rows(&sql, &parameters, 1).await
+            }
         });
         let bytes = |row: &Row| value::<&[u8]>(row).map(Bytes::copy_from_slice);
         rows.await?.first().map(bytes).transpose()
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        let deleted = self.call("delete an object", async |client| {
-            client.execute(&self.statements.delete, &[(&key.as_str(), Type::TEXT)]).await
+        let (sql, key) = (self.statements.delete.clone(), key.clone());
+        let deleted = self.call("delete an object", move |client| {
+            let (sql, key) = (sql.clone(), key.clone());
+            async move { client.execute(&sql, &[(&key.as_str(), Type::TEXT)]).await }
         });
         deleted.await.map(drop)
     }
@@ -153,16 +190,17 @@ impl Storage for PostgresStorage {
         after: Option<&ObjectKey>,
         limit: usize,
     ) -> Result<Vec<ObjectKey>, StorageError> {
-        let (after, beyond) = (after.map_or("", ObjectKey::as_str), just_beyond(prefix));
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = self.call("list the objects", async |client| {
-            let parameters: [Parameter<'_>; 4] =
-                [(&prefix, Type::TEXT), (&beyond, Type::TEXT), (&after, Type::TEXT), (&limit, Type::INT8)];
-            client.query(&self.statements.list, &parameters).await
-        });
-        let rows = rows.await?;
-        let names = rows.iter().map(value::<&str>).collect::<Result<Vec<_>, _>>()?;
-        Ok(names.into_iter().filter_map(|name| name.parse().ok()).collect())
+        let (mut keys, mut after) = (Vec::new(), after.map_or_else(String::new, ObjectKey::to_string));
+        // A page that is cut short by names that are no keys would say that there are no more.
+        while keys.len() < limit {
+            let wanted = limit - keys.len();
+            let names = self.names([prefix.to_owned(), just_beyond(prefix), after.clone()], wanted).await?;
+            let last = names.last().filter(|last| names.len() == wanted && **last > after).cloned();
+            keys.extend(names.iter().filter_map(|name| name.parse::<ObjectKey>().ok()));
+            let Some(last) = last else { break };
+            after = last;
+        }
+        Ok(keys)
     }
 }
 
@@ -185,16 +223,20 @@ impl Connection {
         self.0.execute_typed(sql, parameters).await
     }
 
-    async fn query(
+    /// Up to `most` rows: how many come is the server's word.
+    async fn rows(
         &self,
         sql: &str,
         parameters: &[Parameter<'_>],
+        most: usize,
     ) -> Result<Vec<Row>, tokio_postgres::Error> {
-        self.0.query_typed(sql, parameters).await
+        let parameters = parameters.iter().map(|(value, of)| (*value, of.clone()));
+        let rows = self.0.query_typed_raw(sql, parameters).await?;
+        rows.take(most).try_collect().await
     }
 
-    async fn batch_execute(self, sql: &str) -> Result<(), tokio_postgres::Error> {
-        self.0.batch_execute(sql).await
+    async fn batch_execute(self, sql: String) -> Result<(), tokio_postgres::Error> {
+        self.0.batch_execute(&sql).await
     }
 }
 

@@ -41,9 +41,9 @@ impl Statements {
 }
 
 /// Whether there is no table in `schema`.
-pub(super) async fn is_absent(client: Connection, schema: &str) -> Result<bool, tokio_postgres::Error> {
-    let name = format!("{}.docvault_objects", quoted(schema));
-    let rows = client.query("SELECT to_regclass($1) IS NULL", &[(&name, Type::TEXT)]).await?;
+pub(super) async fn is_absent(client: Connection, schema: String) -> Result<bool, tokio_postgres::Error> {
+    let name = format!("{}.docvault_objects", quoted(&schema));
+    let rows = client.rows("SELECT to_regclass($1) IS NULL", &[(&name, Type::TEXT)], 1).await?;
     rows.first().map_or(Ok(true), |row| row.try_get(0))
 }
 
@@ -58,9 +58,9 @@ pub(super) struct About {
 }
 
 impl About {
-    pub(super) async fn read(client: Connection, schema: &str) -> Result<Self, tokio_postgres::Error> {
-        let name = format!("{}.docvault_objects", quoted(schema));
-        let rows = client.query(ABOUT, &[(&name, Type::TEXT)]).await?;
+    pub(super) async fn read(client: Connection, schema: String) -> Result<Self, tokio_postgres::Error> {
+        let name = format!("{}.docvault_objects", quoted(&schema));
+        let rows = client.rows(ABOUT, &[(&name, Type::TEXT)], 1).await?;
         let row = rows.first();
         let text = |column| row.map_or(Ok(None), |row| row.try_get::<_, Option<String>>(column));
         Ok(Self {

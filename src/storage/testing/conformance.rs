@@ -91,6 +91,7 @@ pub async fn conformance(storage: Arc<dyn Storage>, extent: Extent) -> Result<Re
     clauses::one_racer_wins(&bench, extent).await?;
     clauses::objects_appear_whole(&bench, extent).await?;
     clauses::dropped_creates_are_whole_or_absent(&bench).await?;
+    clauses::calls_left_alone_hold_up_none(&bench).await?;
     clauses::ranges_are_clipped(&bench).await?;
     clauses::deletes_repeat(&bench).await?;
     clauses::listings_are_ordered_pages(&bench, extent.keys).await?;

@@ -1,15 +1,19 @@
 //! As much of an executor as the suite needs: one thread, one future.
 
 use core::{
-    future::Future,
+    future::{Future, poll_fn},
     pin::pin,
+    sync::atomic::{AtomicBool, Ordering},
     task::{Context, Poll},
+    time::Duration,
 };
 use std::{
     sync::Arc,
     task::{Wake, Waker},
     thread::{self, Thread},
 };
+
+use futures_util::task::AtomicWaker;
 
 use crate::env;
 
@@ -29,6 +33,22 @@ pub(super) fn block_on<F: Future>(future: F) -> F::Output {
 pub(super) async fn yield_once() {
     thread::yield_now();
     env::yield_once().await;
+}
+
+/// Resolves when `duration` has passed, by a thread of its own.
+pub(super) async fn after(duration: Duration) {
+    let passed = Arc::new((AtomicBool::new(false), AtomicWaker::new()));
+    let told = passed.clone();
+    thread::spawn(move || {
+        thread::sleep(duration);
+        told.0.store(true, Ordering::SeqCst);
+        told.1.wake();
+    });
+    poll_fn(|context| {
+        passed.1.register(context.waker());
+        if passed.0.load(Ordering::SeqCst) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 struct Unpark(Thread);

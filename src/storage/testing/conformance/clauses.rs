@@ -1,15 +1,16 @@
 //! One function for each clause of the contract.
 
 use core::{
-    future::Future,
+    future::{Future, poll_fn},
     ops::Range,
-    pin::Pin,
-    task::{Context, Waker},
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker},
+    time::Duration,
 };
 use std::{sync::Arc, thread};
 
 use bytes::Bytes;
-use futures_util::future::{join, join_all};
+use futures_util::future::{Either, join, join_all, select};
 
 use super::{
     Bench, Extent, Violation,
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::storage::{
     Creation, ObjectKey, Storage, StorageError,
-    testing::executor::{block_on, yield_once},
+    testing::executor::{after, block_on, yield_once},
 };
 
 /// After `Created` every reader finds the bytes, and what was never created is not found.
@@ -159,6 +160,37 @@ pub async fn dropped_creates_are_whole_or_absent(bench: &Bench) -> Result<(), Vi
     Ok(())
 }
 
+/// Calls that were begun, and that nobody polls, hold up no other.
+///
+/// # Errors
+///
+/// If that does not hold: nothing is answered for ten seconds.
+pub async fn calls_left_alone_hold_up_none(bench: &Bench) -> Result<(), Violation> {
+    let test = Trial { clause: ALONE, storage: &*bench.storage };
+    let (key, bytes) = (bench.key("alone/0"), pattern(1000));
+    test.create(&key, &bytes).await?;
+    let names: Vec<_> = (1..=LEFT_ALONE).map(|n| bench.key(format_args!("alone/{n}"))).collect();
+    let mut begun = pin!(join_all(names.iter().map(|name| async {
+        drop(test.storage.create(name, bytes.clone()).await);
+        drop(test.storage.read(&key, None).await);
+    })));
+    for _ in 0..ROUNDS {
+        if poll_fn(|context| Poll::Ready(begun.as_mut().poll(context).is_ready())).await {
+            break;
+        }
+        yield_once().await;
+    }
+    let last = bench.key("alone/last");
+    let others = pin!(async {
+        test.create(&last, &bytes).await?;
+        test.read(&last, None).await
+    });
+    match select(others, pin!(after(PATIENCE))).await {
+        Either::Left((read, _)) => test.same("a read beside them", &Some(bytes.clone()), &read?),
+        Either::Right(_) => test.broken("nothing was answered for ten seconds"),
+    }
+}
+
 /// A range yields those bytes that there are, possibly none.
 ///
 /// # Errors
@@ -288,9 +320,14 @@ const ONCE: &str = "a second create answers Exists and changes nothing";
 const RACES: &str = "of 32 concurrent creates of one name one answers Created, and its bytes stay";
 const WHOLE: &str = "a reader sees an object whole or not at all";
 const DROPPED: &str = "a dropped create leaves the whole object or nothing";
+const ALONE: &str = "calls that are begun and left alone hold up no other";
 const RANGES: &str = "a range yields those of its bytes that exist";
 pub(super) const DELETES: &str = "what is deleted is gone, deleting repeats, and others stay";
 const LISTS: &str = "listings are pages of the keys of a prefix in byte order";
 
-pub(super) const ALL: [&str; 10] =
-    [READS, SIZES, SHAPES, ONCE, RACES, WHOLE, DROPPED, RANGES, DELETES, LISTS];
+pub(super) const ALL: [&str; 11] =
+    [READS, SIZES, SHAPES, ONCE, RACES, WHOLE, DROPPED, ALONE, RANGES, DELETES, LISTS];
+
+/// More calls than a pool has connections.
+const LEFT_ALONE: usize = 200;
+const PATIENCE: Duration = Duration::from_secs(10);
