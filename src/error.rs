@@ -36,6 +36,10 @@ pub enum ErrorKind {
     Invalid,
     /// The key does not open this vault.
     Locked,
+    /// It happened: this operation's record stands. But a keyring that it supersedes could not be deleted, for the reason
+    /// that is the error's source: a key that was removed opens that one. Do not do it again: the next change of the
+    /// keyring, [`Session::rotate_signing_keys`](crate::Session::rotate_signing_keys) for one, deletes it.
+    NotDeleted(OperationId),
     /// There is no such case, document, version or grant.
     NotFound,
     /// It may or may not have happened: ask [`Session::outcome`](crate::Session::outcome).
@@ -128,6 +132,16 @@ impl Error {
         Self::new(ErrorKind::PinNotSaved(operation), reason).caused(cause)
     }
 
+    /// `operation` stands, and a keyring that it supersedes is still there.
+    #[cold]
+    pub(crate) fn not_deleted(operation: OperationId, cause: Self) -> Self {
+        let reason = format!(
+            "operation {operation} is on record, but a superseded keyring was not deleted, which a removed key opens: \
+             {cause}; do not repeat the operation: the next change of the keyring deletes it"
+        );
+        Self::new(ErrorKind::NotDeleted(operation), reason).caused(cause)
+    }
+
     /// The same error for another caller, who waited for the same commit.
     pub(crate) fn again(&self) -> Self {
         Self::new(self.0.kind, self.0.message.clone()).caused_as(Some(self))
@@ -141,6 +155,21 @@ impl Error {
             Some((kind, source)) => self.caused(StorageError::new(kind, chain(&**source))),
             None => self,
         }
+    }
+
+    /// With `fault` as its source.
+    #[must_use]
+    pub(crate) fn because_of(self, fault: Option<&Self>) -> Self {
+        match fault.filter(|fault| fault.storage().is_none()) {
+            Some(fault) => self.caused(fault.again()),
+            None => self.caused_as(fault),
+        }
+    }
+
+    /// Whether something that nobody signed is what it says, or what it is because of.
+    pub(crate) fn tells_of_corruption(&self) -> bool {
+        let source = self.0.source.as_deref().and_then(|source| source.downcast_ref::<Self>());
+        self.kind() == ErrorKind::Corrupt || source.is_some_and(|source| source.kind() == ErrorKind::Corrupt)
     }
 
     /// What the caller can do about it.

@@ -17,7 +17,10 @@ use docvault::{
     CaseId, Delivery, Erasure, ErasureLevel, Error, ErrorKind, GrantId, Kind, NewDocument, NewStatement,
     NoSleep, Personal, Reader, Recipient, RecordFilter, Session, Stored, Terms, Upload, Vault, VaultOptions,
     keys::LocalKey,
-    storage::{MemoryStorage, ObjectKey, Storage},
+    storage::{
+        MemoryStorage, ObjectKey, Storage,
+        testing::{Fault, FaultyStorage},
+    },
 };
 use tempfile::TempDir;
 
@@ -40,6 +43,28 @@ async fn objects_of(storage: &dyn Storage, case: CaseId) -> Vec<ObjectKey> {
 async fn stored(desk: &Session, title: &str, content: &[u8]) -> (CaseId, Stored) {
     let case = desk.create_case(title).await.unwrap();
     (case, desk.store(case, NewDocument::named("x"), content.to_vec()).await.unwrap())
+}
+
+/// What is newest a listing may leave out: a key is deleted, and looked for, by its name.
+#[test]
+fn a_listing_that_lags_leaves_no_key() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let stale = (0..4000).map(|call| (call, Fault::StaleList));
+        let (vault, _kept) = vault_on(Arc::new(FaultyStorage::scripted(storage.clone(), stale))).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let (case, _) = stored(&desk, "c", b"content").await;
+        desk.rotate_epoch().await.unwrap();
+        desk.close_case(case, "done").await.unwrap();
+        let key = storage.list(&format!("key/{case}/"), None, 10).await.unwrap();
+        assert_eq!(key.len(), 1);
+        let before = storage.snapshot();
+        assert_eq!(desk.erase_case(case).await.unwrap().level, ErasureLevel::Deleted);
+        assert_eq!(storage.read(&key[0], None).await.unwrap(), None);
+        // Brought back, the listing still leaves it out.
+        storage.create(&key[0], before.read(&key[0], None).await.unwrap().unwrap()).await.unwrap();
+        assert_eq!(desk.erasure(case).await.unwrap().level, ErasureLevel::Unfinished);
+    });
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
     ops::Range,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -126,6 +126,8 @@ struct Meanwhile {
     before: MemoryStorage,
     after: MemoryStorage,
     prefix: &'static str,
+    /// How many of these reads there are before.
+    reads: AtomicUsize,
     passed: AtomicBool,
 }
 
@@ -142,7 +144,11 @@ impl Storage for Meanwhile {
     }
 
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        self.passed.fetch_or(key.as_str().starts_with(self.prefix), Ordering::SeqCst);
+        let reads = key.as_str().starts_with(self.prefix);
+        if reads && self.reads.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_err()
+        {
+            self.passed.store(true, Ordering::SeqCst);
+        }
         self.objects().read(key, range).await
     }
 
@@ -172,7 +178,8 @@ fn a_fold_and_a_collection_while_a_vault_is_opened_are_no_corruption() {
         grow(&vault, 520).await;
         assert!(desk(&vault).collect_garbage().await.unwrap().index_deleted > 0);
         let (after, passed) = (objects.snapshot(), AtomicBool::new(false));
-        let meanwhile = Arc::new(Meanwhile { before, after, prefix: "index/", passed });
+        let reads = AtomicUsize::new(0);
+        let meanwhile = Arc::new(Meanwhile { before, after, prefix: "index/", reads, passed });
         let opened = open(meanwhile, &folder, &pin).await;
         assert_eq!(opened.pin().size(), vault.pin().size());
         assert_eq!(desk(&opened).retrieve(document).await.unwrap(), b"x".as_slice());
@@ -194,6 +201,89 @@ fn a_listing_is_looked_up_anew_if_its_index_was_superseded_and_deleted() {
         assert_eq!(desk(&first).history(document).await.unwrap().len(), 1);
         assert_eq!(desk(&second).documents(document.case(), None).await.unwrap().documents.len(), 1);
         assert_eq!(desk(&first).rotate_epoch().await.unwrap(), 1);
+    });
+}
+
+/// Whenever another process folds and collects, a collection goes on by the index that stands.
+#[test]
+fn a_fold_and_a_collection_while_garbage_is_collected_are_no_corruption() {
+    block_on(async {
+        let objects = Arc::new(MemoryStorage::new());
+        let (vault, folder) = vault_on(objects.clone()).await;
+        with_a_document(&vault).await;
+        grow(&vault, 600).await;
+        let (pin, before) = (vault.pin(), objects.snapshot());
+        grow(&vault, 1200).await;
+        assert!(desk(&vault).collect_garbage().await.unwrap().index_deleted > 0);
+        let mut passed = 0;
+        for reads in 0..12 {
+            let (before, after) = (before.snapshot(), objects.snapshot());
+            let (reads, began) = (AtomicUsize::new(reads), AtomicBool::new(false));
+            let meanwhile = Meanwhile { before, after, prefix: "index/", reads, passed: began };
+            let meanwhile = Arc::new(meanwhile);
+            let other = open(meanwhile.clone(), &folder, &pin).await;
+            desk(&other).collect_garbage().await.unwrap();
+            passed += usize::from(meanwhile.passed.load(Ordering::SeqCst));
+        }
+        assert!(passed > 1, "{passed} collections met the other");
+    });
+}
+
+/// Keeps what is created, says that it does not know, and shows it altered once.
+#[derive(Debug)]
+struct Liar {
+    objects: Arc<MemoryStorage>,
+    lies: AtomicBool,
+    shown: AtomicBool,
+}
+
+#[async_trait]
+impl Storage for Liar {
+    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+        let created = self.objects.create(key, bytes).await?;
+        let lies = key.as_str().starts_with("log/") && self.lies.load(Ordering::SeqCst);
+        Ok(if lies { Creation::Unknown } else { created })
+    }
+
+    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
+        let found = self.objects.read(key, range).await?;
+        let lies = key.as_str().starts_with("log/") && self.lies.load(Ordering::SeqCst) && found.is_some();
+        if !lies || self.shown.swap(true, Ordering::SeqCst) {
+            return Ok(found);
+        }
+        Ok(found.map(|bytes| bytes.iter().map(|byte| byte ^ 1).collect()))
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        self.objects.delete(key).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StorageError> {
+        self.objects.list(prefix, after, limit).await
+    }
+}
+
+/// Who has won is whose commit the log's key has signed: anything else says nothing of one's own.
+#[test]
+fn a_winner_that_nobody_signed_leaves_the_outcome_unknown() {
+    block_on(async {
+        let objects = Arc::new(MemoryStorage::new());
+        let (founder, folder) = vault_on(objects.clone()).await;
+        let case = with_a_document(&founder).await.case();
+        let liar = Arc::new(Liar { objects, lies: AtomicBool::new(false), shown: AtomicBool::new(false) });
+        let vault = open(liar.clone(), &folder, &founder.pin()).await;
+        let said = || NewStatement::on("t").payload(b"said".to_vec());
+        desk(&vault).make_statement(case, said()).await.unwrap();
+        liar.lies.store(true, Ordering::SeqCst);
+        let unknown = desk(&vault).make_statement(case, said()).await.unwrap_err();
+        let ErrorKind::OutcomeUnknown(operation) = unknown.kind() else { unreachable!("{unknown}") };
+        assert!(matches!(desk(&vault).outcome(operation).await.unwrap(), Outcome::Committed { .. }));
+        assert_eq!(desk(&vault).statements(case, None).await.unwrap().statements.len(), 2);
     });
 }
 

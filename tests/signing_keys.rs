@@ -1,11 +1,15 @@
 //! Signing epochs: fresh keys for the log, whoever writes and whoever opens.
+#![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
 
 use std::{
     ops::Range,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -15,7 +19,10 @@ use docvault::{
     Checkpoint, ErrorKind, FilePinStore, Freshness, LogReader, NewDocument, Pin, PinStore, Session, Vault,
     VaultOptions,
     keys::LocalKey,
-    storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError},
+    storage::{
+        Creation, MemoryStorage, ObjectKey, Storage, StorageError, StorageErrorKind,
+        testing::{Fault, FaultyStorage},
+    },
 };
 use tempfile::TempDir;
 
@@ -109,6 +116,100 @@ fn superseded_keyrings_are_gone() {
             desk.rotate_signing_keys().await.unwrap();
         }
         assert_eq!(storage.list("keyring/", None, 10).await.unwrap().len(), 1);
+    });
+}
+
+/// What is newest a listing may leave out: that keyring is deleted by its name.
+#[test]
+fn a_listing_that_lags_leaves_no_keyring() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let stale = (0..4000).map(|call| (call, Fault::StaleList));
+        let (vault, _folder) = vault_on(Arc::new(FaultyStorage::scripted(storage.clone(), stale))).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        desk.create_case("c").await.unwrap();
+        for _ in 0..3 {
+            desk.rotate_epoch().await.unwrap();
+            assert_eq!(storage.list("keyring/", None, 10).await.unwrap().len(), 1);
+        }
+    });
+}
+
+/// Deletes no keyring, until it is told to.
+#[derive(Debug, Default)]
+struct Keeping {
+    objects: MemoryStorage,
+    deletes: AtomicBool,
+}
+
+#[async_trait]
+impl Storage for Keeping {
+    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+        self.objects.create(key, bytes).await
+    }
+
+    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
+        self.objects.read(key, range).await
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        if key.as_str().starts_with("keyring/") && !self.deletes.load(Ordering::SeqCst) {
+            return Err(StorageError::new(StorageErrorKind::Denied, "deletes nothing"));
+        }
+        self.objects.delete(key).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StorageError> {
+        self.objects.list(prefix, after, limit).await
+    }
+}
+
+#[test]
+fn a_superseded_keyring_that_is_still_there_is_told() {
+    block_on(async {
+        let storage = Arc::new(Keeping::default());
+        let (vault, folder) = vault_on(storage.clone()).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let other = LocalKey::create(folder.path().join("other")).unwrap();
+        let told = desk.add_slot(&other, "other").await.unwrap_err();
+        assert!(matches!(told.kind(), ErrorKind::NotDeleted(_)), "{told}");
+        let slots = vault.slots().await.unwrap();
+        assert_eq!(slots.len(), 2, "it has happened");
+        let told = desk.remove_slot(slots.iter().find(|slot| slot.label == "other").unwrap().id).await;
+        assert!(matches!(told.unwrap_err().kind(), ErrorKind::NotDeleted(_)));
+        assert_eq!(vault.slots().await.unwrap().len(), 1);
+        let told = desk.rotate_epoch().await.unwrap_err();
+        assert!(matches!(told.kind(), ErrorKind::NotDeleted(_)), "{told}");
+        storage.deletes.store(true, Ordering::SeqCst);
+        desk.rotate_signing_keys().await.unwrap();
+        assert_eq!(storage.list("keyring/", None, 10).await.unwrap().len(), 1);
+    });
+}
+
+/// Each adds an epoch, and finds a case whose key is not to be had: as many as a keyring holds.
+#[test]
+fn rotations_that_were_not_finished_are_finished_by_the_next() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, _folder) = vault_on(storage.clone()).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        let key = storage.list(&format!("key/{case}/"), None, 1).await.unwrap().pop().unwrap();
+        let wrap = storage.read(&key, None).await.unwrap().unwrap();
+        storage.delete(&key).await.unwrap();
+        for _ in 0..256 {
+            assert_eq!(desk.rotate_epoch().await.unwrap_err().kind(), ErrorKind::Corrupt);
+        }
+        storage.create(&key, wrap).await.unwrap();
+        assert_eq!(desk.rotate_epoch().await.unwrap(), 1);
+        assert_eq!(storage.list(&format!("key/{case}/"), None, 10).await.unwrap().len(), 1);
+        assert_eq!(desk.rotate_epoch().await.unwrap(), 1);
+        desk.describe_case(case).await.unwrap();
     });
 }
 

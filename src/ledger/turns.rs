@@ -1,7 +1,7 @@
 //! Turns at committing, between processes (DESIGN "Taking turns"). Advice: whatever is wrong here costs time alone.
 
 use core::time::Duration;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::future::{OptionFuture, join, join_all, join4};
@@ -42,7 +42,7 @@ pub(super) struct Turns {
     /// When nobody was before this process any more.
     first: Option<Timestamp>,
     /// Turns that are over and to be deleted: its own, and those of processes that are gone.
-    over: Vec<Turn>,
+    over: BTreeSet<Turn>,
     /// Others wanted to commit too, a short while ago: for so many commits more a turn is asked for.
     contended: u32,
     /// Commits begun since the line was looked at.
@@ -88,13 +88,20 @@ impl Turns {
         self.listed |= self.mine.is_some_and(|mine| self.line.contains(&mine));
         self.given_up.retain(|given_up| self.line.contains(given_up));
         if self.line.len() >= CROWDED {
-            self.over.extend(self.line.iter().filter(|turn| turn.is_over(state)));
+            let over: Vec<Turn> = self.line.iter().filter(|turn| turn.is_over(state)).copied().collect();
+            self.over_and_listed(over);
         }
         self.line.retain(|turn| turn.process != process);
         self.unlooked = 0;
         if self.others(state).next().is_some() {
             self.contended = CALM;
         }
+    }
+
+    /// Takes note of turns that are over, of no more than a listing has: they wait until the line is looked at.
+    fn over_and_listed(&mut self, over: impl IntoIterator<Item = Turn>) {
+        let room = LINE.saturating_sub(self.over.len());
+        self.over.extend(over.into_iter().take(room));
     }
 
     /// Those of others that count, in their order.
@@ -176,7 +183,7 @@ impl Ledger {
     async fn look(&self, turns: &mut Turns) -> Result<bool> {
         let storage = self.storage();
         let asked = turns.mine.filter(|_| !turns.listed).map(|turn| turn.key());
-        let over: Vec<ObjectKey> = turns.over.drain(..).map(|turn| turn.key()).collect();
+        let over: Vec<ObjectKey> = core::mem::take(&mut turns.over).iter().map(Turn::key).collect();
         let ask = OptionFuture::from(asked.as_ref().map(|key| storage.create(key, Bytes::new())));
         let clear = join_all(over.iter().map(|key| storage.delete(key)));
         let line = storage.list(layout::TURNS, None, LINE);
@@ -216,7 +223,23 @@ const LONG: u64 = 200;
 const PATIENCE: u32 = 64;
 /// Looks before a commit is tried whatever the line says.
 const LOOKS: u32 = 1024;
-/// Turns listed.
+/// Turns listed, and turns of others that are known to be over.
 const LINE: usize = 64;
 /// Turns in line from which on everybody deletes those that are over: their owners may be gone.
 const CROWDED: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_storage_shows_again_and_again_is_remembered_once() {
+        let mut turns = Turns::default();
+        for round in 0..100 {
+            let shown = (0..64).map(|n| Turn { records: round * 64 + n, process: [1; 12] });
+            turns.over_and_listed(shown);
+            assert!(turns.over.len() <= LINE);
+        }
+        assert_eq!(turns.over.len(), LINE);
+    }
+}

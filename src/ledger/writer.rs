@@ -27,8 +27,9 @@ use crate::{
     error::{Error, ErrorKind, Result},
     ids::OperationId,
     log::{
-        commit::{COUNT_CAP, Sealed},
+        commit::{COUNT_CAP, Commit, Sealed},
         manifest::FOLD,
+        signing::LogKey,
     },
     observe,
     secret::Secret,
@@ -96,6 +97,8 @@ pub(super) struct Work {
 /// One commit object that may have been created.
 pub(super) struct Attempt {
     sealed: Sealed,
+    /// What signs the log where it was planned.
+    log_key: LogKey,
     /// The tickets with their record's index in the commit.
     tickets: Vec<(Arc<Ticket>, Committed)>,
     /// A create may have taken effect without saying so.
@@ -256,17 +259,17 @@ impl Ledger {
                         return;
                     }
                 }
-                Settled::Lost(winner) => {
-                    if let Err(error) = self.lost(work, &winner) {
-                        return self.fail(work, &error).await;
+                Settled::Lost(found) => match self.winner(work, &found) {
+                    Ok(winner) => {
+                        if let Err(error) = self.lost(work, winner) {
+                            return self.fail(work, &error).await;
+                        }
                     }
-                }
+                    // Only who has the log's key can have won. The attempt itself may stand, and be shown the next time.
+                    Err(error) => return self.leave_unknown(work, Some(&error)),
+                },
                 Settled::Failed(error) => return self.fail(work, &error).await,
-                Settled::Unknown(cause) => {
-                    // Whoever came meanwhile is answered too, or would lead here again and again.
-                    work.batch.extend(self.queue.drain(COUNT_CAP));
-                    return leave_unknown(work, cause.map(Error::from).as_ref());
-                }
+                Settled::Unknown(cause) => return self.leave_unknown(work, cause.map(Error::from).as_ref()),
             }
         }
     }
@@ -370,7 +373,8 @@ impl Ledger {
         let seen = kept.len() + refused.len() + later.len();
         drop(work.batch.splice(..seen, later));
         refused.into_iter().for_each(|(ticket, error)| ticket.answer(Err(error)));
-        work.attempt = sealed.map(|sealed| Attempt { sealed, tickets: kept, doubtful: false });
+        work.attempt =
+            sealed.map(|sealed| Attempt { sealed, log_key: state.log_key, tickets: kept, doubtful: false });
         Ok(())
     }
 
@@ -411,7 +415,7 @@ impl Ledger {
     /// Takes the attempt's records into the state and answers its tickets.
     fn won(&self, work: &mut Work) {
         let Some(Attempt { sealed, tickets, .. }) = work.attempt.take() else { return };
-        work.index = None;
+        (work.index, work.losses) = (None, 0);
         work.turns.won(self.now());
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         // A sync may have met them in the log before it was known whose they are.
@@ -424,8 +428,14 @@ impl Ledger {
         }
     }
 
+    /// The commit that has the attempt's name.
+    fn winner(&self, work: &Work, found: &Bytes) -> Result<Commit> {
+        let attempt = work.attempt.as_ref().expect("it was just settled");
+        verified(self.state().vault, &attempt.log_key, &attempt.sealed.key, found)
+    }
+
     /// Takes the winner's records into the state; what was planned goes back into the batch.
-    fn lost(&self, work: &mut Work, winner: &Bytes) -> Result<()> {
+    fn lost(&self, work: &mut Work, winner: Commit) -> Result<()> {
         let Some(attempt) = work.attempt.take() else { return Ok(()) };
         let tickets = attempt.tickets.into_iter().map(|(ticket, _)| ticket);
         let waiting = core::mem::take(&mut work.batch);
@@ -436,12 +446,18 @@ impl Ledger {
             let reason = "other writers kept winning; nothing was written; try again later";
             return Err(Error::new(ErrorKind::Contended, reason));
         }
-        let state = self.state();
         // A sync may have met the winner before.
-        if attempt.sealed.first() == Some(state.head.size) {
-            self.apply(verified(state.vault, &state.log_key, &attempt.sealed.key, winner)?)?;
+        if attempt.sealed.first() == Some(self.state().head.size) {
+            self.apply(winner)?;
         }
         Ok(())
+    }
+
+    /// Answers everything under way that nobody knows whether it happened.
+    fn leave_unknown(&self, work: &mut Work, cause: Option<&Error>) {
+        // Whoever came meanwhile is answered too, or would lead here again and again.
+        work.batch.extend(self.queue.drain(COUNT_CAP));
+        leave_unanswered(work, cause);
     }
 
     /// Answers everything under way with the one error; nothing was written.
@@ -460,19 +476,19 @@ impl Ledger {
 
 /// Answers that the outcome is unknown; the attempt stays, to be settled before anything else, so what
 /// was not part of it has certainly not happened.
-fn leave_unknown(work: &mut Work, cause: Option<&Error>) {
+fn leave_unanswered(work: &mut Work, cause: Option<&Error>) {
     let reason =
         "the storage does not tell whether an earlier operation happened, so nothing more was written";
     work.index = None;
     for ticket in work.batch.drain(..) {
-        ticket.answer(Err(Error::new(ErrorKind::Storage, reason).caused_as(cause)));
+        ticket.answer(Err(Error::new(ErrorKind::Storage, reason).because_of(cause)));
     }
     if let Some(attempt) = &mut work.attempt {
         for (ticket, _) in attempt.tickets.drain(..) {
             let kind = ErrorKind::OutcomeUnknown(ticket.operation);
             let reason =
                 "the storage does not tell whether it happened; ask for the operation's outcome later";
-            ticket.answer(Err(Error::new(kind, reason).caused_as(cause)));
+            ticket.answer(Err(Error::new(kind, reason).because_of(cause)));
         }
     }
 }

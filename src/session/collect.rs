@@ -18,7 +18,7 @@ use crate::{
     },
     observe,
     plan::{Announce, Condemn, Fate, GivenUp},
-    storage::{Listing, ObjectKey, delete_where, layout},
+    storage::{Listing, ObjectKey, delete_all, delete_where, layout},
 };
 
 /// What a collection of garbage has done.
@@ -95,7 +95,15 @@ impl Session {
         for prefix in layout::OF_A_CASE {
             deleted += self.delete_under(&layout::of_case(prefix, case)).await?;
         }
+        // A listing may lag, and the key must not be what it leaves out.
+        delete_all(self.vault.ledger().storage(), self.key_objects(case).await?).await?;
         Ok(deleted)
+    }
+
+    /// Where a case's key can be, by the keyring that stands.
+    pub(super) async fn key_objects(&self, case: CaseId) -> Result<Vec<ObjectKey>> {
+        let keyring = self.vault.current_keyring().await?;
+        Ok(keyring.keys.epochs().map(|(epoch, _)| layout::case_key(case, epoch)).collect())
     }
 
     async fn collect_operations(&self, prefix: &str, report: &mut GarbageReport) -> Result<()> {
@@ -196,8 +204,21 @@ impl Session {
     /// Deletes index objects of folds up to the newest committed one that it does not reach; those of
     /// later folds may be about to be named.
     async fn collect_index(&self, report: &mut GarbageReport) -> Result<()> {
-        let state = self.vault.ledger().sync().await?;
-        let (reached, covered) = (self.reached(&state).await?, state.manifest.covered());
+        let mut state = self.vault.ledger().sync().await?;
+        let reached = loop {
+            match self.reached(&state).await {
+                // Another process may have folded, and collected what this index has.
+                Err(error) if error.kind() == ErrorKind::Corrupt => {
+                    let newer = self.vault.ledger().sync().await?;
+                    if newer.manifest.covered() == state.manifest.covered() {
+                        return Err(error);
+                    }
+                    state = newer;
+                }
+                reached => break reached?,
+            }
+        };
+        let covered = state.manifest.covered();
         let superseded = |key: &ObjectKey| {
             !reached.contains(key) && layout::fold_of_index(key).is_some_and(|fold| fold <= covered)
         };

@@ -1,6 +1,6 @@
 //! Erasing cases, and what an erasure is worth.
 
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 
 use super::Session;
 use crate::{
@@ -154,8 +154,10 @@ impl Session {
         let left = layout::OF_A_CASE.map(|prefix| async move {
             self.vault.ledger().storage().list(&layout::of_case(prefix, case), None, 1).await
         });
-        let left = try_join_all(left).await?;
-        let none = left.iter().all(Vec::is_empty);
+        let keys = self.key_objects(case).await?;
+        let keys = keys.iter().map(|key| self.vault.ledger().storage().read(key, Some(0..0)));
+        let (left, keys) = try_join(try_join_all(left), try_join_all(keys)).await?;
+        let none = left.iter().all(Vec::is_empty) && keys.iter().all(Option::is_none);
         Ok(if none { ErasureLevel::Deleted } else { ErasureLevel::Unfinished })
     }
 }

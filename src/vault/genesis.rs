@@ -54,7 +54,7 @@ pub(super) async fn create(
     let genesis = plan::Genesis { vault: id, operation, statement, keyring: digest };
     let committed = vault.commit(operation, genesis).await;
     // What stands there instead, these keys have not signed.
-    committed.map_err(|error| if error.kind() == ErrorKind::Corrupt { taken() } else { error })?;
+    committed.map_err(|error| if error.tells_of_corruption() { taken() } else { error })?;
     Ok(vault)
 }
 

@@ -9,6 +9,7 @@ use super::Vault;
 use crate::{
     crypto::chunked::OpenError,
     document::{CaseMeta, Place, SealedPage, VersionMeta},
+    env::Timestamp,
     error::{Error, ErrorKind, Result},
     grant::GrantMeta,
     head::{self, HeadId, HeadKey, HeadType, ParsedHead},
@@ -208,11 +209,20 @@ impl Vault {
         extent: Extent,
     ) -> BoxFuture<'_, Result<(ParsedHead, HeadKey, SecretBytes)>> {
         Box::pin(async move {
+            let begun = self.ledger().now();
             match self.read_head(id, extent).await {
                 Err(error) => Err(self.unless_erased(id.case, error).await),
-                opened => opened,
+                Ok(opened) => self.still_stands(id.case, begun).await.map(|()| opened),
             }
         })
+    }
+
+    /// Refuses a case that was erased while the storage kept what was asked of it from `begun` on.
+    async fn still_stands(&self, case: CaseId, begun: Timestamp) -> Result<()> {
+        if self.ledger().now().as_millis().saturating_sub(begun.as_millis()) >= HELD_BACK {
+            self.ledger().sync().await?;
+        }
+        self.case_stands(case).await
     }
 
     async fn read_head(&self, id: HeadId, extent: Extent) -> Result<(ParsedHead, HeadKey, SecretBytes)> {
@@ -230,6 +240,9 @@ impl Vault {
         Ok((parsed, key, meta))
     }
 }
+
+/// Milliseconds after which a head that comes is given only if the log still has its case.
+const HELD_BACK: u64 = 30_000;
 
 /// A head as read, or how much of it has to be.
 fn parse(id: HeadId, read: Option<Bytes>) -> Result<core::result::Result<ParsedHead, head::Short>> {

@@ -1,6 +1,6 @@
 //! Changing who can open the vault, and under which epoch cases are wrapped.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -124,14 +124,11 @@ impl Vault {
 
     /// Wraps every case under a fresh epoch and forgets the old ones; gives the number of cases.
     pub(crate) async fn rotate_epoch(&self, origin: &Origin) -> Result<u64> {
-        self.change_keyring(origin, KeyringChange::EpochAdded, [0; 16], |keys| {
-            if keys.slots.is_empty() || keys.epochs().count() >= EPOCH_CAP {
-                return Err(Error::denied("too many epochs are held: finish a rotation first"));
-            }
-            keys.add_epoch(self.ledger().entropy())?;
-            Ok(())
-        })
-        .await?;
+        match self.add_epoch(origin).await {
+            // The change below deletes them again.
+            Err(error) if matches!(error.kind(), ErrorKind::NotDeleted(_)) => {}
+            added => added?,
+        }
         let keyring = self.current_keyring().await?;
         let cases = self.all_cases().await?;
         let under = &keyring;
@@ -149,6 +146,25 @@ impl Vault {
             delete_all(self.ledger().storage(), old).await?;
         }
         Ok(u64::try_from(cases.len()).unwrap_or(u64::MAX))
+    }
+
+    /// Adds a fresh epoch, unless as many are held as there can be: rotations that were not finished have added them, and the
+    /// newest is finished then.
+    async fn add_epoch(&self, origin: &Origin) -> Result<()> {
+        let added = self.change_keyring(origin, KeyringChange::EpochAdded, [0; 16], |keys| {
+            if keys.slots.is_empty() || keys.epochs().count() >= EPOCH_CAP {
+                return Err(Error::denied("too many epochs are held: finish a rotation first"));
+            }
+            keys.add_epoch(self.ledger().entropy())?;
+            Ok(())
+        });
+        match added.await {
+            Err(error) if error.kind() == ErrorKind::Denied => {
+                let full = self.current_keyring().await?.keys.epochs().count() >= EPOCH_CAP;
+                if full { Ok(()) } else { Err(error) }
+            }
+            added => added,
+        }
     }
 
     /// Gives the log fresh keys to sign with; the old ones are forgotten.
@@ -203,7 +219,9 @@ impl Vault {
         let to = sha256(&[&object]);
         // All of these were made from `from` or before it, and a change is planned on exactly the keyring
         // it was made from: once this one stands, none of them can be named any more.
-        let superseded = self.ledger().storage().list(layout::KEYRINGS, None, LISTED).await?;
+        let mut superseded = self.ledger().storage().list(layout::KEYRINGS, None, LISTED).await?;
+        // A listing may lag.
+        superseded.push(layout::keyring(&from.digest));
         let name = layout::keyring(&to);
         self.ledger().put(&name, object).await?;
         let operation = self.ledger().operation()?;
@@ -222,13 +240,12 @@ impl Vault {
         };
         self.ledger().commit(operation, vec![Arc::new(command)]).await?;
         self.0.keyrings.replace(LoadedKeyring::new(to, keys.duplicate()));
-        // The log names another one now; what a removed key could open goes. A failure to delete is no
-        // failure of the change, which stands.
-        for old in superseded.iter().filter(|old| **old != name) {
-            drop(self.ledger().storage().delete(old).await);
-        }
-        // Last, for it may fail, and all this is due since the record stands.
-        self.keep_pin(operation).await
+        // The log names another one now; what a removed key could open goes.
+        let superseded = superseded.into_iter().filter(|old| *old != name).collect::<BTreeSet<_>>();
+        let deleted = delete_all(self.ledger().storage(), superseded).await;
+        // Both may fail, and both are due since the record stands.
+        self.keep_pin(operation).await?;
+        deleted.map(drop).map_err(|error| Error::not_deleted(operation, error.into()))
     }
 
     /// Every case the log knows, those that were erased left out.

@@ -143,6 +143,8 @@ struct Holding {
     shown: Keeping,
     hands: Hands,
     until: AtomicU64,
+    /// What it holds back.
+    held: &'static str,
     /// The case that is erased meanwhile, and by whom.
     erased: Mutex<Option<(Session, CaseId)>>,
 }
@@ -155,7 +157,7 @@ impl Storage for Holding {
 
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
         let until = self.until.load(Ordering::Relaxed);
-        if until > 0 && key.as_str().starts_with("part/") {
+        if until > 0 && key.as_str().starts_with(self.held) {
             for _ in 0..100 {
                 futures_lite::future::yield_now().await;
             }
@@ -184,12 +186,21 @@ impl Storage for Holding {
 
 /// An office, a document of one part that is no head's, and another process over a storage that holds back.
 async fn holding() -> (World, Hands, Arc<Holding>, Session, DocumentId) {
+    holding_back("part/").await
+}
+
+async fn holding_back(held: &'static str) -> (World, Hands, Arc<Holding>, Session, DocumentId) {
     let hands = Hands::at(NOW);
     let world = World::with(options().clock(hands.clone())).await;
     let document = world.store("x", vec![7; PART]).await.document;
     let shown = Keeping(world.storage.clone(), world.storage.snapshot());
-    let holding =
-        Arc::new(Holding { shown, hands: hands.clone(), until: AtomicU64::new(0), erased: Mutex::default() });
+    let holding = Arc::new(Holding {
+        shown,
+        hands: hands.clone(),
+        until: AtomicU64::new(0),
+        held,
+        erased: Mutex::default(),
+    });
     let other = options().clock(hands.clone());
     let other = Vault::open_with(holding.clone(), world.key(), &world.vault.pin(), other).await.unwrap();
     (world, hands, holding, session(&other), document)
@@ -214,6 +225,25 @@ fn a_part_that_is_held_back_is_given_no_more_after_an_erasure() {
         for _ in 0..2 {
             let next = stream.next().await.map(|part| part.map(|part| part.len()));
             assert_eq!(next.unwrap_err().kind(), ErrorKind::Erased);
+        }
+    });
+}
+
+/// Names likewise.
+#[test]
+fn a_name_that_is_held_back_is_not_given_after_an_erasure() {
+    block_on(async {
+        for of_the_case in [false, true] {
+            let (world, _, holding, reading, document) = holding_back("head/").await;
+            world.desk.close_case(world.case, "done").await.unwrap();
+            holding.until.store(NOW + 600 * SECOND, Ordering::Relaxed);
+            *holding.erased.lock().unwrap() = Some((world.desk.clone(), world.case));
+            if of_the_case {
+                let described = reading.describe_case(world.case).await.unwrap();
+                assert_eq!((described.erased, &*described.title), (true, ""));
+            } else {
+                assert_eq!(reading.describe(document).await.unwrap_err().kind(), ErrorKind::Erased);
+            }
         }
     });
 }

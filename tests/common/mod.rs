@@ -3,7 +3,11 @@
 
 use std::sync::Arc;
 
-use docvault::{Identity, Vault, keys::LocalKey, storage::MemoryStorage};
+use docvault::{
+    Identity, Vault,
+    keys::LocalKey,
+    storage::{MemoryStorage, Storage},
+};
 use tempfile::TempDir;
 
 #[allow(unused_imports, reason = "one test binary has its own executor")]
@@ -23,7 +27,7 @@ pub fn identity() -> (Identity, TempDir) {
 }
 
 /// A vault on `storage`, and the folder of its key.
-pub async fn vault_on(storage: Arc<MemoryStorage>) -> (Vault, TempDir) {
+pub async fn vault_on(storage: Arc<dyn Storage>) -> (Vault, TempDir) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let key = LocalKey::create(folder.path().join("key")).expect("a fresh key file");
     (Vault::create(storage, key).await.expect("an empty storage"), folder)

@@ -78,6 +78,10 @@ impl Client {
         match (kind, what) {
             // The record comes first, and then the storage may fail.
             (ErrorKind::Storage, What::Erase(_) | What::Revoke(_)) => return End::Unknown,
+            // The change stands, and a superseded keyring as well: some deletion met a fault.
+            (ErrorKind::NotDeleted(_), What::ChangeKeyring) if self.world.met(self.process).1 > 0 => {
+                return End::Done(None);
+            }
             // Erased before there was a record, or between that and the report.
             (ErrorKind::Erased, What::Revoke(_)) => return End::Unknown,
             _ => {}

@@ -25,6 +25,7 @@ impl Outcome for Error {
             ErrorKind::Locked => "Locked",
             ErrorKind::NotFound => "NotFound",
             ErrorKind::OutcomeUnknown(_) => "OutcomeUnknown",
+            ErrorKind::NotDeleted(_) => "NotDeleted",
             ErrorKind::PinNotSaved(_) => "PinNotSaved",
             ErrorKind::RolledBack => "RolledBack",
             ErrorKind::Storage => "Storage",
