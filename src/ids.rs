@@ -1,6 +1,9 @@
 //! Identifiers: random, fixed width, hexadecimal in text; they name things and grant nothing.
 
-use core::{fmt, str::FromStr};
+use core::{
+    fmt::{self, Write},
+    str::FromStr,
+};
 
 use crate::wire::{Malformed, Reader};
 
@@ -293,8 +296,11 @@ pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
-        let digits: String = self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
-        f.write_str(&digits)
+        // One by one: what is shown may be a secret, of which no buffer is to stay.
+        self.0
+            .iter()
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+            .try_for_each(|digit| f.write_char(digit))
     }
 }
 

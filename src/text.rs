@@ -1,5 +1,11 @@
 //! Base 32 and Base 64 (RFC 4648), and decimal numbers, as canonical text.
 
+#[cfg(feature = "intake")]
+use zeroize::Zeroizing;
+
+#[cfg(feature = "intake")]
+use crate::secret::SecretBytes;
+
 /// Base 32 (RFC 4648 §6) in lower case, without padding (§3.2).
 pub(crate) fn base32(bytes: &[u8]) -> String {
     encode(BASE32, 5, bytes)
@@ -16,10 +22,15 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
 
 /// The bytes whose [`base64`] is `text`: no other encoding of them is taken (RFC 4648 §3.5).
 pub(crate) fn parse_base64(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let bytes = decode64(BASE64, text.trim_end_matches('='))?;
+    (base64(&bytes) == text).then_some(bytes)
+}
+
+fn decode64(alphabet: &[u8], text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
     let (mut held, mut bits) = (0u16, 0u16);
-    for symbol in text.trim_end_matches('=').bytes() {
-        let value = BASE64.iter().position(|known| *known == symbol)?;
+    for symbol in text.bytes() {
+        let value = alphabet.iter().position(|known| *known == symbol)?;
         held = held << 6 | u16::try_from(value).ok()?;
         bits += 6;
         if bits >= 8 {
@@ -28,23 +39,20 @@ pub(crate) fn parse_base64(text: &str) -> Option<Vec<u8>> {
             held &= (1 << bits) - 1;
         }
     }
-    (base64(&bytes) == text).then_some(bytes)
+    Some(bytes)
 }
 
-/// Base 64 for URLs (RFC 4648 §5), without padding (§3.2).
+/// Base 64 for URLs (RFC 4648 §5), without padding (§3.2). Of a secret it leaves nothing in memory but what it gives.
 #[cfg(feature = "intake")]
-pub(crate) fn base64url(bytes: &[u8]) -> String {
-    base64(bytes).trim_end_matches('=').replace('+', "-").replace('/', "_")
+pub(crate) fn base64url(bytes: &[u8]) -> Zeroizing<String> {
+    Zeroizing::new(encode(BASE64_URL, 6, bytes))
 }
 
 /// The bytes whose [`base64url`] is `text`: no other encoding of them is taken.
 #[cfg(feature = "intake")]
-pub(crate) fn parse_base64url(text: &str) -> Option<Vec<u8>> {
-    let mut padded = text.replace('-', "+").replace('_', "/");
-    while !padded.len().is_multiple_of(4) {
-        padded.push('=');
-    }
-    parse_base64(&padded).filter(|bytes| base64url(bytes) == text)
+pub(crate) fn parse_base64url(text: &str) -> Option<SecretBytes> {
+    let bytes = SecretBytes::new(decode64(BASE64_URL, text)?);
+    (*base64url(&bytes) == text).then_some(bytes)
 }
 
 /// The number that `text` is the one decimal representation of.
@@ -76,6 +84,9 @@ fn encode(alphabet: &[u8], width: u16, bytes: &[u8]) -> String {
 
 /// RFC 4648 §6, table 3, in lower case.
 pub(crate) const BASE32: &[u8] = b"abcdefghijklmnopqrstuvwxyz234567";
+/// RFC 4648 §5, table 2.
+#[cfg(feature = "intake")]
+const BASE64_URL: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 /// RFC 4648 §4, table 1.
 const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

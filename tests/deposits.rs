@@ -72,7 +72,7 @@ fn a_deposit_arrives_and_its_client_gets_a_receipt() {
         assert_eq!((number, held.answers.len(), held.parts.len()), (0, 1, 4));
         let answer = client.open_answer(0, &held.answers[0]).unwrap();
         let policy = docvault::TrustPolicy::parse(opened.policy()).unwrap();
-        let proven = answer.verify(&policy, opened.descriptor()).unwrap();
+        let proven = opened.verify(&answer, &policy).unwrap();
         assert_eq!(proven.claim.requirement, "official-id");
         assert_eq!(proven.claim.pages[1].len, 70_000);
         assert_eq!(promise.standing(office.clock.now(), Some(&proven)), Standing::Answered);

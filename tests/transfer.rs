@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::{
+    collections::BTreeMap,
     future::{Future, poll_fn},
     io,
     ops::Range,
@@ -532,4 +533,30 @@ fn a_range_takes_one_round_trip_and_later_ones_one_read() {
 
 fn usize_range(range: &Range<u64>) -> Range<usize> {
     usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()
+}
+
+/// More small documents than a delivery keeps in memory are read when they are given.
+#[test]
+fn many_small_documents_are_delivered() {
+    block_on(async {
+        let (_storage, desk, case) = desk().await;
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity::create(folder.path().join("identity")).unwrap();
+        let recipient =
+            Recipient::verify(&identity.recipient_bytes(), &identity.fingerprint().to_string()).unwrap();
+        let mut stored = BTreeMap::new();
+        for number in 0..90 {
+            let content = message(200_000 + number);
+            let new = NewDocument::named(format!("{number}"));
+            stored.insert(desk.store(case, new, content.clone()).await.unwrap().document, content);
+        }
+        let grant = desk.grant(case, &recipient, Terms::read().purpose("p")).await.unwrap();
+        let sealed = desk.deliver(grant).await.unwrap().collect().await.unwrap();
+        let mut opened = identity.open(&sealed[..], &desk.vault().sender()).unwrap();
+        while let Some(document) = opened.next_document().unwrap() {
+            let expected = stored.remove(&document.id()).unwrap();
+            assert_eq!(document.content().unwrap().as_slice(), expected);
+        }
+        assert_eq!(stored.len(), 0);
+    });
 }

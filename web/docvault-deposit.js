@@ -277,6 +277,8 @@ export class Deposit {
   /** The hash of each sealed part, by page. @type {Uint8Array[][]} */
   #sealed;
   #digests;
+  /** The hash of the manifest that was made. @type {string | undefined} */
+  #finished;
 
   /**
    * @param {{ vault: Uint8Array, request: Uint8Array, carrierKey: Uint8Array, issued: bigint, expires: bigint, answerWithin: bigint, digest: Uint8Array, seed: Uint8Array, journalKey: Uint8Array }} request
@@ -383,7 +385,8 @@ export class Deposit {
   }
 
   /**
-   * The manifest that completes the deposit, once every part was sealed: the bytes to be sent last.
+   * The manifest that completes the deposit, once every part was sealed: the bytes to be sent last. There is one of each
+   * deposit: keep it before it is sent, and begin another deposit for another form.
    *
    * @param {Record<string, string>} form @param {string} comment @returns {Uint8Array}
    */
@@ -411,7 +414,13 @@ export class Deposit {
     const bound = context('deposit manifest', this.#request.digest, clear);
     const unsigned = concat(clear, new Writer().bytes(sealSame(key, bound, pad(contents.done()))).done());
     const signature = sign(this.#request.seed, 'sign deposit manifest', concat(this.#request.digest, unsigned));
-    return concat(unsigned, signature);
+    const manifest = concat(unsigned, signature);
+    const made = hex(sha256(manifest));
+    this.#finished ??= made;
+    if (this.#finished !== made) {
+      throw new DepositError('invalid', 'the deposit was finished with another form or comment: begin another deposit');
+    }
+    return manifest;
   }
 
   /**

@@ -131,7 +131,7 @@ impl Client {
             let deposit = self.request.resume(journal)?;
             let held = bank.carrier.held(request, deposit.id()).await?;
             let answer = deposit.open_answer(0, held.answers.first().ok_or("no answer yet")?)?;
-            let proven = answer.verify(&policy, self.request.descriptor())?;
+            let proven = self.request.verify(&answer, &policy)?;
             let in_time = promise.standing(bank.vault.now(), Some(&proven)) == Standing::Answered;
             must(in_time && proven.claim.requirement == *requirement, "each deposit is answered in time")?;
             must(proven.receipt.witnesses.len() == 1, "a witness has cosigned the answer's checkpoint")?;

@@ -1,7 +1,7 @@
 //! Sealing a deposit, on the client's side (FORMAT §11.2).
 
 use core::{fmt, ops::Range};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use bytes::Bytes;
 
@@ -39,6 +39,8 @@ pub struct Depositor {
     journal_key: crate::Secret<32>,
     journal: Journal,
     sealed: BTreeMap<(u16, u32), Sealed>,
+    /// The digest of the manifest that was made.
+    finished: OnceLock<[u8; 32]>,
 }
 
 /// What is known of a part that was sealed.
@@ -75,6 +77,7 @@ impl Depositor {
             journal_key: request.journal_key(),
             journal,
             sealed: BTreeMap::new(),
+            finished: OnceLock::new(),
         }
     }
 
@@ -161,7 +164,13 @@ impl Depositor {
     ///
     /// [`Invalid`](crate::ErrorKind::Invalid) if a part was not sealed yet, by this value: after
     /// [`OpenedRequest::resume`] all are sealed anew, those that the carrier has too. Also if the form is not
-    /// allowed as [`Attributes`], or the comment has more than 4,096 bytes.
+    /// allowed as [`Attributes`], or the comment has more than 4,096 bytes, or another form or comment was given before.
+    ///
+    /// # Security
+    ///
+    /// A carrier that was given two manifests of one deposit can show the office the one, and the client that it has taken
+    /// the other. So a deposit has one, which is to be kept with the journal before it is sent; for another form begin
+    /// another deposit.
     pub fn finish(&self, form: Attributes, comment: &str) -> Result<Bytes> {
         check_form(&form, comment)?;
         let pages = (0..).zip(&self.journal.files).map(|(page, file)| self.page(page, file));
@@ -174,6 +183,12 @@ impl Depositor {
         };
         let contents = Contents { pages, form, comment: comment.to_owned() };
         let manifest = outline.complete(&self.descriptor, (&self.journal.key, &self.link_key), &contents)?;
+        let made = manifest.digest();
+        if *self.finished.get_or_init(|| made) != made {
+            return Err(Error::invalid(
+                "the deposit was finished with another form or comment: begin another deposit",
+            ));
+        }
         Ok(manifest.encode())
     }
 

@@ -14,7 +14,7 @@ use crate::{
     },
     error::{Error, Result},
     ids::{CaseId, VaultId},
-    secret::Secret,
+    secret::{Secret, SecretBytes},
     text::{base64url, parse_base64url},
 };
 
@@ -51,7 +51,7 @@ impl Link {
     /// [`Invalid`](crate::ErrorKind::Invalid) for anything but one version byte, a hash and a secret.
     pub fn parse(url: &str) -> Result<Self> {
         let fragment = url.split_once('#').map_or(url, |(_, fragment)| fragment);
-        let bytes = parse_base64url(fragment).map(crate::secret::SecretBytes::new).ok_or_else(not_a_link)?;
+        let bytes = parse_base64url(fragment).ok_or_else(not_a_link)?;
         let (version, rest) = bytes.split_first().ok_or_else(not_a_link)?;
         let (digest, secret) = rest.split_first_chunk::<32>().ok_or_else(not_a_link)?;
         let secret = Secret::<32>::copy_from(secret).ok_or_else(not_a_link)?;
@@ -72,8 +72,12 @@ impl Link {
         if page.contains('#') {
             return Err(Error::invalid("the page's URL has a fragment, where the link's own must stand"));
         }
-        let bytes = [&[VERSION][..], &self.digest, self.secret.expose()].concat();
-        Ok(format!("{page}#{}", base64url(&bytes)))
+        let bytes = SecretBytes::new([&[VERSION][..], &self.digest, self.secret.expose()].concat());
+        let fragment = base64url(&bytes);
+        // Grown, it would leave its beginnings behind.
+        let mut url = String::with_capacity(page.len() + 1 + fragment.len());
+        url.extend([page, "#", &fragment]);
+        Ok(url)
     }
 
     /// SHA-256 of the descriptor that the link is for.

@@ -8,6 +8,7 @@ use super::{
     details::{Details, Slot},
     link::{Link, LinkKeys},
     manifest::File,
+    receipt::{DepositReceipt, DepositReceiptError, VerifiedDeposit},
 };
 use crate::{
     crypto::sign::SigningKey,
@@ -15,6 +16,7 @@ use crate::{
     env::{Entropy, Timestamp},
     error::{Error, ErrorKind, Result},
     ids::CaseId,
+    log::trust::TrustPolicy,
     secret::Secret,
 };
 
@@ -174,6 +176,28 @@ impl OpenedRequest {
             )));
         }
         files.iter().zip(1..).try_for_each(|(file, number)| check_file(slot, file, number))
+    }
+
+    /// Verifies a receipt as its client: as [`DepositReceipt::verify`] does, and that the office has stated of this case, and of
+    /// the requirement that the deposit was made for, what it says.
+    ///
+    /// # Errors
+    ///
+    /// [`DepositReceiptError`], the first check that failed.
+    ///
+    /// # Security
+    ///
+    /// `policy` is the client's own, or the one of [`OpenedRequest::policy`].
+    pub fn verify(
+        &self,
+        receipt: &DepositReceipt,
+        policy: &TrustPolicy,
+    ) -> Result<VerifiedDeposit, DepositReceiptError> {
+        let proven = receipt.verify(policy, &self.descriptor)?;
+        let slot = self.slots().get(usize::from(proven.claim.deposit.slot()));
+        let asked = proven.claim.case == self.case()
+            && slot.is_some_and(|slot| slot.requirement == proven.claim.requirement);
+        if asked { Ok(proven) } else { Err(DepositReceiptError::Other) }
     }
 
     pub(super) fn signing_key(&self) -> SigningKey {

@@ -49,6 +49,9 @@ pub enum DepositReceiptError {
     /// Claim and promise are about different deposits.
     #[error("the claim and the promise are about different deposits")]
     Mismatch,
+    /// The claim names another case than the request, or another requirement than the deposit's slot.
+    #[error("the office has stated this of another case or requirement than it has asked for")]
+    Other,
     /// The promise is not the carrier's, or for another request.
     #[error("the promise is not one of the request's carrier")]
     Promise,
@@ -103,7 +106,9 @@ impl DepositReceipt {
     /// # Security
     ///
     /// `request` must come from a link or from [`Descriptor::verify`], and `policy` must be the verifier's own,
-    /// or the one that the request holds.
+    /// or the one that the request holds. Case, requirement and pages are what the office says: who has the link looks at
+    /// the first two by [`OpenedRequest::verify`](super::OpenedRequest::verify), and whoever has the files holds these
+    /// against [`Claim::pages`].
     pub fn verify(
         &self,
         policy: &TrustPolicy,

@@ -146,6 +146,9 @@ impl RequestTerms {
                 self.slots.len()
             )));
         }
+        if self.passphrase.as_ref().is_some_and(|passphrase| passphrase.is_empty()) {
+            return Err(Error::invalid("an empty passphrase keeps nobody out: ask for one, or for none"));
+        }
         if self.expires <= now {
             return Err(Error::invalid("a request expires after it is made"));
         }

@@ -56,11 +56,17 @@ impl Session {
         head: &GrantHead,
         versions: &[(DocumentId, Row)],
     ) -> Result<Delivery> {
+        Parcel::check_number(versions.len())?;
         let heads: Vec<_> = versions
             .iter()
             .map(|(document, row)| self.vault.version_head(*document, row, Extent::Whole))
             .collect();
-        let contents = stream::iter(heads).buffered(AT_ONCE).try_collect().await?;
+        let mut held = 0;
+        let contents = stream::iter(heads).buffered(AT_ONCE).map_ok(|head| {
+            held += head.inline.len();
+            if held > HELD { head.without_inline() } else { head }
+        });
+        let contents = contents.try_collect().await?;
         let (operation, terms) = (self.operation()?, head.meta.terms.terms.clone());
         let parcel = Parcel::seal(&self.vault, head, operation, contents)?;
         let newest = versions.iter().map(|(document, row)| (*document, plan::version(row)));
@@ -150,3 +156,6 @@ impl Session {
         made.map(|made| made.seq).ok_or_else(|| Error::not_found(format!("grant {grant}")))
     }
 }
+
+/// Bytes of small documents that a delivery has in memory; of others they are read when they are given.
+const HELD: usize = 16 << 20;

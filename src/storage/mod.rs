@@ -47,7 +47,6 @@ pub use postgres::PostgresStorage;
 #[cfg(any(feature = "fs", feature = "redb", feature = "postgres", feature = "object-store"))]
 pub(crate) const OBJECT_CAP: u64 = 16 << 20;
 /// What is read of an object if all of it is asked for: enough to see that it is none.
-#[cfg(any(feature = "fs", feature = "redb", feature = "postgres", feature = "object-store"))]
 pub(crate) const WHOLE: Range<u64> = 0..OBJECT_CAP + 1;
 
 /// How a [`Storage::create`] went.

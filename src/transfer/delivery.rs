@@ -41,7 +41,7 @@ impl Parcel {
     ///
     /// # Errors
     ///
-    /// Invalid for more documents than a recipient takes; no randomness.
+    /// No randomness.
     pub(crate) fn seal(
         vault: &Vault,
         grant: &GrantHead,
@@ -51,10 +51,6 @@ impl Parcel {
         let keyring = vault.keyring();
         let signer = keyring.keys.delivery_key();
         let entropy = vault.ledger().entropy();
-        if contents.len() > ITEMS_CAP {
-            let many = format!("a delivery has {ITEMS_CAP} documents at most: grant some of them at a time");
-            return Err(Error::invalid(many));
-        }
         let mut items = Vec::with_capacity(contents.len());
         for head in &contents {
             items.push(Item::seal(&grant.meta.key, head, vault)?);
@@ -88,6 +84,19 @@ impl Parcel {
         let effect = schedule::context(schedule::DELIVERED, &[&sealed]);
         let sources = contents.into_iter().map(|head| ContentSource::new(vault.clone(), head)).collect();
         Ok(Self { start: w.into_vec().into(), effect, sources })
+    }
+
+    /// Refuses more documents than a recipient takes.
+    ///
+    /// # Errors
+    ///
+    /// Invalid.
+    pub(crate) fn check_number(documents: usize) -> Result<()> {
+        if documents <= ITEMS_CAP {
+            return Ok(());
+        }
+        let many = format!("a delivery has {ITEMS_CAP} documents at most: grant some of them at a time");
+        Err(Error::invalid(many))
     }
 
     pub(crate) fn effect(&self) -> [u8; 32] {

@@ -20,9 +20,10 @@ use crate::{
     },
     document::{PART_LEN, Page, Place},
     error::{Error, Result},
+    head,
     ids::{DocumentId, VersionId},
     secret::SecretBytes,
-    storage::{ObjectKey, layout},
+    storage::{ObjectKey, WHOLE, layout},
     vault::{Vault, VersionHead},
 };
 
@@ -87,7 +88,7 @@ impl ContentSource {
     pub(crate) async fn sealed_part(&self, page: usize, part: u32) -> Result<SealedPart> {
         let described = self.page(page)?;
         if described.place == Place::Inline {
-            return self.inline().map(|(attempt, sealed)| (attempt, vec![sealed]));
+            return self.inline_part().await.map(|(attempt, sealed)| (attempt, vec![sealed]));
         }
         let (attempt, name) = self.part_name(page, part)?;
         let expected = stored_len(described.part_len(part));
@@ -258,6 +259,18 @@ impl ContentSource {
     pub(super) fn inline(&self) -> Result<([u8; 16], Bytes)> {
         let (attempt, sealed) = self.head.inline.split_first_chunk::<16>().ok_or_else(|| self.corrupt())?;
         Ok((*attempt, self.head.inline.slice_ref(sealed)))
+    }
+
+    /// Content kept inline, read now if it was not kept.
+    async fn inline_part(&self) -> Result<([u8; 16], Bytes)> {
+        if !self.head.inline.is_empty() {
+            return self.inline();
+        }
+        let start = u64::try_from(head::inline_start(self.head.sealed_meta.len())).unwrap_or(u64::MAX);
+        let name = layout::head(self.head.id.case, self.head.id.operation);
+        let read = self.storage().read(&name, Some(start..WHOLE.end)).await?.ok_or_else(|| self.corrupt())?;
+        let (attempt, sealed) = read.split_first_chunk::<16>().ok_or_else(|| self.corrupt())?;
+        Ok((*attempt, read.slice_ref(sealed)))
     }
 
     fn part(&self, (page, index): (usize, u32), attempt: [u8; 16]) -> Part<'_> {

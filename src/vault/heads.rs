@@ -34,10 +34,18 @@ pub(crate) struct VersionHead {
     pub(crate) sealed_meta: Bytes,
     /// SHA-256 of the head up to the end of the metadata.
     pub(crate) digest: Hash,
+    /// Empty also if it is to be read when it is needed ([`VersionHead::without_inline`]).
     pub(crate) inline: Bytes,
 }
 
 impl VersionHead {
+    /// The same without the content kept inline, and without the buffer that it came in.
+    pub(crate) fn without_inline(mut self) -> Self {
+        self.sealed_meta = Bytes::copy_from_slice(&self.sealed_meta);
+        self.inline = Bytes::new();
+        self
+    }
+
     /// Whether it is the version that `row` is about, and the very head that the row's record committed to.
     pub(crate) fn is_of(&self, document: DocumentId, row: &Row) -> bool {
         let HeadId { case, object, operation, .. } = self.id;

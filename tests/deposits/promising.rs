@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use docvault::{Clock, Timestamp, deposit::*};
+use docvault::{Clock, ErrorKind, SystemEntropy, Timestamp, deposit::*};
 
 use crate::{common::block_on, intake::*, interrupted::Interrupted};
 
@@ -88,5 +88,49 @@ fn what_closes_a_request_is_seen_until_the_promise_is_written() {
         let promised: Vec<_> = seen.iter().enumerate().filter(|(_, (_, promised))| *promised).collect();
         let [(last, (at, _))] = &promised[..] else { panic!("{promised:?}") };
         assert!(*last + 1 == seen.len() && at.contains("/promise/"), "{promised:?}");
+    });
+}
+
+/// Of two manifests of one deposit, a carrier could show the office the one and promise the client the other.
+#[test]
+fn a_deposit_is_finished_once() {
+    block_on(async {
+        let office = Intake::new().await;
+        let signed = office.request().await;
+        let client = office.open(&signed).begin(1, Vec::new(), &SystemEntropy::default()).unwrap();
+        let form = |answer: &str| [("income".to_owned(), answer.to_owned())].into();
+        let first = client.finish(form("1000"), "").unwrap();
+        assert_eq!(client.finish(form("1000"), "").unwrap(), first, "the same bytes again");
+        for (other, comment) in [("2000", ""), ("1000", "a remark")] {
+            let refused = client.finish(form(other), comment).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Invalid, "{refused}");
+        }
+    });
+}
+
+/// What an office has put on record of a deposit may be of another case, or for something else.
+#[test]
+fn a_client_holds_a_receipt_against_what_was_asked() {
+    block_on(async {
+        let office = Intake::new().await;
+        let (signed, contents) = (office.request().await, [content(1, 1000)]);
+        let opened = office.open(&signed);
+        let promise = deposit(&office.carrier(), &mut begin(&opened, &contents), &contents).await.unwrap();
+        let incoming = office.inbox(&signed).await.deposit(&promise).await.unwrap();
+        let asked = office.answer(&incoming, "official-id", Verdict::Accepted).await;
+        assert!(opened.verify(&asked, &office.policy).is_ok());
+        let other = office.answer(&incoming, "declaration", Verdict::Accepted).await;
+        assert!(other.verify(&office.policy, &signed.descriptor).is_ok());
+        assert_eq!(opened.verify(&other, &office.policy).unwrap_err(), DepositReceiptError::Other);
+    });
+}
+
+#[test]
+fn a_passphrase_that_keeps_nobody_out_is_refused() {
+    block_on(async {
+        let office = Intake::new().await;
+        let terms = office.terms().slot(Slot::new("declaration", 0).files(0, 0)).passphrase("");
+        let refused = office.desk.sign_request(terms).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Invalid, "{refused}");
     });
 }

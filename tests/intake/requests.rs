@@ -97,3 +97,29 @@ fn requests_that_have_expired_keep_no_other_from_being_issued() {
     clock.forward(DAY * 2);
     assert!(matches!(issue(16, clock.now()), Err(Refusal::TooMany { most: 16, .. })), "the state is small");
 }
+
+/// A carrier reads what each slot takes at most: were it the requirement's own, it would tell which one that is, and so what a
+/// client has answered.
+#[test]
+fn no_slot_tells_its_requirement_by_what_it_takes() {
+    block_on(async {
+        for path in std::fs::read_dir("templates").unwrap() {
+            let text = std::fs::read_to_string(path.unwrap().path()).unwrap();
+            let template = Template::from_toml(&text).unwrap();
+            let intake = Intake::new().await;
+            let desk = Desk::new(intake.vault.session("user:2").purpose("loans").begin().unwrap());
+            let case = desk.open_case("loan 1", &template, Opening::new("client:1")).await.unwrap();
+            let expires = intake.vault.now().saturating_add(DAY);
+            let keys = template.requirements().iter().map(|rule| rule.key().clone()).take(64);
+            let new = NewRequest::new(carrier_key().public(), expires).requirements(keys);
+            let signed = desk.request(case, new).await.unwrap();
+            let opened = intake.open(&signed);
+            let (first, rest) = signed.descriptor.slots().split_first().unwrap();
+            assert!(rest.iter().all(|slot| slot == first), "{rest:?}");
+            let widest = template.requirements().iter().filter_map(|rule| rule.files());
+            assert_eq!(first.files, widest.clone().map(|files| files.max()).max().unwrap());
+            assert_eq!(first.file_bytes, widest.map(|files| files.max_bytes()).max().unwrap());
+            assert!(opened.slots().len() > 3);
+        }
+    });
+}

@@ -2,6 +2,8 @@
 
 use core::{fmt, time::Duration};
 
+use zeroize::Zeroizing;
+
 use super::{Desk, IntakeError, Result};
 use crate::{
     CaseId, Timestamp,
@@ -19,7 +21,7 @@ pub struct NewRequest {
     to: Option<Key>,
     answer_within: Option<Duration>,
     policy: String,
-    passphrase: Option<String>,
+    passphrase: Option<Zeroizing<String>>,
 }
 
 impl NewRequest {
@@ -76,7 +78,7 @@ impl NewRequest {
 
     /// Asks for a passphrase on top of the link. See [`RequestTerms::passphrase`].
     pub fn passphrase(mut self, passphrase: impl Into<String>) -> Self {
-        self.passphrase = Some(passphrase.into());
+        self.passphrase = Some(Zeroizing::new(passphrase.into()));
         self
     }
 }
@@ -142,11 +144,11 @@ fn terms(
     uses: u16,
 ) -> Result<RequestTerms> {
     let mut terms = RequestTerms::new(case, new.carrier, new.expires);
-    let mut shown = Vec::with_capacity(asked.len());
-    for key in asked {
-        let rule = template.requirement(key.as_str()).ok_or(Refusal::UnknownRequirement)?;
-        terms = terms.slot(slot(rule, uses));
-        shown.push(rule);
+    let rule = |key: &Key| template.requirement(key.as_str()).ok_or(Refusal::UnknownRequirement);
+    let shown = asked.iter().map(rule).collect::<Result<Vec<_>, _>>()?;
+    let widest = widest(&shown);
+    for rule in &shown {
+        terms = terms.slot(slot(rule, widest, uses));
     }
     if let Some(duration) = new.answer_within {
         terms = terms.answer_within(duration);
@@ -157,10 +159,20 @@ fn terms(
     Ok(terms.policy(new.policy.clone()).presentation(presentation(template, &shown)?))
 }
 
-fn slot(rule: &Requirement, uses: u16) -> Slot {
-    let (min, max, bytes) =
-        rule.files().map_or((0, 0, 0), |files| (files.min(), files.max(), files.max_bytes()));
-    let slot = Slot::new(rule.key().as_str(), bytes).files(min, max).uses(uses);
+/// The most files, and bytes of one, that any of these takes; none if no slot could have both.
+fn widest(rules: &[&Requirement]) -> Option<(u16, u64)> {
+    let files = rules.iter().filter_map(|rule| rule.files());
+    let (most, bytes) =
+        files.fold((0, 0), |(most, bytes), of| (of.max().max(most), of.max_bytes().max(bytes)));
+    (bytes.saturating_mul(u64::from(most)) <= WIDEST).then_some((most, bytes))
+}
+
+/// All slots have the caps of the widest: a carrier reads them, and would tell by its own which requirement it is. What the
+/// requirement takes of that stands in the presentation, and is held against what comes.
+fn slot(rule: &Requirement, widest: Option<(u16, u64)>, uses: u16) -> Slot {
+    let own = || rule.files().map_or((0, 0), |files| (files.max(), files.max_bytes()));
+    let (fewest, (most, bytes)) = (rule.files().map_or(0, |files| files.min()), widest.unwrap_or_else(own));
+    let slot = Slot::new(rule.key().as_str(), bytes).files(fewest, most).uses(uses);
     let types = rule.files().map(|files| files.media_types()).unwrap_or_default();
     types.iter().fold(slot, |slot, media_type| slot.media_type(media_type.as_str()))
 }
@@ -173,5 +185,7 @@ fn presentation(template: &Template, shown: &[&Requirement]) -> Result<Vec<u8>> 
     serde_json::to_vec(&shown).map_err(|_| IntakeError::Refused(Refusal::TooLarge))
 }
 
+/// Bytes of a deposit that are surely no more parts than one has, padded.
+const WIDEST: u64 = 4 << 30;
 /// Deposits that a requirement takes unless something else is asked for.
 const USES: u16 = 5;

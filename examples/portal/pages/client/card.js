@@ -60,10 +60,18 @@ export class Card extends EventTarget {
   get #fallback() { return this.#given.shown.language; }
   get #entries() { return this.#given.journal.of(this.number); }
 
+  /** What the requirement takes: its slot has the caps of the widest one of the request, so that the carrier cannot tell them apart. */
+  get #limits() {
+    const { requirement: { files }, slot } = this.#given;
+    if (!files) return { fewest: 0, most: 0, bytes: 0 };
+    return { fewest: slot.fewestFiles, most: files.max ?? slot.fewestFiles, bytes: files.max_bytes };
+  }
+
   #facts() {
-    const { requirement, slot, shown } = this.#given;
+    const { shown } = this.#given;
+    const { fewest, most, bytes } = this.#limits;
     const facts = [this.isRequired ? words.required : this.isConditional ? this.#condition(shown) : words.optional];
-    if (slot.files > 0) facts.push(`${words.files(slot.fewestFiles, slot.files)}, ${words.upTo(size(slot.fileBytes), slot.files)}`);
+    if (most > 0) facts.push(`${words.files(fewest, most)}, ${words.upTo(size(bytes), most)}`);
     return facts.join(' · ');
   }
 
@@ -79,8 +87,9 @@ export class Card extends EventTarget {
   /** A file input, and a camera where one is at hand. */
   #pickers(id) {
     const { slot } = this.#given;
-    if (slot.files === 0) return [];
-    const several = slot.files > 1;
+    const { most } = this.#limits;
+    if (most === 0) return [];
+    const several = most > 1;
     const accept = slot.mediaTypes.join(',');
     const pickers = [this.#picker(`${id}-file`, several ? words.chooseFiles : words.chooseFile, { accept, multiple: several })];
     const photographs = slot.mediaTypes.length === 0 || slot.mediaTypes.some((type) => type.startsWith('image/'));
@@ -93,7 +102,7 @@ export class Card extends EventTarget {
   #picker(id, word, attributes) {
     const input = element('input', { id, type: 'file', class: 'hidden', ...attributes });
     input.addEventListener('change', () => {
-      const most = this.#given.slot.files;
+      const { most } = this.#limits;
       this.#files = most === 1 ? [...input.files].slice(0, 1) : [...this.#files, ...input.files];
       input.value = '';
       this.#parts.problem.textContent = '';
@@ -108,9 +117,10 @@ export class Card extends EventTarget {
     const { problems } = words;
     const type = (file) => slot.mediaTypes.length === 0 || slot.mediaTypes.some((taken) =>
       taken === file.type || (taken.endsWith('/*') && file.type.startsWith(taken.slice(0, -1))));
-    if (this.#files.length < slot.fewestFiles || this.#files.length > slot.files) return problems.count(slot.fewestFiles, slot.files);
+    const { fewest, most, bytes } = this.#limits;
+    if (this.#files.length < fewest || this.#files.length > most) return problems.count(fewest, most);
     for (const file of this.#files) {
-      if (file.size > slot.fileBytes) return problems.large(file.name, size(slot.fileBytes));
+      if (file.size > bytes) return problems.large(file.name, size(bytes));
       if (file.size === 0) return problems.empty(file.name);
       if (!type(file)) return problems.type(file.name);
     }
