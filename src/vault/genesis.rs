@@ -92,13 +92,15 @@ fn kind_of(root: &dyn KeyWrap) -> Result<SlotKind> {
     Err(Error::invalid("the number of an embedder's kind of root key has 15 bits: take one below 0x8000"))
 }
 
-/// Loads the newest state and its keyring; again if both were replaced in between.
+/// Loads the newest state, which holds what is trusted and what is kept beside it, and its keyring; again if both were
+/// replaced in between.
 ///
 /// # Errors
 ///
 /// Not found if the storage shows no log; as [`unlock`].
 pub(super) fn load<'a>(
     trusted: &'a Trusted,
+    kept: Option<&'a Trusted>,
     pages: &'a Pages,
     root: &'a dyn KeyWrap,
 ) -> BoxFuture<'a, Result<(State, LoadedKeyring)>> {
@@ -106,7 +108,8 @@ pub(super) fn load<'a>(
         let mut tried: Option<State> = None;
         loop {
             let loaded =
-                ledger::load_with(trusted, pages, |state, storage| sealed(state, storage).boxed()).await?;
+                ledger::load_with(trusted, kept, pages, |state, storage| sealed(state, storage).boxed())
+                    .await?;
             let (state, sealed) = loaded.ok_or_else(|| Error::not_found("log"))?;
             match open(&state, sealed, root).await {
                 Err(error) if error.kind() == ErrorKind::Corrupt => {

@@ -126,11 +126,11 @@ impl Vault {
         Self::open_with(Arc::new(storage), Arc::new(key), pin, VaultOptions::default()).await
     }
 
-    /// [`Vault::open`] with options.
+    /// [`Vault::open`] with options. The log must hold the pin that the options' pin store has, too.
     ///
     /// # Errors
     ///
-    /// As [`Vault::open`].
+    /// As [`Vault::open`], for either pin; the pin store's.
     pub async fn open_with(
         storage: Arc<dyn Storage>,
         key: Arc<dyn KeyWrap>,
@@ -138,8 +138,9 @@ impl Vault {
         options: VaultOptions,
     ) -> Result<Self> {
         observe::operation("Vault::open", pin.vault(), async {
+            let kept = options.kept_beside(pin).await?.as_ref().map(Trusted::from);
             let pages = Pages::new(storage);
-            let (state, loaded) = genesis::load(&Trusted::from(pin), &pages, &*key).await?;
+            let (state, loaded) = genesis::load(&pin.into(), kept.as_ref(), &pages, &*key).await?;
             Self::assemble(pages, state, loaded, key, options, Freshness::FreshByPin)
         })
         .await
@@ -168,7 +169,7 @@ impl Vault {
             options.refuse_kept_pin().await?;
             let pages = Pages::new(storage);
             let (claimed, _) = ledger::claimed(&**pages.storage()).await?;
-            let (state, loaded) = genesis::load(&claimed, &pages, &*key).await?;
+            let (state, loaded) = genesis::load(&claimed, None, &pages, &*key).await?;
             Self::assemble(pages, state, loaded, key, options, Freshness::Unverified)
         })
         .await
