@@ -311,7 +311,12 @@ impl Vault {
         self.save_pin().await.map_err(|error| Error::pin_not_saved(operation, error))
     }
 
-    async fn save_pin(&self) -> Result<()> {
+    /// Has the pin store keep the newest head that this process knows.
+    ///
+    /// # Errors
+    ///
+    /// The pin store's.
+    pub(crate) async fn save_pin(&self) -> Result<()> {
         match &self.0.options.pin_store {
             Some(store) => store.save(&self.pin()).await,
             None => Ok(()),

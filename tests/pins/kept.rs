@@ -1,7 +1,7 @@
-//! A pin that is kept binds whoever opens with its store, by whatever older pin.
+//! A pin that is kept binds whoever opens with its store, by whatever older pin, and no head is signed ahead of it.
 
 use docvault::{
-    FilePinStore, Freshness,
+    Checkpoint, FilePinStore, Freshness,
     storage::{Storage, StorageError, StorageErrorKind},
 };
 
@@ -182,5 +182,39 @@ fn nothing_opens_while_it_is_not_known_which_pin_is_kept() {
         fs::write(office.folder.path().join("pin"), "no pin").unwrap();
         let refused = office.open(office.storage.clone(), &pin).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Corrupt);
+    });
+}
+
+/// Whoever signs two heads that contradict each other has shown both to its pin store.
+#[test]
+fn no_head_is_signed_that_the_pin_store_was_not_told_of() {
+    block_on(async {
+        let office = Kept::new().await;
+        let key = LocalKey::load(office.folder.path().join("key")).unwrap();
+        let others = Vault::open(office.storage.clone(), key, &office.vault.pin()).await.unwrap();
+        let log = office.vault.audit().log().await.unwrap();
+        let (origin, key) = log.checkpoint_key().await.unwrap();
+        records(&others, 3).await;
+        let note = office.vault.audit().checkpoint().await.unwrap();
+        let signed = Checkpoint::parse(&note, &origin, &key).unwrap();
+        assert_eq!((signed.size(), office.kept().await), (others.pin().size(), others.pin()));
+        records(&others, 3).await;
+        let exported = office.vault.audit().export_tiles(office.folder.path().join("log")).await.unwrap();
+        assert_eq!((exported.size(), office.kept().await), (others.pin().size(), others.pin()));
+    });
+}
+
+#[test]
+fn while_no_pin_can_be_saved_no_head_is_signed() {
+    block_on(async {
+        let office = Office::new().await;
+        records(&office.opened_by("key").await.unwrap(), 1).await;
+        office.refuses.store(true, Ordering::Relaxed);
+        let (audit, folder) = (office.vault.audit(), office.folder.path().join("log"));
+        assert_eq!(audit.checkpoint().await.unwrap_err().kind(), ErrorKind::Denied);
+        assert_eq!(audit.export_tiles(&folder).await.unwrap_err().kind(), ErrorKind::Denied);
+        assert!(!folder.exists());
+        office.refuses.store(false, Ordering::Relaxed);
+        audit.checkpoint().await.unwrap();
     });
 }
