@@ -15,7 +15,6 @@ use std::sync::Arc;
 pub use keyring::{SlotId, SlotInfo};
 pub use options::VaultOptions;
 
-pub(crate) use cases::Holder;
 #[cfg(any(test, fuzzing))]
 pub(crate) use cases::parse as parse_case_key;
 pub(crate) use heads::{Extent, GrantHead, NewHead, VersionHead};
@@ -245,16 +244,17 @@ impl Vault {
         Audit::new(self.clone())
     }
 
-    /// Reads what other processes have committed.
+    /// Reads what other processes have committed. Inboxes of cases that they have erased give nothing more from here on.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt); the storage's.
+    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt); the storage's; the pin store's.
     pub async fn sync(&self) -> Result<Pin> {
         observe::operation("Vault::sync", self.id(), async {
             self.0.ledger.sync().await?;
+            let told = self.ask_for_holders().await;
             self.save_pin().await?;
-            Ok(self.pin())
+            told.map(|()| self.pin())
         })
         .await
     }
