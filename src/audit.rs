@@ -85,11 +85,11 @@ impl Audit {
         .await
     }
 
-    /// A signed checkpoint of the newest head, as a C2SP signed note.
+    /// A signed checkpoint of the newest head, as a C2SP signed note. The pin store has the head before it is signed.
     ///
     /// # Errors
     ///
-    /// Corrupt; the storage's.
+    /// Corrupt; the storage's; the pin store's, and then nothing is signed.
     pub async fn checkpoint(&self) -> Result<String> {
         observe::operation("Audit::checkpoint", self.vault.id(), async {
             self.vault.newest_checkpoint().await.map(|(_, _, note)| note)
@@ -117,7 +117,8 @@ impl Audit {
     ///
     /// # Errors
     ///
-    /// As [`LogReader::export_tiles`](crate::LogReader::export_tiles).
+    /// As [`LogReader::export_tiles`](crate::LogReader::export_tiles); as [`Audit::checkpoint`], and then nothing is
+    /// written.
     ///
     /// # Cancellation
     ///
@@ -136,15 +137,19 @@ impl Audit {
 impl Vault {
     /// The newest state, the checkpoint of its head, and the signed note.
     ///
+    /// The head is kept before it is signed: a storage that shows another one later could have that signed as well, by a
+    /// process that remembers neither.
+    ///
     /// # Errors
     ///
-    /// Corrupt; the storage's.
+    /// Corrupt; the storage's; the pin store's.
     pub(crate) async fn newest_checkpoint(&self) -> Result<(Arc<State>, Checkpoint, String)> {
         loop {
             let state = self.ledger().sync().await?;
             let keyring = self.current_keyring().await?;
             // The signing keys may have been changed in between, and an epoch's sign its own heads alone.
             if keyring.keys.signing_epoch() == state.log_key.epoch {
+                self.save_pin().await?;
                 let checkpoint = Checkpoint::new(&origin(self.id()), state.head.size, state.frontier.root())?;
                 let note = checkpoint.sign(&keyring.keys.checkpoint_key());
                 return Ok((state, checkpoint, note));

@@ -78,8 +78,7 @@ impl Pin {
 
     /// Whether one log can have had both these heads, as far as two pins tell: signing keys only go
     /// forward, one epoch a record, and an epoch has one key. Both are of one vault.
-    #[cfg(feature = "fs")]
-    fn may_share_a_log_with(&self, other: &Self) -> bool {
+    pub(crate) fn may_share_a_log_with(&self, other: &Self) -> bool {
         let (older, newer) = if self.size < other.size { (self, other) } else { (other, self) };
         let changes = newer.log_key.epoch.checked_sub(older.log_key.epoch);
         match (newer.size - older.size, changes) {

@@ -7,6 +7,19 @@ use core::{
 
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::ids::CaseId;
+
+/// Who holds something that opens what is in cases, and lets it go when a case was erased.
+pub(crate) trait Holder: Send + Sync {
+    /// Forgets what it holds of a case.
+    fn forget(&self, case: CaseId);
+
+    /// The case of which it gives something without the vault being asked whether it was erased.
+    fn gives_unasked(&self) -> Option<CaseId> {
+        None
+    }
+}
+
 /// `N` secret bytes: on the heap, wiped when dropped, never printed.
 ///
 /// It has no `Clone`, `PartialEq` or serialization, so a key is copied or compared only where the

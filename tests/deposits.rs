@@ -13,6 +13,8 @@
 )]
 
 mod common;
+#[path = "deposits/erased.rs"]
+mod erased;
 #[path = "common/forge.rs"]
 mod forge;
 #[path = "common/intake.rs"]
@@ -873,7 +875,7 @@ fn a_link_has_one_text_and_prints_none_of_it() {
         assert_eq!((page, fragment.len()), (PAGE, 87));
         assert_eq!(Link::parse(fragment).unwrap().expose_url(PAGE).unwrap(), url);
         let secrets = office.desk.request_secrets(office.case, signed.descriptor.request()).await.unwrap();
-        assert_eq!(secrets.link(&signed.descriptor).expose_url(PAGE).unwrap(), url);
+        assert_eq!(secrets.link(&signed.descriptor).unwrap().expose_url(PAGE).unwrap(), url);
         assert_eq!(signed.link.expose_url(&url).unwrap_err().kind(), ErrorKind::Invalid);
         for shorter in 0..fragment.len() {
             assert!(Link::parse(&fragment[..shorter]).is_err(), "{shorter}");

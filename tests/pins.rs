@@ -1,8 +1,10 @@
-//! A pin that cannot be kept undoes nothing: the record stands, once, and whoever did it is told.
+//! A pin that cannot be kept undoes nothing: the record stands, once, and whoever did it is told. One that is kept binds.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
+#[path = "pins/kept.rs"]
+mod kept;
 
 use std::{
     fs,

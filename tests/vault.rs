@@ -5,7 +5,8 @@ mod common;
 
 use common::{block_on, identity, vault};
 use docvault::{
-    ErrorKind, Freshness, NewDocument, Pin, Recipient, Terms, Vault, VaultOptions, keys::LocalKey,
+    ErrorKind, Freshness, NewDocument, Pin, Recipient, Terms, Vault, VaultOptions,
+    keys::{Bounds, LocalKey, Passphrase},
     storage::MemoryStorage,
 };
 use std::sync::Arc;
@@ -210,5 +211,34 @@ fn a_range_beyond_what_is_given_whole_is_refused_without_a_trace() {
         assert_eq!(vault.pin().size(), size);
         assert_eq!(desk.retrieve_range(document, 90..100).await.unwrap().len(), 10);
         assert_eq!(desk.reader(document).await.unwrap().range(0..100).await.unwrap().len(), 100);
+    });
+}
+
+/// A passphrase whose cost must lie within these numbers of KiB.
+fn bounded(text: &str, min: u32, max: u32) -> Passphrase {
+    let mut bounds = Bounds::default();
+    (bounds.min_memory_kib, bounds.max_memory_kib, bounds.min_passes) = (min, max, 1);
+    Passphrase::new(text).bounds(bounds)
+}
+
+/// Slots are tried in the order of their ids, and of two passphrases one has the other's before its own.
+#[test]
+fn a_slot_that_costs_too_much_or_too_little_does_not_hide_the_right_one() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, _kept) = common::vault_on(storage.clone()).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        desk.add_slot(&bounded("cheap", 64, 64).cost(64, 1, 1), "cheap").await.unwrap();
+        desk.add_slot(&bounded("dear", 128, 128).cost(128, 1, 1), "dear").await.unwrap();
+        let pin = vault.pin();
+        let open = |key: Passphrase| Vault::open(storage.clone(), key, &pin);
+        for (text, memory) in [("cheap", 64), ("dear", 128)] {
+            let opened = open(bounded(text, memory, memory)).await;
+            assert!(opened.is_ok(), "{text}: {opened:?}");
+        }
+        // One that may be the right one for a slot which was not tried is not told that it is the wrong one.
+        let (tried, not_tried) = (open(bounded("none", 64, 128)).await, open(bounded("none", 64, 64)).await);
+        assert_eq!(tried.unwrap_err().kind(), ErrorKind::Locked);
+        assert_eq!(not_tried.unwrap_err().kind(), ErrorKind::Denied);
     });
 }

@@ -41,7 +41,7 @@ impl Inbox {
     /// # Errors
     ///
     /// [`NotFound`](ErrorKind::NotFound) if the request was not published there, [`Corrupt`](ErrorKind::Corrupt)
-    /// if what is there is another; the storage's.
+    /// if what is there is another; [`Erased`](ErrorKind::Erased); the storage's.
     pub async fn open(
         storage: Arc<dyn Storage>,
         request: RequestId,
@@ -55,7 +55,8 @@ impl Inbox {
                 Error::new(ErrorKind::NotFound, format!("the carrier has no request {request}; publish it"))
             })?;
             let descriptor = Descriptor::verify(&bytes, sender)?;
-            let own = descriptor.request() == request && descriptor.header.intake_key == secrets.intake_key();
+            let own =
+                descriptor.request() == request && descriptor.header.intake_key == secrets.intake_key()?;
             if own { Ok(Self { storage, descriptor, secrets }) } else { Err(Error::corrupt("the request")) }
         })
         .await
@@ -96,9 +97,10 @@ impl Inbox {
     /// # Errors
     ///
     /// [`Corrupt`](ErrorKind::Corrupt) if its manifest is not the promised one, or was not made with the link;
-    /// [`Unreadable`](ErrorKind::Unreadable) if it is, and does not open; the storage's.
+    /// [`Unreadable`](ErrorKind::Unreadable) if it is, and does not open; [`Erased`](ErrorKind::Erased); the storage's.
     pub async fn deposit(&self, promise: &Promise) -> Result<IncomingDeposit> {
         observe::operation("Inbox::deposit", (self.descriptor.request(), promise.deposit()), async {
+            self.secrets.keys().stand()?;
             let deposit = promise.deposit();
             let corrupt = || Error::corrupt(format!("deposit {deposit}"));
             let key = objects::manifest(self.descriptor.request(), deposit);
@@ -110,9 +112,9 @@ impl Inbox {
             if !promised || !promise.is_of(&self.descriptor) || !manifest.is_signed(&self.descriptor) {
                 return Err(corrupt());
             }
-            let opened = manifest.open(&self.descriptor, &self.secrets.intake);
             let unreadable = |Malformed| Error::unreadable(format!("deposit {deposit}"));
-            let (key, contents) = opened.map_err(unreadable)?;
+            let opened = |intake: &_| manifest.open(&self.descriptor, intake).map_err(unreadable);
+            let (key, contents) = self.secrets.keys().open(opened)?;
             let pages = contents.pages.into_iter().zip(manifest.outline.pages);
             let pages =
                 pages.map(|((file, digest), hashes)| IncomingPage { file, digest, hashes: hashes.into() });
@@ -120,7 +122,7 @@ impl Inbox {
                 storage: self.storage.clone(),
                 descriptor: self.descriptor.clone(),
                 promise: promise.clone(),
-                key: Arc::new(key),
+                key,
                 pages: pages.collect(),
                 form: contents.form,
                 comment: contents.comment,
@@ -134,7 +136,7 @@ impl Inbox {
     ///
     /// # Errors
     ///
-    /// The storage's, and no randomness.
+    /// [`Erased`](ErrorKind::Erased); the storage's, and no randomness.
     ///
     /// # Cancellation
     ///
@@ -146,13 +148,15 @@ impl Inbox {
         entropy: &dyn Entropy,
     ) -> Result<u16> {
         observe::operation("Inbox::answer", (self.descriptor.request(), deposit.id()), async {
+            deposit.key.stands()?;
             for number in 0..objects::ANSWERS {
                 let key = objects::answer(self.descriptor.request(), deposit.id(), number);
                 if self.storage.read(&key, Some(0..0)).await?.is_some() {
                     continue;
                 }
-                let sealed =
-                    answer::seal(&self.descriptor, (deposit.id(), number), &deposit.key, receipt, entropy)?;
+                let place = (deposit.id(), number);
+                let seal = |key: &_| answer::seal(&self.descriptor, place, key, receipt, entropy);
+                let sealed = deposit.key.with(seal)??;
                 if settle(&*self.storage, &key, &sealed).await? == sealed {
                     return Ok(number);
                 }

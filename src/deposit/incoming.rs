@@ -8,6 +8,7 @@ use super::{
     depositor::digest_of,
     descriptor::Descriptor,
     ids::DepositId,
+    keys::DepositKey,
     manifest::File,
     objects,
     part::{self, PART_LEN, Part, Place},
@@ -20,17 +21,18 @@ use crate::{
     error::{Error, ErrorKind, Result},
     ids::CaseId,
     observe,
-    secret::{Secret, SecretBytes},
+    secret::SecretBytes,
     storage::Storage,
     wire::Malformed,
 };
 
-/// One deposit, opened by the office: what its client said of it, and its pages to be read.
+/// One deposit, opened by the office: what its client said of it, and its pages to be read, until the case is erased. (What
+/// was said stays the holder's for as long as it is held.)
 pub struct IncomingDeposit {
     pub(super) storage: Arc<dyn Storage>,
     pub(super) descriptor: Descriptor,
     pub(super) promise: Promise,
-    pub(super) key: Arc<Secret<32>>,
+    pub(super) key: Arc<DepositKey>,
     pub(super) pages: Vec<IncomingPage>,
     pub(super) form: Attributes,
     pub(super) comment: String,
@@ -82,8 +84,9 @@ impl IncomingDeposit {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](ErrorKind::Invalid) if there is no such page.
+    /// [`Invalid`](ErrorKind::Invalid) if there is no such page; [`Erased`](ErrorKind::Erased).
     pub fn read(&self, page: u16) -> Result<PageReader> {
+        self.key.stands()?;
         let described = self.pages.get(usize::from(page)).cloned();
         let described = described.ok_or_else(|| Error::invalid("the deposit has no page of this number"))?;
         Ok(PageReader {
@@ -123,7 +126,7 @@ pub struct PageReader {
     storage: Arc<dyn Storage>,
     request: Descriptor,
     deposit: DepositId,
-    key: Arc<Secret<32>>,
+    key: Arc<DepositKey>,
     place: Place,
     page: IncomingPage,
     digests: Vec<PartDigest>,
@@ -136,8 +139,8 @@ impl PageReader {
     /// # Errors
     ///
     /// [`Corrupt`](ErrorKind::Corrupt) if a part is missing or not the client's; [`Unreadable`](ErrorKind::Unreadable) if
-    /// it is, and does not open, its padding is not zero, or the page has not the digest that its manifest says; the
-    /// storage's.
+    /// it is, and does not open, its padding is not zero, or the page has not the digest that its manifest says;
+    /// [`Erased`](ErrorKind::Erased); the storage's.
     ///
     /// # Security
     ///
@@ -147,6 +150,7 @@ impl PageReader {
     }
 
     async fn give(&mut self) -> Result<Option<SecretBytes>> {
+        self.key.stands()?;
         match self.failed {
             Some(ErrorKind::Unreadable) => return Err(part::unreadable(self.deposit, &self.place)),
             Some(_) => return Err(part::corrupt(self.deposit, &self.place)),
@@ -202,7 +206,8 @@ impl PageReader {
         }
         // From here on it is as the client signed it.
         let unreadable = || part::unreadable(self.deposit, &place);
-        let opened = place.open(self.request.digest(), self.deposit, &self.key, part.sealed());
+        let open = |key: &_| place.open(self.request.digest(), self.deposit, key, part.sealed());
+        let opened = self.key.with(open)?;
         let content = unpadded(self.page.file.len, place.part, opened.map_err(|Malformed| unreadable())?);
         let content = content.map_err(|Malformed| unreadable())?;
         let digest = digest_of(place.part, &content);

@@ -1,10 +1,11 @@
 //! Links: what leads a client to a request, and the keys that follow from it (FORMAT §11.1).
 
 use core::fmt;
+use std::sync::{Arc, Weak};
 
 use subtle::ConstantTimeEq;
 
-use super::{descriptor::Descriptor, ids::RequestId};
+use super::{descriptor::Descriptor, ids::RequestId, keys::RequestKeys};
 use crate::{
     crypto::{
         hpke::{PublicKey, SecretKey},
@@ -14,7 +15,7 @@ use crate::{
     },
     error::{Error, Result},
     ids::{CaseId, VaultId},
-    secret::{Secret, SecretBytes},
+    secret::{Holder, Secret, SecretBytes},
     text::{base64url, parse_base64url},
 };
 
@@ -142,31 +143,41 @@ impl fmt::Debug for LinkKeys {
 }
 
 /// A request's secrets, as its vault makes them from the case's key: they are stored nowhere, and gone
-/// when the case is erased.
-pub struct RequestSecrets {
-    pub(super) link: Secret<32>,
-    pub(super) intake: SecretKey,
-}
+/// when the case is erased: here, too, as soon as the vault that gave them hears of it.
+pub struct RequestSecrets(Arc<RequestKeys>);
 
 impl RequestSecrets {
     pub(crate) fn derive(case_key: &Secret<32>, vault: VaultId, case: CaseId, request: RequestId) -> Self {
         let fields: [&[u8]; 3] = [vault.as_bytes(), case.as_bytes(), request.as_bytes()];
         let intake = SecretKey::from_seed(&subkey(case_key, INTAKE_SEED, &fields));
-        Self { link: subkey(case_key, LINK_SECRET, &fields), intake }
+        Self(Arc::new(RequestKeys::new(case, subkey(case_key, LINK_SECRET, &fields), intake)))
+    }
+
+    /// Who is to be told that the case was erased.
+    pub(crate) fn holder(&self) -> Weak<dyn Holder> {
+        let keys: Weak<RequestKeys> = Arc::downgrade(&self.0);
+        keys
     }
 
     /// The link to a request of these secrets, again, for its client alone.
     ///
+    /// # Errors
+    ///
+    /// [`Erased`](crate::ErrorKind::Erased).
+    ///
     /// # Security
     ///
     /// `request` must be the office's own, as signed or from [`Descriptor::verify`].
-    #[must_use]
-    pub fn link(&self, request: &Descriptor) -> Link {
-        Link::new(*request.digest(), self.link.duplicate())
+    pub fn link(&self, request: &Descriptor) -> Result<Link> {
+        Ok(Link::new(*request.digest(), self.0.link()?))
     }
 
-    pub(super) fn intake_key(&self) -> PublicKey {
-        self.intake.public()
+    pub(super) fn intake_key(&self) -> Result<PublicKey> {
+        self.0.with_intake(SecretKey::public)
+    }
+
+    pub(super) fn keys(&self) -> &RequestKeys {
+        &self.0
     }
 }
 

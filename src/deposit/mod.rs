@@ -26,6 +26,7 @@ mod ids;
 mod inbox;
 mod incoming;
 mod journal;
+mod keys;
 mod link;
 mod manifest;
 mod objects;

@@ -108,19 +108,20 @@ impl RequestTerms {
         self,
         vault: VaultId,
         request: RequestId,
-        secrets: RequestSecrets,
+        secrets: &RequestSecrets,
         key: &SigningKey,
         (entropy, now): (&dyn Entropy, Timestamp),
     ) -> Result<SignedRequest> {
         self.check(now)?;
         let salt = self.passphrase.as_ref().map(|_| random::<16>(entropy)).transpose()?;
         let text = self.passphrase.as_ref().and_then(|bytes| core::str::from_utf8(bytes).ok());
-        let keys = LinkKeys::derive(&secrets.link, request, text.zip(salt.as_ref()))?;
+        let secret = secrets.keys().link()?;
+        let keys = LinkKeys::derive(&secret, request, text.zip(salt.as_ref()))?;
         let header = Header {
             vault,
             request,
             delivery_key: key.verifying_key(),
-            intake_key: secrets.intake_key(),
+            intake_key: secrets.intake_key()?,
             link_key: keys.signing_key().verifying_key(),
             carrier_key: self.carrier,
             issued: now,
@@ -135,7 +136,7 @@ impl RequestTerms {
         let descriptor = Descriptor::sign(&header, &sealed, key);
         let descriptor =
             descriptor.map_err(|Malformed| Error::invalid("the request is too large; ask for less"))?;
-        let link = Link::new(*descriptor.digest(), secrets.link);
+        let link = Link::new(*descriptor.digest(), secret);
         Ok(SignedRequest { descriptor, link })
     }
 

@@ -101,7 +101,7 @@ fn requests() -> Vec<(&'static str, Option<&'static str>, SignedRequest)> {
         terms().policy("quorum none\n").presentation("{\"es\":\"Identificación oficial\"}".as_bytes());
     let sign = |terms: RequestTerms, byte, name| {
         let id = RequestId::from_bytes([byte; 16]);
-        terms.sign(VAULT, id, secrets(id), &office(), (&Scripted::new(name), NOW)).expect("signed")
+        terms.sign(VAULT, id, &secrets(id), &office(), (&Scripted::new(name), NOW)).expect("signed")
     };
     let passphrase = "ñandú azul";
     vec![

@@ -2,7 +2,7 @@
 
 use core::ops::RangeInclusive;
 
-use futures_util::future::{BoxFuture, try_join, try_join_all};
+use futures_util::future::{BoxFuture, OptionFuture, join, try_join, try_join_all};
 
 use super::{
     commits::required,
@@ -41,15 +41,25 @@ impl From<&Pin> for Trusted {
     }
 }
 
-/// Checks that what is trusted leads to `state`, of which `last` is the last commit; gives the key that
-/// signs what follows it.
+/// Checks that what is trusted leads to `state`, of which `last` is the last commit, and so does what a pin store keeps
+/// beside it; gives the key that signs what follows it.
 pub(super) fn authentic<'a>(
     trusted: &'a Trusted,
+    kept: Option<&'a Trusted>,
     pages: &'a Pages,
     state: &'a State,
     last: &'a Commit,
 ) -> BoxFuture<'a, Result<LogKey>> {
-    Box::pin(checked(trusted, pages, state, last))
+    Box::pin(async move {
+        let held = OptionFuture::from(kept.map(|kept| checked(kept, pages, state, last)));
+        let (key, held) = join(checked(trusted, pages, state, last), held).await;
+        let (key, held) = (key?, held.transpose().map_err(by_the_store)?);
+        if held.is_none_or(|held| held == key) {
+            Ok(key)
+        } else {
+            Err(Error::corrupt("the log's signing keys"))
+        }
+    })
 }
 
 async fn checked(trusted: &Trusted, pages: &Pages, state: &State, last: &Commit) -> Result<LogKey> {
@@ -141,6 +151,18 @@ async fn next_key(tree: &Tree<'_>, key: LogKey, after: u64, commit: &Commit) -> 
 
 fn unstated(epoch: u32) -> Error {
     Error::corrupt(format!("the record of signing epoch {epoch}"))
+}
+
+/// Says that it is the pin store's pin which the storage does not hold.
+fn by_the_store(error: Error) -> Error {
+    match error.kind() {
+        kind @ (ErrorKind::RolledBack | ErrorKind::Forked) => {
+            let advice =
+                "by the pin that the pin store keeps; if they are given up, give the vault another pin store";
+            Error::new(kind, format!("{error}, {advice}"))
+        }
+        _ => error,
+    }
 }
 
 fn rolled_back(seen: u64, got: u64) -> Error {

@@ -72,20 +72,22 @@ fn claim(bytes: &Bytes) -> Result<(VaultId, Statement), Malformed> {
 /// Corrupt if anything on the way is not what a writer of this vault signed; rolled back or forked if
 /// the log does not begin with what is trusted.
 pub(crate) async fn load(trusted: &Trusted, pages: &Pages) -> Result<Option<State>> {
-    let loaded = load_with(trusted, pages, |_, _| ready(()).boxed()).await?;
+    let loaded = load_with(trusted, None, pages, |_, _| ready(()).boxed()).await?;
     Ok(loaded.map(|(state, ())| state))
 }
 
 /// Reads, by a state that is not yet known to be authentic.
 pub(crate) type Meanwhile<T> = for<'a> fn(&'a State, &'a dyn Storage) -> BoxFuture<'a, T>;
 
-/// [`load`], and what `meanwhile` makes of the state while it is shown to be authentic.
+/// [`load`], of a log that holds what is kept beside it, too, and what `meanwhile` makes of the state while it is shown
+/// to be authentic.
 ///
 /// # Errors
 ///
-/// As [`load`].
+/// As [`load`], for either.
 pub(crate) async fn load_with<T: Send>(
     trusted: &Trusted,
+    kept: Option<&Trusted>,
     pages: &Pages,
     meanwhile: Meanwhile<T>,
 ) -> Result<Option<(State, T)>> {
@@ -93,7 +95,7 @@ pub(crate) async fn load_with<T: Send>(
     loop {
         let Some((commit, state)) = newest(trusted, pages).await? else { return Ok(None) };
         let name = commit.name();
-        match loaded(trusted, pages, (&commit, state), meanwhile).await {
+        match loaded((trusted, kept), pages, (&commit, state), meanwhile).await {
             // What this commit's state rests on may have been superseded, and deleted, while it was read: if the
             // log has gone on, its new end tells.
             Err(error) if error.kind() == ErrorKind::Corrupt && tried.len() < TRIES && tried.insert(name) => {
@@ -120,14 +122,14 @@ async fn newest(trusted: &Trusted, pages: &Pages) -> Result<Option<(Commit, Resu
 }
 
 async fn loaded<T: Send>(
-    trusted: &Trusted,
+    (trusted, kept): (&Trusted, Option<&Trusted>),
     pages: &Pages,
     (last, state): (&Commit, Result<State>),
     meanwhile: Meanwhile<T>,
 ) -> Result<(State, T)> {
     let mut state = state?;
     let (log_key, made) =
-        join(authentic(trusted, pages, &state, last), meanwhile(&state, &**pages.storage())).await;
+        join(authentic(trusted, kept, pages, &state, last), meanwhile(&state, &**pages.storage())).await;
     state.log_key = log_key?;
     Ok((state, made))
 }

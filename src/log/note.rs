@@ -109,25 +109,50 @@ fn parse_line(line: &str) -> Result<Signature<'_>, Malformed> {
     if signature.is_empty() { Err(Malformed) } else { Ok(Signature { name, id, bytes: signature.to_vec() }) }
 }
 
-/// `note` with those of the signature lines in `lines` that `keep` takes of the note they make with
-/// its text: what a witness answered, cut down to what is known and right.
+/// `note` with the signature lines in `lines` that are of somebody known: what a witness answered, cut down to what is
+/// known and right. `known` says of a note with one signature by whom it is, and how new. Of each the newest stays, in
+/// `note` too, or one who signs again and again would leave the others no room.
 ///
 /// # Errors
 ///
 /// [`Malformed`] if either is not what it should be.
-pub(crate) fn append(note: &str, lines: &str, keep: impl Fn(&Note<'_>) -> bool) -> Result<String, Malformed> {
+pub(crate) fn append<K: PartialEq, T: Ord>(
+    note: &str,
+    lines: &str,
+    known: impl Fn(&Note<'_>) -> Option<(K, T)>,
+) -> Result<String, Malformed> {
     let text = Note::parse(note)?.text;
     parse_lines(lines)?;
-    let mut merged = note.to_owned();
-    for line in lines.split_inclusive('\n') {
-        if keep(&Note { text, signatures: parse_lines(line)? })
-            && !merged.split_inclusive('\n').any(|l| l == line)
-        {
-            merged.push_str(line);
+    let (start, had) = note.split_at_checked(text.len() + 1).ok_or(Malformed)?;
+    let mut kept: Vec<(&str, Option<(K, T)>)> = Vec::new();
+    let all = had.split_inclusive('\n').map(|line| (line, true));
+    for (line, had) in all.chain(lines.split_inclusive('\n').map(|line| (line, false))) {
+        match known(&Note { text, signatures: parse_lines(line)? }) {
+            Some((who, when)) => keep_newest(&mut kept, line, who, when),
+            None if had => kept.push((line, None)),
+            None => {}
         }
     }
+    let lines: String = kept.into_iter().map(|(line, _)| line).collect();
+    let merged = [start, &lines].concat();
     Note::parse(&merged)?;
     Ok(merged)
+}
+
+/// Adds a line, in the place of an older one by the same signer, unless one is as new.
+fn keep_newest<'a, K: PartialEq, T: Ord>(
+    kept: &mut Vec<(&'a str, Option<(K, T)>)>,
+    line: &'a str,
+    who: K,
+    when: T,
+) {
+    let before = |(_, by): &(&str, Option<(K, T)>)| by.as_ref().is_some_and(|(other, _)| *other == who);
+    let at = kept.iter().position(before);
+    match at.and_then(|at| kept.get_mut(at)) {
+        Some((_, Some((_, newest)))) if *newest >= when => {}
+        Some(older) => *older = (line, Some((who, when))),
+        None => kept.push((line, Some((who, when)))),
+    }
 }
 
 const DASH: &str = "\u{2014} ";
@@ -251,16 +276,16 @@ mod tests {
         let note = sign("text\n", "log", &ours);
         let line = sign("text\n", "witness", &theirs).split_off("text\n\n".len());
         let key = VerifierKey::ed25519("witness", theirs.verifying_key()).expect("a name");
-        let keep = |note: &Note<'_>| matches!(note.signed_by(&key), Ok(Some(_)));
+        let known = |note: &Note<'_>| note.signed_by(&key).ok().flatten().map(|signed| ((), signed));
         let both = format!("{note}{line}");
-        assert_eq!(append(&note, &line, keep).as_deref(), Ok(both.as_str()));
-        assert_eq!(append(&both, &line, keep).as_deref(), Ok(both.as_str()));
-        assert_eq!(append(&note, &line.repeat(2), keep).as_deref(), Ok(both.as_str()));
-        assert_eq!(append(&note, &line, |_| false).as_deref(), Ok(note.as_str()));
+        assert_eq!(append(&note, &line, known).as_deref(), Ok(both.as_str()));
+        assert_eq!(append(&both, &line, known).as_deref(), Ok(both.as_str()));
+        assert_eq!(append(&note, &line.repeat(2), known).as_deref(), Ok(both.as_str()));
+        assert_eq!(append(&note, &line, |_| None::<((), Signed)>).as_deref(), Ok(note.as_str()));
         let false_line = sign("other\n", "witness", &theirs).split_off("other\n\n".len());
-        assert_eq!(append(&note, &format!("{false_line}{line}"), keep).as_deref(), Ok(both.as_str()));
+        assert_eq!(append(&note, &format!("{false_line}{line}"), known).as_deref(), Ok(both.as_str()));
         for lines in ["", "\n", "line\n", line.trim_end()] {
-            assert_eq!(append(&note, lines, keep), Err(Malformed), "{lines:?}");
+            assert_eq!(append(&note, lines, known), Err(Malformed), "{lines:?}");
         }
         let signed = Note::parse(&both).expect("a note");
         assert_eq!(signed.to_string(), both);

@@ -128,16 +128,19 @@ impl TrustPolicy {
         }
     }
 
-    /// Adds to a checkpoint what a witness answered: the cosignatures of known witnesses that verify.
+    /// Adds to a checkpoint what a witness answered: the cosignatures of known witnesses that verify, of each the newest.
     ///
-    /// Other lines of the answer are dropped.
+    /// Other lines of the answer are dropped, and those of the checkpoint that a newer one of their witness supersedes.
     ///
     /// # Errors
     ///
     /// [`CheckpointError::Malformed`] if `note` is no signed note, or `answer` is not made of signature
     /// lines.
     pub fn add_cosignatures(&self, note: &str, answer: &str) -> Result<String, CheckpointError> {
-        let known = |line: &Note<'_>| self.cosignatures(line).is_ok_and(|found| !found.is_empty());
+        let known = |line: &Note<'_>| {
+            let found = self.cosignatures(line).ok()?.into_iter().next()?;
+            Some((found.witness, found.time))
+        };
         note::append(note, answer, known).map_err(|Malformed| CheckpointError::Malformed)
     }
 
@@ -355,5 +358,42 @@ mod tests {
         assert_eq!(merged, note(&[1, 2]));
         assert!(policy.check(&merged).is_ok());
         assert_eq!(policy.add_cosignatures(&bare, "no line"), Err(CheckpointError::Malformed));
+    }
+
+    /// The line of a witness that says it signed at this time.
+    fn line(seed: u8, time: u64) -> String {
+        let text = note(&[]).split_once("\n\n").expect("a note").0.to_owned() + "\n";
+        cosign(&text, &format!("w{seed}.example"), &key(seed), time)
+    }
+
+    #[test]
+    fn a_witness_that_answers_with_many_cosignatures_keeps_no_other_out() {
+        let policy = policy("group g all W1 W2\nquorum g\n");
+        let many: String = (1..=99).map(|time| line(1, time)).collect();
+        let mut note = note(&[]);
+        for answer in [&many, &many, &line(9, 1), &line(2, 5)] {
+            note = policy.add_cosignatures(&note, answer).expect("lines");
+        }
+        assert_eq!(note, [self::note(&[]), line(1, 99), line(2, 5)].concat());
+        let checked = policy.check(&note).expect("both");
+        let times: Vec<_> = checked.witnesses.iter().map(|by| by.time.as_millis()).collect();
+        assert_eq!(times, [99_000, 5000]);
+    }
+
+    #[test]
+    fn of_each_known_witness_the_newest_cosignature_stays_and_all_that_others_have_signed() {
+        let policy = policy("quorum W1\n");
+        let strangers = line(9, 1) + &line(9, 2);
+        let with = |lines: &[String]| [note(&[]), strangers.clone(), lines.concat()].concat();
+        let full = with(&[line(1, 5), line(2, 6), line(1, 4)]);
+        for (answer, lines) in [
+            (line(1, 7), [line(1, 7), line(2, 6)]),
+            (line(1, 3), [line(1, 5), line(2, 6)]),
+            (line(1, 5), [line(1, 5), line(2, 6)]),
+            (line(2, 6) + &line(2, 9) + &line(2, 8), [line(1, 5), line(2, 9)]),
+            (line(8, 1), [line(1, 5), line(2, 6)]),
+        ] {
+            assert_eq!(policy.add_cosignatures(&full, &answer).expect("lines"), with(&lines), "{answer}");
+        }
     }
 }

@@ -34,8 +34,8 @@ use crate::{
 ///
 /// A pin that no log can share with the saved one is refused, and the saved one stays: another log of
 /// its size, a longer one under older signing keys, or under other keys of the same epoch. That a
-/// longer one under newer keys goes on from the saved one, two lines cannot tell: a vault proves it of
-/// the pin it was opened by, so open by the one that [`PinStore::load`] gives.
+/// longer one under newer keys goes on from the saved one, two lines cannot tell: a vault proves it when
+/// it is opened with this store.
 #[derive(Debug, Clone)]
 pub struct FilePinStore(Arc<Shared>);
 

@@ -12,8 +12,9 @@ use crate::{
     ids::{DocumentId, VersionId},
     log::row::{Row, RowKey},
     observe, plan,
+    secret::Holder,
     transfer::{ContentSource, Reader},
-    vault::{Extent, Holder},
+    vault::Extent,
 };
 
 impl Session {

@@ -99,8 +99,11 @@ impl Session {
     pub async fn erase_case(&self, case: CaseId) -> Result<Erasure> {
         observe::operation("Session::erase_case", (self.vault.id(), case), async {
             self.vault.ledger().sync().await?;
-            self.commit_erasure(case).await?;
-            self.vault.forget_case_key(case);
+            let committed = self.commit_erasure(case).await;
+            if committed.as_ref().err().is_none_or(|error| stands(error.kind())) {
+                self.vault.forget_case_key(case);
+            }
+            committed?;
             let row = self.erased_row(case).await?;
             let objects_deleted = self.delete_case(case).await?;
             Ok(Erasure { objects_deleted, ..self.erasure_of(case, &row).await? })
@@ -160,6 +163,11 @@ impl Session {
         let none = left.iter().all(Vec::is_empty) && keys.iter().all(Option::is_none);
         Ok(if none { ErasureLevel::Deleted } else { ErasureLevel::Unfinished })
     }
+}
+
+/// Whether the erasure that ended in this error is on record, this one or another.
+const fn stands(error: ErrorKind) -> bool {
+    matches!(error, ErrorKind::PinNotSaved(_) | ErrorKind::Erased)
 }
 
 const RETRIES: u32 = 8;

@@ -66,8 +66,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Corrupt at the first fault; [`ErrorKind::Storage`] if `out` fails. If the export cannot be put on
-    /// record, nothing is written.
+    /// Corrupt at the first fault; [`ErrorKind::Storage`] if `out` fails. If the head's pin cannot be saved, or the export
+    /// cannot be put on record, nothing is written.
     ///
     /// # Cancellation
     ///

@@ -9,8 +9,9 @@ use std::{
 use crate::{
     ids::{CaseId, DocumentId},
     log::row::Row,
+    secret::Holder,
     transfer::ContentSource,
-    vault::{Holder, Vault},
+    vault::Vault,
 };
 
 /// Nothing is released on the word of what is kept: every read is planned on the log as it is then.

@@ -27,7 +27,7 @@ impl Session {
             let request = RequestId::from_bytes(env::random(ledger.entropy())?);
             let secrets = self.secrets_of(terms.case, request).await?;
             let key = self.vault.keyring().keys.delivery_key();
-            terms.sign(self.vault.id(), request, secrets, &key, (ledger.entropy(), ledger.now()))
+            terms.sign(self.vault.id(), request, &secrets, &key, (ledger.entropy(), ledger.now()))
         })
         .await
     }
@@ -35,7 +35,8 @@ impl Session {
     /// The secrets of a request for documents of `case`, for its [`Inbox`](crate::deposit::Inbox).
     ///
     /// They follow from the case's key and are kept nowhere: once the case is erased, what was deposited for it
-    /// opens no more, wherever a copy is. They open all that came in and that comes in: it is on record once,
+    /// opens no more, wherever a copy is, and what was opened with them before gives nothing more: at once in this
+    /// process, and after another one's erasure with the next [`Vault::sync`](crate::Vault::sync). They open all that came in and that comes in: it is on record once,
     /// before they are released, and not for each deposit.
     ///
     /// # Errors
@@ -44,6 +45,8 @@ impl Session {
     pub async fn request_secrets(&self, case: CaseId, request: RequestId) -> Result<RequestSecrets> {
         observe::operation("Session::request_secrets", (self.vault.id(), (case, request)), async {
             let secrets = self.secrets_of(case, request).await?;
+            // Before the record, behind which the case may be erased at any time.
+            self.vault.tell_of_erasures(secrets.holder());
             self.browse(Browsed::Deposits(case), 1).await?;
             Ok(secrets)
         })

@@ -2,7 +2,7 @@
 
 use core::fmt;
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
@@ -22,16 +22,10 @@ use crate::{
     ledger,
     log::row::RowKey,
     policy,
-    secret::Secret,
+    secret::{Holder, Secret},
     storage::{ObjectKey, layout},
     wire::{Malformed, Reader, Writer},
 };
-
-/// Who holds something that opens documents of cases, and lets it go when a case was erased.
-pub(crate) trait Holder: Send + Sync {
-    /// Forgets what it holds of a case.
-    fn forget(&self, case: CaseId);
-}
 
 /// Case keys in memory, wiped when evicted. A case has one key for life, so none is ever stale; that
 /// its case was not erased is looked up anew for every use ([`Vault::case_stands`]).
@@ -77,6 +71,14 @@ impl CaseKeys {
         let holders: Vec<_> = cached.holders.iter().filter_map(Weak::upgrade).collect();
         drop(cached);
         holders.iter().for_each(|holder| holder.forget(case));
+    }
+
+    /// The cases of which holders give something unasked.
+    fn unasked(&self) -> BTreeSet<CaseId> {
+        let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let holders: Vec<_> = cached.holders.iter().filter_map(Weak::upgrade).collect();
+        drop(cached);
+        holders.iter().filter_map(|holder| holder.gives_unasked()).collect()
     }
 
     fn add_holder(&self, holder: Weak<dyn Holder>) {
@@ -161,6 +163,21 @@ impl Vault {
     /// Tells `holder` from now on of each case that turns out to be erased.
     pub(crate) fn tell_of_erasures(&self, holder: Weak<dyn Holder>) {
         self.0.case_keys.add_holder(holder);
+    }
+
+    /// Asks of each case that holders give something of unasked whether it was erased, and so tells them if it was.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt, or the storage's: of some it could not be found out.
+    pub(super) async fn ask_for_holders(&self) -> Result<()> {
+        for case in self.0.case_keys.unasked() {
+            match self.case_stands(case).await {
+                Err(error) if error.kind() != ErrorKind::Erased => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Forgets the key of a case that was erased.

@@ -92,13 +92,15 @@ fn kind_of(root: &dyn KeyWrap) -> Result<SlotKind> {
     Err(Error::invalid("the number of an embedder's kind of root key has 15 bits: take one below 0x8000"))
 }
 
-/// Loads the newest state and its keyring; again if both were replaced in between.
+/// Loads the newest state, which holds what is trusted and what is kept beside it, and its keyring; again if both were
+/// replaced in between.
 ///
 /// # Errors
 ///
 /// Not found if the storage shows no log; as [`unlock`].
 pub(super) fn load<'a>(
     trusted: &'a Trusted,
+    kept: Option<&'a Trusted>,
     pages: &'a Pages,
     root: &'a dyn KeyWrap,
 ) -> BoxFuture<'a, Result<(State, LoadedKeyring)>> {
@@ -106,7 +108,8 @@ pub(super) fn load<'a>(
         let mut tried: Option<State> = None;
         loop {
             let loaded =
-                ledger::load_with(trusted, pages, |state, storage| sealed(state, storage).boxed()).await?;
+                ledger::load_with(trusted, kept, pages, |state, storage| sealed(state, storage).boxed())
+                    .await?;
             let (state, sealed) = loaded.ok_or_else(|| Error::not_found("log"))?;
             match open(&state, sealed, root).await {
                 Err(error) if error.kind() == ErrorKind::Corrupt => {
@@ -125,7 +128,7 @@ pub(super) fn load<'a>(
 ///
 /// # Errors
 ///
-/// Locked if `root` opens none of its slots; corrupt if it is missing or altered.
+/// Locked if `root` opens none of its slots, or denied if it may not try one of them; corrupt if it is missing or altered.
 pub(super) async fn unlock(
     state: &State,
     storage: &dyn Storage,
@@ -145,20 +148,34 @@ async fn sealed(state: &State, storage: &dyn Storage) -> Result<SealedKeyring> {
 
 async fn open(state: &State, sealed: Result<SealedKeyring>, root: &dyn KeyWrap) -> Result<LoadedKeyring> {
     let (sealed, digest) = (sealed?, state.keyring());
-    let key = layout::keyring(&digest);
-    let kind = kind_of(root)?;
+    let (slot, seed) = opened_slot(state.vault, &sealed, root).await?;
+    let keys = sealed.open(&slot, &seed).map_err(|_| Error::corrupt(layout::keyring(&digest)))?;
+    Ok(LoadedKeyring::new(digest, keys))
+}
+
+/// The first slot that `root` opens, and its seed.
+///
+/// # Errors
+///
+/// As [`unlock`].
+async fn opened_slot(
+    vault: VaultId,
+    sealed: &SealedKeyring,
+    root: &dyn KeyWrap,
+) -> Result<([u8; 16], Secret<32>)> {
+    let (kind, mut untried) = (kind_of(root)?, None);
     for slot in sealed.slots().filter(|slot| slot.kind == kind) {
-        let context = slot_context(state.vault, &slot.id, kind.code());
+        let context = slot_context(vault, &slot.id, kind.code());
         match root.unwrap(&context, &slot.wrapped_seed).await {
-            Ok(seed) => {
-                let keys = sealed.open(&slot.id, &seed).map_err(|_| Error::corrupt(&key))?;
-                return Ok(LoadedKeyring::new(digest, keys));
-            }
+            Ok(seed) => return Ok((slot.id, seed)),
             Err(KeyError::Refused) => {}
+            // Somebody else's slot may cost what this process does not allow.
+            Err(error @ KeyError::Policy(_)) => untried = untried.or(Some(error)),
             Err(error) => return Err(key_error(error)),
         }
     }
-    Err(Error::new(ErrorKind::Locked, "this key opens no slot of the vault: is it the right one?"))
+    let text = "this key opens no slot of the vault: is it the right one?";
+    Err(untried.map_or_else(|| Error::new(ErrorKind::Locked, text), key_error))
 }
 
 fn key_error(error: KeyError) -> Error {

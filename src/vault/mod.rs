@@ -15,7 +15,6 @@ use std::sync::Arc;
 pub use keyring::{SlotId, SlotInfo};
 pub use options::VaultOptions;
 
-pub(crate) use cases::Holder;
 #[cfg(any(test, fuzzing))]
 pub(crate) use cases::parse as parse_case_key;
 pub(crate) use heads::{Extent, GrantHead, NewHead, VersionHead};
@@ -126,11 +125,11 @@ impl Vault {
         Self::open_with(Arc::new(storage), Arc::new(key), pin, VaultOptions::default()).await
     }
 
-    /// [`Vault::open`] with options.
+    /// [`Vault::open`] with options. The log must hold the pin that the options' pin store has, too.
     ///
     /// # Errors
     ///
-    /// As [`Vault::open`].
+    /// As [`Vault::open`], for either pin; the pin store's.
     pub async fn open_with(
         storage: Arc<dyn Storage>,
         key: Arc<dyn KeyWrap>,
@@ -138,8 +137,9 @@ impl Vault {
         options: VaultOptions,
     ) -> Result<Self> {
         observe::operation("Vault::open", pin.vault(), async {
+            let kept = options.kept_beside(pin).await?.as_ref().map(Trusted::from);
             let pages = Pages::new(storage);
-            let (state, loaded) = genesis::load(&Trusted::from(pin), &pages, &*key).await?;
+            let (state, loaded) = genesis::load(&pin.into(), kept.as_ref(), &pages, &*key).await?;
             Self::assemble(pages, state, loaded, key, options, Freshness::FreshByPin)
         })
         .await
@@ -168,7 +168,7 @@ impl Vault {
             options.refuse_kept_pin().await?;
             let pages = Pages::new(storage);
             let (claimed, _) = ledger::claimed(&**pages.storage()).await?;
-            let (state, loaded) = genesis::load(&claimed, &pages, &*key).await?;
+            let (state, loaded) = genesis::load(&claimed, None, &pages, &*key).await?;
             Self::assemble(pages, state, loaded, key, options, Freshness::Unverified)
         })
         .await
@@ -244,16 +244,17 @@ impl Vault {
         Audit::new(self.clone())
     }
 
-    /// Reads what other processes have committed.
+    /// Reads what other processes have committed. Inboxes of cases that they have erased give nothing more from here on.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt); the storage's.
+    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt); the storage's; the pin store's.
     pub async fn sync(&self) -> Result<Pin> {
         observe::operation("Vault::sync", self.id(), async {
             self.0.ledger.sync().await?;
+            let told = self.ask_for_holders().await;
             self.save_pin().await?;
-            Ok(self.pin())
+            told.map(|()| self.pin())
         })
         .await
     }
@@ -310,7 +311,12 @@ impl Vault {
         self.save_pin().await.map_err(|error| Error::pin_not_saved(operation, error))
     }
 
-    async fn save_pin(&self) -> Result<()> {
+    /// Has the pin store keep the newest head that this process knows.
+    ///
+    /// # Errors
+    ///
+    /// The pin store's.
+    pub(crate) async fn save_pin(&self) -> Result<()> {
         match &self.0.options.pin_store {
             Some(store) => store.save(&self.pin()).await,
             None => Ok(()),

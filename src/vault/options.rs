@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     env::{Clock, Entropy, Sleeper, SystemClock, SystemEntropy},
-    error::{Error, Result},
-    pin::PinStore,
+    error::{Error, ErrorKind, Result},
+    pin::{Pin, PinStore},
 };
 
 /// Settings of one opened vault. None of them changes what is stored.
@@ -66,12 +66,26 @@ impl VaultOptions {
     }
 
     /// Saves the pin with each commit. A failure to save is the operation's error, of kind
-    /// [`ErrorKind::PinNotSaved`](crate::ErrorKind::PinNotSaved), for its record stands. Open by the pin that the store
-    /// has: it saves what follows from the pin it was opened by.
+    /// [`ErrorKind::PinNotSaved`], for its record stands. Open by the pin that the store has; by whatever pin
+    /// [`Vault::open_with`](crate::Vault::open_with) opens, the log must hold that one, too.
     #[must_use]
     pub fn pin_store(mut self, store: impl PinStore) -> Self {
         self.pin_store = Some(Arc::new(store));
         self
+    }
+
+    /// The pin that is kept beside `pin`, if the log must hold another one of its vault, too.
+    ///
+    /// # Errors
+    ///
+    /// Forked if no one log has both; the store's.
+    pub(super) async fn kept_beside(&self, pin: &Pin) -> Result<Option<Pin>> {
+        let Some(store) = &self.pin_store else { return Ok(None) };
+        let kept = store.load().await?.filter(|kept| kept.vault() == pin.vault() && kept != pin);
+        match kept {
+            Some(kept) if !kept.may_share_a_log_with(pin) => Err(of_two_logs(pin, &kept)),
+            kept => Ok(kept),
+        }
     }
 
     /// Refuses to have a kept pin replaced by what was opened without it.
@@ -100,6 +114,17 @@ impl VaultOptions {
         self.upload_expiry = expiry;
         self
     }
+}
+
+#[cold]
+fn of_two_logs(pin: &Pin, kept: &Pin) -> Error {
+    let reason = format!(
+        "no one log has had both this pin, of {} records, and the one that the pin store keeps, of {}: open by the \
+         kept one to see which the storage shows, or give the vault another pin store if that log is given up",
+        pin.size(),
+        kept.size()
+    );
+    Error::new(ErrorKind::Forked, reason)
 }
 
 const WHOLE_LIMIT: u64 = 256 * 1024 * 1024;
