@@ -134,7 +134,7 @@ impl Inbox {
     ///
     /// # Errors
     ///
-    /// The storage's, and no randomness.
+    /// [`Invalid`](ErrorKind::Invalid) if the deposit has 256 answers; the storage's, and no randomness.
     ///
     /// # Cancellation
     ///
