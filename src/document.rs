@@ -357,7 +357,8 @@ pub(crate) fn write_pages(w: &mut Writer, pages: &[Page]) {
 
 pub(crate) fn read_pages(r: &mut Reader<'_>) -> Result<Vec<Page>, Malformed> {
     let count = r.count(PAGES_CAP)?;
-    (0..count).map(|_| read_page(r)).collect()
+    let pages = (0..count).map(|_| read_page(r)).collect::<Result<Vec<_>, _>>()?;
+    if content_len(&pages) <= CONTENT_CAP { Ok(pages) } else { Err(Malformed) }
 }
 
 fn read_page(r: &mut Reader<'_>) -> Result<Page, Malformed> {
@@ -484,7 +485,8 @@ const MEDIA_TYPE_CAP: usize = 256;
 const ATTRIBUTES_CAP: usize = 64;
 const ATTRIBUTE_NAME_CAP: usize = 128;
 const ATTRIBUTE_VALUE_CAP: usize = 4096;
-const RUNS_CAP: usize = 1024;
+/// Runs of a page, at most.
+pub(crate) const RUNS_CAP: usize = 1024;
 /// Bytes of content in a version, at most: so many that the chaining values of all parts fit in a head.
 pub(crate) const CONTENT_CAP: u64 = 128 << 30;
 const META_CAPACITY: usize = 4096;

@@ -20,7 +20,7 @@
 //! | erase | [`Session::erase_case`], [`Session::erasure`] |
 //! | verify | [`Audit::verify`] |
 //! | verify with no vault, network or key | [`LogReader`], [`Receipt::verify`], [`TrustPolicy`] |
-//! | watch a log from outside | [`Witness`], and `examples/witness.rs` |
+//! | watch a log from outside | [`Witness`], and `examples/witness` |
 //! | see who did what | [`SessionBuilder::auditor`], [`Auditor::records`], [`Auditor::changes_since`], [`Session::open_record`] |
 //! | show somebody one record | [`Auditor::disclose`], [`Disclosure::open`] |
 //! | see that everything is there, clean up, repair | [`Vault::check`], [`Session::collect_garbage`], [`Vault::repair_tiles`] |

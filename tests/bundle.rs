@@ -12,6 +12,8 @@
 )]
 
 mod common;
+#[path = "foreign_log/mod.rs"]
+mod foreign_log;
 #[path = "common/intake.rs"]
 mod intake;
 #[path = "common/interrupted.rs"]

@@ -105,7 +105,9 @@ fn leaf(seq: u64, effect: [u8; 32]) -> Vec<u8> {
     leaf.extend([8; 32]); // previous
     leaf.extend([1; 16]); // case
     leaf.extend([2; 16]); // document
-    leaf.extend([0; 32]);
+    leaf.extend([0; 16]); // no version before it
+    leaf.extend(1u32.to_be_bytes()); // ordinal
+    leaf.extend([0; 12]);
     leaf.extend([3; 16]); // operation
     leaf.extend(1u32.to_be_bytes());
     leaf.extend([4; 12]);

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Where a check is, for another process to go on from: one line of text ([`Display`](fmt::Display),
-/// [`FromStr`]), 700 bytes at most, bound to the log as it was when the check began.
+/// [`FromStr`]), 1,200 bytes at most, bound to the log as it was when the check began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckCursor {
     pub(super) began: Pin,

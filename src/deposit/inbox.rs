@@ -136,7 +136,8 @@ impl Inbox {
     ///
     /// # Errors
     ///
-    /// [`Erased`](ErrorKind::Erased); the storage's, and no randomness.
+    /// [`Erased`](ErrorKind::Erased); [`Invalid`](ErrorKind::Invalid) if the deposit has 256 answers; the storage's, and no
+    /// randomness.
     ///
     /// # Cancellation
     ///

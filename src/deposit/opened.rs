@@ -155,7 +155,8 @@ impl OpenedRequest {
     ///
     /// # Errors
     ///
-    /// [`Corrupt`](ErrorKind::Corrupt) if it is not a journal of this request.
+    /// [`Corrupt`](ErrorKind::Corrupt) if it is not a journal of this request; [`Invalid`](ErrorKind::Invalid) if its files are
+    /// none that the slot takes.
     pub fn resume(&self, journal: &[u8]) -> Result<Depositor> {
         Depositor::resume(self, journal)
     }

@@ -61,7 +61,8 @@ fn the_only_part_is_the_page_and_there_is_no_other() {
 fn a_page_has_the_parts_that_its_length_takes_and_no_more_than_the_cap() {
     let of = |len: u64, parts: u32| {
         let mut meta = meta();
-        let page = &mut meta.pages[1];
+        meta.pages.remove(0);
+        let page = &mut meta.pages[0];
         page.len = len;
         let run = Run { attempt: [2; 16], first: 0, parts };
         page.place = Place::Parts(if parts == 0 { Vec::new() } else { vec![run] });
@@ -81,6 +82,54 @@ fn a_page_has_the_parts_that_its_length_takes_and_no_more_than_the_cap() {
         let page = Page { len, ..meta().pages.swap_remove(1) };
         assert_eq!(of(len, page.parts()), taken, "{len}");
     }
+}
+
+#[test]
+fn pages_have_together_no_more_than_the_cap() {
+    let page = |len: u64| {
+        let place = Place::Parts(Vec::new());
+        let mut page = Page { len, digest: [4; 32], sha256: None, place, chaining: Vec::new() };
+        let parts = page.parts();
+        page.place = Place::Parts(vec![Run { attempt: [1; 16], first: 0, parts }]);
+        if parts > 1 {
+            let content = usize::try_from(len.div_ceil(PART_LEN)).expect("few");
+            page.chaining = vec![[5; 32]; content];
+            page.digest = digest::root(&page.chaining);
+            page.chaining.resize(usize::try_from(parts).expect("few"), digest::PADDING);
+        }
+        page
+    };
+    let half = CONTENT_CAP / 2;
+    for (lens, taken) in [
+        (vec![half, half], true),
+        (vec![half, half, 0], true),
+        (vec![half, half, 1], false),
+        (vec![half, half + 1], false),
+        (vec![CONTENT_CAP, 0], true),
+        (vec![CONTENT_CAP, CONTENT_CAP], false),
+    ] {
+        let pages: Vec<Page> = lens.iter().copied().map(page).collect();
+        let content_digest = ContentDigest::of_pages(&pages);
+        let parsed = VersionMeta::parse(&VersionMeta { pages, content_digest, ..meta() }.encode());
+        assert_eq!(parsed.is_ok(), taken, "{lens:?}");
+    }
+}
+
+#[test]
+fn a_page_has_no_more_runs_than_the_cap() {
+    let of = |runs: usize| {
+        // So many parts have no padding.
+        let (parts, few) = (1040u32, u32::try_from(runs - 1).expect("few"));
+        let run = |first, parts| Run { attempt: [1; 16], first, parts };
+        let runs = (0..few).map(|first| run(first, 1)).chain([run(few, parts - few)]);
+        let (place, chaining) = (Place::Parts(runs.collect()), vec![[5; 32]; 1040]);
+        let digest = digest::root(&chaining);
+        let pages = vec![Page { len: u64::from(parts) * PART_LEN, digest, sha256: None, place, chaining }];
+        let content_digest = ContentDigest::of_pages(&pages);
+        VersionMeta::parse(&VersionMeta { pages, content_digest, ..meta() }.encode())
+    };
+    assert!(of(RUNS_CAP).is_ok());
+    assert_eq!(of(RUNS_CAP + 1).err(), Some(Malformed));
 }
 
 #[test]

@@ -27,7 +27,8 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) at the first fault, naming the line, from 1; the reader's.
+/// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) at the first fault, naming the line, from 1;
+/// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `key` is no key; the reader's.
 ///
 /// # Security
 ///

@@ -236,19 +236,20 @@ impl Leaf {
         if leaf.is_shaped() { Ok(leaf) } else { Err(Malformed) }
     }
 
-    /// Whether the fields that its kind fills are filled, and the others zeros.
+    /// Whether the fields that its kind fills are filled, and the others zeros; ordinals and signing epochs count from 1.
     fn is_shaped(&self) -> bool {
         let Shape { form, case, object, named, auxiliary, effect, state_root } = self.kind.shape();
-        let (id, rest) = (self.auxiliary.get(..named), self.auxiliary.get(auxiliary..));
+        let (unnamed, rest) = (named.is_empty(), self.auxiliary.get(auxiliary..));
         let zeros = |field: Option<&[u8]>| field.is_some_and(|field| field.iter().all(|byte| *byte == 0));
         self.form == form
             && case.allows(self.case.as_bytes())
             && object.allows(&self.object)
             && zeros(rest)
-            && (named == 0 || !zeros(id))
+            && (unnamed || !zeros(self.auxiliary.get(named)))
             && effect.allows(&self.effect)
             && state_root.allows(&self.state_root)
             && self.operation.as_bytes() != &[0; 16]
+            && self.key_epoch != 0
     }
 
     /// The operation named in the auxiliary field of kinds that name one.
@@ -350,10 +351,12 @@ pub(crate) mod tests {
     #[test]
     fn fields_that_a_kind_leaves_zero_must_be_and_others_must_not() {
         type Alter = fn(&mut Leaf);
-        let wrong: [(&str, Alter); 8] = [
+        let wrong: [(&str, Alter); 10] = [
             ("case", |leaf| leaf.case = CaseId::from_bytes([0; 16])),
             ("object", |leaf| leaf.object = [0; 16]),
             ("auxiliary", |leaf| leaf.auxiliary[20] = 1),
+            ("ordinal", |leaf| leaf.auxiliary = padded(&[3; 16])),
+            ("signing epoch", |leaf| leaf.key_epoch = 0),
             ("operation", |leaf| leaf.operation = OperationId::from_bytes([0; 16])),
             ("effect", |leaf| leaf.effect = [0; 32]),
             ("state root", |leaf| leaf.state_root[31] = 1),

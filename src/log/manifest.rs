@@ -22,11 +22,19 @@ pub(crate) struct Table {
     pub(crate) root: Hash,
 }
 
+impl Table {
+    /// Whether it has a root page if it has rows, and is of height 0 with no root if it has none.
+    fn is_whole(&self) -> bool {
+        let empty = self.rows == 0;
+        empty == (self.root == [0; 32]) && (!empty || self.height == 0)
+    }
+}
+
 /// The tables and the Merkle frontier of the first `covered` records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Manifest {
     pub(crate) frontier: Frontier,
-    /// SHA-256 of the keyring object that the newest Genesis or Keyring record names.
+    /// SHA-256 of the keyring object that the newest Genesis, Keyring or SigningKeys record names.
     pub(crate) keyring: Hash,
     pub(crate) tables: Vec<Table>,
 }
@@ -73,8 +81,11 @@ impl Manifest {
         let manifest = Self { frontier, keyring, tables };
         let expected = ranges(covered).ok_or(Malformed)?;
         let found = manifest.tables.iter().map(|table| (table.level, table.from, table.to));
-        let empty = |table: &Table| (table.rows == 0) == (table.root == [0; 32]);
-        if found.eq(expected) && manifest.tables.iter().all(empty) { Ok(manifest) } else { Err(Malformed) }
+        if found.eq(expected) && manifest.tables.iter().all(Table::is_whole) {
+            Ok(manifest)
+        } else {
+            Err(Malformed)
+        }
     }
 }
 
@@ -140,16 +151,16 @@ mod tests {
     }
 
     #[test]
-    fn a_table_without_rows_has_no_root_and_no_other() {
+    fn a_table_without_rows_has_no_root_and_no_height_and_no_other() {
         let hashes = (0..FOLD).map(|i| sha256(&[&i.to_be_bytes()]));
-        let parses = |rows, root| {
-            let table = Table { level: 0, from: 0, to: FOLD, written: FOLD, rows, height: 0, root };
+        let parses = |rows, height, root| {
+            let table = Table { level: 0, from: 0, to: FOLD, written: FOLD, rows, height, root };
             let frontier = Frontier::default().followed_by(hashes.clone());
             let manifest = Manifest { frontier, keyring: [1; 32], tables: vec![table] };
             Manifest::parse(&manifest.encode()).is_ok_and(|parsed| parsed == manifest)
         };
-        assert!(parses(0, [0; 32]) && parses(7, [2; 32]));
-        assert!(!parses(0, [2; 32]) && !parses(7, [0; 32]));
+        assert!(parses(0, 0, [0; 32]) && parses(7, 0, [2; 32]) && parses(257, 1, [2; 32]));
+        assert!(!parses(0, 0, [2; 32]) && !parses(7, 0, [0; 32]) && !parses(0, 1, [0; 32]));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Which fields of a leaf the record's kind fills (FORMAT §5.2).
 
+use core::ops::Range;
+
 use super::leaf::{BodyForm, Kind};
 
 /// Whether a field is filled or zeros.
@@ -22,8 +24,8 @@ pub(super) struct Shape {
     pub(super) form: BodyForm,
     pub(super) case: Filled,
     pub(super) object: Filled,
-    /// Bytes the auxiliary field begins with that name something, and so are not all zeros.
-    pub(super) named: usize,
+    /// Bytes of the auxiliary field that name or count something, and so are not all zeros.
+    pub(super) named: Range<usize>,
     /// Bytes of the auxiliary field that can be set.
     pub(super) auxiliary: usize,
     pub(super) effect: Filled,
@@ -58,9 +60,10 @@ impl Kind {
             | Self::Read
             | Self::Condemned
             | Self::Delivered
-            | Self::Revoked => 16,
-            Self::Granted | Self::SigningKeys => 32,
-            _ => 0,
+            | Self::Revoked => 0..16,
+            Self::Granted | Self::SigningKeys => 0..32,
+            Self::Stored => 16..20,
+            _ => 0..0,
         };
         let form = match self {
             Self::Genesis => BodyForm::Plain,
@@ -89,28 +92,30 @@ mod tests {
         log::leaf::{Leaf, tests::sample},
     };
 
-    /// FORMAT §5.2: form, case, object, bytes of the auxiliary field that name something and that can be set, effect
-    /// commitment.
-    const TABLE: [(Kind, BodyForm, Filled, Filled, usize, usize, Filled); 19] = [
-        (Kind::Genesis, Plain, No, Yes, 0, 0, Yes),
-        (Kind::Keyring, Outer, No, No, 0, 0, Yes),
-        (Kind::CaseOpened, Outer, Yes, No, 0, 0, Yes),
-        (Kind::CaseClosed, Layered, Yes, No, 16, 16, Yes),
-        (Kind::CaseReopened, Layered, Yes, No, 16, 16, Yes),
-        (Kind::Stored, Layered, Yes, Yes, 0, 20, Yes),
-        (Kind::Read, Outer, Yes, Yes, 16, 16, No),
-        (Kind::Browsed, Outer, Maybe, Maybe, 0, 0, No),
-        (Kind::UploadAnnounced, Outer, Yes, Maybe, 0, 8, No),
-        (Kind::Condemned, Outer, Yes, No, 16, 16, No),
-        (Kind::Granted, Layered, Yes, Maybe, 32, 32, Yes),
-        (Kind::Delivered, Outer, Yes, Maybe, 16, 16, Yes),
-        (Kind::Revoked, Layered, Yes, Maybe, 16, 16, Yes),
-        (Kind::Index, Outer, No, No, 0, 8, No),
-        (Kind::SigningKeys, Outer, No, No, 32, 32, Yes),
-        (Kind::LogRead, Outer, No, No, 0, 0, No),
-        (Kind::Checkpointed, Outer, No, No, 0, 8, Yes),
-        (Kind::CaseErased, Outer, Yes, No, 16, 20, Yes),
-        (Kind::Stated, Layered, Yes, No, 0, 16, Yes),
+    type Row = (Kind, BodyForm, Filled, Filled, Range<usize>, usize, Filled);
+
+    /// FORMAT §5.2: form, case, object, bytes of the auxiliary field that name or count something and that can be set,
+    /// effect commitment.
+    const TABLE: [Row; 19] = [
+        (Kind::Genesis, Plain, No, Yes, 0..0, 0, Yes),
+        (Kind::Keyring, Outer, No, No, 0..0, 0, Yes),
+        (Kind::CaseOpened, Outer, Yes, No, 0..0, 0, Yes),
+        (Kind::CaseClosed, Layered, Yes, No, 0..16, 16, Yes),
+        (Kind::CaseReopened, Layered, Yes, No, 0..16, 16, Yes),
+        (Kind::Stored, Layered, Yes, Yes, 16..20, 20, Yes),
+        (Kind::Read, Outer, Yes, Yes, 0..16, 16, No),
+        (Kind::Browsed, Outer, Maybe, Maybe, 0..0, 0, No),
+        (Kind::UploadAnnounced, Outer, Yes, Maybe, 0..0, 8, No),
+        (Kind::Condemned, Outer, Yes, No, 0..16, 16, No),
+        (Kind::Granted, Layered, Yes, Maybe, 0..32, 32, Yes),
+        (Kind::Delivered, Outer, Yes, Maybe, 0..16, 16, Yes),
+        (Kind::Revoked, Layered, Yes, Maybe, 0..16, 16, Yes),
+        (Kind::Index, Outer, No, No, 0..0, 8, No),
+        (Kind::SigningKeys, Outer, No, No, 0..32, 32, Yes),
+        (Kind::LogRead, Outer, No, No, 0..0, 0, No),
+        (Kind::Checkpointed, Outer, No, No, 0..0, 8, Yes),
+        (Kind::CaseErased, Outer, Yes, No, 0..16, 20, Yes),
+        (Kind::Stated, Layered, Yes, No, 0..0, 16, Yes),
     ];
 
     /// Auxiliary fields: none, and one with a single byte set.
@@ -143,7 +148,9 @@ mod tests {
                         && fits(object, has_object)
                         && fits(effect, has_effect)
                         && fits(state_root, has_root)
-                        && set.map_or(named == 0, |at| at < allowed && (named == 0 || at < named));
+                        && set.map_or(named.is_empty(), |at| {
+                            at < allowed && (named.is_empty() || named.contains(&at))
+                        });
                     assert_eq!(Leaf::parse(&leaf.encode()).is_ok(), expected, "{leaf:?}");
                 }
             }

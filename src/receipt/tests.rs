@@ -9,7 +9,7 @@ use crate::{
         body::{Outer, Personal},
         checkpoint::Checkpoint,
         cosignature::cosign,
-        leaf::{BodyForm, Kind},
+        leaf::{BodyForm, Kind, padded},
         merkle::{Frontier, fold},
         verifier_key::VerifierKey,
     },
@@ -44,7 +44,7 @@ fn record(seq: u64) -> (Leaf, Disclosure) {
         previous: [8; 32],
         case: CaseId::from_bytes([4; 16]),
         object: [5; 16],
-        auxiliary: [0; 32],
+        auxiliary: padded(&[&[0; 16][..], &1u32.to_be_bytes()].concat()),
         operation: OperationId::from_bytes([6; 16]),
         key_epoch: 1,
         process: [7; 12],
@@ -214,7 +214,7 @@ fn each_check_that_fails_is_named() {
 #[test]
 fn zeros_are_no_opening() {
     let (leaf, _) = record(RECORD);
-    let auxiliary = crate::log::leaf::padded(&[3; 16]);
+    let auxiliary = padded(&[3; 16]);
     let leaf = Leaf { kind: Kind::Read, form: BodyForm::Outer, auxiliary, effect: [0; 32], ..leaf };
     let zeros = Opening { blind: [0; 32], head_digest: [0; 32], content_digest: [0; 32] };
     let receipt = receipt_of(leaf, Some(zeros), None, &[1, 2]);

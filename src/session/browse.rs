@@ -107,6 +107,10 @@ impl Session {
     /// # Errors
     ///
     /// Corrupt; the storage's. If the look cannot be put on record, nothing is released.
+    ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
     pub async fn cases(&self, start: Option<CaseId>) -> Result<CasePage> {
         observe::operation("Session::cases", self.vault.id(), async {
             let from = start.map_or(RowKey::cases(), RowKey::case);
@@ -122,6 +126,10 @@ impl Session {
     /// # Errors
     ///
     /// Not found; erased; as [`Session::cases`].
+    ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
     pub async fn describe_case(&self, case: CaseId) -> Result<CaseDescription> {
         observe::operation("Session::describe_case", (self.vault.id(), case), async {
             let missing = || Error::not_found(format!("case {case}"));
@@ -138,6 +146,10 @@ impl Session {
     /// # Errors
     ///
     /// Not found or erased for the case; as [`Session::cases`].
+    ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
     pub async fn documents(&self, case: CaseId, start: Option<DocumentId>) -> Result<DocumentPage> {
         observe::operation("Session::documents", (self.vault.id(), case), async {
             self.known_case_key(case).await?;
@@ -156,6 +168,10 @@ impl Session {
     /// # Errors
     ///
     /// Not found; as [`Session::cases`].
+    ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
     pub async fn describe(&self, document: DocumentId) -> Result<Described> {
         observe::operation("Session::describe", (self.vault.id(), document), async {
             self.document_row(document).await?;
@@ -171,6 +187,10 @@ impl Session {
     /// # Errors
     ///
     /// As [`Session::cases`].
+    ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
     pub async fn newest_versions(&self, documents: &[DocumentId]) -> Result<Vec<Option<VersionId>>> {
         observe::operation("Session::newest_versions", self.vault.id(), async {
             if documents.is_empty() {
@@ -195,6 +215,10 @@ impl Session {
     /// # Errors
     ///
     /// Not found; as [`Session::cases`].
+    ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
     pub async fn history(&self, document: DocumentId) -> Result<Vec<VersionInfo>> {
         observe::operation("Session::history", (self.vault.id(), document), async {
             self.document_row(document).await?;

@@ -56,7 +56,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`] if a text is too long; the storage's; see [`Session::outcome`].
+    /// [`ErrorKind::Invalid`] if a text is too long; [`ErrorKind::Contended`] if the keyring kept changing; the storage's;
+    /// see [`Session::outcome`].
     ///
     /// # Cancellation
     ///

@@ -25,6 +25,10 @@ impl Session {
     /// [`ErrorKind::Invalid`] above [`VaultOptions::whole_limit`](crate::VaultOptions::whole_limit): use
     /// [`Session::reader`]. Not found; corrupt; the storage's. If the read cannot be put on record,
     /// nothing is released.
+    ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
     pub async fn retrieve(&self, document: DocumentId) -> Result<Bytes> {
         observe::operation("Session::retrieve", (self.vault.id(), document), async {
             let reader = self.newest(document, None, move |source| {
@@ -54,6 +58,10 @@ impl Session {
     ///
     /// What is kept has the keys of these versions, until the session ends or this process meets the erasure of their
     /// case. Each call is decided on the log as it is then.
+    ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
     pub async fn retrieve_range(&self, document: DocumentId, range: Range<u64>) -> Result<Bytes> {
         observe::operation("Session::retrieve_range", (self.vault.id(), document), async {
             self.check_len(range.end.saturating_sub(range.start), "range")?;
@@ -98,6 +106,10 @@ impl Session {
     /// # Errors
     ///
     /// As [`Session::retrieve`], whatever the size.
+    ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
     pub async fn reader(&self, document: DocumentId) -> Result<Reader> {
         observe::operation("Session::reader", (self.vault.id(), document), async {
             let reader = self.newest(document, None, |source| {
@@ -116,6 +128,10 @@ impl Session {
     /// # Errors
     ///
     /// As [`Session::reader`]; not found for the version.
+    ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
     pub async fn reader_of(&self, document: DocumentId, version: VersionId) -> Result<Reader> {
         observe::operation("Session::reader_of", (self.vault.id(), document), async {
             let row = self.fresh_row(&RowKey::version(document, version)).await?;

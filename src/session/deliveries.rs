@@ -27,6 +27,10 @@ impl Session {
     /// Denied if the grant is revoked, not begun, or ended by this machine's clock or the log's time, whichever
     /// is later; not found; invalid for more than 100,000 documents; corrupt; the storage's. [`ErrorKind::Contended`] if what a following grant opens kept
     /// changing.
+    ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
     pub async fn deliver(&self, grant: GrantId) -> Result<Delivery> {
         observe::operation("Session::deliver", (self.vault.id(), grant), async {
             for _ in 0..RETRIES {

@@ -179,6 +179,10 @@ impl Session {
     ///
     /// Not found; denied if the grant is not revoked; corrupt; the storage's.
     ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
+    ///
     /// # Examples
     ///
     /// ```
@@ -248,6 +252,10 @@ impl Session {
     /// # Errors
     ///
     /// Not found; corrupt; the storage's.
+    ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
     pub async fn who_can_open(&self, document: DocumentId) -> Result<WhoCanOpen> {
         observe::operation("Session::who_can_open", (self.vault.id(), document), async {
             self.document_row(document).await?;

@@ -153,7 +153,9 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) if all 64 slots are taken; the key's own.
+    /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) if all 64 slots are taken; [`ErrorKind::Invalid`](crate::ErrorKind::Invalid)
+    /// for a label of more than 128 bytes, or a key that no slot can hold; [`ErrorKind::Contended`](crate::ErrorKind::Contended)
+    /// if others kept changing the keyring; the key's own and the storage's.
     ///
     /// # Security
     ///
@@ -216,12 +218,14 @@ impl Session {
     }
 
     /// Makes a fresh vault key, wraps every case's key under it and forgets the old one; gives the
-    /// number of cases. Takes a read and a write per case; documents are not touched.
+    /// number of cases. Takes two reads, a write and a deletion per case; documents are not touched.
     ///
     /// # Errors
     ///
-    /// Corrupt if a case's key is not authentic; the storage's. What was begun is finished by the
-    /// next rotation.
+    /// [`ErrorKind::Contended`](crate::ErrorKind::Contended) if others kept changing the keyring, [`ErrorKind::Denied`](crate::ErrorKind::Denied)
+    /// if they did while cases were wrapped; corrupt if a case's key is not authentic; the storage's, also once the change
+    /// stands. What was begun is finished by the next rotation; old wraps that could not be deleted stay, and no keyring
+    /// that stands opens them.
     ///
     /// # Cancellation
     ///

@@ -46,6 +46,10 @@ impl Session {
     /// longer follow the same head, and nobody plans it on another one for a call that has ended. So for such a call
     /// the answer is final, whichever process it was made in. A call that still runs is planned anew behind the question,
     /// and may commit: end it first.
+    ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
     pub async fn outcome(&self, operation: OperationId) -> Result<Outcome> {
         observe::operation("Session::outcome", self.vault.id(), async {
             self.browse(Browsed::Outcome, 1).await?;

@@ -37,6 +37,10 @@ impl Session {
     /// Who has the receipt knows the content's digest: of a form with few possible answers that may tell
     /// the answer.
     ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
+    ///
     /// # Examples
     ///
     /// ```
@@ -69,6 +73,10 @@ impl Session {
     /// # Errors
     ///
     /// As [`Session::receipt`]; invalid for the vault's first record, which nobody in the vault did.
+    ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
     pub async fn receipt_with_actor(&self, seq: u64, note: &str) -> Result<Receipt> {
         observe::operation("Session::receipt_with_actor", self.vault.id(), async {
             let disclosure = self.disclosure(seq).await?;

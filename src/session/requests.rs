@@ -42,6 +42,10 @@ impl Session {
     /// # Errors
     ///
     /// Erased, or not found; the storage's.
+    ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
     pub async fn request_secrets(&self, case: CaseId, request: RequestId) -> Result<RequestSecrets> {
         observe::operation("Session::request_secrets", (self.vault.id(), (case, request)), async {
             let secrets = self.secrets_of(case, request).await?;

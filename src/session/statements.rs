@@ -223,6 +223,10 @@ impl Session {
     ///
     /// Not found or erased for the case; corrupt; the storage's. If the look cannot be put on record, nothing is
     /// released.
+    ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
     pub async fn newest_statement(&self, case: CaseId) -> Result<Option<Statement>> {
         observe::operation("Session::newest_statement", (self.vault.id(), case), async {
             self.known_case_key(case).await?;
@@ -240,6 +244,10 @@ impl Session {
     /// # Errors
     ///
     /// Not found if there is no such statement about this case; as [`Session::newest_statement`].
+    ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
     pub async fn one_statement(&self, case: CaseId, id: OperationId) -> Result<Statement> {
         observe::operation("Session::one_statement", (self.vault.id(), case), async {
             self.known_case_key(case).await?;
@@ -258,6 +266,10 @@ impl Session {
     /// # Errors
     ///
     /// As [`Session::newest_statement`].
+    ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
     pub async fn statements(&self, case: CaseId, start: Option<u64>) -> Result<StatementPage<u64>> {
         observe::operation("Session::statements", (self.vault.id(), case), async {
             self.known_case_key(case).await?;
@@ -275,6 +287,10 @@ impl Session {
     /// # Errors
     ///
     /// As [`Session::cases`].
+    ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
     pub async fn newest_statements(&self, start: Option<CaseId>) -> Result<StatementPage<CaseId>> {
         observe::operation("Session::newest_statements", self.vault.id(), async {
             let from = start.map_or(RowKey::newest_statements(), RowKey::newest_statement);

@@ -81,7 +81,8 @@ pub enum Creation {
 /// `Exists`, `Unknown` and an error are different answers, and a backend must not turn one into
 /// another: an error says that *nothing was or will be written*.
 ///
-/// The conformance suite in [`testing`] (feature `testing`) checks all this.
+/// The conformance suite in [`testing`] (feature `testing`) checks what a caller can observe of this, not that an object
+/// survives a power cut.
 ///
 /// # Cancellation
 ///

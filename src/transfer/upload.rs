@@ -16,8 +16,8 @@ use crate::{
         digest::{self, PartDigest, Sha256Hasher},
     },
     document::{
-        CONTENT_CAP, ContentDigest, NewDocument, PAGES_CAP, PART_LEN, Page, Place, Run, VersionMeta,
-        content_len,
+        CONTENT_CAP, ContentDigest, NewDocument, PAGES_CAP, PART_LEN, Page, Place, RUNS_CAP, Run,
+        VersionMeta, content_len,
     },
     env::random,
     error::{Error, Result},
@@ -83,6 +83,11 @@ impl OpenPage {
 
     fn parts(&self) -> u32 {
         self.runs.last().map_or(0, |run| run.first.saturating_add(run.parts))
+    }
+
+    /// Whether the next part can be one that `attempt` has sealed, with a run left for what is sealed now.
+    fn goes_on_from(&self, attempt: [u8; 16]) -> bool {
+        self.runs.last().is_some_and(|run| run.attempt == attempt) || self.runs.len() < RUNS_CAP - 1
     }
 
     /// Notes that the next part was sealed by `attempt`.
@@ -388,3 +393,27 @@ fn unsealed(cause: SealError) -> Error {
 const PART_USIZE: usize = 8 * 1024 * 1024;
 /// Parts on their way at once: with one, a storage slower than the sealing would leave a core idle.
 const STORING: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_was_resumed_at_every_part_is_one_that_is_read() {
+        let attempt =
+            |at: u32| [0, 0, 0, 0].map(|_: u8| at.to_be_bytes()).concat().try_into().expect("16 bytes");
+        let mut page = OpenPage::default();
+        let mut taken = 0u32;
+        while page.goes_on_from(attempt(taken)) {
+            page.sealed_by(attempt(taken));
+            taken += 1;
+        }
+        assert_eq!((page.runs.len(), page.parts()), (RUNS_CAP - 1, taken));
+        let last = attempt(taken - 1);
+        assert!(page.goes_on_from(last) && !page.goes_on_from(attempt(0)), "its own run goes on");
+        page.sealed_by(last);
+        // What is sealed now is one run more, however many parts it has.
+        (0..3).for_each(|_| page.sealed_by([0xff; 16]));
+        assert_eq!((page.runs.len(), page.parts()), (RUNS_CAP, taken + 4));
+    }
+}

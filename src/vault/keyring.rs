@@ -51,7 +51,7 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// As [`Vault::sync`].
+    /// Corrupt; the storage's and the key's own.
     pub async fn slots(&self) -> Result<Vec<SlotInfo>> {
         observe::operation("Vault::slots", self.id(), async {
             self.ledger().sync().await?;

@@ -120,7 +120,8 @@ impl Vault {
     ///
     /// [`ErrorKind::RolledBack`](crate::ErrorKind::RolledBack) if the log ends before the pin, [`ErrorKind::Forked`](crate::ErrorKind::Forked) if it is another one;
     /// [`ErrorKind::Locked`](crate::ErrorKind::Locked) if `key` opens no slot; [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if anything on the way is
-    /// not what the vault wrote; [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if the storage shows no log.
+    /// not what the vault wrote; [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if the storage shows no log; the key's own and
+    /// the storage's.
     pub async fn open(storage: impl Storage, key: impl KeyWrap, pin: &Pin) -> Result<Self> {
         Self::open_with(Arc::new(storage), Arc::new(key), pin, VaultOptions::default()).await
     }
@@ -248,7 +249,7 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt); the storage's; the pin store's.
+    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt); the storage's; the pin store's, as it is: nothing was committed here.
     pub async fn sync(&self) -> Result<Pin> {
         observe::operation("Vault::sync", self.id(), async {
             self.0.ledger.sync().await?;

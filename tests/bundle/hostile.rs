@@ -2,9 +2,9 @@
 
 use std::{fs, path::Path};
 
-use docvault::{NewStatement, intake::*};
+use docvault::{NewStatement, TrustPolicy, intake::*};
 
-use crate::{common::block_on, office::*};
+use crate::{common::block_on, foreign_log::ForeignLog, office::*};
 
 fn edit(bundle: &Path, name: &str, from: &str, to: &str) {
     let path = bundle.join(name);
@@ -65,5 +65,62 @@ fn a_completion_rests_on_all_that_the_template_always_requires() {
         let refused = office.refused(&bundle);
         assert!(matches!(refused.what, BundleFault::Malformed(_)), "{refused}");
         assert_eq!(refused.at, "manifest.json: completion");
+    });
+}
+
+#[test]
+fn receipts_are_under_the_vaults_own_log_and_not_under_one_whose_name_ends_like_its() {
+    block_on(async {
+        let office = Office::small().await;
+        let (bundle, manifest) = office.export("case").await;
+        let vault = manifest.vault;
+        let receipts = files(&bundle).into_iter().filter(|(name, _)| name.starts_with("receipts/"));
+        let receipts: Vec<_> =
+            receipts.map(|(name, text)| (name, String::from_utf8(text).unwrap())).collect();
+        for (origin, is_the_vaults) in [
+            (format!("docvault/{vault}"), true),
+            (format!("example.com/{vault}"), false),
+            (format!("docvault/x/{vault}"), false),
+        ] {
+            // The same heads, signed by somebody whom the policy believes under this name.
+            let log = ForeignLog::new(&origin, 7);
+            for (name, receipt) in &receipts {
+                let (proof, note) = receipt.split_once("\n\n").unwrap();
+                let (head, _) = note.split_once("\n\n").unwrap();
+                let (_, head) = head.split_once('\n').unwrap();
+                let note = log.sign(format!("{origin}\n{head}\n").as_bytes());
+                fs::write(bundle.join(name), format!("{proof}\n\n{note}")).unwrap();
+            }
+            sum_again(&bundle);
+            let policy = format!("log {}\nquorum none\n", log.verifier_key());
+            match verify_bundle(&bundle, &TrustPolicy::parse(&policy).unwrap()) {
+                Ok(_) => assert!(is_the_vaults, "{origin}"),
+                Err(refused) => {
+                    let claim =
+                        matches!(refused.what, BundleFault::Claim) && refused.at.starts_with("receipts/");
+                    assert!(!is_the_vaults && claim, "{origin}: {refused}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn whoever_wrote_to_the_log_writes_nothing_on_a_terminal() {
+    block_on(async {
+        let office = Office::open(SMALL).await;
+        let session = office.intake.vault.session("user:\u{1b}[2J\u{202e}").purpose("a \"b\" \\ é\n").begin();
+        let note = NewFile::from_memory("note.txt", "text/plain", "A note.");
+        let desk = Desk::new(session.unwrap());
+        desk.session().describe_case(office.case).await.unwrap();
+        office.executive.submit(office.case, &key("note"), NewSubmission::direct().file(note)).await.unwrap();
+        let (bundle, _) = office.export("case").await;
+        let text = fs::read_to_string(bundle.join("log.txt")).unwrap();
+        let line = r#", by "user:\u001b[2J\u202e", for "a \"b\" \\ é\n""#;
+        assert!(
+            text.lines().any(|found| found.ends_with(line) && found.contains(": Browsed, by ")),
+            "{text}"
+        );
+        verify_bundle(&bundle, &office.intake.policy).unwrap();
     });
 }

@@ -72,7 +72,12 @@ impl ForeignLog {
     pub fn checkpoint(&self) -> String {
         let head =
             Checkpoint::new(&self.origin, self.size, Hash(self.root(self.size)), "").expect("an origin");
-        let mut note = Note::new(&head.to_bytes(), &[]).expect("a text");
+        self.sign(&head.to_bytes())
+    }
+
+    /// A note of this text, signed by the log.
+    pub fn sign(&self, text: &[u8]) -> String {
+        let mut note = Note::new(text, &[]).expect("a text");
         let signer: &dyn Signer = &self.signer;
         note.add_sigs(&[signer]).expect("a signer");
         String::from_utf8(note.to_bytes()).expect("text")

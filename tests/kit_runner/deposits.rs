@@ -11,7 +11,7 @@ use docvault::{
     storage::{MemoryStorage, Storage},
 };
 
-use super::{At, Error, Kit, KitFile, Outcome, Secret, class, contained, parsed, refused, text};
+use super::{At, Error, Kit, KitFile, Outcome, Secret, class, class_of, contained, parsed, refused, text};
 use crate::common::block_on;
 
 pub fn answer(kit: &Kit, file: &KitFile, object: &str) -> Outcome {
@@ -112,7 +112,7 @@ async fn inbox(kit: &Kit, file: &KitFile) -> Outcome {
     let mut released = Vec::new();
     match read_inbox(kit, file, &mut released).await {
         Ok(()) => Ok(released),
-        Err(error) => Err((class(error.kind()), released)),
+        Err(error) => Err((class_of(&error), released)),
     }
 }
 

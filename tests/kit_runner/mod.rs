@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use docvault::{
-    CheckDepth, Checkpoint, Clock, Disclosure, Error, Identity, MemoryWitnessStore, NoSleep, Pin, Receipt,
-    RecordFilter, Secret, SecretBytes, Sender, Session, Timestamp, TrustPolicy, UploadToken, Vault,
+    CheckDepth, Checkpoint, Clock, Disclosure, Error, ErrorKind, Identity, MemoryWitnessStore, NoSleep, Pin,
+    Receipt, RecordFilter, Secret, SecretBytes, Sender, Session, Timestamp, TrustPolicy, UploadToken, Vault,
     VaultOptions, Witness, WitnessKey,
     chunked::{ChaCha20Poly1305, HkdfSha256, Opener},
     keys::{KeyWrap, LocalKey, Passphrase},
@@ -62,7 +62,15 @@ fn class(of: impl std::fmt::Debug) -> String {
 }
 
 fn refused(error: &Error) -> (String, Vec<u8>) {
-    (class(error.kind()), Vec::new())
+    (class_of(error), Vec::new())
+}
+
+/// Whose fault it is that something does not open is no matter of the bytes.
+fn class_of(error: &Error) -> String {
+    match error.kind() {
+        ErrorKind::Unreadable => class(ErrorKind::Corrupt),
+        kind => class(kind),
+    }
 }
 
 impl Kit {
@@ -246,7 +254,7 @@ fn delivery(file: &KitFile) -> Outcome {
         Ok::<_, Error>(())
     };
     let read = read();
-    read.map(|()| released.clone()).map_err(|error| (class(error.kind()), released))
+    read.map(|()| released.clone()).map_err(|error| (class_of(&error), released))
 }
 
 fn key_file(file: &KitFile) -> Outcome {

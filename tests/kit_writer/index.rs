@@ -335,6 +335,9 @@ fn kept() -> Vec<KitFile> {
             kept.tokens =
                 vec![("a.example".to_owned(), b"one".to_vec()), ("a.example".to_owned(), b"two".to_vec())];
         }),
+        of("token-of-nobody", "A token of an authority without a name", |kept, _| {
+            kept.tokens = vec![(String::new(), b"one".to_vec())];
+        }),
         of("tokens-too-many", "17 tokens", |kept, _| {
             kept.tokens = (0..17).map(|i| (format!("{i:02}.example"), Vec::new())).collect();
         }),

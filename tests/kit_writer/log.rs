@@ -284,6 +284,13 @@ fn shape() -> Vec<KitFile> {
             let record = turn(chest, case, 4, [0; 16], case.effect);
             chest.commit(vec![record]);
         }),
+        over("ordinal-0", "A version stored with the ordinal 0", |chest, case| {
+            let version = Version::inline(chest, case, b"acta");
+            let head = version.head(&mut chest.dice);
+            chest.put(head.name(&version.ids), head.bytes());
+            let record = version.record(chest, &head);
+            chest.commit(vec![Record { auxiliary: Vec::new(), ..record }]);
+        }),
         over("signing-keys-inside", "New signing keys that are not the last of their commit", |chest, _| {
             let records = vec![rotation(chest), chest.browsed()];
             chest.commit(records);

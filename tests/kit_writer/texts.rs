@@ -59,6 +59,9 @@ fn names() -> Vec<KitFile> {
         file("backslash", "A backslash", "head\\x"),
         file("nul", "A NUL", "head/x\0"),
         file("not-ascii", "A letter that is not ASCII", "héad/x"),
+        file("longest-segment", "A segment of 96 bytes", &format!("a/{}", "b".repeat(96))).expect("accept"),
+        file("segment-too-long", "A segment of 97 bytes", &format!("a/{}", "b".repeat(97))),
+        file("hyphen-first", "A segment that begins with a hyphen", "head/-x"),
     ]
 }
 

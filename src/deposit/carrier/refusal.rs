@@ -2,7 +2,8 @@
 
 use crate::error::Error;
 
-/// Why a carrier does not take what a client sent; nothing of it was stored.
+/// Why a carrier does not take what a client sent: it promised nothing for it. That the deposit was begun, or its manifest, may
+/// be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {

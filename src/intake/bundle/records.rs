@@ -49,10 +49,11 @@ impl Line {
 
     /// A line of English; what the application wrote is quoted and escaped.
     fn text(&self) -> String {
-        let Self { seq, time, kind, actor, purpose, .. } = self;
+        let Self { seq, time, kind, .. } = self;
+        let (actor, purpose) = (quoted(&self.actor), quoted(&self.purpose));
         let topic = self.topic.as_ref().map(|topic| format!(" ({topic})")).unwrap_or_default();
         let document = self.document.map(|document| format!(" of document {document}")).unwrap_or_default();
-        format!("{time}  record {seq}: {kind}{topic}{document}, by {actor:?}, for {purpose:?}\n")
+        format!("{time}  record {seq}: {kind}{topic}{document}, by {actor}, for {purpose}\n")
     }
 }
 
@@ -81,9 +82,63 @@ pub(super) fn parse(text: &[u8], case: CaseId) -> Result<Vec<Line>> {
     Ok(lines)
 }
 
+/// As a string of the log's exports (FORMAT §9.4): on one line, and of nothing that a terminal would obey.
+fn quoted(text: &str) -> String {
+    let escaped = |character: char| match character {
+        '"' => "\\\"".to_owned(),
+        '\\' => "\\\\".to_owned(),
+        '\n' => "\\n".to_owned(),
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            format!("\\u{:04x}", u32::from(character))
+        }
+        _ if character.is_control() => format!("\\u{:04x}", u32::from(character)),
+        _ => character.to_string(),
+    };
+    format!("\"{}\"", text.chars().map(escaped).collect::<String>())
+}
+
 /// As the topic of a statement must be (FORMAT §5.4).
 fn is_topic(text: &str) -> bool {
     let allowed =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
     (1..=64).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_application_wrote_is_escaped_as_in_exports() {
+        assert_eq!(quoted("Pérez \"x\" \\ 日本 😀"), "\"Pérez \\\"x\\\" \\\\ 日本 😀\"");
+        assert_eq!(quoted("a\nb\r\t\0\u{7f}\u{85}"), r#""a\nb\u000d\u0009\u0000\u007f\u0085""#);
+        assert_eq!(quoted("\u{202e}gpj\u{2028}\u{2066}"), r#""\u202egpj\u2028\u2066""#);
+        assert_eq!(quoted("e\u{301}\u{200b}\u{200f}\u{61c}"), "\"e\u{301}\u{200b}\\u200f\\u061c\"");
+    }
+
+    #[test]
+    fn a_line_for_people_is_that_of_the_format() {
+        let line = Line {
+            seq: 7,
+            time: Timestamp::from_millis(1_790_500_000_123),
+            kind: "Stated".to_owned(),
+            case: None,
+            document: None,
+            version: None,
+            operation: OperationId::from_bytes([1; 16]),
+            actor: "user:\u{1b}7".to_owned(),
+            purpose: "it's\n".to_owned(),
+            request: None,
+            topic: Some("intake.opened".to_owned()),
+        };
+        let expected = "2026-09-27T09:06:40.123Z  record 7: Stated (intake.opened), by \"user:\\u001b7\", for \"it's\\n\"\n";
+        assert_eq!(text(core::slice::from_ref(&line)), expected);
+        let document: DocumentId = "0a".repeat(32).parse().unwrap();
+        let read = Line { kind: "Read".to_owned(), topic: None, document: Some(document), ..line };
+        assert!(
+            read.text().contains(&format!("record 7: Read of document {}, by ", "0a".repeat(32))),
+            "{}",
+            read.text()
+        );
+    }
 }

@@ -187,7 +187,7 @@ impl Bundle {
             let text = self.text(&path)?;
             let receipt = evidence::verify(&text, policy, manifest.case, (&path, record))?;
             let head = proven.values().next().map_or(&receipt.checkpoint, |first| &first.checkpoint);
-            let of_vault = receipt.checkpoint.origin().ends_with(&format!("/{}", manifest.vault));
+            let of_vault = receipt.checkpoint.origin() == format!("docvault/{}", manifest.vault);
             if *head != receipt.checkpoint || !of_vault {
                 return Err(BundleFault::Claim.at(path));
             }

@@ -53,6 +53,10 @@ impl Desk {
     /// # Errors
     ///
     /// As [`Desk::case`].
+    ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
     pub async fn cases(&self, start: Option<CaseId>) -> Result<CaseFilePage> {
         let page = self.session.newest_statements(start).await?;
         let (mut files, mut unreadable) = (Vec::with_capacity(page.statements.len()), Vec::new());
@@ -82,6 +86,10 @@ impl Desk {
     /// # Errors
     ///
     /// As [`Desk::case`].
+    ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
     pub async fn history(&self, case: CaseId, start: Option<u64>) -> Result<CaseHistory> {
         // Read after the events: what has become confidential since then is not shown either.
         let (past, next) = self.past(case, start).await?;

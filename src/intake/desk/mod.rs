@@ -178,7 +178,12 @@ impl Desk {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] if there is no such case, or it is no case file; the vault's.
+    /// [`IntakeError::NoCaseFile`]; [`IntakeError::Statement`] if its newest statement is none of this crate's;
+    /// [`IntakeError::Contended`]; the vault's, [`ErrorKind::NotFound`] if there is no such case.
+    ///
+    /// # Cancellation
+    ///
+    /// That a document was changed may be on record, as the looks; nothing was released.
     pub async fn case(&self, case: CaseId) -> Result<CaseFile> {
         for _ in 0..TRIES {
             let file = self.load(case).await?;
@@ -232,6 +237,10 @@ impl Desk {
     ///
     /// The roles are the application's word, and [`Session::reader`] asks for none: hand out desks, and keep
     /// sessions.
+    ///
+    /// # Cancellation
+    ///
+    /// The record may stand; nothing was released.
     pub async fn read(&self, case: CaseId, requirement: &Key) -> Result<Reader> {
         let file = self.case(case).await?;
         file.state.may_open(&file.template, requirement, &self.actor)?;

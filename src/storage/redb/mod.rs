@@ -34,8 +34,8 @@ use group::Pending;
 /// file opens at once, with everything that was answered. Deleting makes room within the file, and what was deleted
 /// stays readable in it until it is written over.
 ///
-/// Memory: 64 MiB of cache at most, beside the objects under way. Disk: 2 % above the objects' size
-/// where they are large, some 1 KiB for one that is small. All file operations of the [`Storage`]
+/// Memory: 64 MiB of cache at most, beside the objects under way. Disk: 1.3 % beside large objects, some 1 KiB for a
+/// small one; the file grows in steps, up to twice what is in use, and never shrinks. All file operations of the [`Storage`]
 /// calls run on the threads of the `blocking` crate.
 #[derive(Clone)]
 pub struct RedbStorage(Arc<Inner>);

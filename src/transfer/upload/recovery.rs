@@ -45,7 +45,8 @@ impl Upload {
         .await
     }
 
-    /// Reads back the page's full parts, in a row from the first: each is authentic, or the row ends.
+    /// Reads back the page's full parts, in a row from the first: each is authentic, or the row ends. It ends, too, where a
+    /// page would have more runs than are read.
     ///
     /// If the page was closed already its last parts hold padding, which nothing tells from content that
     /// ends in zeros: what may be padding is sent again.
@@ -60,6 +61,9 @@ impl Upload {
         }
         while found.pop_if(|(part, _)| part.ends_in_zero).is_some() {}
         for (StoredPart { attempt, digest, .. }, sha256) in found {
+            if !self.page.goes_on_from(attempt) {
+                break;
+            }
             self.page.digests.push(digest);
             self.page.sha256 = sha256;
             self.page.sealed_by(attempt);

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from .kinds import Fields
 from .log import Leaf
 from .seal import context, open_sealed, subkey
-from .wire import CAP_ACTOR, CAP_BODY, CAP_PURPOSE, CAP_REQUEST, Reader, parse, require, u16, unpad
+from .wire import CAP_ACTOR, CAP_DETAILS, CAP_INNER, CAP_PURPOSE, CAP_REQUEST, Reader, parse, require, u16, unpad
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ def fields(vault: bytes, leaf: Leaf, id_: bytes) -> tuple[bytes, ...]:
 def parse_outer(r: Reader, id_: bytes, leaf: Leaf) -> Outer:
     r.choice(1)
     actor, purpose, request = r.text(CAP_ACTOR), r.text(CAP_PURPOSE), r.optional(lambda: r.text(CAP_REQUEST))
-    details = parse(r.blob(CAP_BODY), f"{r.what}, details", leaf.kind.details)
-    inner = r.blob(CAP_BODY)
+    details = parse(r.blob(CAP_DETAILS), f"{r.what}, details", leaf.kind.details)
+    inner = r.blob(CAP_INNER)
     require(bool(inner) == (leaf.kind.personal is not None), f"{r.what}: not the layers of {leaf.kind.name}")
     return Outer(id_, actor, purpose, request, details, inner)
 

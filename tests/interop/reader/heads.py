@@ -147,14 +147,16 @@ def parse_terms(r: Reader) -> Terms:
 
 
 def parse_pages(r: Reader) -> list[Page]:
-    return r.items(wire.CAP_PAGES, lambda: parse_page(r))
+    pages = r.items(wire.CAP_PAGES, lambda: parse_page(r))
+    require(sum(page.length for page in pages) <= wire.CAP_CONTENT, f"{r.what}: too long")
+    return pages
 
 
 def parse_page(r: Reader) -> Page:
     length, digest = r.u64(), r.take(32)
     require(length <= wire.CAP_CONTENT, f"{r.what}: too long")
     page = Page(length, digest, r.optional(lambda: r.take(32)), r.choice(INLINE, PARTS),
-                r.items(2**32 - 1, lambda: parse_run(r)), [])
+                r.items(wire.CAP_RUNS, lambda: parse_run(r)), [])
     check_runs(page, r.what)
     if page.storage == PARTS and parts_of(length) > 1:
         page.chaining.extend(r.take(32) for _ in range(parts_of(length)))

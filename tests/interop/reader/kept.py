@@ -63,6 +63,7 @@ def parse_kept(r: Reader) -> bytes:
     note = r.blob(CAP_NOTE)
     tokens = r.items(CAP_TOKENS, lambda: (r.text(CAP_AUTHORITY), r.blob(CAP_TOKEN)))
     ascending([authority.encode() for authority, _ in tokens], f"{r.what}, authorities")
+    require(all(authority for authority, _ in tokens), f"{r.what}: a token of nobody")
     return note
 
 

@@ -37,6 +37,10 @@ def text(cap: int) -> Read:
     return lambda r: r.text(cap)
 
 
+def from_one(r: Reader) -> int:
+    return r.u32() or refuse("it counts from 1")
+
+
 ID, KEY, U32, U64 = named(16), named(32), Reader.u32, Reader.u64
 NOTHING = fields()
 REASON = fields(reason=text(CAP_REASON))
@@ -74,7 +78,7 @@ KINDS = {
     3: Kind("CaseOpened", YES, NO, True),
     4: Kind("CaseClosed", YES, NO, True, fields(opened=ID), personal=REASON),
     5: Kind("CaseReopened", YES, NO, True, fields(opened=ID), personal=REASON),
-    6: Kind("Stored", YES, YES, True, fields(previous=lambda r: r.take(16), ordinal=U32), fields(length=U64),
+    6: Kind("Stored", YES, YES, True, fields(previous=lambda r: r.take(16), ordinal=from_one), fields(length=U64),
             fields(reason=text(CAP_REASON), digest=KEY)),
     7: Kind("Read", YES, YES, False, fields(version=ID), fields(**SPAN)),
     8: Kind("Browsed", MAYBE, MAYBE, False, details=fields(what=one_of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12), items=U32)),

@@ -71,6 +71,7 @@ def check_leaf(leaf: Leaf, what: str) -> None:
     present(leaf.effect, Has.YES if kind.effect else Has.NO, f"{what}, effect")
     present(leaf.state_root, Has.YES if kind.state_root else Has.NO, f"{what}, state root")
     present(leaf.operation, Has.YES, f"{what}, operation")
+    require(leaf.epoch >= 1, f"{what}: signing epoch 0")
 
 
 def present(value: bytes, has: Has, what: str) -> None:
@@ -123,6 +124,7 @@ def parse_genesis(leaf: Leaf, body: bytes) -> Genesis:
     require(settings == (1, 1, 1, 1, 16384, wire.PART), f"genesis: unknown settings {settings}")
     genesis = Genesis(leaf.object, r.take(32), r.take(32), r.take(32), r.text(128))
     r.end()
+    require(genesis.origin == f"docvault/{leaf.object.hex()}", "genesis: of another origin")
     return genesis
 
 

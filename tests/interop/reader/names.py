@@ -7,7 +7,8 @@ from pathlib import Path
 from .wire import Refused, refuse, require
 
 HEX = "[0-9a-f]"
-NAME = re.compile("[a-z0-9-]+(?:/[a-z0-9-]+){0,3}")
+SEGMENT = "[a-z0-9][a-z0-9-]{0,95}"
+NAME = re.compile(f"{SEGMENT}(?:/{SEGMENT}){{0,3}}")
 KNOWN = re.compile(
     rf"log/{HEX}{{16}}-{HEX}{{32}}|head/{HEX}{{32}}/{HEX}{{32}}|part/{HEX}{{32}}/{HEX}{{32}}/{HEX}{{16}}-{HEX}{{32}}"
     rf"|key/{HEX}{{32}}/{HEX}{{8}}|keyring/{HEX}{{64}}|(?:index|checkpoint)/{HEX}{{16}}-{HEX}{{64}}"
