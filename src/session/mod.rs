@@ -155,7 +155,8 @@ impl Session {
     ///
     /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) if all 64 slots are taken; [`ErrorKind::Invalid`](crate::ErrorKind::Invalid)
     /// for a label of more than 128 bytes, or a key that no slot can hold; [`ErrorKind::Contended`](crate::ErrorKind::Contended)
-    /// if others kept changing the keyring; the key's own and the storage's.
+    /// if others kept changing the keyring; [`ErrorKind::NotDeleted`](crate::ErrorKind::NotDeleted) once the change stands, if
+    /// the superseded keyring does, too; the key's own and the storage's.
     ///
     /// # Security
     ///
@@ -177,7 +178,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) for the last slot; not found.
+    /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) for the last slot; not found;
+    /// [`ErrorKind::NotDeleted`](crate::ErrorKind::NotDeleted), and then the key still opens the keyring that was there.
     ///
     /// # Security
     ///
@@ -203,7 +205,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Not found; the key's own.
+    /// Not found; the key's own; [`ErrorKind::NotDeleted`](crate::ErrorKind::NotDeleted) as for [`Session::remove_slot`].
     ///
     /// # Cancellation
     ///
@@ -223,7 +225,7 @@ impl Session {
     /// # Errors
     ///
     /// [`ErrorKind::Contended`](crate::ErrorKind::Contended) if others kept changing the keyring, [`ErrorKind::Denied`](crate::ErrorKind::Denied)
-    /// if they did while cases were wrapped; corrupt if a case's key is not authentic; the storage's, also once the change
+    /// if they did while cases were wrapped; [`ErrorKind::NotDeleted`](crate::ErrorKind::NotDeleted); corrupt if a case's key is not authentic; the storage's, also once the change
     /// stands. What was begun is finished by the next rotation; old wraps that could not be deleted stay, and no keyring
     /// that stands opens them.
     ///
@@ -240,7 +242,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// The storage's; [`ErrorKind::Contended`](crate::ErrorKind::Contended) if others kept changing the keyring.
+    /// The storage's; [`ErrorKind::Contended`](crate::ErrorKind::Contended) if others kept changing the keyring;
+    /// [`ErrorKind::NotDeleted`](crate::ErrorKind::NotDeleted) once the change stands.
     ///
     /// # Security
     ///
