@@ -91,6 +91,7 @@ impl Error {
     }
 
     /// `object` is what its client signed, and cannot be read all the same.
+    #[cfg(feature = "intake")]
     #[cold]
     pub(crate) fn unreadable(object: impl fmt::Display) -> Self {
         Self::new(

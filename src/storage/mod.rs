@@ -44,7 +44,6 @@ pub use object_store;
 pub use postgres::PostgresStorage;
 
 /// Bytes of an object, at most: a part of 8 MiB, sealed, has the most.
-#[cfg(any(feature = "fs", feature = "redb", feature = "postgres", feature = "object-store"))]
 pub(crate) const OBJECT_CAP: u64 = 16 << 20;
 /// What is read of an object if all of it is asked for: enough to see that it is none.
 pub(crate) const WHOLE: Range<u64> = 0..OBJECT_CAP + 1;
