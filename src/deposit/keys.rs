@@ -24,7 +24,8 @@ struct Held {
 
 /// The key of a deposit that was opened.
 pub(super) struct DepositKey {
-    case: CaseId,
+    /// It is they who are told of the erasure, also when the inbox is gone.
+    request: Arc<RequestKeys>,
     held: RwLock<Option<Secret<32>>>,
 }
 
@@ -55,12 +56,12 @@ impl RequestKeys {
     ///
     /// Erased; what `open` says.
     pub(super) fn open<T>(
-        &self,
+        self: &Arc<Self>,
         open: impl FnOnce(&SecretKey) -> Result<(Secret<32>, T)>,
     ) -> Result<(Arc<DepositKey>, T)> {
         self.with(|held| {
             let (key, opened) = open(&held.intake)?;
-            let key = Arc::new(DepositKey { case: self.case, held: RwLock::new(Some(key)) });
+            let key = Arc::new(DepositKey { request: self.clone(), held: RwLock::new(Some(key)) });
             held.deposits.retain(|deposit| deposit.strong_count() > 0);
             held.deposits.push(Arc::downgrade(&key));
             Ok((key, opened))
@@ -104,7 +105,7 @@ impl DepositKey {
     /// Erased.
     pub(super) fn with<T>(&self, act: impl FnOnce(&Secret<32>) -> T) -> Result<T> {
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
-        held.as_ref().map(act).ok_or_else(|| erased(self.case))
+        held.as_ref().map(act).ok_or_else(|| erased(self.request.case))
     }
 
     /// # Errors
@@ -130,11 +131,12 @@ mod tests {
 
     const CASE: CaseId = CaseId::from_bytes([1; 16]);
 
-    fn keys() -> RequestKeys {
-        RequestKeys::new(CASE, Secret::take([2; 32]), SecretKey::from_seed(&Secret::take([3; 32])))
+    fn keys() -> Arc<RequestKeys> {
+        let intake = SecretKey::from_seed(&Secret::take([3; 32]));
+        Arc::new(RequestKeys::new(CASE, Secret::take([2; 32]), intake))
     }
 
-    fn opened(keys: &RequestKeys) -> Result<Arc<DepositKey>> {
+    fn opened(keys: &Arc<RequestKeys>) -> Result<Arc<DepositKey>> {
         keys.open(|_| Ok((Secret::take([4; 32]), ()))).map(|(key, ())| key)
     }
 

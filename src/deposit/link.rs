@@ -176,7 +176,7 @@ impl RequestSecrets {
         self.0.with_intake(SecretKey::public)
     }
 
-    pub(super) fn keys(&self) -> &RequestKeys {
+    pub(super) const fn keys(&self) -> &Arc<RequestKeys> {
         &self.0
     }
 }

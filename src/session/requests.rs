@@ -35,8 +35,9 @@ impl Session {
     /// The secrets of a request for documents of `case`, for its [`Inbox`](crate::deposit::Inbox).
     ///
     /// They follow from the case's key and are kept nowhere: once the case is erased, what was deposited for it
-    /// opens no more, wherever a copy is, and what was opened with them before gives nothing more: at once in this
-    /// process, and after another one's erasure with the next [`Vault::sync`](crate::Vault::sync). They open all that came in and that comes in: it is on record once,
+    /// opens no more, wherever a copy is, and what was opened with them before gives nothing more: at once if this
+    /// vault erased it, or a clone, and after another process has with the next [`Vault::sync`](crate::Vault::sync), as
+    /// long as this vault is held. They open all that came in and that comes in: it is on record once,
     /// before they are released, and not for each deposit.
     ///
     /// # Errors

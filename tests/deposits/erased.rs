@@ -94,6 +94,22 @@ fn what_is_open_of_an_erased_case_gives_nothing_more() {
     });
 }
 
+/// An inbox is dropped as soon as its deposits are opened, and a deposit as soon as it is read.
+#[test]
+fn what_outlives_its_inbox_gives_nothing_more_either() {
+    block_on(async {
+        for kept in 0..2 {
+            let office = Intake::new().await;
+            let Open { inbox, incoming, mut reader, .. } = Open::new(&office).await;
+            drop(inbox);
+            let incoming = Some(incoming).filter(|_| kept == 0);
+            erase(&office.desk, office.case).await.unwrap();
+            assert_eq!(kind(reader.next().await), ErrorKind::Erased);
+            assert!(incoming.is_none_or(|incoming| kind(incoming.read(0)) == ErrorKind::Erased));
+        }
+    });
+}
+
 #[test]
 fn secrets_of_an_erased_case_make_no_link_and_open_no_inbox() {
     block_on(async {
