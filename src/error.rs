@@ -158,6 +158,12 @@ impl Error {
         }
     }
 
+    /// The same, and what else went wrong.
+    pub(crate) fn beside(mut self, other: &Self) -> Self {
+        self.0.message = format!("{}; {}", self.0.message, other.0.message);
+        self
+    }
+
     /// With `fault` as its source.
     #[must_use]
     pub(crate) fn because_of(self, fault: Option<&Self>) -> Self {
@@ -169,8 +175,14 @@ impl Error {
 
     /// Whether something that nobody signed is what it says, or what it is because of.
     pub(crate) fn tells_of_corruption(&self) -> bool {
-        let source = self.0.source.as_deref().and_then(|source| source.downcast_ref::<Self>());
-        self.kind() == ErrorKind::Corrupt || source.is_some_and(|source| source.kind() == ErrorKind::Corrupt)
+        let source = || self.0.source.as_deref()?.downcast_ref::<Self>();
+        match self.kind() {
+            ErrorKind::Corrupt => true,
+            ErrorKind::OutcomeUnknown(_) => {
+                source().is_some_and(|source| source.kind() == ErrorKind::Corrupt)
+            }
+            _ => false,
+        }
     }
 
     /// What the caller can do about it.

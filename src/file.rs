@@ -30,16 +30,18 @@ pub(crate) fn settle_name(path: &Path) -> io::Result<()> {
     tolerant(sync_parent(path))
 }
 
-fn tolerant(synced: io::Result<()>) -> io::Result<()> {
-    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+/// What was synced, or cannot be in this place.
+pub(crate) fn tolerant(synced: io::Result<()>) -> io::Result<()> {
     match synced {
-        Err(cause)
-            if matches!(cause.kind(), InvalidInput | PermissionDenied | ReadOnlyFilesystem | Unsupported) =>
-        {
-            Ok(())
-        }
+        Err(cause) if is_beyond_syncing(&cause) => Ok(()),
         synced => synced,
     }
+}
+
+/// Whether the place, and not the disk, is why something could not be synced.
+pub(crate) fn is_beyond_syncing(cause: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+    matches!(cause.kind(), InvalidInput | PermissionDenied | ReadOnlyFilesystem | Unsupported)
 }
 
 /// A directory that is open, so that syncing it can fail for no other reason than the disk's.

@@ -175,6 +175,7 @@ fn a_superseded_keyring_that_is_still_there_is_told() {
         let storage = Arc::new(Keeping::default());
         let (vault, folder) = vault_on(storage.clone()).await;
         let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
         let other = LocalKey::create(folder.path().join("other")).unwrap();
         let told = desk.add_slot(&other, "other").await.unwrap_err();
         assert!(matches!(told.kind(), ErrorKind::NotDeleted(_)), "{told}");
@@ -185,6 +186,8 @@ fn a_superseded_keyring_that_is_still_there_is_told() {
         assert_eq!(vault.slots().await.unwrap().len(), 1);
         let told = desk.rotate_epoch().await.unwrap_err();
         assert!(matches!(told.kind(), ErrorKind::NotDeleted(_)), "{told}");
+        let wraps = storage.list(&format!("key/{case}/"), None, 10).await.unwrap();
+        assert_eq!(wraps.len(), 1, "what the old keyrings open is gone");
         storage.deletes.store(true, Ordering::SeqCst);
         desk.rotate_signing_keys().await.unwrap();
         assert_eq!(storage.list("keyring/", None, 10).await.unwrap().len(), 1);
@@ -207,7 +210,10 @@ fn rotations_that_were_not_finished_are_finished_by_the_next() {
         }
         storage.create(&key, wrap).await.unwrap();
         assert_eq!(desk.rotate_epoch().await.unwrap(), 1);
-        assert_eq!(storage.list(&format!("key/{case}/"), None, 10).await.unwrap().len(), 1);
+        let wraps = storage.list(&format!("key/{case}/"), None, 10).await.unwrap();
+        assert_eq!(wraps.len(), 1);
+        // 256 were held: the one it is wrapped under is fresh.
+        assert!(wraps[0].as_str().ends_with("/00000101"), "{wraps:?}");
         assert_eq!(desk.rotate_epoch().await.unwrap(), 1);
         desk.describe_case(case).await.unwrap();
     });

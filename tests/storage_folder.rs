@@ -312,6 +312,8 @@ fn as_helper(mut command: Command, part: &str, folder: &Path, racer: u8) -> Comm
     command.args(["--exact", "other_process", "--ignored", "--nocapture"]);
     command.env("DOCVAULT_TEST_PART", part).env("DOCVAULT_TEST_FOLDER", folder);
     command.env("DOCVAULT_TEST_RACER", racer.to_string());
+    // One thread for files: what fails by its number fails there.
+    command.env("BLOCKING_MAX_THREADS", "1");
     command.stdout(Stdio::piped());
     command
 }

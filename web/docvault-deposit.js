@@ -20,6 +20,8 @@ import {
 /**
  * @typedef {{ name: string, mediaType: string, length: number }} FileInfo
  * @typedef {{ requirement: string, fewestFiles: number, mediaTypes: string[], uses: number, files: number, fileBytes: number }} Slot
+ *   Its caps may be more than what is asked for: intake gives all slots of a request the same, and says in its presentation
+ *   what each requirement takes.
  * @typedef {{ page: number, part: number, sha256: string }} HeldPart What a carrier says that it has; the hash in hexadecimal.
  * @typedef {(length: number) => Uint8Array} Random
  * @typedef {{ deposit: string, manifestDigest: Uint8Array, sealedBytes: number, time: number, answerBy: number, bytes: Uint8Array }} Promised

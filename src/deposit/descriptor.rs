@@ -25,7 +25,8 @@ use crate::{
     wire::{Malformed, Reader, Writer},
 };
 
-/// What a slot of a request takes, as everyone may know: how often, how many files, how large.
+/// What a slot of a request takes, as everyone may know: how often, how many files, how large. It may be more than what is
+/// asked for: intake gives all slots of a request the same, and says in its presentation what each requirement takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Caps {

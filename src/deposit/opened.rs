@@ -123,7 +123,8 @@ impl OpenedRequest {
         self.details.case
     }
 
-    /// What is asked, by slot number.
+    /// What is asked, by slot number. Of requests by intake, the presentation says how many files, and how large, each
+    /// requirement takes: the caps here are the same for all.
     #[must_use]
     pub fn slots(&self) -> &[Slot] {
         &self.details.slots

@@ -481,7 +481,10 @@ fn leave_unanswered(work: &mut Work, cause: Option<&Error>) {
         "the storage does not tell whether an earlier operation happened, so nothing more was written";
     work.index = None;
     for ticket in work.batch.drain(..) {
-        ticket.answer(Err(Error::new(ErrorKind::Storage, reason).because_of(cause)));
+        let told = || Error::new(ErrorKind::Storage, reason).because_of(cause);
+        // Where something altered is shown, the storage has told, and it is that.
+        let fault = cause.filter(|fault| fault.storage().is_none());
+        ticket.answer(Err(fault.map_or_else(told, Error::again)));
     }
     if let Some(attempt) = &mut work.attempt {
         for (ticket, _) in attempt.tickets.drain(..) {

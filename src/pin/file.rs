@@ -42,8 +42,8 @@ pub struct FilePinStore(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
-    /// Whether this store made durable what the file holds; held while saving.
-    durable: Mutex<bool>,
+    /// The pin that this store made durable in the file; held while saving.
+    durable: Mutex<Option<Pin>>,
 }
 
 impl FilePinStore {
@@ -51,7 +51,7 @@ impl FilePinStore {
     ///
     /// Touches no file.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self(Arc::new(Shared { path: path.into(), durable: Mutex::new(false) }))
+        Self(Arc::new(Shared { path: path.into(), durable: Mutex::new(None) }))
     }
 }
 
@@ -67,11 +67,11 @@ impl PinStore for FilePinStore {
         blocking::unblock(move || {
             let mut durable = shared.durable.lock().unwrap_or_else(PoisonError::into_inner);
             let saved = read(&shared.path)?;
-            let greatest = if supersedes(&pin, saved.as_ref())? { None } else { saved };
-            if greatest.is_none() || !*durable {
-                *durable = false;
-                replace(&shared.path, format!("{}\n", greatest.as_ref().unwrap_or(&pin)).as_bytes())?;
-                *durable = true;
+            let kept = if supersedes(&pin, saved.as_ref())? { pin } else { saved.unwrap_or(pin) };
+            if durable.as_ref() != Some(&kept) {
+                *durable = None;
+                replace(&shared.path, format!("{kept}\n").as_bytes())?;
+                *durable = Some(kept);
             }
             Ok(())
         })
@@ -186,6 +186,23 @@ mod tests {
             }
         });
         assert_eq!(loaded(&store), Some(pin(1, 16, 0)));
+    }
+
+    /// What another process wrote may not be durable yet.
+    #[cfg(unix)]
+    #[test]
+    fn a_pin_that_another_store_wrote_is_written_again() {
+        use std::os::unix::fs::MetadataExt;
+        let (folder, store) = store();
+        let file = || fs::metadata(folder.path().join("pin")).expect("there").ino();
+        block_on(store.save(&pin(1, 5, 5))).expect("saves");
+        let own = file();
+        block_on(store.save(&pin(1, 5, 5))).expect("saves");
+        assert_eq!(file(), own);
+        block_on(FilePinStore::new(folder.path().join("pin")).save(&pin(1, 9, 9))).expect("saves");
+        let others = file();
+        block_on(store.save(&pin(1, 9, 9))).expect("saves");
+        assert_ne!(file(), others);
     }
 
     #[test]

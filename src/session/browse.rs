@@ -14,7 +14,7 @@ use crate::{
     },
     observe,
     plan::{self, Browse, Browsed, Items},
-    vault::Extent,
+    vault::{Extent, Looked},
 };
 
 /// A case's metadata.
@@ -115,8 +115,9 @@ impl Session {
         observe::operation("Session::cases", self.vault.id(), async {
             let from = start.map_or(RowKey::cases(), RowKey::case);
             let describe = |row: Row| async move { self.describe_case_row(&row).await };
-            let (cases, next) = self.page(&from, Browsed::Cases, describe).await?;
-            Ok(CasePage { cases, next: next.map(|row| CaseId::from_bytes(row.key.child_id())) })
+            let case_of = |row: &Row| CaseId::from_bytes(row.key.child_id());
+            let (cases, next) = self.page(&from, Browsed::Cases, case_of, describe).await?;
+            Ok(CasePage { cases, next: next.as_ref().map(case_of) })
         })
         .await
     }
@@ -157,7 +158,7 @@ impl Session {
                 start.filter(|start| start.case() == case).map_or(RowKey::documents(case), RowKey::document);
             let id = move |row: &Row| DocumentId::new(case, row.key.child_id());
             let describe = |row: Row| async move { self.describe_row(id(&row), &row).await };
-            let (documents, next) = self.page(&from, Browsed::Documents(case), describe).await?;
+            let (documents, next) = self.page(&from, Browsed::Documents(case), |_| case, describe).await?;
             Ok(DocumentPage { documents, next: next.as_ref().map(id) })
         })
         .await
@@ -233,7 +234,10 @@ impl Session {
                     plan::reason(&personal).map_err(|_| Error::corrupt(format!("record {}", row.seq)))?;
                 Ok::<_, Error>(VersionInfo { described, previous: plan::previous_version(&row), reason })
             });
-            stream::iter(versions).buffered(AT_ONCE).try_collect().await
+            let looked = Looked::at(self.vault.now());
+            let versions = stream::iter(versions).buffered(AT_ONCE).try_collect().await?;
+            self.vault.still_stands(document.case(), &looked).await?;
+            Ok(versions)
         })
         .await
     }
@@ -245,6 +249,7 @@ impl Session {
         &self,
         from: &RowKey,
         what: Browsed,
+        case_of: impl Fn(&Row) -> CaseId + Send,
         read: impl Fn(Row) -> F + Send,
     ) -> Result<(Vec<T>, Option<Row>)>
     where
@@ -254,7 +259,18 @@ impl Session {
         self.browse_from(what, *from, PAGE).await?;
         let mut rows = self.vault.rows(&self.vault.ledger().state(), from, PAGE + 1).await?;
         let next = if rows.len() > PAGE { rows.pop() } else { None };
-        let items = stream::iter(rows.into_iter().map(read)).buffered(AT_ONCE).try_collect().await?;
+        let looked = Looked::at(self.vault.now());
+        let reads: Vec<_> = rows.iter().cloned().map(&read).collect();
+        let mut items: Vec<T> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
+        if looked.is_due(self.vault.now()) {
+            // Some were held back, and meanwhile the cases of others may have been erased: these are read anew.
+            self.vault.ledger().sync().await?;
+            for (item, row) in items.iter_mut().zip(rows) {
+                if self.vault.case_stands(case_of(&row)).await.is_err() {
+                    *item = read(row).await?;
+                }
+            }
+        }
         Ok((items, next))
     }
 

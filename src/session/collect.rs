@@ -94,9 +94,11 @@ impl Session {
         let mut deleted = 0;
         for prefix in layout::OF_A_CASE {
             deleted += self.delete_under(&layout::of_case(prefix, case)).await?;
+            // A listing may lag, and the key, which is first, must not be what it leaves out.
+            if prefix == layout::CASE_KEYS {
+                delete_all(self.vault.ledger().storage(), self.key_objects(case).await?).await?;
+            }
         }
-        // A listing may lag, and the key must not be what it leaves out.
-        delete_all(self.vault.ledger().storage(), self.key_objects(case).await?).await?;
         Ok(deleted)
     }
 

@@ -19,7 +19,7 @@ use crate::{
     observe,
     plan::{self, Browsed},
     recipient::{Fingerprint, Recipient},
-    vault::{NewHead, SlotInfo, slots_of},
+    vault::{Looked, NewHead, SlotInfo, slots_of},
 };
 
 /// Someone who can open a document by a grant, and on what terms.
@@ -262,7 +262,7 @@ impl Session {
             self.browse(Browsed::WhoCanOpen(document), 1).await?;
             let state = self.vault.ledger().state();
             let slots = slots_of(&self.vault.current_keyring().await?.keys);
-            let mut grants = Vec::new();
+            let (mut grants, looked) = (Vec::new(), Looked::at(self.vault.now()));
             for scope in [Scope::Document(document), Scope::Case(document.case())] {
                 let rows = self.vault.all_rows(&state, RowKey::grants(scope)).await?;
                 let openers = rows.iter().map(|row| {
@@ -274,6 +274,7 @@ impl Session {
                 let matter = |opener: &Opener| opener.revoked.is_none() || opener.deliveries > 0;
                 grants.extend(openers.into_iter().filter(matter));
             }
+            self.vault.still_stands(document.case(), &looked).await?;
             Ok(WhoCanOpen { slots, grants })
         })
         .await

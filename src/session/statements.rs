@@ -275,7 +275,8 @@ impl Session {
             self.known_case_key(case).await?;
             let from = start.map_or(RowKey::statements(case), |seq| RowKey::statement(case, seq));
             let read = |row: Row| async move { self.read_statement(case, &row).await };
-            let (statements, next) = self.page(&from, Browsed::Statements(Some(case)), read).await?;
+            let (statements, next) =
+                self.page(&from, Browsed::Statements(Some(case)), |_| case, read).await?;
             Ok(StatementPage { statements, next: next.map(|row| row.seq) })
         })
         .await
@@ -301,7 +302,7 @@ impl Session {
                     read => read.map(Some),
                 }
             };
-            let (read, next) = self.page(&from, Browsed::Statements(None), read).await?;
+            let (read, next) = self.page(&from, Browsed::Statements(None), case_of, read).await?;
             let statements = read.into_iter().flatten().collect();
             Ok(StatementPage { statements, next: next.as_ref().map(case_of) })
         })

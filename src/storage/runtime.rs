@@ -1,15 +1,6 @@
 //! Drivers that live in a tokio runtime, polled from anywhere.
 
-use core::{
-    future::{Future, poll_fn},
-    pin::{Pin, pin},
-    task::{Context, Poll},
-};
-
-use tokio::{
-    runtime::Handle,
-    task::{JoinError, JoinHandle},
-};
+use tokio::runtime::Handle;
 
 use super::{StorageError, StorageErrorKind};
 
@@ -32,40 +23,20 @@ impl Runtime {
         })
     }
 
+    #[cfg(feature = "object-store")]
     pub(super) async fn run<F: Future>(&self, call: F) -> F::Output {
-        let mut call = pin!(call);
-        poll_fn(|context| {
+        let mut call = core::pin::pin!(call);
+        core::future::poll_fn(|context| {
             let _entered = self.0.enter();
             call.as_mut().poll(context)
         })
         .await
     }
 
-    /// Has the runtime drive `call`, whether or not its caller polls: what the call holds, a connection of a pool, it gives
-    /// back when it is done, and not when its caller comes to look. It is given up if the caller drops it.
+    /// Where tasks are spawned.
     #[cfg(feature = "postgres")]
-    pub(super) async fn drive<T: Send + 'static>(
-        &self,
-        call: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T, JoinError> {
-        Driven(self.0.spawn(call)).await
-    }
-}
-
-/// A task that ends with its handle.
-struct Driven<T>(JoinHandle<T>);
-
-impl<T> Future for Driven<T> {
-    type Output = Result<T, JoinError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context)
-    }
-}
-
-impl<T> Drop for Driven<T> {
-    fn drop(&mut self) {
-        self.0.abort();
+    pub(super) const fn handle(&self) -> &Handle {
+        &self.0
     }
 }
 

@@ -5,7 +5,6 @@ use std::{collections::VecDeque, sync::Arc};
 use bytes::Bytes;
 
 use super::{
-    looked::Looked,
     source::{ContentSource, SealedPart},
     started::Started,
 };
@@ -25,7 +24,7 @@ use crate::{
     observe, padding, policy,
     secret::{Secret, SecretBytes},
     session::Session,
-    vault::{GrantHead, Vault, VersionHead},
+    vault::{GrantHead, Looked, Vault, VersionHead},
     wire::{Malformed, Reader, Writer},
 };
 

@@ -2,7 +2,6 @@
 
 mod checked;
 mod delivery;
-mod looked;
 mod opened;
 mod part;
 mod range;

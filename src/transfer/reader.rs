@@ -11,7 +11,6 @@ use std::{collections::VecDeque, sync::Arc};
 use bytes::Bytes;
 
 use super::{
-    looked::Looked,
     source::{ContentSource, SealedPart, SealedRange, content_len},
     started::Started,
 };
@@ -22,6 +21,7 @@ use crate::{
     ids::{DocumentId, VaultId, VersionId},
     observe,
     secret::SecretBytes,
+    vault::Looked,
 };
 
 /// A walk over all parts of a version.

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{LoadedKeyring, Vault};
+use super::{LoadedKeyring, Looked, Vault};
 use crate::{
     FORMAT, SUITE,
     crypto::{
@@ -153,6 +153,15 @@ impl Vault {
             Err(_) => self.0.case_keys.remove(case),
         }
         stands
+    }
+
+    /// Refuses a case that was erased while the storage kept back what is to be given of it.
+    pub(crate) async fn still_stands(&self, case: CaseId, looked: &Looked) -> Result<()> {
+        if looked.is_due(self.now()) {
+            self.ledger().sync().await?;
+            looked.again(self.now());
+        }
+        self.case_stands(case).await
     }
 
     /// Keeps the key of a case that record `opened` opened.

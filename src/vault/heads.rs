@@ -5,11 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, join};
 
-use super::Vault;
+use super::{Looked, Vault};
 use crate::{
     crypto::chunked::OpenError,
     document::{CaseMeta, Place, SealedPage, VersionMeta},
-    env::Timestamp,
     error::{Error, ErrorKind, Result},
     grant::GrantMeta,
     head::{self, HeadId, HeadKey, HeadType, ParsedHead},
@@ -217,20 +216,12 @@ impl Vault {
         extent: Extent,
     ) -> BoxFuture<'_, Result<(ParsedHead, HeadKey, SecretBytes)>> {
         Box::pin(async move {
-            let begun = self.ledger().now();
+            let looked = Looked::at(self.now());
             match self.read_head(id, extent).await {
                 Err(error) => Err(self.unless_erased(id.case, error).await),
-                Ok(opened) => self.still_stands(id.case, begun).await.map(|()| opened),
+                Ok(opened) => self.still_stands(id.case, &looked).await.map(|()| opened),
             }
         })
-    }
-
-    /// Refuses a case that was erased while the storage kept what was asked of it from `begun` on.
-    async fn still_stands(&self, case: CaseId, begun: Timestamp) -> Result<()> {
-        if self.ledger().now().as_millis().saturating_sub(begun.as_millis()) >= HELD_BACK {
-            self.ledger().sync().await?;
-        }
-        self.case_stands(case).await
     }
 
     async fn read_head(&self, id: HeadId, extent: Extent) -> Result<(ParsedHead, HeadKey, SecretBytes)> {
@@ -248,9 +239,6 @@ impl Vault {
         Ok((parsed, key, meta))
     }
 }
-
-/// Milliseconds after which a head that comes is given only if the log still has its case.
-const HELD_BACK: u64 = 30_000;
 
 /// A head as read, or how much of it has to be.
 fn parse(id: HeadId, read: Option<Bytes>) -> Result<core::result::Result<ParsedHead, head::Short>> {

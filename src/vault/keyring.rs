@@ -1,6 +1,6 @@
 //! Changing who can open the vault, and under which epoch cases are wrapped.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -124,11 +124,19 @@ impl Vault {
 
     /// Wraps every case under a fresh epoch and forgets the old ones; gives the number of cases.
     pub(crate) async fn rotate_epoch(&self, origin: &Origin) -> Result<u64> {
-        match self.add_epoch(origin).await {
-            // The change below deletes them again.
-            Err(error) if matches!(error.kind(), ErrorKind::NotDeleted(_)) => {}
-            added => added?,
+        if !self.add_epoch(origin).await? {
+            self.finish_rotation(origin).await?;
+            if !self.add_epoch(origin).await? {
+                return Err(Error::denied(
+                    "others keep beginning rotations that they do not finish: try again",
+                ));
+            }
         }
+        self.finish_rotation(origin).await
+    }
+
+    /// Wraps every case under the newest epoch and forgets the others; gives the number of cases.
+    async fn finish_rotation(&self, origin: &Origin) -> Result<u64> {
         let keyring = self.current_keyring().await?;
         let cases = self.all_cases().await?;
         let under = &keyring;
@@ -140,17 +148,21 @@ impl Vault {
             }
         });
         stream::iter(wraps).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
-        self.drop_epochs(origin, &keyring).await?;
+        let dropped = match self.drop_epochs(origin, &keyring).await {
+            // It stands, and what it forgets goes, before that is told.
+            Err(error) if !matches!(error.kind(), ErrorKind::NotDeleted(_)) => return Err(error),
+            dropped => dropped,
+        };
         for (epoch, _) in keyring.keys.epochs().skip(1) {
             let old = cases.iter().map(|case| layout::case_key(*case, epoch));
             delete_all(self.ledger().storage(), old).await?;
         }
-        Ok(u64::try_from(cases.len()).unwrap_or(u64::MAX))
+        dropped.map(|()| u64::try_from(cases.len()).unwrap_or(u64::MAX))
     }
 
-    /// Adds a fresh epoch, unless as many are held as there can be: rotations that were not finished have added them, and the
-    /// newest is finished then.
-    async fn add_epoch(&self, origin: &Origin) -> Result<()> {
+    /// Adds a fresh epoch, and tells whether it did: not if as many are held as there can be, by rotations that were not
+    /// finished.
+    async fn add_epoch(&self, origin: &Origin) -> Result<bool> {
         let added = self.change_keyring(origin, KeyringChange::EpochAdded, [0; 16], |keys| {
             if keys.slots.is_empty() || keys.epochs().count() >= EPOCH_CAP {
                 return Err(Error::denied("too many epochs are held: finish a rotation first"));
@@ -161,9 +173,11 @@ impl Vault {
         match added.await {
             Err(error) if error.kind() == ErrorKind::Denied => {
                 let full = self.current_keyring().await?.keys.epochs().count() >= EPOCH_CAP;
-                if full { Ok(()) } else { Err(error) }
+                if full { Ok(false) } else { Err(error) }
             }
-            added => added,
+            // The change that drops the others deletes them again.
+            Err(error) if matches!(error.kind(), ErrorKind::NotDeleted(_)) => Ok(true),
+            added => added.map(|()| true),
         }
     }
 
@@ -241,11 +255,24 @@ impl Vault {
         self.ledger().commit(operation, vec![Arc::new(command)]).await?;
         self.0.keyrings.replace(LoadedKeyring::new(to, keys.duplicate()));
         // The log names another one now; what a removed key could open goes.
-        let superseded = superseded.into_iter().filter(|old| *old != name).collect::<BTreeSet<_>>();
-        let deleted = delete_all(self.ledger().storage(), superseded).await;
+        superseded.retain(|old| *old != name);
+        superseded.sort();
+        superseded.dedup();
+        let storage = self.ledger().storage();
+        let deletions = superseded.into_iter().map(|old| async move {
+            let error = storage.delete(&old).await.err()?;
+            // It may have gone all the same.
+            let gone = matches!(storage.read(&old, Some(0..0)).await, Ok(None));
+            Some(error).filter(|_| !gone)
+        });
+        let failed: Vec<_> = stream::iter(deletions).buffer_unordered(AT_ONCE).collect().await;
+        let failed = failed.into_iter().flatten().next();
         // Both may fail, and both are due since the record stands.
-        self.keep_pin(operation).await?;
-        deleted.map(drop).map_err(|error| Error::not_deleted(operation, error.into()))
+        match (failed, self.keep_pin(operation).await) {
+            (None, kept) => kept,
+            (Some(error), Ok(())) => Err(Error::not_deleted(operation, error.into())),
+            (Some(error), Err(pin)) => Err(pin.beside(&Error::not_deleted(operation, error.into()))),
+        }
     }
 
     /// Every case the log knows, those that were erased left out.

@@ -5,6 +5,7 @@ mod genesis;
 mod heads;
 mod keyring;
 mod keyrings;
+mod looked;
 mod options;
 mod records;
 mod rows;
@@ -20,6 +21,7 @@ pub(crate) use cases::parse as parse_case_key;
 pub(crate) use heads::{Extent, GrantHead, NewHead, VersionHead};
 pub(crate) use keyring::slots_of;
 pub(crate) use keyrings::LoadedKeyring;
+pub(crate) use looked::Looked;
 
 use crate::{
     audit::Audit,
@@ -101,7 +103,8 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// As [`Vault::create`].
+    /// As [`Vault::create`]; [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the pin store has a pin; the pin store's. Nothing is
+    /// made then.
     ///
     /// # Cancellation
     ///
@@ -111,7 +114,11 @@ impl Vault {
         key: Arc<dyn KeyWrap>,
         options: VaultOptions,
     ) -> Result<Self> {
-        observe::operation("Vault::create", (), async { genesis::create(storage, key, options).await }).await
+        observe::operation("Vault::create", (), async {
+            options.refuse_kept_pin().await?;
+            genesis::create(storage, key, options).await
+        })
+        .await
     }
 
     /// Opens the vault that `pin` names, at least as new as `pin` saw it.

@@ -81,8 +81,10 @@ impl VaultOptions {
     /// Forked if no one log has both; the store's.
     pub(super) async fn kept_beside(&self, pin: &Pin) -> Result<Option<Pin>> {
         let Some(store) = &self.pin_store else { return Ok(None) };
-        let kept = store.load().await?.filter(|kept| kept.vault() == pin.vault() && kept != pin);
-        match kept {
+        match store.load().await?.filter(|kept| kept != pin) {
+            Some(kept) if kept.vault() != pin.vault() => Err(Error::invalid(
+                "the pin store belongs to another vault; give each vault a store of its own",
+            )),
             Some(kept) if !kept.may_share_a_log_with(pin) => Err(of_two_logs(pin, &kept)),
             kept => Ok(kept),
         }

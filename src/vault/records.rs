@@ -1,6 +1,6 @@
 //! Records as a row names them: read from their commit, checked against the row, opened.
 
-use super::Vault;
+use super::{Looked, Vault};
 use crate::{
     crypto::chunked::OpenError,
     error::{Error, Result},
@@ -32,6 +32,7 @@ impl Vault {
     /// As [`Vault::personal`].
     pub(crate) async fn opened(&self, case: CaseId, row: &Row) -> Result<(Outer, SecretBytes)> {
         let corrupt = || Error::corrupt(format!("record {}", row.seq));
+        let looked = Looked::at(self.now());
         let bytes = get(self.ledger().storage(), &row.commit(), COMMIT_CAP).await?;
         let commit = Commit::parse(self.id(), &bytes).map_err(|Malformed| corrupt())?;
         let position = usize::from(row.position);
@@ -43,6 +44,7 @@ impl Vault {
         let (outer, inner) = opened.map_err(|OpenError| corrupt())?;
         let case_key = self.case_key(case).await?;
         let personal = inner.open(self.id(), &record.leaf, &case_key).map_err(|OpenError| corrupt())?;
+        self.still_stands(case, &looked).await?;
         Ok((outer, personal))
     }
 }

@@ -50,6 +50,12 @@ impl FileWitnessStore {
         Ok(Self { folder, failed: Arc::default() })
     }
 
+    /// Makes the names in a directory durable, or has the store refuse from now on.
+    fn sync(&self, directory: &Path) -> Result<()> {
+        let synced = file::sync_directory(directory);
+        synced.inspect_err(|_| self.failed.store(true, Ordering::SeqCst)).map_err(failure)
+    }
+
     fn directory(&self, origin: &str) -> PathBuf {
         self.folder.join(Hex(&sha256(&[origin.as_bytes()])).to_string())
     }
@@ -60,7 +66,7 @@ impl FileWitnessStore {
         let draft = self.folder.join(format!("draft-{}", Hex(&suffix)));
         fs::create_dir(&draft).map_err(failure)?;
         file::write_file(&draft.join(state.name()), format!("{origin}\n").as_bytes()).map_err(failure)?;
-        file::sync_directory(&draft).map_err(failure)?;
+        self.sync(&draft)?;
         // POSIX rename: a directory that exists is replaced only if it is empty, and this one never is.
         let begun = fs::rename(&draft, self.directory(origin));
         if begun.is_err() {
@@ -98,8 +104,8 @@ impl WitnessStore for FileWitnessStore {
         if !advanced {
             return Ok(read(&directory)?.map(|state| state.head).or(Some(*new)));
         }
-        let synced = file::sync_directory(&self.folder);
-        synced.inspect_err(|_| self.failed.store(true, Ordering::SeqCst)).map_err(failure)?;
+        self.sync(&directory)?;
+        self.sync(&self.folder)?;
         Ok(None)
     }
 }
@@ -125,10 +131,10 @@ impl State {
     }
 }
 
-/// Renames the old head to the new one; `false` if the old one is gone.
+/// Renames the old head to the new one, not durably yet; `false` if the old one is gone.
 fn replace(directory: &Path, old: &State, new: &State) -> Result<bool> {
     match fs::rename(directory.join(old.name()), directory.join(new.name())) {
-        Ok(()) => file::sync_directory(directory).map(|()| true).map_err(failure),
+        Ok(()) => Ok(true),
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(cause) => Err(failure(cause)),
     }

@@ -337,16 +337,18 @@ impl Run<'_> {
         match (self.number % KINDS, new_root(self.number)) {
             (14, Some(key)) => {
                 let root = slot("root").await?.unwrap();
-                desk.rotate_root(root, &*self.place.key(&key)).await?;
+                stands(desk.rotate_root(root, &*self.place.key(&key)).await)?;
                 world.key = key;
             }
-            (14, None) if (self.number / KINDS).is_multiple_of(3) => drop(desk.rotate_epoch().await?),
-            (14, None) => desk.rotate_signing_keys().await?,
+            (14, None) if (self.number / KINDS).is_multiple_of(3) => stands(desk.rotate_epoch().await)?,
+            (14, None) => stands(desk.rotate_signing_keys().await)?,
             (15, _) => {
                 // There already, or gone already, if it was tried before.
                 match (slot("recovery").await?, world.recovery) {
-                    (Some(slot), true) => desk.remove_slot(slot).await?,
-                    (None, false) => drop(desk.add_slot(&*self.place.key("recovery"), "recovery").await?),
+                    (Some(slot), true) => stands(desk.remove_slot(slot).await)?,
+                    (None, false) => {
+                        stands(desk.add_slot(&*self.place.key("recovery"), "recovery").await)?;
+                    }
                     _ => {}
                 }
                 world.recovery = !world.recovery;
@@ -499,5 +501,13 @@ fn failed(error: CarrierError) -> Error {
     match error {
         CarrierError::Failed(error) => error,
         refused => panic!("{refused}"),
+    }
+}
+
+/// A change of the keyring that stands is done, also where a fault kept what it supersedes.
+fn stands<T>(changed: Result<T, Error>) -> Result<(), Error> {
+    match changed {
+        Err(error) if matches!(error.kind(), ErrorKind::NotDeleted(_)) => Ok(()),
+        changed => changed.map(drop),
     }
 }

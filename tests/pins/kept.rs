@@ -1,11 +1,43 @@
 //! A pin that is kept binds whoever opens with its store, by whatever older pin, and no head is signed ahead of it.
 
+use std::fs;
+
 use docvault::{
     Checkpoint, FilePinStore, Freshness,
     storage::{Storage, StorageError, StorageErrorKind},
 };
 
 use super::*;
+
+#[test]
+fn a_pin_store_of_another_vault_opens_none() {
+    block_on(async {
+        let (one, other) = (Kept::new().await, Kept::new().await);
+        let options = VaultOptions::default().pin_store(pins(&other.folder));
+        let refused = one.open_with(one.storage.clone(), &one.vault.pin(), options).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Invalid, "{refused}");
+    });
+}
+
+/// Whose pin could not be saved would have a vault that it cannot open.
+#[test]
+fn no_vault_is_made_beside_a_pin_that_is_kept() {
+    block_on(async {
+        let (folder, storage) = (tempfile::tempdir().unwrap(), Arc::new(MemoryStorage::default()));
+        let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
+        let other = Kept::new().await.kept().await;
+        for (content, kind) in
+            [("spoiled".to_owned(), ErrorKind::Corrupt), (format!("{other}\n"), ErrorKind::Invalid)]
+        {
+            fs::write(folder.path().join("pin"), &content).unwrap();
+            let options = VaultOptions::default().pin_store(pins(&folder));
+            let refused = Vault::create_with(storage.clone(), key.clone(), options).await.unwrap_err();
+            assert_eq!(refused.kind(), kind, "{refused}");
+            assert_eq!(storage.list("", None, 1).await.unwrap(), []);
+            assert_eq!(fs::read_to_string(folder.path().join("pin")).unwrap(), content);
+        }
+    });
+}
 
 /// A vault whose pin a file keeps.
 struct Kept {

@@ -8,6 +8,7 @@ use std::{
     sync::{Mutex, OnceLock, PoisonError},
 };
 
+use crate::file::is_beyond_syncing;
 pub(super) use crate::file::{Directory, sync_directory, write_file};
 
 /// Makes a directory that only its owner can enter; `AlreadyExists` if it is there.
@@ -51,7 +52,11 @@ impl Directories {
     /// Makes the entries of `directory` durable. Fails also if any sync did before.
     pub(super) fn sync(&self, directory: &Directory) -> io::Result<()> {
         self.check()?;
-        directory.sync().inspect_err(|cause| _ = self.failed.set(cause.kind()))?;
+        directory.sync().inspect_err(|cause| {
+            if !is_beyond_syncing(cause) {
+                _ = self.failed.set(cause.kind());
+            }
+        })?;
         // One that failed meanwhile may have been this one's.
         self.check()
     }

@@ -189,8 +189,9 @@ impl Folder {
         if names_of(found) < 2 {
             return Ok(());
         }
-        let directory = self.directories.make(&self.objects, path.parent().unwrap_or(&self.objects))?;
-        self.directories.sync(&directory)
+        let directory = path.parent().unwrap_or(&self.objects);
+        let settled = self.directories.make(&self.objects, directory);
+        file::tolerant(settled.and_then(|directory| self.directories.sync(&directory)))
     }
 
     fn delete(&self, path: &Path) -> io::Result<()> {

@@ -15,9 +15,11 @@ use futures_util::{StreamExt, TryStreamExt};
 
 use super::{Creation, ObjectKey, Storage, StorageError, StorageErrorKind, WHOLE, runtime::Runtime};
 
+mod driven;
 mod failure;
 mod table;
 
+use driven::Driven;
 use failure::Failure;
 use table::Statements;
 
@@ -117,7 +119,8 @@ impl PostgresStorage {
         F: Future<Output = Result<T, tokio_postgres::Error>> + Send + 'static,
     {
         let pool = self.pool.clone();
-        self.runtime.drive(async move { Ok(call(Connection(pool.get().await?)).await?) }).await?
+        let called = async move { Ok(call(Connection(pool.get().await?)).await?) };
+        Driven::begin(self.runtime.handle(), called).await?
     }
 
     /// Up to `limit` names of the table, among them such as are no keys.

@@ -9,20 +9,20 @@ use crate::env::Timestamp;
 
 /// When something that runs looked whether it may run on.
 #[derive(Debug)]
-pub(super) struct Looked(AtomicU64);
+pub(crate) struct Looked(AtomicU64);
 
 impl Looked {
-    pub(super) fn at(now: Timestamp) -> Self {
+    pub(crate) fn at(now: Timestamp) -> Self {
         Self(AtomicU64::new(now.as_millis()))
     }
 
     /// Whether it is time to look again: 30 seconds later, or if the clock was turned back.
-    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         let last = Timestamp::from_millis(self.0.load(Ordering::Relaxed));
         now < last || now.saturating_since(last) >= EVERY
     }
 
-    pub(super) fn again(&self, now: Timestamp) {
+    pub(crate) fn again(&self, now: Timestamp) {
         self.0.store(now.as_millis(), Ordering::Relaxed);
     }
 }
