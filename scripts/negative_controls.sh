@@ -117,6 +117,14 @@ CONTROLS = [
      [("folding", "of_two_who_fold_the_same_one_writes_an_index_record")]),
     ("a look at the log when a fold finds its index gone", "src/ledger/writer.rs", "self.superseded(&self.state()).await?", "false",
      [("folding", "a_fold_that_has_to_be_goes_on")]),
+    ("a name that a killed process may not have synced", "src/storage/fs/mod.rs", "if ⟦names_of(found) < 2⟧ {", "true",
+     [("cut_short", "an_object_whose_writer_did_not_end")]),
+    ("the pin that is kept beside an older one", "src/vault/options.rs", "filter(|kept| ⟦kept != pin⟧)", "{ let _ = kept; false }",
+     [("pins", "an_old_pin_opens_no_log_that_ends_before")]),
+    ("what was held back of a page", "src/session/browse.rs", "if ⟦looked.is_due(self.vault.now())⟧ {", "false",
+     [(ATTACKS, "a_page_that_is_held_back_gives_no_name")]),
+    ("one manifest of a deposit", "src/deposit/depositor.rs", "*self.finished.get_or_init(|| made) != made", "false",
+     [("deposits", "a_deposit_is_finished_once")]),
     ("commits that stay after a fold", "src/session/collect.rs", "self.collect_tiles(&mut report).await?",
      "{ self.collect_tiles(&mut report).await?;\n"
      "let covered = self.vault.ledger().state().manifest.covered();\n"
