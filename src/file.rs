@@ -32,16 +32,11 @@ pub(crate) fn settle_name(path: &Path) -> io::Result<()> {
 
 /// What was synced, or cannot be in this place.
 pub(crate) fn tolerant(synced: io::Result<()>) -> io::Result<()> {
-    match synced {
-        Err(cause) if is_beyond_syncing(&cause) => Ok(()),
-        synced => synced,
-    }
-}
-
-/// Whether the place, and not the disk, is why something could not be synced.
-pub(crate) fn is_beyond_syncing(cause: &io::Error) -> bool {
     use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
-    matches!(cause.kind(), InvalidInput | PermissionDenied | ReadOnlyFilesystem | Unsupported)
+    match synced.as_ref().map_err(io::Error::kind) {
+        Err(InvalidInput | PermissionDenied | ReadOnlyFilesystem | Unsupported) => Ok(()),
+        _ => synced,
+    }
 }
 
 /// A directory that is open, so that syncing it can fail for no other reason than the disk's.

@@ -22,16 +22,24 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
 
 /// The bytes whose [`base64`] is `text`: no other encoding of them is taken (RFC 4648 §3.5).
 pub(crate) fn parse_base64(text: &str) -> Option<Vec<u8>> {
-    let bytes = decode64(BASE64, text.trim_end_matches('='))?;
+    let bytes = decode64(text.trim_end_matches('='), *b"+/")?;
     (base64(&bytes) == text).then_some(bytes)
 }
 
-fn decode64(alphabet: &[u8], text: &str) -> Option<Vec<u8>> {
+/// Of the alphabet whose last two symbols are `last`.
+fn decode64(text: &str, last: [u8; 2]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     let (mut held, mut bits) = (0u16, 0u16);
     for symbol in text.bytes() {
-        let value = alphabet.iter().position(|known| *known == symbol)?;
-        held = held << 6 | u16::try_from(value).ok()?;
+        let value = match symbol {
+            b'A'..=b'Z' => symbol - b'A',
+            b'a'..=b'z' => symbol - b'a' + 26,
+            b'0'..=b'9' => symbol - b'0' + 52,
+            _ if symbol == last[0] => 62,
+            _ if symbol == last[1] => 63,
+            _ => return None,
+        };
+        held = held << 6 | u16::from(value);
         bits += 6;
         if bits >= 8 {
             bits -= 8;
@@ -51,7 +59,7 @@ pub(crate) fn base64url(bytes: &[u8]) -> Zeroizing<String> {
 /// The bytes whose [`base64url`] is `text`: no other encoding of them is taken.
 #[cfg(feature = "intake")]
 pub(crate) fn parse_base64url(text: &str) -> Option<SecretBytes> {
-    let bytes = SecretBytes::new(decode64(BASE64_URL, text)?);
+    let bytes = SecretBytes::new(decode64(text, *b"-_")?);
     (*base64url(&bytes) == text).then_some(bytes)
 }
 

@@ -8,7 +8,7 @@ use std::{
     sync::{Mutex, OnceLock, PoisonError},
 };
 
-use crate::file::is_beyond_syncing;
+use crate::file::tolerant;
 pub(super) use crate::file::{Directory, sync_directory, write_file};
 
 /// Makes a directory that only its owner can enter; `AlreadyExists` if it is there.
@@ -52,13 +52,23 @@ impl Directories {
     /// Makes the entries of `directory` durable. Fails also if any sync did before.
     pub(super) fn sync(&self, directory: &Directory) -> io::Result<()> {
         self.check()?;
-        directory.sync().inspect_err(|cause| {
-            if !is_beyond_syncing(cause) {
-                _ = self.failed.set(cause.kind());
-            }
-        })?;
+        directory.sync().inspect_err(|cause| _ = self.failed.set(cause.kind()))?;
         // One that failed meanwhile may have been this one's.
         self.check()
+    }
+
+    /// Makes what is in `directory` durable, and the way to it from `root`, for one who reads: where nothing can be synced,
+    /// nothing was written.
+    pub(super) fn settle(&self, root: &Path, directory: &Path) -> io::Result<()> {
+        let unknown = self.unknown(root, directory);
+        let parents = unknown.iter().rev().filter_map(|made| made.parent());
+        for directory in parents.chain([directory]).map(Directory::open) {
+            self.check()?;
+            let synced = tolerant(directory?.sync());
+            synced.inspect_err(|cause| _ = self.failed.set(cause.kind()))?;
+        }
+        self.remember(unknown);
+        Ok(())
     }
 
     /// An error if a sync failed.

@@ -189,9 +189,7 @@ impl Folder {
         if names_of(found) < 2 {
             return Ok(());
         }
-        let directory = path.parent().unwrap_or(&self.objects);
-        let settled = self.directories.make(&self.objects, directory);
-        file::tolerant(settled.and_then(|directory| self.directories.sync(&directory)))
+        self.directories.settle(&self.objects, path.parent().unwrap_or(&self.objects))
     }
 
     fn delete(&self, path: &Path) -> io::Result<()> {
