@@ -52,7 +52,11 @@ install() {
 start_s3() {
     local port
     port=$(free_port)
-    "$installed/moto/bin/moto_server" -H 127.0.0.1 -p "$port" >"$work/moto.log" 2>&1 &
+    # One request at a time: with threads it looks whether a name is free, and now and then two find that it is.
+    "$installed/moto/bin/python" -c 'import sys
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import run_simple
+run_simple("127.0.0.1", int(sys.argv[1]), DomainDispatcherApplication(create_backend_app))' "$port" >"$work/moto.log" 2>&1 &
     processes+=($!)
     export AWS_ENDPOINT=http://127.0.0.1:$port AWS_ALLOW_HTTP=true AWS_REGION=us-east-1
     export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
