@@ -250,7 +250,7 @@ impl Fingerprint {
     fn check(&self, given: &str) -> Result<()> {
         let mut given: String = given.chars().filter(|c| !matches!(c, '-' | ' ')).collect();
         given.make_ascii_lowercase();
-        if given.len() != CHARACTERS || !given.bytes().all(|byte| text::BASE32.contains(&byte)) {
+        if given.len() != CHARACTERS || !given.bytes().all(text::is_base32) {
             return Err(Error::invalid(format!(
                 "a fingerprint is {CHARACTERS} letters and digits from 2 to 7; ask for all of it"
             )));

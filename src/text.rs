@@ -11,6 +11,11 @@ pub(crate) fn base32(bytes: &[u8]) -> String {
     encode(BASE32, 5, bytes)
 }
 
+/// Whether it is a symbol of [`base32`], whichever in the same time.
+pub(crate) const fn is_base32(symbol: u8) -> bool {
+    matches!(symbol, b'a'..=b'z' | b'2'..=b'7')
+}
+
 /// Base 64 (RFC 4648 §4).
 pub(crate) fn base64(bytes: &[u8]) -> String {
     let mut text = encode(BASE64, 6, bytes);
@@ -91,7 +96,7 @@ fn encode(alphabet: &[u8], width: u16, bytes: &[u8]) -> String {
 }
 
 /// RFC 4648 §6, table 3, in lower case.
-pub(crate) const BASE32: &[u8] = b"abcdefghijklmnopqrstuvwxyz234567";
+const BASE32: &[u8] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// RFC 4648 §5, table 2.
 #[cfg(feature = "intake")]
 const BASE64_URL: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
