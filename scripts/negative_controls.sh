@@ -43,6 +43,7 @@ CONTROLS = [
      [(ATTACKS, "one_version_one_head"), (ATTACKS, "metadata_swap_rejected")]),
     ("the key commitment before any chunk", "src/crypto/chunked/engine.rs", "bool::from(commitment.as_slice().ct_eq(committed))", "true",
      [("chunked", "p02_a_salamander_opens_under_one_key_only"), (ATTACKS, "envelope_swap_two_keys")]),
+    ("the stack that the KEM has used", "src/crypto/stack.rs", "⟦overwrite()⟧;", "()", [(LIB, "what_work_has_left_is_written_over")]),
     ("digests of parts", "src/transfer/source.rs", "described.has(index, digest)", "true", [(ATTACKS, "one_version_one_plaintext")]),
     ("outlines of ranges", "src/transfer/range.rs", "whole && page.holds(part.index, content)", "whole",
      [(ATTACKS, "one_range_one_plaintext")]),

@@ -187,10 +187,7 @@ fn no_key_is_left_in_memory_when_a_vault_is_dropped() {
         *during.lock().unwrap() = found.into_keys().map(|(number, _)| number).collect::<BTreeSet<_>>().len();
     };
     thread::scope(|scope| {
-        let lives = || {
-            block_on(life(folder.path(), entropy.clone(), &watch));
-            sweep();
-        };
+        let lives = || block_on(life(folder.path(), entropy.clone(), &watch));
         scope.spawn(lives).join().unwrap();
     });
     let (mut secrets, blinds) = std::mem::take(&mut *entropy.0.lock().unwrap());
@@ -212,13 +209,6 @@ fn no_key_is_left_in_memory_when_a_vault_is_dropped() {
     assert!(drawn > 15, "{drawn}");
     assert!(found.is_empty(), "{found:?} of {drawn} drawn");
     assert!(!scan(&[unwiped()]).is_empty(), "what was given back as it was is found");
-}
-
-/// Writes over the stack below: what calls have left there, as those of the KEM leave its coins, later ones write over, and
-/// whether they came as far down is chance.
-#[inline(never)]
-fn sweep() {
-    std::hint::black_box(&mut [0u8; 1 << 20]);
 }
 
 /// Bytes that were given back to the allocator without having been wiped.

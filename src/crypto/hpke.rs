@@ -11,7 +11,7 @@ use hpke::{
     single_shot_open, single_shot_seal_with_rng,
 };
 
-use super::chunked::OpenError;
+use super::{chunked::OpenError, stack::wiped};
 use crate::{
     env::{Entropy, EntropyError},
     secret::{Secret, SecretBytes},
@@ -56,6 +56,16 @@ impl PublicKey {
         plaintext: &[u8],
         entropy: &dyn Entropy,
     ) -> Result<Vec<u8>, EntropyError> {
+        wiped(|| self.seal_plainly(info, aad, plaintext, entropy))
+    }
+
+    pub(super) fn seal_plainly(
+        &self,
+        info: &[u8],
+        aad: &[u8],
+        plaintext: &[u8],
+        entropy: &dyn Entropy,
+    ) -> Result<Vec<u8>, EntropyError> {
         let mut rng = Drawn::fill(entropy)?;
         let (enc, ct) = single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, XWing>(
             &OpModeS::Base,
@@ -88,11 +98,19 @@ impl fmt::Debug for SecretKey {
 impl SecretKey {
     /// The key of a seed: X-Wing's decapsulation key is its 32-byte seed.
     pub(crate) fn from_seed(seed: &Secret<32>) -> Self {
+        wiped(|| Self::seeded(seed))
+    }
+
+    pub(super) fn seeded(seed: &Secret<32>) -> Self {
         let key = <XWing as Kem>::PrivateKey::from_bytes(seed.expose());
         Self(key.expect("an X-Wing decapsulation key is any 32 bytes"))
     }
 
     pub(crate) fn public(&self) -> PublicKey {
+        wiped(|| self.to_public())
+    }
+
+    pub(super) fn to_public(&self) -> PublicKey {
         PublicKey(XWing::sk_to_pk(&self.0))
     }
 
@@ -103,6 +121,15 @@ impl SecretKey {
     ///
     /// [`OpenError`] for another key, info or associated data, or anything altered.
     pub(crate) fn open(&self, info: &[u8], aad: &[u8], sealed: &[u8]) -> Result<SecretBytes, OpenError> {
+        wiped(|| self.open_plainly(info, aad, sealed))
+    }
+
+    pub(super) fn open_plainly(
+        &self,
+        info: &[u8],
+        aad: &[u8],
+        sealed: &[u8],
+    ) -> Result<SecretBytes, OpenError> {
         let (enc, ct) = sealed.split_at_checked(ENC_LEN).ok_or(OpenError)?;
         let enc = <XWing as Kem>::EncappedKey::from_bytes(enc).map_err(|_| OpenError)?;
         single_shot_open::<ChaCha20Poly1305, HkdfSha256, XWing>(&OpModeR::Base, &self.0, &enc, info, ct, aad)

@@ -9,6 +9,7 @@ pub(crate) mod passphrase;
 pub(crate) mod pieces;
 pub(crate) mod schedule;
 pub(crate) mod sign;
+pub(crate) mod stack;
 pub(crate) mod wrap;
 
 #[cfg(test)]
