@@ -100,6 +100,8 @@ pub use document::{Attributes, ContentDigest, NewDocument, SealedPage};
 pub use env::ThreadSleeper;
 pub use env::{Clock, Entropy, EntropyError, NoSleep, Sleeper, SystemClock, SystemEntropy, Timestamp};
 pub use error::{Error, ErrorKind, Result};
+#[cfg(feature = "intake")]
+pub(crate) use export::quoted;
 pub use export::verify_exported_records;
 pub use grant::{Mode, Terms};
 pub use ids::{CaseId, DocumentId, GrantId, OperationId, ParseIdError, Scope, VaultId, VersionId};

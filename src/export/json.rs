@@ -7,7 +7,7 @@ use crate::wire::Malformed;
 /// Escaped are quotation marks, backslashes, and whatever a terminal or an editor could act on:
 /// control characters, line and paragraph separators, and marks of writing direction. A string thus stays
 /// on its line and looks like what it is, also outside JSON.
-pub(super) fn string(text: &str) -> String {
+pub(crate) fn string(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for character in text.chars() {
@@ -92,6 +92,7 @@ mod tests {
         assert_eq!(string("Pérez \"x\" \\ 日本 😀"), "\"Pérez \\\"x\\\" \\\\ 日本 😀\"");
         assert_eq!(string("a\nb\r\t\0\u{7f}\u{85}"), r#""a\nb\u000d\u0009\u0000\u007f\u0085""#);
         assert_eq!(string("\u{202e}gpj\u{2028}\u{2066}"), r#""\u202egpj\u2028\u2066""#);
+        assert_eq!(string("e\u{301}\u{200b}\u{200f}\u{61c}"), "\"e\u{301}\u{200b}\\u200f\\u061c\"");
         assert_eq!((optional(None), optional(Some(""))), ("null".to_owned(), "\"\"".to_owned()));
     }
 

@@ -6,7 +6,7 @@ use super::{
     error::{BundleFault, Result},
     names,
 };
-use crate::{AuditRecord, CaseId, DocumentId, Kind, OperationId, Timestamp, VersionId};
+use crate::{AuditRecord, CaseId, DocumentId, Kind, OperationId, Timestamp, VersionId, quoted};
 
 /// A record, as far as auditors see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,21 +82,6 @@ pub(super) fn parse(text: &[u8], case: CaseId) -> Result<Vec<Line>> {
     Ok(lines)
 }
 
-/// As a string of the log's exports (FORMAT §9.4): on one line, and of nothing that a terminal would obey.
-fn quoted(text: &str) -> String {
-    let escaped = |character: char| match character {
-        '"' => "\\\"".to_owned(),
-        '\\' => "\\\\".to_owned(),
-        '\n' => "\\n".to_owned(),
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-            format!("\\u{:04x}", u32::from(character))
-        }
-        _ if character.is_control() => format!("\\u{:04x}", u32::from(character)),
-        _ => character.to_string(),
-    };
-    format!("\"{}\"", text.chars().map(escaped).collect::<String>())
-}
-
 /// As the topic of a statement must be (FORMAT §5.4).
 fn is_topic(text: &str) -> bool {
     let allowed =
@@ -107,14 +92,6 @@ fn is_topic(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_the_application_wrote_is_escaped_as_in_exports() {
-        assert_eq!(quoted("Pérez \"x\" \\ 日本 😀"), "\"Pérez \\\"x\\\" \\\\ 日本 😀\"");
-        assert_eq!(quoted("a\nb\r\t\0\u{7f}\u{85}"), r#""a\nb\u000d\u0009\u0000\u007f\u0085""#);
-        assert_eq!(quoted("\u{202e}gpj\u{2028}\u{2066}"), r#""\u202egpj\u2028\u2066""#);
-        assert_eq!(quoted("e\u{301}\u{200b}\u{200f}\u{61c}"), "\"e\u{301}\u{200b}\\u200f\\u061c\"");
-    }
 
     #[test]
     fn a_line_for_people_is_that_of_the_format() {
