@@ -27,6 +27,8 @@ mod changing;
 mod handed_over;
 #[path = "bundle/hostile.rs"]
 mod hostile;
+#[path = "bundle/links.rs"]
+mod links;
 #[path = "bundle/office.rs"]
 mod office;
 #[path = "bundle/paths.rs"]

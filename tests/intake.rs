@@ -20,6 +20,8 @@ mod swapped;
 #[path = "intake/taking_in.rs"]
 mod taking_in;
 
+#[path = "intake/clocks.rs"]
+mod clocks;
 #[path = "intake/media_types.rs"]
 mod media_types;
 #[path = "intake/reminders.rs"]

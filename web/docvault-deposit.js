@@ -127,7 +127,7 @@ function parseDetails(contents, caps) {
 
 /**
  * Opens the descriptor that a link is for: only the one whose hash is in the link opens, so whoever shows it can
- * exchange no key.
+ * exchange no key. One that has expired opens, too: what was handed in before goes on and is answered.
  *
  * @param {Uint8Array} descriptor what the carrier shows
  * @param {string} link the page's URL, fragment included, or the fragment
@@ -138,7 +138,6 @@ export async function openRequest(descriptor, link, { now, passphrase }) {
   const { digest, secret } = parseLink(link);
   if (!equal(sha256(descriptor), digest)) throw new DepositError('corrupt', 'this is not the request that the link is for');
   const parsed = sound('the request', () => parseDescriptor(descriptor));
-  if (BigInt(now) >= parsed.expires) throw new DepositError('expired', 'the request has expired: ask for another');
   if (passphrase !== undefined && !parsed.salt) throw new DepositError('invalid', 'the request asks for no passphrase');
   if (passphrase === undefined && parsed.salt) throw new DepositError('locked', 'the request asks for the passphrase');
   const stretched = parsed.salt ? await passphraseKey(passphrase ?? '', parsed.salt) : new Uint8Array(0);
@@ -149,7 +148,7 @@ export async function openRequest(descriptor, link, { now, passphrase }) {
     const bound = context('request details', parsed.header);
     return parseDetails(unpad(open(subkey(root, 'key of request details'), bound, parsed.details)), parsed.slots);
   });
-  return new OpenedRequest(parsed, details, digest, root, seed);
+  return new OpenedRequest(parsed, details, digest, root, seed, BigInt(now) >= parsed.expires);
 }
 
 /** Whether a descriptor asks for a passphrase beside the link. @param {Uint8Array} descriptor */
@@ -162,14 +161,16 @@ export class OpenedRequest {
   #digest;
   #root;
   #seed;
+  #expired;
 
-  /** @param {ReturnType<typeof parseDescriptor>} parsed @param {ReturnType<typeof parseDetails>} details @param {Uint8Array} digest @param {Uint8Array} root @param {Uint8Array} seed */
-  constructor(parsed, details, digest, root, seed) {
+  /** @param {ReturnType<typeof parseDescriptor>} parsed @param {ReturnType<typeof parseDetails>} details @param {Uint8Array} digest @param {Uint8Array} root @param {Uint8Array} seed @param {boolean} expired */
+  constructor(parsed, details, digest, root, seed, expired) {
     this.#parsed = parsed;
     this.#details = details;
     this.#digest = digest;
     this.#root = root;
     this.#seed = seed;
+    this.#expired = expired;
   }
 
   /** The request's id, in hexadecimal. */
@@ -185,6 +186,11 @@ export class OpenedRequest {
   /** When the carrier stops taking deposits, in ms since 1970. */
   get expires() {
     return Number(this.#parsed.expires);
+  }
+
+  /** Whether it had expired when it was opened: nothing can be begun. */
+  get expired() {
+    return this.#expired;
   }
 
   /** What is asked, by slot number. @returns {Slot[]} */
@@ -227,6 +233,7 @@ export class OpenedRequest {
    * @param {number} slot @param {FileInfo[]} files @param {Random} random fresh random bytes, the platform's unless given
    */
   begin(slot, files, random = platformRandom) {
+    if (this.#expired) throw new DepositError('expired', 'the request has expired: ask for another');
     this.checkFiles(slot, files);
     const deposit = concat(new Writer().u16(slot).done(), random(14));
     const key = random(32);
@@ -373,6 +380,7 @@ export class Deposit {
    * @returns {AsyncGenerator<{ page: number, part: number, held: boolean, bytes: Uint8Array, index: number, count: number }>}
    */
   async *parts(blobs, held = []) {
+    if (blobs.length !== this.files.length) throw changed(Math.min(blobs.length, this.files.length));
     const known = new Map(held.map((part) => [`${part.page} ${part.part}`, part.sha256]));
     const places = this.places();
     for (const [index, { page, part }] of places.entries()) {

@@ -65,6 +65,7 @@ pub struct OpenedRequest {
     descriptor: Descriptor,
     details: Details,
     keys: LinkKeys,
+    expired: bool,
 }
 
 impl OpenedRequest {
@@ -74,7 +75,10 @@ impl OpenedRequest {
     ///
     /// [`Corrupt`](ErrorKind::Corrupt) if it is not the one of the link, [`Locked`](ErrorKind::Locked) if the
     /// passphrase is missing or wrong, [`Invalid`](ErrorKind::Invalid) if none is asked, and
-    /// [`Denied`](ErrorKind::Denied) once it has expired, or if there are no 19 MiB of memory to try the passphrase in.
+    /// [`Denied`](ErrorKind::Denied) if there are no 19 MiB of memory to try the passphrase in.
+    ///
+    /// One that has expired at `now` opens, too: what was handed in before goes on and is answered, and only
+    /// [`OpenedRequest::begin`] refuses.
     ///
     /// # Security
     ///
@@ -85,13 +89,8 @@ impl OpenedRequest {
         if descriptor.digest() != link.descriptor_digest() {
             return Err(Error::corrupt("the request that the link is for"));
         }
-        if now >= descriptor.expires() {
-            return Err(Error::denied(format!(
-                "the request has expired at {}; ask for another",
-                descriptor.expires()
-            )));
-        }
-        Self::unlock(descriptor, link.secret(), passphrase)
+        let expired = now >= descriptor.expires();
+        Ok(Self { expired, ..Self::unlock(descriptor, link.secret(), passphrase)? })
     }
 
     fn unlock(descriptor: Descriptor, secret: &Secret<32>, passphrase: Option<&str>) -> Result<Self> {
@@ -108,13 +107,19 @@ impl OpenedRequest {
         }
         let details = Details::open(&keys.root, &header.encode(), &header.slots, &descriptor.details);
         let details = details.map_err(|_| Error::corrupt("the request"))?;
-        Ok(Self { descriptor, details, keys })
+        Ok(Self { descriptor, details, keys, expired: false })
     }
 
     /// The request as signed.
     #[must_use]
     pub const fn descriptor(&self) -> &Descriptor {
         &self.descriptor
+    }
+
+    /// Whether it had expired when it was opened: nothing can be begun.
+    #[must_use]
+    pub const fn has_expired(&self) -> bool {
+        self.expired
     }
 
     /// The case it belongs to.
@@ -146,8 +151,15 @@ impl OpenedRequest {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](ErrorKind::Invalid) if there is no such slot, or it does not take these files.
+    /// [`Invalid`](ErrorKind::Invalid) if there is no such slot, or it does not take these files;
+    /// [`Denied`](ErrorKind::Denied) if the request had expired when it was opened.
     pub fn begin(&self, slot: u16, files: Vec<File>, entropy: &dyn Entropy) -> Result<Depositor> {
+        if self.expired {
+            return Err(Error::denied(format!(
+                "the request has expired at {}; ask for another",
+                self.descriptor.expires()
+            )));
+        }
         self.check_files(slot, &files)?;
         Depositor::begin(self, slot, files, entropy)
     }

@@ -147,10 +147,8 @@ fn request_vectors() -> Value {
         json!({ "code": code, "descriptor": hex(&bytes), "url": link, "passphrase": passphrase, "now": now.as_millis() })
     };
     let (a, b) = (url(plain), url(locked));
-    let late = plain.descriptor.expires();
     let refused = [
         refused("corrupt", plain, &b, None, NOW),
-        refused("expired", plain, &a, None, late),
         refused("invalid", plain, &a, Some("x"), NOW),
         refused("locked", locked, &b, None, NOW),
         refused("locked", locked, &b, Some("nandu azul"), NOW),

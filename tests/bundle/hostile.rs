@@ -39,6 +39,33 @@ fn records_have_no_kind_and_no_topic_that_a_terminal_would_obey() {
     });
 }
 
+/// Of a record that has a receipt, the lines say what it proves, and of a statement what the manifest says.
+#[test]
+fn lines_do_not_contradict_receipts() {
+    block_on(async {
+        let office = Office::small().await;
+        let (bundle, manifest) = office.export("case").await;
+        let document = manifest.requirements[0].document.as_ref().unwrap();
+        let other =
+            |id: &str| format!("{}{}", &id[..id.len() - 1], if id.ends_with('0') { '1' } else { '0' });
+        let id = document.document.to_string();
+        let original = ["log.jsonl", "log.txt"].map(|name| (name, fs::read(bundle.join(name)).unwrap()));
+        for (from, to) in
+            [(id.as_str(), other(&id).as_str()), ("user:2", "user:9"), ("intake.approved", "intake.rejected")]
+        {
+            edit(&bundle, "log.jsonl", from, to);
+            edit(&bundle, "log.txt", from, to);
+            sum_again(&bundle);
+            let refused = office.refused(&bundle);
+            assert!(matches!(refused.what, BundleFault::Altered("log.jsonl")), "{from}: {refused}");
+            assert!(refused.at.starts_with("receipts/01-note."), "{refused}");
+            original.iter().for_each(|(name, bytes)| fs::write(bundle.join(name), bytes).unwrap());
+        }
+        sum_again(&bundle);
+        verify_bundle(&bundle, &office.intake.policy).unwrap();
+    });
+}
+
 #[test]
 fn a_completion_rests_on_all_that_the_template_always_requires() {
     block_on(async {

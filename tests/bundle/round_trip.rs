@@ -2,13 +2,9 @@
 
 use std::{fs, process::Command as Program};
 
-use docvault::{Kind, Receipt, RecordFilter, SystemEntropy, TrustPolicy, deposit::Inbox, intake::*};
+use docvault::{Kind, Receipt, RecordFilter, TrustPolicy, intake::*};
 
-use crate::{
-    common::block_on,
-    intake::{DAY, carrier_key, seal},
-    office::*,
-};
+use crate::{common::block_on, office::*};
 
 #[test]
 fn a_folder_and_a_zip_file_hold_the_same() {
@@ -164,49 +160,6 @@ fn a_case_that_is_not_complete_verifies_as_that() {
         assert_eq!(fs::read(slipped.join(&document.files[1].path)).unwrap(), pdf(8));
         assert_eq!(manifest.requirements[1].statements[0].says.statement, ClaimedKind::NewerVersionSeen);
         verify_bundle(&slipped, &office.intake.policy).unwrap();
-    });
-}
-
-#[test]
-fn what_came_by_a_link_is_proven_to_have_come_so() {
-    block_on(async {
-        let office = Office::open(TEMPLATE).await;
-        let (intake, desk) = (&office.intake, &office.executive);
-        let expires = intake.vault.now().saturating_add(DAY);
-        let new = NewRequest::new(carrier_key().public(), expires).requirement(key("id"));
-        let signed = desk.request(office.case, new.policy(intake.policy.to_string())).await.unwrap();
-        let carrier = intake.carrier();
-        carrier.publish(signed.descriptor.to_bytes()).await.unwrap();
-        let contents = [photograph(1), photograph(2)];
-        let client = intake.open(&signed);
-        let named = crate::intake::files(&contents);
-        let mut handed_in = client.begin(0, named, &SystemEntropy::default()).unwrap();
-        for place in handed_in.places() {
-            carrier.receive(seal(&mut handed_in, &contents, place)).await.unwrap();
-        }
-        let form = [("number".to_owned(), "IDMEX1".to_owned())].into();
-        carrier.finish(handed_in.finish(form, "").unwrap()).await.unwrap();
-        let request = signed.descriptor.request();
-        let secrets = desk.session().request_secrets(office.case, request).await.unwrap();
-        let inbox = Inbox::open(intake.kept.clone(), request, &intake.vault.sender(), secrets).await.unwrap();
-        let promise = inbox.promises().await.unwrap().remove(0);
-        desk.take_in(office.case, &inbox, &promise).await.unwrap().accepted().unwrap();
-
-        let (folder, manifest) = office.export("case").await;
-        verify_bundle(&folder, &intake.policy).unwrap();
-        assert!(manifest.requirements[0].statements[0].deposit.is_some());
-        // That it came by another deposit is refused.
-        let path = folder.join("manifest.json");
-        let json = fs::read_to_string(&path).unwrap();
-        let deposit = promise.deposit().to_string();
-        let other = format!("{}{}", &deposit[..31], if deposit.ends_with('0') { '1' } else { '0' });
-        let forged =
-            json.replace(&format!("\"deposit\": \"{deposit}\""), &format!("\"deposit\": \"{other}\""));
-        assert_ne!(forged, json);
-        fs::write(&path, forged).unwrap();
-        sum_again(&folder);
-        let refused = office.refused(&folder);
-        assert!(matches!(refused.what, BundleFault::Claim), "{refused}");
     });
 }
 

@@ -58,6 +58,23 @@ fn nothing_is_promised_after_a_request_has_expired() {
     });
 }
 
+/// What was begun in time goes on, and its answer comes after the request's end: only to begin is refused.
+#[test]
+fn what_was_begun_before_a_request_expired_is_answered_after_it() {
+    block_on(async {
+        let office = Intake::new().await;
+        let (signed, client) = sent(&office).await;
+        let journal = client.journal(&SystemEntropy::default()).unwrap();
+        let promise = finish(&office.carrier(), &client).await.unwrap();
+        office.clock.forward(DAY * 2);
+        let late = office.open(&signed);
+        let begun = late.begin(1, Vec::new(), &SystemEntropy::default()).map(drop);
+        assert_eq!(begun.unwrap_err().kind(), ErrorKind::Denied);
+        let again = late.resume(&journal).unwrap();
+        assert_eq!(again.id(), promise.deposit());
+    });
+}
+
 /// While a deposit is finished the request is closed, before the storage call of this number: at which object, and
 /// whether the deposit was promised nevertheless.
 async fn closed_at(nth: usize) -> Option<(String, bool)> {

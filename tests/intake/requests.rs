@@ -62,6 +62,88 @@ fn whatever_a_carrier_can_promise_is_answered() {
     });
 }
 
+/// Deposits a form and a remark, by a link of its own: what becomes of it, and whether it is answered then.
+async fn deposited(
+    intake: &Intake,
+    desk: &Desk,
+    case: docvault::CaseId,
+    form: &[(&str, &str)],
+    remark: &str,
+) -> Submitted {
+    let signed = desk.request(case, asked(intake, 1)).await.unwrap();
+    let carrier = intake.carrier();
+    carrier.publish(signed.descriptor.to_bytes()).await.unwrap();
+    let deposit = intake.open(&signed).begin(0, Vec::<File>::new(), &SystemEntropy::default()).unwrap();
+    let form = form.iter().map(|(field, answer)| ((*field).to_owned(), (*answer).to_owned())).collect();
+    carrier.finish(deposit.finish(form, remark).unwrap()).await.unwrap();
+    let request = signed.descriptor.request();
+    let secrets = desk.session().request_secrets(case, request).await.unwrap();
+    let inbox = Inbox::open(intake.kept.clone(), request, &intake.vault.sender(), secrets).await.unwrap();
+    let promise = inbox.promises().await.unwrap().remove(0);
+    let submitted = desk.take_in(case, &inbox, &promise).await.unwrap();
+    let note = intake.vault.audit().checkpoint().await.unwrap();
+    desk.answer(case, &inbox, &promise, &note).await.unwrap();
+    desk.act(case, Command::CloseRequest { request }).await.unwrap();
+    submitted
+}
+
+#[test]
+fn what_is_there_already_is_answered_too() {
+    block_on(async {
+        let intake = Intake::new().await;
+        let (desk, case) = desk_of(&intake, 1).await;
+        let first = deposited(&intake, &desk, case, &[("n", "7")], "").await;
+        assert!(matches!(first, Submitted::Accepted(_)), "{first:?}");
+        let again = deposited(&intake, &desk, case, &[("n", "7")], "").await;
+        assert!(matches!(again, Submitted::SetAside { verdict: Verdict::Refused, .. }), "{again:?}");
+        let other = deposited(&intake, &desk, case, &[("n", "8")], "").await;
+        assert!(matches!(other, Submitted::Accepted(_)), "{other:?}");
+    });
+}
+
+#[test]
+fn nothing_is_not_handed_in() {
+    block_on(async {
+        let intake = Intake::new().await;
+        let desk = Desk::new(intake.vault.session("user:2").purpose("loans").begin().unwrap());
+        let optional = forms(1).replace("type =", "required = false, type =");
+        let template = Template::from_toml(&optional).unwrap();
+        let case = desk.open_case("loan 1", &template, Opening::new("client:1")).await.unwrap();
+        let refused = desk.submit(case, &key("f0"), NewSubmission::direct()).await.unwrap_err();
+        let nothing = Refusal::NothingHandedIn { requirement: key("f0") };
+        assert!(matches!(&refused, IntakeError::Refused(found) if *found == nothing), "{refused}");
+        let aside = deposited(&intake, &desk, case, &[], "").await;
+        assert!(matches!(aside, Submitted::SetAside { verdict: Verdict::Refused, .. }), "{aside:?}");
+    });
+}
+
+#[test]
+fn whatever_a_client_remarks_becomes_a_comment() {
+    block_on(async {
+        let intake = Intake::new().await;
+        let (desk, case) = desk_of(&intake, 1).await;
+        let long = format!("{}é", "x".repeat(4094));
+        for (n, (remark, comment)) in [
+            ("a\tb \u{7}", "a b".to_owned()),
+            ("one\r\ntwo", "one\ntwo".to_owned()),
+            (&"x".repeat(4000), "x".repeat(4000)),
+            (&long, format!("{} …", "x".repeat(3996))),
+            (&"é".repeat(2048), format!("{} …", "é".repeat(1998))),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            deposited(&intake, &desk, case, &[("n", &n.to_string())], remark).await;
+            let past = desk.history(case, None).await.unwrap();
+            let newest = past.events.iter().find_map(|past| match &past.event.change {
+                Change::Commented { text, .. } => Some(text),
+                _ => None,
+            });
+            assert_eq!(newest, Some(&comment));
+        }
+    });
+}
+
 #[test]
 fn more_uses_than_a_request_takes_are_refused_before_it_is_signed() {
     block_on(async {

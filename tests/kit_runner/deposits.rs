@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use docvault::{
-    CaseId, Sender, Timestamp,
+    CaseId, Sender, SystemEntropy, Timestamp,
     deposit::{
         Carrier, CarrierError, CarrierKey, DepositReceipt, Descriptor, Inbox, Link, OpenedRequest, Promise,
         RequestId,
@@ -17,9 +17,7 @@ use crate::common::block_on;
 pub fn answer(kit: &Kit, file: &KitFile, object: &str) -> Outcome {
     match object {
         "link" => parsed(Link::parse(&text(file)?)),
-        "request" => {
-            request(file).map(|opened| opened.presentation().to_vec()).map_err(|error| refused(&error))
-        }
+        "request" => request(file).and_then(presentation).map_err(|error| refused(&error)),
         "deposit-part" => block_on(async {
             let part = carrier(kit, file).await.receive(file.body.clone().into()).await;
             part.map(|_| Vec::new()).map_err(turned_away)
@@ -61,6 +59,14 @@ fn request(file: &KitFile) -> Result<OpenedRequest, Error> {
     let link = Link::parse(file.field("link"))?;
     let passphrase = file.get("passphrase").map(|_| String::from_utf8(file.bytes("passphrase")).unwrap());
     OpenedRequest::open(&file.body, &link, passphrase.as_deref(), now(file))
+}
+
+/// What is shown to who may begin a deposit.
+fn presentation(opened: OpenedRequest) -> Result<Vec<u8>, Error> {
+    if opened.has_expired() {
+        opened.begin(0, Vec::new(), &SystemEntropy::default())?;
+    }
+    Ok(opened.presentation().to_vec())
 }
 
 /// Who signed the request, taken at its word.

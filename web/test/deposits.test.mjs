@@ -71,6 +71,29 @@ test('promises and answers of the crate are taken, and no others', async () => {
   }
 });
 
+test('a request that has expired is opened for what was begun before, and nothing is begun', async () => {
+  const vector = deposits[0];
+  const at = (now) => openRequest(parseHex(plain.descriptor), plain.url, { ...options(plain), now });
+  const last = (await opened()).expires;
+  assert.equal((await at(last - 1)).expired, false);
+  (await at(last - 1)).begin(vector.slot, vector.files);
+  const late = await at(last);
+  assert.equal(late.expired, true);
+  assert.throws(() => late.begin(vector.slot, vector.files), { code: 'expired' });
+  const deposit = late.resume(parseHex(vector.journal));
+  deposit.checkPromise(parseHex(vector.promise), parseHex(vector.manifest));
+  deposit.openAnswer(parseHex(vector.answer), 0);
+});
+
+test('what goes on has as many files as it began with', async () => {
+  const vector = deposits[0];
+  const files = blobs(vector);
+  for (const others of [[...files, files[0]], files.slice(1), []]) {
+    const deposit = (await opened()).resume(parseHex(vector.journal));
+    await assert.rejects(sealAll(deposit, others), { code: 'changed' });
+  }
+});
+
 test('another file does not go on with the deposit of the first', async () => {
   const vector = deposits[0];
   const deposit = (await opened()).resume(parseHex(vector.journal));

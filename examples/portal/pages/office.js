@@ -8,6 +8,9 @@ for (const button of document.querySelectorAll('[data-copy]')) {
     button.textContent = button.dataset.copied;
   });
 }
+// As the client's page does with what is typed there: the same characters, however two keyboards make them.
+const passphrase = document.getElementById('passphrase');
+if (passphrase) passphrase.addEventListener('change', () => { passphrase.value = passphrase.value.trim().normalize('NFC'); });
 if (news) watch(news);
 
 async function watch(news) {

@@ -260,8 +260,8 @@ fn files_of(submission: &Submission) -> Vec<BundledFile> {
         let page = submission.form.to_page();
         let bytes = u64::try_from(page.len()).unwrap_or(u64::MAX);
         BundledFile {
-            name: FORM.to_owned(),
-            ..file("application/json", bytes, ContentDigest::of(page.as_bytes()))
+            name: names::FORM.0.to_owned(),
+            ..file(names::FORM.1, bytes, ContentDigest::of(page.as_bytes()))
         }
     });
     files.chain(form).collect()
@@ -271,6 +271,3 @@ fn file(media_type: &str, bytes: u64, blake3: ContentDigest) -> BundledFile {
     let (path, name, media_type) = (String::new(), String::new(), media_type.to_owned());
     BundledFile { path, name, media_type, bytes, blake3, sha256: None }
 }
-
-/// What the page of a form's answers is called.
-const FORM: &str = "form.json";

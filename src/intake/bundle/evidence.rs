@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use super::{
     error::{BundleFault, Result},
-    manifest::{BundleManifest, BundledDocument, BundledRequirement, BundledStatement},
+    manifest::{BundleManifest, BundledDocument, BundledFile, BundledRequirement, BundledStatement},
     names, unhex,
 };
 use crate::{
     CaseId, Kind, Receipt, TrustPolicy, VerifiedReceipt,
-    deposit::{Claim, Verdict},
+    deposit::{Claim, ClaimedPage, Verdict},
     intake::{ClaimedKind, Date, Origin, Requirement, Standing},
 };
 
@@ -60,36 +60,41 @@ pub(super) fn proves_statement(
     proven: &VerifiedReceipt,
     stated: &BundledStatement,
     document: &BundledDocument,
-    manifest: &BundleManifest,
+    (manifest, rule): (&BundleManifest, &Requirement),
 ) -> bool {
+    // What an office states of a deposit says that it was taken in, and nothing of what was decided about it since.
+    let submitted = stated.says.statement == ClaimedKind::Submitted;
     match (&stated.deposit, &stated.says.origin) {
         (None, origin) => {
             let deposited = matches!(origin, Some(Origin::Deposit { .. }));
             !deposited && proves_claim(proven, stated.says.to_json().as_bytes())
         }
-        (Some(claim), Some(Origin::Deposit { request, deposit, .. })) => {
+        (Some(claim), Some(Origin::Deposit { request, deposit, .. })) if submitted => {
             let Some(claim) = unhex(claim).filter(|claim| proves_claim(proven, claim)) else { return false };
             Claim::from_bytes(&claim).is_ok_and(|claim| {
                 let ids = (claim.vault, claim.case, claim.request, claim.deposit);
                 ids == (manifest.vault, manifest.case, *request, *deposit)
                     && claim.verdict == Verdict::Accepted
                     && claim.requirement == stated.says.requirement.as_str()
-                    && came_whole(&claim, document)
+                    && came_whole(&claim, document, rule)
             })
         }
         _ => false,
     }
 }
 
-/// Whether the files are those of the deposit, with or without a form behind them.
-fn came_whole(claim: &Claim, document: &BundledDocument) -> bool {
-    let (pages, files) = (claim.pages.len(), document.files.len());
-    (pages == files || pages + 1 == files)
-        && claim
-            .pages
-            .iter()
-            .zip(&document.files)
-            .all(|(page, file)| page.len == file.bytes && page.digest == *file.blake3.as_bytes())
+/// Whether the files are those of the deposit, with or without the answers behind them, of which a claim says nothing.
+fn came_whole(claim: &Claim, document: &BundledDocument, rule: &Requirement) -> bool {
+    let Some((files, behind)) = document.files.split_at_checked(claim.pages.len()) else { return false };
+    let answers = match behind {
+        [] => true,
+        [form] => !rule.fields().is_empty() && form.is_form(),
+        _ => false,
+    };
+    let same = |(page, file): (&ClaimedPage, &BundledFile)| {
+        page.len == file.bytes && page.digest == *file.blake3.as_bytes()
+    };
+    answers && claim.pages.iter().zip(files).all(same)
 }
 
 /// Whether the statements of a requirement are about what is there, in an order in which they can be made, and

@@ -132,6 +132,12 @@ pub struct BundledFile {
     pub sha256: Option<String>,
 }
 
+impl BundledFile {
+    pub(super) fn is_form(&self) -> bool {
+        (self.name.as_str(), self.media_type.as_str()) == names::FORM
+    }
+}
+
 /// A statement about a version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -6,6 +6,8 @@ use crate::intake::{
     template::CANONICAL,
 };
 
+/// What the page of a form's answers is called, and its media type.
+pub(super) const FORM: (&str, &str) = ("form.json", "application/json");
 pub(super) const LOG: &str = "log.jsonl";
 pub(super) const LOG_TEXT: &str = "log.txt";
 pub(super) const MANIFEST: &str = "manifest.json";

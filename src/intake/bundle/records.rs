@@ -6,19 +6,22 @@ use super::{
     error::{BundleFault, Result},
     names,
 };
-use crate::{AuditRecord, CaseId, DocumentId, Kind, OperationId, Timestamp, VersionId, quoted};
+use crate::{
+    AuditRecord, CaseId, DocumentId, Kind, OperationId, Timestamp, VerifiedReceipt, VersionId,
+    intake::Claimed, quoted,
+};
 
 /// A record, as far as auditors see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Line {
     pub(super) seq: u64,
-    pub(super) time: Timestamp,
-    pub(super) kind: String,
-    pub(super) case: Option<CaseId>,
+    time: Timestamp,
+    kind: String,
+    case: Option<CaseId>,
     document: Option<DocumentId>,
     version: Option<VersionId>,
-    pub(super) operation: OperationId,
+    operation: OperationId,
     actor: String,
     purpose: String,
     request: Option<String>,
@@ -40,6 +43,18 @@ impl Line {
             request: record.request,
             topic: record.topic,
         }
+    }
+
+    /// Whether it says of a record what its receipt proves.
+    pub(super) fn is_of(&self, receipt: &VerifiedReceipt) -> bool {
+        let record = (self.seq, self.time, self.operation, self.kind.as_str());
+        record == (receipt.record, receipt.time, receipt.operation, receipt.kind.name())
+            && self.document == receipt.document
+    }
+
+    /// Whether it is the line of a statement that says this.
+    pub(super) fn states(&self, says: &Claimed) -> bool {
+        self.actor == says.by && self.topic.as_deref() == Some(says.statement.topic())
     }
 
     /// Whether kind and topic are what a log can have: they are printed as they are, before people's terminals.

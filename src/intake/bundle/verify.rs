@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path};
 use super::{
     error::{BundleFault, Result},
     evidence,
-    manifest::{BundleManifest, BundledFile},
+    manifest::{BundleManifest, BundledFile, BundledStatement},
     names,
     readme::readme,
     records::{self, Line},
@@ -20,7 +20,7 @@ use crate::{
 /// A bundle that holds: what is in it, and what is proven of it.
 ///
 /// Proven, by a log that the policy believes, are the documents' bytes and when they were stored; who handed in,
-/// approved and attested them, and how they came; and, if there is a completion, on what it rested. The rest of the manifest, names
+/// approved and attested them, and how they came, but for the answers that came by a link; and, if there is a completion, on what it rested. The rest of the manifest, names
 /// and media types of files, counts, reasons, when the bundle was made, is as its issuer says, and so are the
 /// records in `log.jsonl` for which there is no receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +69,8 @@ pub fn verify_bundle(path: impl AsRef<Path>, policy: &TrustPolicy) -> Result<Ver
     }
     let lines = bundle.check_words(&manifest, &template)?;
     let proven = bundle.receipts(&manifest, policy)?;
-    check_proven(&manifest, &proven)?;
-    check_lines(&lines, &proven)?;
+    check_proven(&manifest, &template, &proven)?;
+    check_lines(&lines, &manifest, &proven)?;
     let head = proven.values().next();
     Ok(VerifiedBundle {
         checkpoint: head.map(|receipt| receipt.checkpoint.clone()),
@@ -254,17 +254,26 @@ fn rests_on(completion: &Completion, manifest: &BundleManifest, template: &Templ
 }
 
 /// What the receipts must prove.
-fn check_proven(manifest: &BundleManifest, proven: &BTreeMap<String, VerifiedReceipt>) -> Result<()> {
+fn check_proven(
+    manifest: &BundleManifest,
+    template: &Template,
+    proven: &BTreeMap<String, VerifiedReceipt>,
+) -> Result<()> {
     let check = |path: String, holds: &dyn Fn(&VerifiedReceipt) -> bool| match proven.get(&path) {
         Some(receipt) if holds(receipt) => Ok(()),
         _ => Err(BundleFault::Claim.at(path)),
     };
     for (at, requirement, document) in manifest.documents() {
         let key = &requirement.requirement;
+        let rule = template.requirement(key.as_str());
         check(names::stored(at, key), &|receipt| evidence::proves_version(receipt, document))?;
         for (number, stated) in requirement.statements.iter().enumerate() {
             let path = names::statement(at, key, number, stated.says.statement);
-            check(path, &|receipt| evidence::proves_statement(receipt, stated, document, manifest))?;
+            check(path, &|receipt| {
+                rule.is_some_and(|rule| {
+                    evidence::proves_statement(receipt, stated, document, (manifest, rule))
+                })
+            })?;
         }
     }
     let Some(stated) = &manifest.completion else { return Ok(()) };
@@ -273,19 +282,28 @@ fn check_proven(manifest: &BundleManifest, proven: &BTreeMap<String, VerifiedRec
     })
 }
 
-/// Every record that is proven is among the lines.
-fn check_lines(lines: &[Line], proven: &BTreeMap<String, VerifiedReceipt>) -> Result<()> {
+/// Every record that is proven is among the lines, which say of each statement what the manifest says.
+fn check_lines(
+    lines: &[Line],
+    manifest: &BundleManifest,
+    proven: &BTreeMap<String, VerifiedReceipt>,
+) -> Result<()> {
     let by_number: BTreeMap<u64, &Line> = lines.iter().map(|line| (line.seq, line)).collect();
-    let listed = |receipt: &VerifiedReceipt| {
-        by_number.get(&receipt.record).is_some_and(|line| is_line_of(line, receipt))
-    };
-    let unlisted = proven.iter().find(|(_, receipt)| !listed(receipt));
-    unlisted.map_or(Ok(()), |(path, _)| Err(BundleFault::Altered(names::LOG).at(path)))
-}
-
-fn is_line_of(line: &Line, receipt: &VerifiedReceipt) -> bool {
-    (line.seq, line.time, line.operation) == (receipt.record, receipt.time, receipt.operation)
-        && line.kind == receipt.kind.name()
+    let line_of = |record| by_number.get(record);
+    let unlisted =
+        proven.iter().find(|(_, receipt)| !line_of(&receipt.record).is_some_and(|line| line.is_of(receipt)));
+    if let Some((path, _)) = unlisted {
+        return Err(BundleFault::Altered(names::LOG).at(path));
+    }
+    for (at, requirement, _) in manifest.documents() {
+        for (number, BundledStatement { record, says, .. }) in requirement.statements.iter().enumerate() {
+            if !line_of(record).is_some_and(|line| line.states(says)) {
+                let path = names::statement(at, &requirement.requirement, number, says.statement);
+                return Err(BundleFault::Altered(names::LOG).at(path));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The sums by name: ascending, as they are written here.

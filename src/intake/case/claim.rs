@@ -59,6 +59,18 @@ pub enum ClaimedKind {
     Submitted,
 }
 
+impl ClaimedKind {
+    /// The topic of its statement.
+    pub(in crate::intake) const fn topic(self) -> &'static str {
+        match self {
+            Self::Approved => "intake.approved",
+            Self::Attested => "intake.attested",
+            Self::NewerVersionSeen => "intake.newer-version-seen",
+            Self::Submitted => "intake.submitted",
+        }
+    }
+}
+
 impl Claimed {
     /// The claim's bytes: JSON.
     #[must_use]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    claim::ClaimedKind,
     command::{Audience, Contact, Opening, Verdict},
     completion::Completion,
     submission::{Origin, Submission},
@@ -151,22 +152,22 @@ impl Change {
     #[must_use]
     pub fn topic(&self) -> &'static str {
         match self {
-            Self::Approved { .. } => "intake.approved",
+            Self::Approved { .. } => ClaimedKind::Approved.topic(),
             Self::AskedAgain { .. } => "intake.asked-again",
-            Self::Attested { .. } => "intake.attested",
+            Self::Attested { .. } => ClaimedKind::Attested.topic(),
             Self::Commented { .. } => "intake.commented",
             Self::Completed(_) => "intake.completed",
             Self::ContactRemoved { .. } => "intake.contact-removed",
             Self::ContactSet(_) => "intake.contact-set",
             Self::DueSet { .. } => "intake.due-set",
-            Self::NewerVersionSeen { .. } => "intake.newer-version-seen",
+            Self::NewerVersionSeen { .. } => ClaimedKind::NewerVersionSeen.topic(),
             Self::Opened { .. } => "intake.opened",
             Self::Rejected { .. } => "intake.rejected",
             Self::Reopened { .. } => "intake.reopened",
             Self::RequestClosed { .. } => "intake.request-closed",
             Self::RequestIssued { .. } => "intake.request-issued",
             Self::SetAside { .. } => "intake.set-aside",
-            Self::Submitted { .. } => "intake.submitted",
+            Self::Submitted { .. } => ClaimedKind::Submitted.topic(),
         }
     }
 }

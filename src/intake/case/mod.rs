@@ -20,7 +20,7 @@ mod words;
 pub use claim::{Claimed, ClaimedKind};
 pub use command::{Actor, Audience, Command, Contact, Opening, Verdict};
 pub use completion::{Approved, Completion};
-pub(super) use decide::USES_OF_A_REQUEST;
+pub(super) use decide::{COMMENT_CAP, USES_OF_A_REQUEST};
 pub use digest::{Digest, DigestItem};
 pub use event::{Change, Event, Reopens};
 pub use form::{Answer, Form};

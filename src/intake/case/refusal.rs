@@ -79,6 +79,9 @@ pub enum Refusal {
     /// The request did not ask for this.
     #[error("this request does not ask for `{requirement}`")]
     NotRequested { requirement: Key },
+    /// Neither a file nor an answer was handed in.
+    #[error("nothing was handed in for `{requirement}`: neither a file nor an answer")]
+    NothingHandedIn { requirement: Key },
     /// There is nothing to decide on.
     #[error("nothing is there for `{requirement}` to be decided on")]
     NothingThere { requirement: Key },

@@ -35,7 +35,7 @@ pub struct Examined {
     /// How many pages it has, where its first bytes or its kind tell: 1 for a photograph.
     pub pages: Option<u32>,
     /// What is stored has this hash, or nothing is stored.
-    digest: ContentDigest,
+    pub(super) digest: ContentDigest,
     file: NewFile,
 }
 

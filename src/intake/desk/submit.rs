@@ -24,6 +24,18 @@ struct HandedIn<'a> {
 }
 
 impl HandedIn<'_> {
+    /// Whether a refusal is one of a deposit for what it is, which is put on record: it was promised, so it is answered.
+    fn is_objection(&self, refusal: &Refusal) -> bool {
+        self.claims.is_some() && !refusal.is_about_the_request()
+    }
+
+    /// What the version's digest will be.
+    fn digest(&self) -> ContentDigest {
+        let form = &self.said.form;
+        let form = (!form.is_empty()).then(|| ContentDigest::of(form.to_page().as_bytes()));
+        ContentDigest::of_page_digests(self.files.iter().map(|examined| examined.digest).chain(form))
+    }
+
     /// The command that hands in this version, whose files have these lengths and digests.
     fn submit(
         &self,
@@ -159,7 +171,7 @@ impl Desk {
     /// What the rules say before anything is stored: an objection to a deposit, or a refusal.
     fn ruled_out(&self, file: &CaseFile, handed_in: &HandedIn<'_>) -> Result<Option<Objection>, Refusal> {
         match self.expected(file, handed_in) {
-            Err(refusal) if handed_in.claims.is_some() && !refusal.is_about_the_request() => {
+            Err(refusal) if handed_in.is_objection(&refusal) => {
                 let (verdict, reason) = (Verdict::Refused, refusal.to_string());
                 Ok(Some(Objection { verdict, reason, code: "rules" }))
             }
@@ -167,15 +179,15 @@ impl Desk {
         }
     }
 
-    /// Decides on content of which only the digest is not known.
+    /// Decides on what will be stored, as far as it is known before.
     fn expected(&self, file: &CaseFile, handed_in: &HandedIn<'_>) -> Result<(), Refusal> {
         handed_in.said.no_form.clone().map_or(Ok(()), Err)?;
         let known = file.document_of(handed_in.requirement);
         let document = known.or_else(|| format!("{}{:032}", file.case(), 0).parse().ok());
         let document = document.ok_or(Refusal::UnknownRequirement)?;
-        let (version, none) = (VersionId::from_bytes([0; 16]), ContentDigest::of(b""));
-        let pages = handed_in.files.iter().map(|examined| (examined.bytes, none));
-        self.decided(file, handed_in.submit(document, version, none, pages)).map(drop)
+        let pages = handed_in.files.iter().map(|examined| (examined.bytes, examined.digest));
+        let command = handed_in.submit(document, VersionId::from_bytes([0; 16]), handed_in.digest(), pages);
+        self.decided(file, command).map(drop)
     }
 
     /// Puts on record that something is not taken in; none if the case has changed since.
@@ -205,7 +217,7 @@ impl Desk {
         Ok(after.map(|file| Submitted::SetAside { verdict, reason, file }))
     }
 
-    /// Stores and states; none if the requirement has got another document meanwhile.
+    /// Stores and states; none if what the case has become meanwhile is against it.
     async fn take(&self, file: &mut CaseFile, handed_in: &HandedIn<'_>) -> Result<Option<Submitted>> {
         let sealed = self.store(file, handed_in).await?;
         let mut stored = handed_in.files.iter().zip(sealed.pages());
@@ -218,6 +230,8 @@ impl Desk {
             let pages = sealed.pages().iter().map(|page| (page.len, page.digest));
             let statement = match self.decided(file, handed_in.submit(document, version, digest, pages)) {
                 Err(Refusal::OtherDocument { .. }) => return Ok(None),
+                // Of the case as it has become since: it is looked at anew, and set aside.
+                Err(refusal) if handed_in.is_objection(&refusal) => return Ok(None),
                 decided => decided?,
             };
             match sealed.publish_stating(stating(&statement, file, claim.clone())).await {

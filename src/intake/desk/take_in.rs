@@ -9,7 +9,9 @@ use super::{
 use crate::{
     CaseId, ErrorKind, Statement,
     deposit::{Inbox, IncomingDeposit, Promise},
-    intake::{Audience, Change, Command, Date, Event, Form, Key, Origin, Refusal, Requirement},
+    intake::{
+        Audience, Change, Command, Date, Event, Form, Key, Origin, Refusal, Requirement, case::COMMENT_CAP,
+    },
 };
 
 impl Desk {
@@ -115,10 +117,10 @@ impl Desk {
 
     /// Whether the deposit is in the case, and behind it no comment that is its remark.
     async fn lacks_remark(&self, case: CaseId, of: &Key, deposit: &IncomingDeposit) -> Result<bool> {
-        let (remark, promise) = (deposit.comment().trim(), deposit.promise());
+        let (remark, promise) = (as_comment(deposit.comment()), deposit.promise());
         let lacks = |_: &Statement, event: &Event| match &event.change {
             Change::Commented { requirement: Some(on), text, audience: Audience::Everyone } => {
-                (on == of && text == remark).then_some(false)
+                (on == of && *text == remark).then_some(false)
             }
             Change::Submitted { submission, .. } => came_by(&submission.origin, promise).then_some(true),
             Change::SetAside { origin, .. } => came_by(origin, promise).then_some(false),
@@ -137,9 +139,25 @@ pub(super) fn came_by(origin: &Origin, promise: &Promise) -> bool {
 
 /// The command that makes a comment of what a client remarked, if they did.
 fn remark_of(requirement: &Key, deposit: &IncomingDeposit) -> Option<Command> {
-    let (requirement, text) = (Some(requirement.clone()), deposit.comment().trim().to_owned());
+    let (requirement, text) = (Some(requirement.clone()), as_comment(deposit.comment()));
     (!text.is_empty()).then_some(Command::Comment { requirement, text, audience: Audience::Everyone })
 }
+
+/// A client's remark as a comment of the case: a manifest takes a text with controls, and a longer one.
+fn as_comment(remark: &str) -> String {
+    let visible = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
+    let text: String = remark.replace("\r\n", "\n").chars().map(visible).collect();
+    let text = text.trim();
+    if text.len() <= COMMENT_CAP {
+        return text.to_owned();
+    }
+    let most = COMMENT_CAP - CUT.len();
+    let end = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= most).last();
+    format!("{}{CUT}", text.get(..end.unwrap_or_default()).unwrap_or_default())
+}
+
+/// Behind what was cut.
+const CUT: &str = " …";
 
 /// What the slot of a deposit is for.
 fn requirement_of(file: &CaseFile, promise: &Promise) -> Result<Key> {

@@ -30,7 +30,7 @@ function askPassphrase(root, descriptor) {
     event.preventDefault();
     [button.disabled, button.textContent, problem.textContent] = [true, words.opening, ''];
     try {
-      show(root, await open(descriptor, input.value.normalize('NFC')));
+      show(root, await open(descriptor, input.value.trim().normalize('NFC')));
     } catch (error) {
       if (error.code !== 'locked') return fail(root, error);
       [button.disabled, button.textContent, problem.textContent] = [false, words.open, words.problems.locked];
@@ -60,7 +60,7 @@ function show(root, { request, descriptor }) {
   };
   root.replaceChildren(
     element('h1', {}, text(shown.title, shown.language)),
-    element('p', { class: 'lead' }, words.lead(moment(request.expires))),
+    element('p', { class: 'lead' }, request.expired ? words.problems.expired : words.lead(moment(request.expires))),
     element('div', { class: 'progress' }, bar, summary),
     ...required.map((card) => card.root),
     ...group(others),

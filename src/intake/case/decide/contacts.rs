@@ -53,4 +53,5 @@ const CONTACTS: usize = 8;
 const NAME_CAP: usize = 200;
 /// RFC 5321 §4.5.3.1.3: a path of 256 octets, its brackets included.
 const ADDRESS_CAP: usize = 254;
-const COMMENT_CAP: usize = 4000;
+/// Bytes of a comment, at most.
+pub(in crate::intake) const COMMENT_CAP: usize = 4000;

@@ -5,6 +5,7 @@ mod requests;
 mod review;
 mod submit;
 
+pub(in crate::intake) use contacts::COMMENT_CAP;
 pub(in crate::intake) use requests::USES_OF_A_REQUEST;
 
 use super::{
@@ -42,8 +43,8 @@ impl CaseState {
 
     /// Decides whether a command happens: the event to apply, or why not.
     ///
-    /// The same arguments give the same answer. If the clock went back, the event bears the time of the one
-    /// before it.
+    /// The same arguments give the same answer. If the clock went back, or another's was ahead, the event bears the
+    /// time of the one before it; rules go by `now`, whatever another's clock has written.
     ///
     /// # Errors
     ///
@@ -64,7 +65,7 @@ impl CaseState {
             return Err(Refusal::OtherTemplate);
         }
         text("actor", actor.id(), ID_CAP)?;
-        let desk = Decision { state: self, template, now: now.max(self.updated), actor };
+        let desk = Decision { state: self, template, now, actor };
         let change = desk.change(command)?;
         desk.event(change)
     }
@@ -121,7 +122,7 @@ impl<'a> Decision<'a> {
     fn event(&self, change: Change) -> Result<Event, Refusal> {
         let mut after = self.state.clone();
         let by = self.actor.id.clone();
-        let mut event = Event { at: self.now, by, change, reopens: Vec::new() };
+        let mut event = Event { at: self.at(), by, change, reopens: Vec::new() };
         after.apply(self.template, &event);
         event.reopens = self.reopens(&event.change, &after);
         after.apply_reopens(&event);
@@ -152,7 +153,7 @@ impl<'a> Decision<'a> {
             return Err(Refusal::Incomplete { percent: progress.percent() });
         }
         let approved = self.state.approved(self.template, self.today());
-        Ok(Change::Completed(Completion { at: self.now, template: self.template.hash(), approved }))
+        Ok(Change::Completed(Completion { at: self.at(), template: self.template.hash(), approved }))
     }
 
     fn reopen(&self, reason: String) -> Result<Change, Refusal> {
@@ -161,6 +162,11 @@ impl<'a> Decision<'a> {
             return Err(Refusal::NotComplete);
         }
         Ok(Change::Reopened { reason })
+    }
+
+    /// What the event bears: times ascend.
+    fn at(&self) -> Timestamp {
+        self.now.max(self.state.updated)
     }
 
     fn today(&self) -> Date {

@@ -20,6 +20,9 @@ impl Decision<'_> {
         self.check_origin(&requirement, &submission.origin)?;
         check_files(rule, &submission.files)?;
         submission.form.check(rule)?;
+        if submission.files.is_empty() && submission.form.is_empty() {
+            return Err(Refusal::NothingHandedIn { requirement });
+        }
         self.check_document(&requirement, &submission)?;
         let received = self.received(&submission.origin);
         if let Some(issued) = submission.issued {
