@@ -110,7 +110,7 @@ def volumes(v):
     yield "messages sealed, m", power(v.messages)
     yield "chunks sealed, q", power(v.chunks)
     yield "blocks of ChaCha20, B", power(v.blocks)
-    yield "attempts at forgery, each an answer of the storage to a read, v", power(v.forgeries)
+    yield "attempts at forgery, each a false chunk that is tried, v", power(v.forgeries)
     yield "offline work of the attacker, o", power(v.work)
 
 
@@ -150,7 +150,10 @@ def padding(_):
     for exponent in (20, 30, 37):
         top = 1 << exponent
         least = max(Fraction(padme(length) - length, length) for length in range(top - (top >> 3), top, max(top >> 16, 1)))
-        classes = 2 + sum(1 << min(e, e.bit_length()) for e in range(1, exponent))
+        # 0, 1 and 2^exponent itself, to which the longest are padded; of each power of two between, so many steps.
+        classes = 3 + sum(1 << min(e, e.bit_length()) for e in range(1, exponent))
+        if exponent == 20 and classes != len({padme(length) for length in range(top)}):
+            sys.exit("the classes of lengths are not as many as counted")
         yield f"classes of lengths below 2^{exponent}; bits told; added near it at most", \
             f"{classes}; {math.log2(classes):.1f}; {float(least) * 100:.1f} %"
 

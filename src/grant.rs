@@ -14,8 +14,8 @@ use crate::{
 ///
 /// # Security
 ///
-/// Purpose, times and revocation are enforced by the vault when it delivers; what a recipient was
-/// delivered it can open for ever.
+/// Times and revocation are enforced by the vault when it delivers; the purpose is on record, and told to the
+/// recipient. What a recipient was delivered it can open for ever.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Terms {

@@ -1,6 +1,5 @@
 //! Base 32 and Base 64 (RFC 4648), and decimal numbers, as canonical text.
 
-#[cfg(feature = "intake")]
 use zeroize::Zeroizing;
 
 #[cfg(feature = "intake")]
@@ -27,13 +26,13 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
 
 /// The bytes whose [`base64`] is `text`: no other encoding of them is taken (RFC 4648 §3.5).
 pub(crate) fn parse_base64(text: &str) -> Option<Vec<u8>> {
-    let bytes = decode64(text.trim_end_matches('='), *b"+/")?;
-    (base64(&bytes) == text).then_some(bytes)
+    let mut bytes = decode64(text.trim_end_matches('='), *b"+/")?;
+    (base64(&bytes) == text).then(|| core::mem::take(&mut *bytes))
 }
 
-/// Of the alphabet whose last two symbols are `last`.
-fn decode64(text: &str, last: [u8; 2]) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len());
+/// Of the alphabet whose last two symbols are `last`. What a text that is none begins with is wiped, too.
+fn decode64(text: &str, last: [u8; 2]) -> Option<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
     let (mut held, mut bits) = (0u16, 0u16);
     for symbol in text.bytes() {
         let value = match symbol {
@@ -64,7 +63,7 @@ pub(crate) fn base64url(bytes: &[u8]) -> Zeroizing<String> {
 /// The bytes whose [`base64url`] is `text`: no other encoding of them is taken.
 #[cfg(feature = "intake")]
 pub(crate) fn parse_base64url(text: &str) -> Option<SecretBytes> {
-    let bytes = SecretBytes::new(decode64(text, *b"-_")?);
+    let bytes = SecretBytes::new(core::mem::take(&mut *decode64(text, *b"-_")?));
     (*base64url(&bytes) == text).then_some(bytes)
 }
 

@@ -31,6 +31,7 @@ mod attacks {
     mod fields;
     mod forgeries;
     mod keys;
+    mod late;
     mod log;
     mod names;
     mod objects;

@@ -41,8 +41,8 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// Modules that are public, and so for case files to use.
 const PUBLIC: &[&str] = &["deposit", "intake", "keys", "storage"];
-/// The one function that the crate keeps at its root, beside its hasher of contents, and that is no module.
-const SHA_256: &str = "sha256";
+/// Functions that the crate keeps at its root, beside its hasher of contents, and that are no modules.
+const FUNCTIONS: &[&str] = &["quoted", "sha256"];
 
 /// Upward imports that stay, each for its reason.
 const EXCEPTIONS: &[(&str, &str, &str)] =
@@ -74,7 +74,7 @@ fn imports(source: &str) -> Vec<String> {
             Some(group) => found.extend(heads_of_group(group)),
         }
     }
-    found.retain(|name| name.starts_with(char::is_lowercase) && name != SHA_256);
+    found.retain(|name| name.starts_with(char::is_lowercase) && !FUNCTIONS.contains(&name.as_str()));
     found
 }
 

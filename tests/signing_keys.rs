@@ -16,8 +16,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use common::{block_on, vault_on};
 use docvault::{
-    Checkpoint, ErrorKind, FilePinStore, Freshness, LogReader, NewDocument, Pin, PinStore, Session, Vault,
-    VaultOptions,
+    Checkpoint, ErrorKind, FilePinStore, Freshness, LogReader, NewDocument, Pin, PinStore, Session,
+    TrustPolicy, Vault, VaultOptions,
     keys::LocalKey,
     storage::{
         Creation, MemoryStorage, ObjectKey, Storage, StorageError, StorageErrorKind,
@@ -103,6 +103,40 @@ fn a_log_that_ends_before_the_change_is_rolled_back() {
         let key = LocalKey::load(folder.path().join("key")).unwrap();
         let error = Vault::open(old, key, &vault.pin()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::RolledBack);
+    });
+}
+
+/// By a checkpoint under the fresh key, which a log that ends before the change does not state.
+#[test]
+fn an_older_log_and_another_are_told_apart_after_a_change_of_keys() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, folder) = vault_on(storage.clone()).await;
+        let (old, before) = (Arc::new(storage.snapshot()), vault.pin());
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        desk.rotate_signing_keys().await.unwrap();
+        let log = vault.audit().log().await.unwrap();
+        let keys = log.verifier_keys().await.unwrap();
+        let lines: String = keys.iter().map(|key| format!("log {key}\n")).collect();
+        let policy = TrustPolicy::parse(&format!("{lines}quorum none\n")).unwrap();
+        let note = vault.audit().checkpoint().await.unwrap();
+        let seen = vault.pin().size();
+        let now = vault.audit().log().await.unwrap();
+        assert_eq!(
+            now.freshness(&note, &policy).await.unwrap(),
+            Freshness::Unverified,
+            "nobody has cosigned"
+        );
+        let key = LocalKey::load(folder.path().join("key")).unwrap();
+        let shown = Vault::open(old, key, &before).await.unwrap();
+        let told = shown.audit().log().await.unwrap().freshness(&note, &policy).await.unwrap();
+        assert_eq!(told, Freshness::RolledBack { seen, got: before.size() });
+        let other = shown.session("a").purpose("p").begin().unwrap();
+        for title in ["b", "c"] {
+            other.create_case(title).await.unwrap();
+        }
+        let told = shown.audit().log().await.unwrap().freshness(&note, &policy).await.unwrap();
+        assert_eq!(told, Freshness::Forked { seen });
     });
 }
 

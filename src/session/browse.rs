@@ -289,7 +289,7 @@ impl Session {
     async fn browse_items(&self, what: Browsed, items: Items) -> Result<u64> {
         let operation = self.operation()?;
         let origin = self.origin.clone();
-        let committed = self.commit(operation, Browse { origin, operation, what, items }).await?;
+        let committed = self.commit_release(operation, Browse { origin, operation, what, items }).await?;
         Ok(committed.seq)
     }
 

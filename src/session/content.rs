@@ -11,7 +11,8 @@ use crate::{
     error::{Error, ErrorKind, Result},
     ids::{DocumentId, VersionId},
     log::row::{Row, RowKey},
-    observe, plan,
+    observe,
+    plan::{self, Browsed},
     secret::Holder,
     transfer::{ContentSource, Reader},
     vault::Extent,
@@ -34,7 +35,7 @@ impl Session {
             let reader = self.newest(document, None, move |source| {
                 Box::pin(async move {
                     let len = source.len();
-                    self.check_len(len, "content")?;
+                    self.checked(document, self.check_len(len, "content")).await?;
                     let mut reader = Reader::new(Arc::clone(&source));
                     reader.beside(self.read(&source, true, 0..len)).await?;
                     Ok(reader)
@@ -89,9 +90,17 @@ impl Session {
         Err(Error::invalid(format!("the {what} has {len} bytes, above {limit}: use a reader")))
     }
 
+    /// A refusal that tells how long the content is: that is metadata, so the look is on record first.
+    async fn checked(&self, document: DocumentId, checked: Result<()>) -> Result<()> {
+        if checked.is_err() {
+            self.browse(Browsed::Document(document), 1).await?;
+        }
+        checked
+    }
+
     /// Puts the read of a range on record; what holds the start of it is fetched meanwhile, sealed.
     async fn range_of(&self, source: &Arc<ContentSource>, range: Range<u64>) -> Result<Bytes> {
-        source.check_range(&range)?;
+        self.checked(source.document(), source.check_range(&range)).await?;
         let fetch = async { Ok(source.first_range(&range).await) };
         let reader = Reader::new(Arc::clone(source));
         let ((), first) = try_join(self.read(source, true, range.clone()), fetch).await?;
@@ -206,7 +215,7 @@ impl Session {
         let (document, version) = (source.document(), VersionId::of(source.head().id.operation));
         let (origin, operation) = (self.origin.clone(), self.operation()?);
         let read = plan::Read { origin, operation, document, version, newest, range };
-        self.commit(operation, read).await.map(drop)
+        self.commit_release(operation, read).await.map(drop)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     },
     observe, plan,
     transfer::{Delivery, Parcel},
-    vault::{Extent, GrantHead},
+    vault::{Extent, GrantHead, Looked},
 };
 
 impl Session {
@@ -84,8 +84,10 @@ impl Session {
             documents: parcel.documents(),
             bytes: parcel.bytes(),
         };
+        // From before the record is made: its answer may be long in coming.
+        let looked = Looked::at(self.vault.now());
         self.commit(operation, command).await?;
-        Ok(Delivery::new(self.clone(), grant, terms, parcel))
+        Ok(Delivery::new(self.clone(), (grant, terms), parcel, looked))
     }
 
     /// Whether the error is due to a state that has passed, in which a following grant reached other versions.

@@ -44,7 +44,7 @@ use crate::{
     },
     observe,
     plan::Origin,
-    vault::{SlotId, Vault},
+    vault::{Looked, SlotId, Vault},
 };
 
 /// What a session needs before it begins.
@@ -269,6 +269,21 @@ impl Session {
 
     async fn commit(&self, operation: OperationId, command: impl Command + 'static) -> Result<Committed> {
         self.vault.commit(operation, command).await
+    }
+
+    /// Puts on record what releases something. If its answer was long in coming, what others have committed
+    /// meanwhile is looked at before anything is released.
+    async fn commit_release(
+        &self,
+        operation: OperationId,
+        command: impl Command + 'static,
+    ) -> Result<Committed> {
+        let looked = Looked::at(self.vault.now());
+        let committed = self.commit(operation, command).await?;
+        if looked.is_due(self.vault.now()) {
+            self.vault.ledger().sync().await?;
+        }
+        Ok(committed)
     }
 
     fn operation(&self) -> Result<OperationId> {

@@ -15,6 +15,8 @@ use crate::{
     },
     observe,
     plan::{LogReading, ReadLog, Said},
+    secret::SecretBytes,
+    vault::Looked,
     wire::{Malformed, Reader},
 };
 
@@ -87,6 +89,7 @@ impl Session {
             let (origin, operation, range) =
                 (self.origin.clone(), self.operation()?, seq..seq.saturating_add(1));
             let what = LogReading::OneRecord;
+            let looked = Looked::at(self.vault.now());
             self.commit(operation, ReadLog { origin, operation, what, range: range.clone() }).await?;
             let mut opened = None;
             let mut visit = |found: &Hashed, body: &[u8]| {
@@ -98,7 +101,7 @@ impl Session {
             ledger.records(&ledger.state(), range, &mut visit).await?;
             let (record, leaf, inner) = opened.ok_or_else(|| corrupt(seq))?;
             let personal = match inner.filter(|inner| !inner.is_empty()) {
-                Some(inner) => self.personal(&leaf, &inner).await?,
+                Some(inner) => self.personal(&leaf, &inner, &looked).await?,
                 None => Personal::None,
             };
             Ok(OpenedRecord { record, personal })
@@ -107,17 +110,23 @@ impl Session {
     }
 
     /// The inner layer of a record; that it was erased only on the word of the log.
-    async fn personal(&self, leaf: &Leaf, inner: &SealedInner) -> Result<Personal> {
-        let case_key = match self.vault.kept_case_key(leaf.case).await {
+    async fn personal(&self, leaf: &Leaf, inner: &SealedInner, looked: &Looked) -> Result<Personal> {
+        match self.opened(leaf, inner, looked).await {
             Err(error) if error.kind() == ErrorKind::Erased => {
                 let erased = self.row(&self.vault.ledger().state(), &RowKey::case(leaf.case)).await?;
                 let by = erased.filter(|row| row.kind == Kind::CaseErased).ok_or(error)?.seq;
-                return Ok(Personal::Erased { by });
+                Ok(Personal::Erased { by })
             }
-            found => found?.ok_or_else(|| missing(leaf))?,
-        };
+            opened => read(leaf.kind, &opened?).map_err(|Malformed| corrupt(leaf.seq)),
+        }
+    }
+
+    /// Opened, if the case still stands then: the storage may have held back anything of it, for any time.
+    async fn opened(&self, leaf: &Leaf, inner: &SealedInner, looked: &Looked) -> Result<SecretBytes> {
+        let case_key = self.vault.kept_case_key(leaf.case).await?.ok_or_else(|| missing(leaf))?;
         let opened = inner.open(self.vault.id(), leaf, &case_key).map_err(|OpenError| corrupt(leaf.seq))?;
-        read(leaf.kind, &opened).map_err(|Malformed| corrupt(leaf.seq))
+        self.vault.still_stands(leaf.case, looked).await?;
+        Ok(opened)
     }
 }
 

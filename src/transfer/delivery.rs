@@ -247,8 +247,8 @@ impl core::fmt::Debug for Parcel {
 }
 
 impl Delivery {
-    pub(crate) fn new(session: Session, grant: GrantId, terms: Terms, parcel: Parcel) -> Self {
-        let looked = Looked::at(session.vault().now());
+    pub(crate) fn new(session: Session, head: (GrantId, Terms), parcel: Parcel, looked: Looked) -> Self {
+        let (grant, terms) = head;
         let ready = VecDeque::from([parcel.start]);
         let sources = parcel.sources.into_iter().map(Arc::new).collect();
         Self { session, grant, terms, ready, sources, at: None, coming: None, since: 0, looked }

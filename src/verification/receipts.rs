@@ -2,7 +2,7 @@
 
 use super::{
     LogReader,
-    checkpoints::{check, check_in, checkpoint_key, statement},
+    checkpoints::{check_in, checkpoint_key, statement},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -31,8 +31,9 @@ impl LogReader {
     ///
     /// # Errors
     ///
-    /// Corrupt if `policy` does not believe the checkpoint; the storage's. A log that ends before it, or
-    /// is another one, is no error here: the answer says so.
+    /// Corrupt if `policy` does not believe the checkpoint, or it is another vault's; the storage's. A log that ends
+    /// before it, or has another history, is no error here: the answer says so, and that nobody has cosigned a
+    /// checkpoint of this very log, by which it is [`Freshness::Unverified`].
     pub async fn freshness(&self, note: &str, policy: &TrustPolicy) -> Result<Freshness> {
         observe::operation(
             "LogReader::freshness",
@@ -101,15 +102,20 @@ async fn freshness(pages: &Pages, state: &State, note: &str, policy: &TrustPolic
     let checked = policy.check(note).map_err(|error| {
         Error::new(ErrorKind::Corrupt, "the policy does not believe the checkpoint").caused(error)
     })?;
-    let size = checked.checkpoint.size();
-    match check(pages, state, note).await {
-        Ok(_) => Ok(Freshness::FreshByWitnesses { size, witnesses: checked.witnesses }),
-        Err(error) if error.kind() == ErrorKind::RolledBack => {
-            Ok(Freshness::RolledBack { seen: size, got: state.head.size })
-        }
-        Err(error) if error.kind() == ErrorKind::Forked => Ok(Freshness::Forked { seen: size }),
-        Err(error) => Err(error),
+    let (tree, checkpoint) = (Tree::new(state, &**pages.storage()), &checked.checkpoint);
+    if checkpoint.origin() != statement(&tree, pages, state).await?.origin {
+        return Err(Error::corrupt("the checkpoint, which is another log's"));
     }
+    // The policy believes the key. That the log states it as its own proves nothing of a log that ends before that.
+    let (seen, got) = (checkpoint.size(), state.head.size);
+    if seen > got {
+        return Ok(Freshness::RolledBack { seen, got });
+    }
+    Ok(match tree.consistency(seen).await? {
+        (root, _) if root != *checkpoint.root() => Freshness::Forked { seen },
+        _ if checked.witnesses.is_empty() => Freshness::Unverified,
+        _ => Freshness::FreshByWitnesses { size: seen, witnesses: checked.witnesses },
+    })
 }
 
 /// The keys that have signed the log's checkpoints, one for each signing epoch, the first one first.

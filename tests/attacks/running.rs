@@ -18,8 +18,8 @@ use docvault::{
 use super::toolkit::*;
 use crate::common::block_on;
 
-const SECOND: u64 = 1000;
-const NOW: u64 = 100 * 24 * 3600 * SECOND;
+pub(crate) const SECOND: u64 = 1000;
+pub(crate) const NOW: u64 = 100 * 24 * 3600 * SECOND;
 const PART: usize = 8 << 20;
 
 /// A vault whose clock is set, and a delivery of three parts, of which the first is out.
@@ -108,7 +108,7 @@ fn a_reader_looks_for_an_erasure_by_time() {
 
 /// A storage that shows what was deleted.
 #[derive(Debug)]
-struct Keeping(Arc<MemoryStorage>, MemoryStorage);
+pub(crate) struct Keeping(pub(crate) Arc<MemoryStorage>, pub(crate) MemoryStorage);
 
 #[async_trait]
 impl Storage for Keeping {
