@@ -95,6 +95,9 @@ impl Vault {
     ///
     /// # Security
     ///
+    /// Of a carrier whose objects are in the vault's storage nothing is copied (`deposit/`): requests, promises and what
+    /// was deposited and not taken in are the carrier's.
+    ///
     /// The copy is for one of both to be written to, ever: two histories under one pin are a fork, which the
     /// next [`Vault::copy_to`], and every pin from after it, tells. Deleting from a copy is worth what deleting
     /// from its storage is; a copy that is not brought up to date keeps what was erased since, until the epoch
