@@ -39,4 +39,5 @@ mod attacks {
     mod running;
     mod sharing;
     mod toolkit;
+    mod vaults;
 }

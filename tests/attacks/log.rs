@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use docvault::{
-    DocumentId, ErrorKind, Freshness, NewDocument, NewStatement, Terms, Vault, VaultOptions,
+    DocumentId, ErrorKind, Freshness, NewDocument, NewStatement, Terms, Vault,
     storage::{
         ObjectKey, Storage,
         testing::{CheckThenWriteStorage, EvilStorage, OverwritingStorage},
@@ -16,42 +16,6 @@ use crate::common::block_on;
 /// The commits, newest first.
 async fn commits(storage: &dyn Storage) -> Vec<(ObjectKey, Bytes)> {
     objects(storage, "log/").await.into_iter().collect()
-}
-
-#[test]
-fn vault_substitution() {
-    block_on(async {
-        let (mine, other) = (World::new().await, World::new().await);
-        // Another vault of the same owner, opened by the same key, in the place of this one: an empty
-        // one, as it is when documents are first put in.
-        let same_key = Vault::create_with(
-            std::sync::Arc::new(docvault::storage::MemoryStorage::default()),
-            mine.key(),
-            options(),
-        );
-        assert_ne!(same_key.await.unwrap().id(), mine.vault.id());
-        let pin = mine.vault.pin();
-        let swapped = mine.open_at(other.storage.clone(), &pin).await.unwrap_err();
-        assert_eq!(swapped.kind(), ErrorKind::Corrupt);
-        let empty = std::sync::Arc::new(docvault::storage::MemoryStorage::default());
-        assert_eq!(mine.open_at(empty, &pin).await.unwrap_err().kind(), ErrorKind::NotFound);
-        let unpinned = Vault::open_unpinned(mine.storage.clone(), mine.key(), VaultOptions::default());
-        assert_eq!(unpinned.await.unwrap().freshness(), Freshness::Unverified);
-        // Unpinned, another's vault is opened by no key of one's own.
-        let theirs = Vault::open_unpinned(other.storage.clone(), mine.key(), VaultOptions::default());
-        assert_eq!(theirs.await.unwrap_err().kind(), ErrorKind::Locked);
-        // The other vault's pin with this vault's id, or key.
-        let (a, b) = (pin.to_string(), other.vault.pin().to_string());
-        let (a, b): (Vec<_>, Vec<_>) = (a.split(' ').collect(), b.split(' ').collect());
-        for field in 1..a.len() {
-            let mut mixed = a.clone();
-            mixed[field] = b[field];
-            if mixed != a {
-                let pin = mixed.join(" ").parse().unwrap();
-                assert!(mine.open_at(mine.storage.clone(), &pin).await.is_err(), "field {field}");
-            }
-        }
-    });
 }
 
 #[test]
