@@ -36,6 +36,7 @@ mod attacks {
     mod objects;
     mod oracles;
     mod races;
+    mod removed;
     mod running;
     mod sharing;
     mod toolkit;
