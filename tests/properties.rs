@@ -25,6 +25,7 @@ mod toolkit;
 
 mod properties {
     mod binding;
+    mod cached;
     #[cfg(feature = "intake")]
     mod deposits;
     mod release;

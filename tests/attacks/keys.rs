@@ -283,7 +283,7 @@ fn escrow_auto_enrol_rejected() {
 }
 
 #[test]
-fn erased_from_old_backup() {
+fn old_wraps_open_nothing_after_a_rotation() {
     block_on(async {
         let world = World::new().await;
         let stored = world.store("x", b"content".to_vec()).await;
