@@ -37,7 +37,9 @@ mod attacks {
     mod objects;
     mod oracles;
     mod races;
+    mod removed;
     mod running;
     mod sharing;
     mod toolkit;
+    mod vaults;
 }

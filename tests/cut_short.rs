@@ -3,6 +3,9 @@
 #![cfg(all(feature = "fs", target_os = "linux"))]
 #![allow(clippy::unwrap_used, clippy::unwrap_in_result, reason = "helpers of tests")]
 
+#[path = "common/strace.rs"]
+mod strace;
+
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -20,8 +23,7 @@ use tempfile::TempDir;
 /// What another process said that did `part` in `folder`, and the paths there that it synced, those that failed included;
 /// none without strace. The sync of number `failing` fails.
 fn traced(part: &str, folder: &TempDir, failing: Option<u32>) -> Option<(String, Vec<String>)> {
-    if Command::new("strace").arg("-V").output().is_err() {
-        println!("skipped: this needs strace");
+    if !strace::is_there() {
         return None;
     }
     let outside = tempfile::tempdir().unwrap();

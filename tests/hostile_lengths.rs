@@ -27,12 +27,16 @@ use docvault::{
     storage::{FsStorage, MemoryStorage, ObjectKey, Storage, testing::EvilStorage},
 };
 use futures_util::future::join_all;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, hint::black_box, sync::Arc};
 
 /// The most address space this process has had, in KiB.
 fn peak() -> u64 {
+    status("VmPeak:")
+}
+
+fn status(figure: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmPeak:")).unwrap();
+    let line = status.lines().find(|line| line.starts_with(figure)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
@@ -51,7 +55,8 @@ fn p20_hostile_lengths_take_no_memory() {
         assert!(honest, "nobody lies, and what is asked is not answered");
         #[cfg(feature = "intake")]
         let (strangers, long) = (strangers::Strangers::new().await, strangers::LongPage::new().await);
-        let before = peak();
+        let (before, now) = (peak(), status("VmSize:"));
+        assert!(before - now < UNSEEN, "{} KiB more would not show", before - now);
         let (mut tried, mut refused) = (0, BTreeSet::new());
         // Any four bytes may be a length or a count: each in turn says four billion, and sixty-four million.
         for declared in [u32::MAX, 0x7fff_ffff, 64 << 20] {
@@ -92,7 +97,10 @@ fn p20_hostile_lengths_take_no_memory() {
         assert_eq!(kept_out, endless.objects.len(), "an object of a tebibyte was taken");
         let grown = peak() - before;
         println!("{tried} hostile lengths: {grown} KiB more");
-        assert!(tried > 2000 && grown < 64 * 1024, "{grown} KiB more");
+        assert!(tried > 2000 && grown < TOO_MUCH, "{grown} KiB more");
+        // What is too much shows.
+        drop(black_box(vec![0u8; 1024 * usize::try_from(TOO_MUCH + UNSEEN).unwrap()]));
+        assert!(peak() - before >= TOO_MUCH, "{} KiB more", peak() - before);
         // Or a parser would go untried.
         let named = objects.iter().flat_map(|(_, bytes)| lengths(bytes)).map(|(name, _)| name);
         let named: BTreeSet<_> = named.collect();
@@ -100,6 +108,10 @@ fn p20_hostile_lengths_take_no_memory() {
         assert!(named.is_subset(&refused), "taken, of {named:?}: only {refused:?} were refused");
     });
 }
+
+const TOO_MUCH: u64 = 64 * 1024;
+/// What had been taken and was given back before anything is hostile, in KiB at most.
+const UNSEEN: u64 = 8 * 1024;
 
 fn hostile(bytes: &[u8], at: usize, declared: u32) -> Vec<u8> {
     let mut hostile = bytes.to_vec();

@@ -13,12 +13,21 @@
 )]
 
 mod common;
+#[cfg(feature = "intake")]
+#[path = "common/forge.rs"]
+mod forge;
+#[cfg(feature = "intake")]
+#[path = "common/intake.rs"]
+mod intake;
 
 #[path = "attacks/toolkit.rs"]
 mod toolkit;
 
 mod properties {
     mod binding;
+    mod cached;
+    #[cfg(feature = "intake")]
+    mod deposits;
     mod release;
     mod secrets;
 }

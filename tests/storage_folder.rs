@@ -2,6 +2,9 @@
 #![cfg(all(feature = "fs", unix))]
 #![allow(clippy::unwrap_used, clippy::unwrap_in_result, clippy::expect_used, reason = "helpers of tests")]
 
+#[path = "common/strace.rs"]
+mod strace;
+
 use std::{
     env, fs,
     io::{Read, Write},
@@ -207,8 +210,7 @@ fn a_full_disk_takes_nothing_and_loses_nothing() {
 /// The fourth is that of the file, the fifth that of the directory it was linked into.
 #[test]
 fn a_failed_sync_is_an_error_before_the_link_and_unknown_after_it() {
-    if Command::new("strace").arg("-V").output().is_err() {
-        println!("skipped: this needs strace");
+    if !strace::is_there() {
         return;
     }
     for (failing, expected, visible) in [(4, "failed Unavailable", false), (5, "answered Unknown", true)] {
@@ -228,8 +230,7 @@ fn a_failed_sync_is_an_error_before_the_link_and_unknown_after_it() {
 /// A name that no sync makes durable is gone after a power cut, and one whose removal none does is back.
 #[test]
 fn what_is_linked_made_or_removed_is_synced_in_order() {
-    if Command::new("strace").arg("-V").output().is_err() {
-        println!("skipped: this needs strace");
+    if !strace::is_there() {
         return;
     }
     let (directory, path, _storage) = vault();

@@ -44,8 +44,8 @@ fn word(text: &str) -> String {
     text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
-/// Functions behind `#[test]`, other attributes between them allowed.
-fn tests(folder: &str) -> BTreeSet<String> {
+/// Functions behind `#[test]`, other attributes between them allowed; of some names there are several.
+fn tests(folder: &str) -> Vec<String> {
     sources(folder).iter().flat_map(|source| functions(source)).collect()
 }
 
@@ -58,17 +58,33 @@ fn table() -> BTreeMap<String, Vec<String>> {
     rows(&fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attacks/TABLE.md")).unwrap())
 }
 
+/// What is wrong with a name that is to be one test's.
+fn not_one(known: &[String], name: &str) -> Option<String> {
+    match known.iter().filter(|known| *known == name).count() {
+        0 => Some(format!("there is no test {name}")),
+        1 => None,
+        several => Some(format!("{several} tests are called {name}")),
+    }
+}
+
 #[test]
-fn every_test_that_the_table_names_exists() {
+fn every_test_that_the_table_names_exists_once() {
     let mut known = tests("src");
     known.extend(tests("tests"));
     // Doctests that must not compile hang on a struct of this name.
     known.extend(sources("src/secret.rs")[0].split("\nstruct ").skip(1).map(word));
     for (row, named) in table() {
         for test in named {
-            assert!(known.contains(&test), "{row}: there is no test {test}");
+            assert_eq!(not_one(&known, &test), None, "{row}");
         }
     }
+}
+
+#[test]
+fn a_name_of_no_test_or_of_several_is_found() {
+    let known = ["one", "two", "two"].map(str::to_owned);
+    let wrong = ["one", "two", "three"].map(|name| not_one(&known, name).is_some());
+    assert_eq!(wrong, [false, true, true]);
 }
 
 #[test]
@@ -85,8 +101,10 @@ fn every_attack_and_every_property_stands_in_the_table() {
 #[test]
 fn every_row_is_there() {
     let table = table();
-    for row in (1..=45).map(|n| format!("A{n}")).chain((1..=21).map(|n| format!("P{n}"))) {
-        assert!(table.contains_key(&row), "{row} is missing");
+    for (letter, last) in [("A", 45), ("B", 8), ("P", 22)] {
+        for row in (1..=last).map(|n| format!("{letter}{n}")) {
+            assert!(table.contains_key(&row), "{row} is missing");
+        }
     }
 }
 

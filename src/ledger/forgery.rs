@@ -33,6 +33,11 @@ fn key(epoch: u8) -> SigningKey {
     SigningKey::from_seed(Secret::take([epoch; 32]))
 }
 
+/// Whether it is a change of the keyring, which is about no object.
+fn names_nothing(kind: Kind) -> bool {
+    matches!(kind, Kind::Keyring | Kind::SigningKeys)
+}
+
 /// A log under construction, a record a commit, with nothing behind it but keys and a storage.
 #[derive(Clone)]
 struct Forger {
@@ -61,7 +66,7 @@ impl Forger {
             time: Timestamp::from_millis(1000),
             previous: self.state.head.hash,
             case: CaseId::from_bytes([u8::from(read); 16]),
-            object: if kind == Kind::SigningKeys { [0; 16] } else { [mark | 0x80; 16] },
+            object: if names_nothing(kind) { [0; 16] } else { [mark | 0x80; 16] },
             auxiliary: if read { padded(&[mark | 0x80; 16]) } else { stated },
             operation: OperationId::from_bytes([mark.wrapping_add(1); 16]),
             key_epoch: self.state.log_key.epoch,
@@ -224,6 +229,34 @@ fn reseal_old_with_new_key() {
         assert!(matches!(fake.refused_from(&changed), ErrorKind::Forked | ErrorKind::Corrupt));
         assert!(fake.seen_from(&early).is_ok(), "which a pin from before it cannot tell");
     }
+}
+
+/// Whoever was removed keeps the seed that the keyring of before had, and would name a keyring of their own: that is what
+/// keys are rotated for.
+#[test]
+fn a_superseded_seed_names_no_keyring_after_the_rotation() {
+    let mut log = Forger::new();
+    log.grow(3, &key(1));
+    let before = log.trusted();
+    let mut fake = log.clone();
+    fake.add(Kind::Keyring, 9, &key(1));
+    assert!(fake.seen_from(&before).is_ok(), "until then it is the vault's own");
+    log.add(Kind::SigningKeys, 2, &key(1));
+    let after = log.trusted();
+    assert_eq!(fake.refused_from(&after), ErrorKind::Forked, "in the rotation's place");
+    for behind in [0, 5] {
+        log.grow(behind, &key(2));
+        for epoch in [1, 2] {
+            let mut fake = log.clone();
+            fake.state.log_key.epoch = epoch;
+            fake.add(Kind::Keyring, 9, &key(1));
+            for trusted in [&before, &after] {
+                assert_eq!(fake.refused_from(trusted), ErrorKind::Corrupt, "{behind} behind, epoch {epoch}");
+            }
+        }
+    }
+    log.add(Kind::Keyring, 9, &key(2));
+    assert!(log.seen_from(&after).is_ok(), "the newest seed names one");
 }
 
 /// Records left out, from the inside and from the end, by who holds every key and signs what is left as if it were all; and

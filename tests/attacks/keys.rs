@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use docvault::{
     ErrorKind, Identity, Kind, NewDocument, RecordFilter, Secret, Terms, UploadToken, Vault, VaultOptions,
-    keys::{Bounds, KeyError, KeyWrap, LocalKey, Passphrase, SlotKind},
+    keys::{KeyError, KeyWrap, LocalKey, SlotKind},
     storage::{ObjectKey, Storage},
 };
 
@@ -34,12 +34,6 @@ impl KeyWrap for Counted {
         self.1.fetch_add(1, Ordering::SeqCst);
         self.0.unwrap(context, wrapped).await
     }
-}
-
-fn recovery() -> Passphrase {
-    let mut bounds = Bounds::default();
-    (bounds.min_memory_kib, bounds.min_passes) = (8, 1);
-    Passphrase::new("correct horse").bounds(bounds).cost(64, 1, 1)
 }
 
 async fn keyring(storage: &dyn Storage) -> (ObjectKey, Bytes) {
@@ -259,39 +253,6 @@ fn wrapped_key_malleability() {
 }
 
 #[test]
-fn share_key_reinsert() {
-    block_on(async {
-        let world = World::new().await;
-        let stored = world.store("x", b"content".to_vec()).await;
-        let slot = world.desk.add_slot(&recovery(), "colleague").await.unwrap();
-        let grant = {
-            let to = recipient(&identity(1));
-            world.desk.grant(stored.document, &to, Terms::read().purpose("p").following()).await.unwrap()
-        };
-        let before = objects(&*world.storage, "").await;
-        let colleague = Arc::new(recovery());
-        let pin = world.vault.pin();
-        assert!(Vault::open_with(world.storage.clone(), colleague.clone(), &pin, options()).await.is_ok());
-        world.desk.remove_slot(slot).await.unwrap();
-        world.desk.rotate_epoch().await.unwrap();
-        world.desk.revoke(grant).await.unwrap();
-        // Storage puts back everything that was deleted since, the old keyring and case key among it.
-        let evil = world.evil();
-        for (key, bytes) in before {
-            evil.create(&key, bytes).await.unwrap();
-        }
-        let opened = Vault::open_with(evil.clone(), colleague.clone(), &world.vault.pin(), options()).await;
-        assert_eq!(opened.unwrap_err().kind(), ErrorKind::Locked);
-        let unpinned = Vault::open_unpinned(evil.clone(), colleague, VaultOptions::default()).await;
-        assert_eq!(unpinned.unwrap_err().kind(), ErrorKind::Locked);
-        let desk = session(&world.open(evil.clone()).await.unwrap());
-        assert_eq!(desk.deliver(grant).await.unwrap_err().kind(), ErrorKind::Denied);
-        assert_eq!(desk.vault().slots().await.unwrap().len(), 1);
-        assert_eq!(desk.retrieve(stored.document).await.unwrap(), b"content".as_slice());
-    });
-}
-
-#[test]
 fn escrow_auto_enrol_rejected() {
     block_on(async {
         let world = World::new().await;
@@ -322,7 +283,7 @@ fn escrow_auto_enrol_rejected() {
 }
 
 #[test]
-fn erased_from_old_backup() {
+fn old_wraps_open_nothing_after_a_rotation() {
     block_on(async {
         let world = World::new().await;
         let stored = world.store("x", b"content".to_vec()).await;

@@ -2,7 +2,7 @@
 
 use docvault::{
     DocumentId, ErrorKind, GrantId, Identity, NewDocument, Recipient, Sender, Terms, VersionId,
-    storage::Storage,
+    chunked::CHUNK_LEN, storage::Storage,
 };
 
 use super::{forgeries::*, toolkit::*};
@@ -98,6 +98,41 @@ fn one_version_one_plaintext() {
         }
         assert_eq!(opened.next_document().unwrap_err().kind(), ErrorKind::Corrupt);
         assert_eq!(world.desk.retrieve(stored.document).await.unwrap(), honest);
+    });
+}
+
+/// Every chunk of it is sound, by a recipient who has the version's key: 8 MiB are the most that a part holds.
+#[test]
+fn p14_a_part_that_is_too_long_is_refused() {
+    block_on(async {
+        let world = World::new().await;
+        let stored = world.store("contract", vec![1; TWO_PARTS]).await;
+        let (colluding, notary) = (identity(1), identity(2));
+        let one = granted(&world, stored.document, &colluding).await;
+        let two = granted(&world, stored.document, &notary).await;
+        let apart = take_apart(1, &deliver(&world, one).await);
+        let whole = deliver(&world, two).await;
+        let evil = world.evil();
+        let (name, sealed) =
+            objects(&*evil, &format!("part/{}/{}/", world.case, stored.version)).await.pop_first().unwrap();
+        let at = whole.windows(64).position(|window| window == &sealed[..64]).unwrap();
+        let delivered = |part: &[u8]| {
+            let len = u32::try_from(part.len()).unwrap().to_be_bytes();
+            [&whole[..at - 4], &len, part, &whole[at + sealed.len()..]].concat()
+        };
+        assert_eq!(delivered(&sealed), whole);
+        let desk = session(&world.open(evil.clone()).await.unwrap());
+        for (more, refused) in [(0, false), (1, true), (CHUNK_LEN, true)] {
+            let forged = forged_part(&world, &apart, &attempt_of(&name), 0, &vec![1; (8 << 20) + more]);
+            evil.substitute(&name, forged.clone().into());
+            let answers = [
+                desk.retrieve(stored.document).await.err(),
+                desk.reader(stored.document).await.unwrap().next().await.err(),
+                content(&notary, &delivered(&forged), &world.vault.sender()).err(),
+            ];
+            let kinds = answers.map(|error| error.map(|error| error.kind()));
+            assert_eq!(kinds, [refused.then_some(ErrorKind::Corrupt); 3], "{more} bytes too long");
+        }
     });
 }
 

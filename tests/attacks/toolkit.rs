@@ -10,7 +10,7 @@ use bytes::Bytes;
 use docvault::{
     CaseId, Clock, DocumentId, Error, Identity, NewDocument, NoSleep, Pin, Recipient, Secret, Session,
     Stored, SystemEntropy, Timestamp, Vault, VaultOptions, chunked,
-    keys::LocalKey,
+    keys::{Bounds, LocalKey, Passphrase},
     storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError, testing::EvilStorage},
 };
 use hpke::{
@@ -99,6 +99,13 @@ pub fn session(vault: &Vault) -> Session {
 
 pub fn identity(seed: u8) -> Identity {
     Identity::from_seed(Secret::copy_from(&[seed; 32]).unwrap())
+}
+
+/// A root key that takes no time.
+pub fn recovery() -> Passphrase {
+    let mut bounds = Bounds::default();
+    (bounds.min_memory_kib, bounds.min_passes) = (8, 1);
+    Passphrase::new("correct horse").bounds(bounds).cost(64, 1, 1)
 }
 
 pub fn recipient(identity: &Identity) -> Recipient {
