@@ -137,6 +137,8 @@ pub struct History {
     /// Uploads of tags below it were begun before the run.
     pub(super) first_tag: Tag,
     pub deliveries: Deliveries,
+    /// Whole histories of documents, by the number of the operation that asked for them.
+    pub histories: Vec<(usize, Vec<Tag>)>,
 }
 
 impl History {

@@ -34,11 +34,12 @@ impl History {
     pub fn judge(&self, found: &Found, storages: Storages, from: usize) -> Verdict {
         let owed = self.entries.iter().filter(|entry| entry.process >= from).collect();
         let (before, all, deliveries) = (&self.before, &*self.entries, &self.deliveries);
-        let first_tag = self.first_tag;
-        let judge = Judge { before, first_tag, all, entries: owed, deliveries, found, storages };
+        let (first_tag, histories) = (self.first_tag, &*self.histories);
+        let judge = Judge { before, first_tag, all, entries: owed, deliveries, histories, found, storages };
         judge.writes()?;
         judge.lists()?;
         judge.reads()?;
+        judge.histories()?;
         judge.one_order()?;
         judge.what_ended_stays_ended()?;
         judge.refusals()
@@ -53,6 +54,7 @@ pub(super) struct Judge<'a> {
     /// By those who are owed something.
     pub(super) entries: Vec<&'a Entry>,
     pub(super) deliveries: &'a Deliveries,
+    histories: &'a [(usize, Vec<Tag>)],
     pub(super) found: &'a Found,
     pub(super) storages: Storages,
 }
@@ -192,6 +194,20 @@ impl Judge<'_> {
             };
             if let Some((read, (newer, _))) = reads.iter().find_map(|read| Some((read.0, back(read)?))) {
                 return Err(format!("BACK: {read:?} after {newer:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A whole history is all that stood by then, each version once.
+    fn histories(&self) -> Verdict {
+        for (at, told) in self.histories {
+            let entry = &self.all[*at];
+            let What::Read(register, newest) = entry.what else { continue };
+            let Some(list) = self.list_of(register).filter(|_| entry.done()) else { continue };
+            let up_to = newest.and_then(|newest| list.iter().position(|tag| *tag == newest));
+            if up_to.map(|last| &list[..=last]) != Some(told.as_slice()) {
+                return Err(format!("HISTORY: {told:?} of {list:?}: {entry:?}"));
             }
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use docvault::{
     CaseId, DocumentId, ErrorKind, GrantId, NewStatement, OperationId, Scope, Upload, UploadToken,
+    VersionInfo,
 };
 
 use super::{
@@ -137,7 +138,11 @@ impl Client {
             world.expect("content is what was stored, whole", tag.is_some());
             let part = reader.range(from..to).await?;
             world.expect("a range is that of the whole", part == whole.slice(from as usize..to as usize));
-            while reader.next().await?.is_some() {}
+            let mut streamed = Vec::new();
+            while let Some(part) = reader.next().await? {
+                streamed.extend(part);
+            }
+            world.expect("a stream is the whole", *streamed == *whole);
             Ok(())
         };
         let at = self.world.next_entry();
@@ -146,17 +151,20 @@ impl Client {
     }
 
     async fn history(&mut self, document: DocumentId) {
-        let desk = self.desk.clone();
+        let (desk, world) = (self.desk.clone(), self.world.clone());
         let register = Register::Document(document);
-        let mut tag = None;
+        let mut whole = Vec::new();
         let read = async {
             let versions = desk.history(document).await?;
-            tag = versions.last().and_then(|version| version.described.name.parse().ok());
+            world.expect("versions are numbered and follow each other", is_in_order(&versions));
+            whole.extend(versions.iter().filter_map(|version| version.described.name.parse::<Tag>().ok()));
+            world.expect("a version bears its name", whole.len() == versions.len());
             Ok(())
         };
         let at = self.world.next_entry();
         self.attempt("history", What::Read(register, None), read, |()| None).await;
-        self.world.saw(at, What::Read(register, tag));
+        self.world.saw(at, What::Read(register, whole.last().copied()));
+        self.world.told_history(at, whole);
     }
 
     async fn make_statement(&mut self, case: CaseId) {
@@ -368,4 +376,12 @@ impl Client {
         let vault = self.vault.clone();
         self.attempt("sync", What::Look, vault.sync(), |_| None).await;
     }
+}
+
+/// Whether they count from 1, each in the place of the one before.
+fn is_in_order(versions: &[VersionInfo]) -> bool {
+    let before = [None].into_iter().chain(versions.iter().map(|version| Some(version.described.version)));
+    (1..).zip(before).zip(versions).all(|((ordinal, before), version)| {
+        (version.described.ordinal, version.previous) == (ordinal, before)
+    })
 }

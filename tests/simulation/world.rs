@@ -361,6 +361,11 @@ impl World {
         self.history.borrow_mut().entries[at].what = what;
     }
 
+    /// Notes the whole history that the operation of this number was told.
+    pub fn told_history(&self, at: usize, whole: Vec<Tag>) {
+        self.history.borrow_mut().histories.push((at, whole));
+    }
+
     pub fn granted(&self, grant: GrantId, what: Granted) {
         self.history.borrow_mut().deliveries.granted.insert(grant, what);
     }
