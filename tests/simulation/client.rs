@@ -7,7 +7,7 @@ use futures_util::future::{Either, select};
 
 use super::{
     chance::Chance,
-    history::{End, Storages, What},
+    history::{End, Storages, Told, What},
     world::World,
 };
 
@@ -39,7 +39,7 @@ impl Client {
         name: &'static str,
         what: What,
         operation: impl Future<Output = Result<T, Error>>,
-        seq: impl Fn(&T) -> Option<u64>,
+        record: impl Fn(&T) -> Option<Told>,
     ) -> Option<T> {
         let entry = self.world.begin_named(self.process, name, what);
         let (lies, _) = self.world.met(self.process);
@@ -60,7 +60,7 @@ impl Client {
             _ => operation.await,
         };
         let end = match &told {
-            Ok(done) => End::Done(seq(done)),
+            Ok(done) => End::Done(record(done)),
             Err(error) => self.failed(error.kind(), what).await,
         };
         if let Err(error) = &told {
@@ -111,7 +111,7 @@ impl Client {
         match self.desk.outcome(operation).await {
             Ok(Outcome::Committed { seq, .. }) => {
                 self.world.count("outcome: committed");
-                End::Done(Some(seq))
+                End::Done(Some(Told::of(seq, operation)))
             }
             Ok(_) => {
                 self.world.count("outcome: not committed");

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use docvault::{CaseId, DocumentId, ErrorKind, GrantId};
+use docvault::{CaseId, DocumentId, ErrorKind, GrantId, OperationId, VersionId};
 
 use super::delivered::{Deliveries, Granted};
 
@@ -76,11 +76,29 @@ impl What {
     }
 }
 
+/// A record, as an operation's caller was told of it: its number, and whose it is if that was told, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    pub seq: u64,
+    pub operation: Option<OperationId>,
+}
+
+impl Told {
+    pub fn of(seq: u64, operation: impl Into<Option<OperationId>>) -> Self {
+        Self { seq, operation: operation.into() }
+    }
+
+    /// What whoever stored a version was told.
+    pub fn version(seq: u64, version: VersionId) -> Self {
+        Self::of(seq, OperationId::from_bytes(*version.as_bytes()))
+    }
+}
+
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// It happened, as the record of that number if its caller was told.
-    Done(Option<u64>),
+    /// It happened, as that record if its caller was told.
+    Done(Option<Told>),
     /// It was refused or failed, and did not happen.
     Refused(ErrorKind),
     /// It may have happened: its caller died, gave up, or was told so.

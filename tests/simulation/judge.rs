@@ -5,25 +5,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use docvault::{CaseId, GrantId, OperationId};
+use docvault::{AuditRecord, CaseId, GrantId, Kind};
 
 use super::{
     delivered::{Deliveries, Holds},
-    history::{End, Entry, History, Register, Storages, Tag, Tick, What},
+    history::{End, Entry, History, Register, Storages, Tag, Tick, Told, What},
 };
 
 /// What is there in the end.
 #[derive(Debug, Default)]
 pub struct Found {
     pub lists: BTreeMap<Register, Vec<Tag>>,
+    /// What stands in the lists, and its record.
+    pub made: BTreeMap<Tag, Told>,
     pub cases: BTreeSet<Tag>,
     pub erased: BTreeSet<CaseId>,
     /// Grants and whether they are revoked.
     pub grants: BTreeMap<GrantId, bool>,
+    /// By which record, if their case is still there to ask about.
+    pub revocations: BTreeMap<GrantId, u64>,
     /// What those that are not revoked deliver.
     pub delivered: BTreeMap<GrantId, Holds>,
-    /// Operations by the number of their record.
-    pub records: BTreeMap<u64, OperationId>,
+    pub records: BTreeMap<u64, AuditRecord>,
+}
+
+impl Found {
+    pub fn list(&mut self, register: Register, list: Vec<(Tag, Told)>) {
+        self.lists.insert(register, list.iter().map(|(tag, _)| *tag).collect());
+        self.made.extend(list);
+    }
 }
 
 pub(super) type Verdict = Result<(), String>;
@@ -96,7 +106,7 @@ impl Judge<'_> {
         let begun = all.iter().map(|entry| entry.begun).min()?;
         let told = all.iter().filter(|entry| entry.done()).filter_map(|entry| entry.ended).min();
         let seq = all.iter().find_map(|entry| match entry.end {
-            End::Done(seq) => seq,
+            End::Done(told) => told.map(|told| told.seq),
             _ => None,
         });
         Some(Written { begun, told: told.unwrap_or(Tick::MAX), seq })
@@ -228,13 +238,36 @@ impl Judge<'_> {
             || self.written(tag).is_some_and(|written| written.told < read.begun)
     }
 
+    /// Whether the record that an operation's caller was told of is that operation's.
+    fn is_own(&self, told: Told, what: What) -> bool {
+        let Some(record) = self.found.records.get(&told.seq) else { return false };
+        let made = what.tag().and_then(|tag| self.found.made.get(&tag));
+        let of_kind = match (told.operation, what) {
+            (Some(operation), _) => record.operation == operation,
+            (None, What::Erase(_)) => record.kind == Kind::CaseErased,
+            (None, What::Revoke(grant)) => {
+                let revocation = self.found.revocations.get(&grant);
+                record.kind == Kind::Revoked && revocation.is_none_or(|seq| *seq == told.seq)
+            }
+            _ => false,
+        };
+        of_kind
+            && made.is_none_or(|made| *made == told)
+            && (record.case == what.case() || what.case().is_none())
+    }
+
     /// Records are numbered as their operations happened, each number once.
     fn one_order(&self) -> Verdict {
-        let numbered = self.entries.iter().filter_map(|entry| match entry.end {
-            End::Done(Some(seq)) => Some((seq, *entry)),
+        let told = self.entries.iter().filter_map(|entry| match entry.end {
+            End::Done(Some(told)) => Some((told, *entry)),
             _ => None,
         });
-        let numbered: Vec<(u64, &Entry)> = numbered.collect();
+        let told: Vec<(Told, &Entry)> = told.collect();
+        if let Some((told, entry)) = told.iter().find(|(told, entry)| !self.is_own(*told, entry.what)) {
+            let record = self.found.records.get(&told.seq);
+            return Err(format!("TWO CHAINS: {entry:?} was told of a record that is {record:?}"));
+        }
+        let numbered: Vec<(u64, &Entry)> = told.iter().map(|(told, entry)| (told.seq, *entry)).collect();
         let numbers: BTreeSet<u64> = numbered.iter().map(|(seq, _)| *seq).collect();
         // Several runs of one upload are one operation.
         let own: BTreeSet<(u64, Option<Tag>, Tick)> = numbered
@@ -243,9 +276,6 @@ impl Judge<'_> {
             .collect();
         if numbers.len() != own.len() {
             return Err(format!("TWO CHAINS: two operations were told the same number: {numbered:?}"));
-        }
-        if let Some(seq) = numbers.iter().find(|seq| !self.found.records.contains_key(seq)) {
-            return Err(format!("TWO CHAINS: record {seq} is not in the log"));
         }
         for (seq, entry) in &numbered {
             if let Some((other, early)) =

@@ -1,7 +1,7 @@
 //! What a task can ask of its vault, and how often it asks it.
 
 use docvault::{
-    CaseId, DocumentId, ErrorKind, GrantId, NewStatement, OperationId, Scope, Upload, UploadToken,
+    CaseId, DocumentId, ErrorKind, GrantId, NewStatement, OperationId, Scope, Stored, Upload, UploadToken,
     VersionInfo,
 };
 
@@ -9,7 +9,7 @@ use super::{
     chance::{Chance, Seeded},
     client::Client,
     delivered::Granted,
-    history::{Register, Storages, Tag, What},
+    history::{Register, Storages, Tag, Told, What},
     prefab::{Begun, RootKey, content, named, opens, tag_of, terms, to_recipient},
 };
 
@@ -96,7 +96,7 @@ impl Client {
     async fn store(&mut self, case: CaseId) {
         let (desk, tag) = (self.desk.clone(), self.world.tag());
         let store = desk.store(case, named(tag), content(tag));
-        let stored = self.attempt("store", What::Store(case, tag), store, |done| Some(done.seq)).await;
+        let stored = self.attempt("store", What::Store(case, tag), store, version).await;
         self.stored(stored.map(|stored| stored.document));
     }
 
@@ -104,7 +104,7 @@ impl Client {
         let (desk, tag) = (self.desk.clone(), self.world.tag());
         let store = desk.store_version(document, named(tag), "r", content(tag));
         let what = What::Write(Register::Document(document), tag, None);
-        self.attempt("store_version", what, store, |done| Some(done.seq)).await;
+        self.attempt("store_version", what, store, version).await;
     }
 
     fn stored(&self, document: Option<DocumentId>) {
@@ -177,7 +177,7 @@ impl Client {
         let (desk, tag) = (self.desk.clone(), self.world.tag());
         let make = desk.make_statement(case, statement.payload(tag.to_be_bytes()));
         let what = What::Write(Register::Statements(case), tag, follows);
-        self.attempt("make_statement", what, make, |made| Some(made.seq)).await;
+        self.attempt("make_statement", what, make, |made| Some(Told::of(made.seq, made.id))).await;
     }
 
     /// The id and the tag of a case's newest statement, if it could be read.
@@ -256,7 +256,7 @@ impl Client {
             upload.finish().await
         };
         let what = self.upload_of(begun);
-        let stored = self.attempt("finish", what, finish, |stored| Some(stored.seq)).await;
+        let stored = self.attempt("finish", what, finish, version).await;
         if begun.document.is_none() {
             self.stored(stored.map(|stored| stored.document));
         }
@@ -287,7 +287,7 @@ impl Client {
         self.close_case(case).await;
         let desk = self.desk.clone();
         let erase = desk.erase_case(case);
-        self.attempt("erase_case", What::Erase(case), erase, |erasure| Some(erasure.seq)).await;
+        self.attempt("erase_case", What::Erase(case), erase, |done| Some(Told::of(done.seq, None))).await;
     }
 
     async fn grant(&mut self, case: CaseId, document: DocumentId) {
@@ -326,7 +326,7 @@ impl Client {
         let Some(grant) = grant else { return };
         let desk = self.desk.clone();
         let revoke = desk.revoke(grant);
-        self.attempt("revoke", What::Revoke(grant), revoke, |report| Some(report.seq)).await;
+        self.attempt("revoke", What::Revoke(grant), revoke, |report| Some(Told::of(report.seq, None))).await;
     }
 
     async fn rotate_root(&mut self) {
@@ -376,6 +376,10 @@ impl Client {
         let vault = self.vault.clone();
         self.attempt("sync", What::Look, vault.sync(), |_| None).await;
     }
+}
+
+fn version(stored: &Stored) -> Option<Told> {
+    Some(Told::version(stored.seq, stored.version))
 }
 
 /// Whether they count from 1, each in the place of the one before.
