@@ -8,7 +8,7 @@ use super::{
     chance::Chance,
     executor,
     history::{Register, Storages, Tag, Told},
-    judge::Found,
+    judge::{Found, Opening},
     prefab::{Known, opens, tag_of},
     storage::all,
     world::{OPERATOR, World},
@@ -126,6 +126,7 @@ async fn look(world: &World, vault: &Vault) -> Verdict<Found> {
                 for document in page.documents {
                     let list = versions(world, &desk, document.document).await?;
                     found.list(Register::Document(document.document), list);
+                    openers(&desk, document.document, &mut found).await?;
                 }
                 found.list(Register::Statements(case), statements(&desk, case).await?);
             }
@@ -181,6 +182,22 @@ async fn statements(desk: &Session, case: docvault::CaseId) -> Verdict<Vec<(Tag,
     };
     let tags = page.statements.iter().rev().map(|statement| tagged(statement).ok_or("WRONG: a statement"));
     tags.map(|tag| tag.map_err(str::to_owned)).collect()
+}
+
+/// Who can open a document by a grant.
+async fn openers(desk: &Session, document: DocumentId, found: &mut Found) -> Verdict {
+    let grants = told("who can open", desk.who_can_open(document).await)?.grants;
+    let count = grants.len();
+    let grants = grants.into_iter().map(|opener| {
+        let opening = Opening { tag: opener.purpose.parse().ok(), revoked: opener.revoked.is_some() };
+        (opener.grant, opening)
+    });
+    let grants: BTreeMap<_, _> = grants.collect();
+    if grants.len() != count {
+        return Err(format!("TWICE: a grant on {document}"));
+    }
+    found.openers.extend(grants);
+    Ok(())
 }
 
 async fn grants(desk: &Session, sender: &Sender, known: &Known, found: &mut Found) -> Verdict {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use docvault::{CaseId, DocumentId, ErrorKind, GrantId, OperationId, VersionId};
+use docvault::{CaseId, DocumentId, ErrorKind, GrantId, OperationId, Scope, VersionId};
 
 use super::delivered::{Deliveries, Granted};
 
@@ -45,7 +45,8 @@ pub enum What {
     GiveUp(CaseId, Tag),
     Close(CaseId),
     Erase(CaseId),
-    Grant(CaseId),
+    /// What is granted, and the tag that is its purpose.
+    Grant(Scope, Tag),
     Deliver(GrantId),
     Revoke(GrantId),
     Collect,
@@ -67,8 +68,8 @@ impl What {
             | Self::Announce(case, _)
             | Self::GiveUp(case, _)
             | Self::Close(case)
-            | Self::Erase(case)
-            | Self::Grant(case) => Some(case),
+            | Self::Erase(case) => Some(case),
+            Self::Grant(scope, _) => Some(scope.case()),
             Self::Write(register, ..) | Self::Read(register, _) => Some(register.case()),
             Self::Deliver(grant) | Self::Revoke(grant) => Some(grant.scope().case()),
             Self::CreateCase(_) | Self::Collect | Self::ChangeKeyring | Self::Look => None,

@@ -20,10 +20,12 @@ pub struct Found {
     pub made: BTreeMap<Tag, Told>,
     pub cases: BTreeSet<Tag>,
     pub erased: BTreeSet<CaseId>,
-    /// Grants and whether they are revoked.
+    /// Grants that somebody knows, and whether they are revoked.
     pub grants: BTreeMap<GrantId, bool>,
     /// By which record, if their case is still there to ask about.
     pub revocations: BTreeMap<GrantId, u64>,
+    /// All grants by which something can be opened.
+    pub openers: BTreeMap<GrantId, Opening>,
     /// What those that are not revoked deliver.
     pub delivered: BTreeMap<GrantId, Holds>,
     pub records: BTreeMap<u64, AuditRecord>,
@@ -34,6 +36,14 @@ impl Found {
         self.lists.insert(register, list.iter().map(|(tag, _)| *tag).collect());
         self.made.extend(list);
     }
+}
+
+/// What is said of a grant to whoever asks who can open a document.
+#[derive(Debug, Clone, Copy)]
+pub struct Opening {
+    /// Its purpose; none of one from before the run.
+    pub tag: Option<Tag>,
+    pub revoked: bool,
 }
 
 pub(super) type Verdict = Result<(), String>;
@@ -50,6 +60,7 @@ impl History {
         judge.lists()?;
         judge.reads()?;
         judge.histories()?;
+        judge.grants()?;
         judge.one_order()?;
         judge.what_ended_stays_ended()?;
         judge.refusals()
@@ -294,7 +305,7 @@ impl Judge<'_> {
             let over = |entry: &&&&Entry| match (end.what, entry.what) {
                 (
                     What::Close(case),
-                    What::Store(..) | What::Write(..) | What::Announce(..) | What::Grant(_),
+                    What::Store(..) | What::Write(..) | What::Announce(..) | What::Grant(..),
                 ) => entry.what.case() == Some(case),
                 (What::Erase(case), _) => entry.what.case() == Some(case),
                 (What::Revoke(grant), What::Deliver(of) | What::Revoke(of)) => of == grant,
@@ -317,9 +328,7 @@ impl Judge<'_> {
         if let Some(case) = self.found.erased.iter().find(|case| !asked(case)) {
             return Err(format!("FROM NOWHERE: nobody erased case {case}"));
         }
-        let revoked =
-            |grant: &GrantId| self.may_have_happened(Tick::MAX, |what| what == What::Revoke(*grant));
-        match self.found.grants.iter().find(|(grant, over)| **over && !revoked(grant)) {
+        match self.found.grants.iter().find(|(grant, over)| **over && !self.may_be_revoked(**grant)) {
             Some((grant, _)) => Err(format!("FROM NOWHERE: nobody revoked grant {grant}")),
             None => Ok(()),
         }

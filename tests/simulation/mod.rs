@@ -5,6 +5,7 @@ pub mod client;
 pub mod delivered;
 pub mod end;
 pub mod executor;
+pub mod granted;
 pub mod history;
 pub mod judge;
 pub mod malice;

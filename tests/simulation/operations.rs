@@ -293,11 +293,12 @@ impl Client {
     async fn grant(&mut self, case: CaseId, document: DocumentId) {
         let scope = if self.chance.one_in(2) { Scope::Case(case) } else { Scope::Document(document) };
         let (desk, recipient, following) = (self.desk.clone(), to_recipient(), self.chance.one_in(2));
-        let at = self.world.next_entry();
-        let grant = desk.grant(scope, &recipient, terms(following));
-        let made = self.attempt("grant", What::Grant(scope.case()), grant, |_| None).await;
+        let (at, tag) = (self.world.next_entry(), self.world.tag());
+        let grant = desk.grant(scope, &recipient, terms(tag.to_string(), following));
+        let made = self.attempt("grant", What::Grant(scope, tag), grant, |_| None).await;
         if let Some(grant) = made {
-            self.world.granted(grant, if following { Granted::Following } else { Granted::Made(at) });
+            let granted = if following { Granted::Following(Some(at)) } else { Granted::Made(at) };
+            self.world.granted(grant, granted);
             self.world.learn(self.process, |known| known.grants.push(grant));
         }
     }

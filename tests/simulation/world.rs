@@ -374,7 +374,7 @@ impl World {
     pub fn delivered(&self, at: usize, grant: GrantId, holds: Holds) {
         let deliveries = &mut self.history.borrow_mut().deliveries;
         self.count(match deliveries.granted.get(&grant) {
-            Some(Granted::Following) => "delivered what is there",
+            Some(Granted::Following(_)) => "delivered what is there",
             _ => "delivered what was there",
         });
         deliveries.made.push((at, holds));
