@@ -114,7 +114,7 @@ async fn look(world: &World, vault: &Vault) -> Verdict<Found> {
         }
         let tag = case.title.parse().map_err(|_| format!("WRONG: a case is called {}", case.title))?;
         if !world.prefab.case_tags.contains(&tag) {
-            found.cases.insert(tag);
+            found.cases.insert(tag, case.id);
         }
         if !cases.contains(&case.id) {
             cases.push(case.id);

@@ -40,8 +40,8 @@ pub enum What {
     Write(Register, Tag, Follows),
     /// The newest value, once it is read: none if nothing was ever written.
     Read(Register, Option<Tag>),
-    /// That an upload begins, or goes on.
-    Announce(CaseId, Tag),
+    /// That an upload begins, or goes on: of a document to the case, or of a version to the document.
+    Announce(Scope, Tag),
     GiveUp(CaseId, Tag),
     Close(CaseId),
     Erase(CaseId),
@@ -64,12 +64,10 @@ impl What {
 
     pub(super) fn case(self) -> Option<CaseId> {
         match self {
-            Self::Store(case, _)
-            | Self::Announce(case, _)
-            | Self::GiveUp(case, _)
-            | Self::Close(case)
-            | Self::Erase(case) => Some(case),
-            Self::Grant(scope, _) => Some(scope.case()),
+            Self::Store(case, _) | Self::GiveUp(case, _) | Self::Close(case) | Self::Erase(case) => {
+                Some(case)
+            }
+            Self::Announce(scope, _) | Self::Grant(scope, _) => Some(scope.case()),
             Self::Write(register, ..) | Self::Read(register, _) => Some(register.case()),
             Self::Deliver(grant) | Self::Revoke(grant) => Some(grant.scope().case()),
             Self::CreateCase(_) | Self::Collect | Self::ChangeKeyring | Self::Look => None,
@@ -102,8 +100,15 @@ pub enum End {
     Done(Option<Told>),
     /// It was refused or failed, and did not happen.
     Refused(ErrorKind),
+    /// Its caller was told this, and it may have happened all the same.
+    Doubted(ErrorKind),
     /// It may have happened: its caller died, gave up, or was told so.
     Unknown,
+}
+
+/// Whether an error of this kind says something of the log, which no storage can make a process believe.
+pub fn is_on_record(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Erased | ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Superseded)
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -140,7 +145,7 @@ impl Entry {
 pub enum Storages {
     /// It keeps the contract: refusals must be right, too.
     Honest,
-    /// It lies: errors are allowed, wrong answers never.
+    /// It lies: errors are allowed, wrong answers never, nor refusals that the log does not bear out.
     Evil,
     /// It was put back to a backup under running processes: who comes after is owed everything, who was there
     /// before nothing.

@@ -18,7 +18,7 @@ pub struct Found {
     pub lists: BTreeMap<Register, Vec<Tag>>,
     /// What stands in the lists, and its record.
     pub made: BTreeMap<Tag, Told>,
-    pub cases: BTreeSet<Tag>,
+    pub cases: BTreeMap<Tag, CaseId>,
     pub erased: BTreeSet<CaseId>,
     /// Grants that somebody knows, and whether they are revoked.
     pub grants: BTreeMap<GrantId, bool>,
@@ -68,7 +68,7 @@ impl History {
 }
 
 pub(super) struct Judge<'a> {
-    before: &'a BTreeMap<Register, Vec<Tag>>,
+    pub(super) before: &'a BTreeMap<Register, Vec<Tag>>,
     pub(super) first_tag: Tag,
     /// By whomever: a value that is there may be anybody's.
     pub(super) all: &'a [Entry],
@@ -92,7 +92,7 @@ impl Judge<'_> {
     /// Acknowledged is there; refused is not; nothing comes from nowhere.
     fn writes(&self) -> Verdict {
         let there: BTreeSet<Tag> =
-            self.found.lists.values().flatten().chain(&self.found.cases).copied().collect();
+            self.found.lists.values().flatten().chain(self.found.cases.keys()).copied().collect();
         for entry in &self.entries {
             let Some(tag) = entry.what.tag() else { continue };
             let erased = entry.what.case().is_some_and(|case| self.found.erased.contains(&case));
@@ -103,7 +103,7 @@ impl Judge<'_> {
                 return Err(format!("HALF DONE: refused and there all the same: {entry:?}"));
             }
         }
-        if let Some(tag) = self.found.cases.iter().find(|tag| self.written(**tag).is_none()) {
+        if let Some(tag) = self.found.cases.keys().find(|tag| self.written(**tag).is_none()) {
             return Err(format!("FROM NOWHERE: case {tag}"));
         }
         Ok(())

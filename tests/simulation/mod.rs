@@ -12,5 +12,6 @@ pub mod malice;
 pub mod operations;
 pub mod prefab;
 pub mod refusals;
+pub mod seen;
 pub mod storage;
 pub mod world;

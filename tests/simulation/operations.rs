@@ -201,14 +201,14 @@ impl Client {
     async fn upload(&mut self, case: CaseId, document: DocumentId) {
         let (desk, tag) = (self.desk.clone(), self.world.tag());
         let replaced = self.chance.one_in(2).then_some(document);
-        let case = replaced.map_or(case, |document| document.case());
+        let scope = replaced.map_or(Scope::Case(case), Scope::Document);
         let begin = async {
             match replaced {
                 None => desk.upload(case, named(tag)).await,
                 Some(document) => desk.upload_version(document, named(tag), "r").await,
             }
         };
-        let Some(mut upload) = self.attempt("upload", What::Announce(case, tag), begin, |_| None).await
+        let Some(mut upload) = self.attempt("upload", What::Announce(scope, tag), begin, |_| None).await
         else {
             return;
         };
@@ -224,12 +224,12 @@ impl Client {
             }
         }
         let token = upload.token().expect("randomness").to_bytes();
-        let begun = Begun { token, case, document: replaced, tag };
+        let begun = Begun { token, case: scope.case(), document: replaced, tag };
         self.world.learn(self.process, |known| known.uploads.push(begun.clone()));
         match self.chance.below(6) {
             0 => {}
             1 => {
-                self.attempt("abort", What::GiveUp(case, tag), upload.abort(), |()| None).await;
+                self.attempt("abort", What::GiveUp(scope.case(), tag), upload.abort(), |()| None).await;
             }
             _ => self.finish(upload, &begun).await,
         }
@@ -240,7 +240,8 @@ impl Client {
         let Ok(token) = UploadToken::from_bytes(&begun.token) else { return };
         let desk = self.desk.clone();
         let resume = desk.resume_upload(&token);
-        let what = What::Announce(begun.case, begun.tag);
+        let scope = begun.document.map_or(Scope::Case(begun.case), Scope::Document);
+        let what = What::Announce(scope, begun.tag);
         if let Some(upload) = self.attempt("resume_upload", what, resume, |_| None).await {
             self.finish(upload, &begun).await;
         }

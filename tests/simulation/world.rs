@@ -25,7 +25,7 @@ use super::{
     delivered::{Granted, Holds},
     end,
     executor::{self, Hands, Spawner, Time},
-    history::{End, History, Storages, Tag, What},
+    history::{End, History, Storages, Tag, What, is_on_record},
     malice,
     prefab::{Kept, Known, Prefab, RootKey},
     storage::{Liar, Trace, View, restore},
@@ -342,7 +342,11 @@ impl World {
     }
 
     fn era(&self, process: usize) -> usize {
-        usize::from(self.owed_from.get() > 0 && process >= self.owed_from.get())
+        usize::from(self.is_after_a_backup(process))
+    }
+
+    pub fn is_after_a_backup(&self, process: usize) -> bool {
+        self.owed_from.get() > 0 && process >= self.owed_from.get()
     }
 
     pub fn pin(&self, process: usize) -> Pin {
@@ -387,9 +391,15 @@ impl World {
         let how = match end {
             End::Done(_) => "done",
             End::Refused(_) => "refused",
+            End::Doubted(_) => "doubted",
             End::Unknown => "unknown",
         };
         self.count(&format!("{name}: {how}"));
+        if let End::Doubted(kind) = end
+            && is_on_record(kind)
+        {
+            self.count(&format!("doubted, and on record: {kind:?}"));
+        }
         self.trace.note((at, format!("{end:?}")), || {
             let what = self.history.borrow().entries[at];
             format!("{:>6} {} [{at}] {name}: {end:?} {:?}", self.time.now(), what.process, what.what)
