@@ -1,11 +1,14 @@
 //! Looks at what a storage holds after a fault: everything acknowledged is there and reads back equal, what was
 //! refused is not there, what is unknown is whole or absent, and the vault goes on.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use docvault::{
-    CaseId, Described, Error, ErrorKind, GrantId, NewDocument, Pin, Scope, Session, Vault, VersionId,
-    deposit::Carrier, storage::Storage,
+    AuditRecord, CaseId, Described, DocumentId, Error, ErrorKind, GrantId, Kind, NewDocument, OperationId,
+    Pin, Scope, Session, Vault, VersionId, deposit::Carrier, storage::Storage,
 };
 use futures_util::future::join_all;
 
@@ -40,13 +43,23 @@ impl Judge<'_> {
             desk.collect_garbage().await.unwrap();
             vault.audit().verify_from_genesis().await.unwrap();
         }
-        let cases = self.cases(&desk, world).await;
-        self.documents(&desk, world, &cases).await;
-        self.grants(&vault, world).await;
-        self.statements(&desk, world).await;
+        let (cases, more_cases) = self.cases(&desk, world).await;
+        let (documents, more_versions) = self.documents(&desk, world, &cases).await;
+        let since = desk.auditor().changes_since(self.before.size()).await.unwrap().records;
+        let more_grants = self.more_grants(&since, world);
+        self.grants(&vault, world, &documents, &more_grants).await;
+        let more_statements = self.more_statements(&since, world);
+        self.statements(&desk, world, &cases, &more_statements).await;
+        self.settled(more_cases + more_versions + more_grants.len() + more_statements.len(), world);
         self.slots(&vault, world).await;
         self.deposits(&vault, storage, world).await;
         self.goes_on(&desk).await;
+    }
+
+    /// What was settled later is there, too.
+    fn settled(&self, more: usize, world: &World) {
+        let told = self.crashed || self.number % KINDS >= 18 || more == world.settled;
+        assert!(told, "{}: {} settled, {more} there", self.what, world.settled);
     }
 
     /// The vault, by the key that opens it: a rotation that was not acknowledged may stand.
@@ -70,6 +83,11 @@ impl Judge<'_> {
         // What the operation before this one deposited is stored by this one.
         let number = if self.number % KINDS == 22 { self.number - 1 } else { self.number }.to_string();
         let own = name.split('/').next() == Some(&number) || name == format!("case {number}");
+        self.more_of(own, world)
+    }
+
+    /// The same of something that is the interrupted operation's own, or is not.
+    fn more_of(&self, own: bool, world: &World) -> core::ops::RangeInclusive<usize> {
         match (own, self.crashed || self.number % KINDS >= 18) {
             (false, _) => 0..=0,
             (true, false) => world.settled..=world.settled,
@@ -77,19 +95,51 @@ impl Judge<'_> {
         }
     }
 
-    fn check_names(&self, found: BTreeMap<String, usize>, wanted: &BTreeMap<String, usize>, world: &World) {
-        let names: std::collections::BTreeSet<&String> = found.keys().chain(wanted.keys()).collect();
-        for name in names {
+    /// How many more there are than were acknowledged.
+    fn check_names(
+        &self,
+        found: &BTreeMap<String, usize>,
+        wanted: &BTreeMap<String, usize>,
+        world: &World,
+    ) -> usize {
+        let names: BTreeSet<&String> = found.keys().chain(wanted.keys()).collect();
+        let more = names.into_iter().map(|name| {
             let (found, wanted) =
                 (found.get(name).copied().unwrap_or(0), wanted.get(name).copied().unwrap_or(0));
-            let more = found.checked_sub(wanted);
-            let right = more.is_some_and(|more| self.more(name, world).contains(&more));
-            assert!(right, "{}: {found} of {name}, of which {wanted} acknowledged", self.what);
-        }
+            let more = found.checked_sub(wanted).filter(|more| self.more(name, world).contains(more));
+            more.unwrap_or_else(|| panic!("{}: {found} of {name}, of which {wanted} acknowledged", self.what))
+        });
+        more.sum()
     }
 
-    /// The cases that are not erased.
-    async fn cases(&self, desk: &Session, world: &World) -> Vec<CaseId> {
+    /// Operations whose record says that they did this since the interrupted one began, and which nobody acknowledged.
+    fn unacknowledged(
+        &self,
+        since: &[AuditRecord],
+        kind: Kind,
+        acknowledged: &BTreeSet<OperationId>,
+        allowed: &core::ops::RangeInclusive<usize>,
+    ) -> BTreeSet<OperationId> {
+        let did = since.iter().filter(|record| record.kind == kind).map(|record| record.operation);
+        let more: BTreeSet<_> = did.filter(|operation| !acknowledged.contains(operation)).collect();
+        assert!(allowed.contains(&more.len()), "{}: {kind:?} by {more:?}, not acknowledged", self.what);
+        more
+    }
+
+    fn more_grants(&self, since: &[AuditRecord], world: &World) -> BTreeSet<OperationId> {
+        let known = world.grants.keys().map(GrantId::operation).collect();
+        let allowed = self.more_of(matches!(self.number % KINDS, 9 | 10), world);
+        self.unacknowledged(since, Kind::Granted, &known, &allowed)
+    }
+
+    fn more_statements(&self, since: &[AuditRecord], world: &World) -> BTreeSet<OperationId> {
+        let known = world.statements.iter().map(|(_, id)| *id).collect();
+        let allowed = self.more_of(matches!(self.number % KINDS, 13 | 22), world);
+        self.unacknowledged(since, Kind::Stated, &known, &allowed)
+    }
+
+    /// The cases that are not erased, and how many of them nobody acknowledged.
+    async fn cases(&self, desk: &Session, world: &World) -> (Vec<CaseId>, usize) {
         let listed = desk.cases(None).await.unwrap().cases;
         for (id, case) in &world.cases {
             let found = listed.iter().find(|found| found.id == *id);
@@ -103,11 +153,13 @@ impl Judge<'_> {
         }
         let standing = listed.iter().filter(|case| !case.erased && case.title != "to be erased");
         let found = counted(standing.map(|case| case.title.clone()));
-        self.check_names(found, &counted(world.cases.values().map(|case| case.title.clone())), world);
-        listed.iter().filter(|case| !case.erased).map(|case| case.id).collect()
+        let wanted = counted(world.cases.values().map(|case| case.title.clone()));
+        let more = self.check_names(&found, &wanted, world);
+        (listed.iter().filter(|case| !case.erased).map(|case| case.id).collect(), more)
     }
 
-    async fn documents(&self, desk: &Session, world: &World, cases: &[CaseId]) {
+    /// The documents, and how many of their versions nobody acknowledged.
+    async fn documents(&self, desk: &Session, world: &World, cases: &[CaseId]) -> (Vec<DocumentId>, usize) {
         let listed = join_all(cases.iter().map(|case| desk.documents(*case, None))).await;
         let listed: Vec<Described> = listed.into_iter().flat_map(|page| page.unwrap().documents).collect();
         let histories = join_all(listed.iter().map(|found| desk.history(found.document))).await;
@@ -125,8 +177,9 @@ impl Judge<'_> {
         }
         let wanted = world.documents.values().flatten().cloned();
         let found = versions.iter().map(|version| version.name.clone()).filter(|name| name != "x/1");
-        self.check_names(counted(found), &counted(wanted), world);
+        let more = self.check_names(&counted(found), &counted(wanted), world);
         join_all(versions.iter().map(|version| self.is_whole(desk, version))).await;
+        (listed.iter().map(|found| found.document).collect(), more)
     }
 
     async fn is_whole(&self, desk: &Session, version: &Described) {
@@ -144,8 +197,19 @@ impl Judge<'_> {
         assert!(read(desk, version.document, version.version).await == *expected, "{}", self.what);
     }
 
-    async fn grants(&self, vault: &Vault, world: &World) {
+    async fn grants(
+        &self,
+        vault: &Vault,
+        world: &World,
+        documents: &[DocumentId],
+        more: &BTreeSet<OperationId>,
+    ) {
         let desk = desk(vault);
+        let openers = self.openers(&desk, documents).await;
+        for (document, grant) in openers.keys() {
+            let known = world.grants.contains_key(grant) || more.contains(&grant.operation());
+            assert!(known, "{}: {grant} opens {document}, and nobody made it", self.what);
+        }
         let (mut live, mut asked) = (Vec::new(), Vec::new());
         for (grant, revoked) in &world.grants {
             match grant.scope() {
@@ -165,18 +229,33 @@ impl Judge<'_> {
                 }
             }
         }
-        for (answer, (grant, _)) in
-            join_all(asked.iter().map(|(_, document)| desk.who_can_open(*document))).await.iter().zip(&asked)
-        {
-            let opener = answer.as_ref().unwrap().grants.iter().find(|opener| opener.grant == *grant);
-            let revoked = opener.unwrap_or_else(|| panic!("{}: {grant} was lost", self.what)).revoked;
+        for (grant, document) in asked {
+            let revoked = openers.get(&(document, grant));
+            let revoked = revoked.unwrap_or_else(|| panic!("{}: {grant} was lost", self.what));
             // A revocation that was not acknowledged may stand.
             let own = self.crashed && self.number % KINDS == 12;
-            assert!(revoked.is_none() || own, "{}: {grant} is revoked", self.what);
+            assert!(!revoked || own, "{}: {grant} is revoked", self.what);
         }
         for grant in live {
             self.is_delivered(vault, grant, world).await;
         }
+    }
+
+    /// Who can open each document by which grant, and whether that is revoked.
+    async fn openers(
+        &self,
+        desk: &Session,
+        documents: &[DocumentId],
+    ) -> BTreeMap<(DocumentId, GrantId), bool> {
+        let answers = join_all(documents.iter().map(|document| desk.who_can_open(*document))).await;
+        let mut openers = BTreeMap::new();
+        for (document, answer) in documents.iter().zip(answers) {
+            for opener in answer.unwrap().grants {
+                let twice = openers.insert((*document, opener.grant), opener.revoked.is_some());
+                assert!(twice.is_none(), "{}: {} is there twice", self.what, opener.grant);
+            }
+        }
+        openers
     }
 
     async fn is_delivered(&self, vault: &Vault, grant: GrantId, world: &World) {
@@ -199,17 +278,26 @@ impl Judge<'_> {
         }
     }
 
-    async fn statements(&self, desk: &Session, world: &World) {
-        let mut wanted: BTreeMap<CaseId, Vec<_>> = BTreeMap::new();
-        world.statements.iter().for_each(|(case, id)| wanted.entry(*case).or_default().push(*id));
-        for (case, ids) in wanted {
-            let listed = desk.statements(case, None).await.unwrap().statements;
-            for id in ids {
-                let found = listed.iter().find(|statement| statement.made.id == id);
-                let found = found.unwrap_or_else(|| panic!("{}: statement {id} was lost", self.what));
+    async fn statements(
+        &self,
+        desk: &Session,
+        world: &World,
+        cases: &[CaseId],
+        more: &BTreeSet<OperationId>,
+    ) {
+        let mut wanted: BTreeSet<(CaseId, OperationId)> = world.statements.iter().copied().collect();
+        let mut more = more.clone();
+        for (case, page) in
+            cases.iter().zip(join_all(cases.iter().map(|case| desk.statements(*case, None))).await)
+        {
+            for found in page.unwrap().statements {
+                let id = found.made.id;
+                let known = wanted.remove(&(*case, id)) || more.remove(&id);
+                assert!(known, "{}: statement {id}, which nobody made, or twice", self.what);
                 assert!(found.topic == "deposit" || found.payload.as_slice() == b"made", "{}", self.what);
             }
         }
+        assert!(wanted.is_empty() && more.is_empty(), "{}: {wanted:?} {more:?} were lost", self.what);
     }
 
     async fn slots(&self, vault: &Vault, world: &World) {
@@ -247,7 +335,7 @@ impl Judge<'_> {
     }
 }
 
-async fn read(desk: &Session, document: docvault::DocumentId, version: VersionId) -> Vec<u8> {
+async fn read(desk: &Session, document: DocumentId, version: VersionId) -> Vec<u8> {
     let mut reader = desk.reader_of(document, version).await.unwrap();
     let mut content = Vec::new();
     while let Some(part) = reader.next().await.unwrap() {

@@ -7,7 +7,7 @@ use futures_util::future::{Either, select};
 
 use super::{
     chance::Chance,
-    history::{End, Storages, What},
+    history::{End, Storages, Told, What, is_on_record},
     world::World,
 };
 
@@ -39,7 +39,7 @@ impl Client {
         name: &'static str,
         what: What,
         operation: impl Future<Output = Result<T, Error>>,
-        seq: impl Fn(&T) -> Option<u64>,
+        record: impl Fn(&T) -> Option<Told>,
     ) -> Option<T> {
         let entry = self.world.begin_named(self.process, name, what);
         let (lies, _) = self.world.met(self.process);
@@ -60,14 +60,14 @@ impl Client {
             _ => operation.await,
         };
         let end = match &told {
-            Ok(done) => End::Done(seq(done)),
+            Ok(done) => End::Done(record(done)),
             Err(error) => self.failed(error.kind(), what).await,
         };
         if let Err(error) = &told {
             self.world.say(|| format!("  {}: {error}", self.process));
         }
         if self.world.met(self.process).0 > lies {
-            self.lied_to(what, told.as_ref().err());
+            self.lied_to(what, end, told.as_ref().err());
         }
         self.world.end(entry, name, end);
         told.ok()
@@ -77,13 +77,13 @@ impl Client {
     async fn failed(&mut self, kind: ErrorKind, what: What) -> End {
         match (kind, what) {
             // The record comes first, and then the storage may fail.
-            (ErrorKind::Storage, What::Erase(_) | What::Revoke(_)) => return End::Unknown,
+            (ErrorKind::Storage, What::Erase(_) | What::Revoke(_)) => return End::Doubted(kind),
             // The change stands, and a superseded keyring as well: some deletion met a fault.
             (ErrorKind::NotDeleted(_), What::ChangeKeyring) if self.world.met(self.process).1 > 0 => {
                 return End::Done(None);
             }
             // Erased before there was a record, or between that and the report.
-            (ErrorKind::Erased, What::Revoke(_)) => return End::Unknown,
+            (ErrorKind::Erased, What::Revoke(_)) => return End::Doubted(kind),
             _ => {}
         }
         match (self.ended(kind).await, what) {
@@ -102,16 +102,16 @@ impl Client {
             let definite = match self.world.storages {
                 Storages::Honest => true,
                 Storages::Evil => false,
-                Storages::Restored => kind == ErrorKind::Corrupt,
+                Storages::Restored => self.world.is_after_a_backup(self.process),
             };
-            return if definite { End::Refused(kind) } else { End::Unknown };
+            return if definite { End::Refused(kind) } else { End::Doubted(kind) };
         };
         let patience = self.chance.below(200);
         self.world.time.sleep(patience).await;
         match self.desk.outcome(operation).await {
             Ok(Outcome::Committed { seq, .. }) => {
                 self.world.count("outcome: committed");
-                End::Done(Some(seq))
+                End::Done(Some(Told::of(seq, operation)))
             }
             Ok(_) => {
                 self.world.count("outcome: not committed");
@@ -122,10 +122,13 @@ impl Client {
     }
 
     /// Counts what came of an operation in which its process was lied to.
-    fn lied_to(&self, what: What, error: Option<&Error>) {
+    fn lied_to(&self, what: What, end: End, error: Option<&Error>) {
         match (what, error.map(Error::kind)) {
             (What::Read(..), None) => self.world.count("lied to, and a read answered"),
             (_, Some(ErrorKind::Corrupt)) => self.world.count("lied to, and refused as corrupt"),
+            (_, Some(kind)) if is_on_record(kind) && end == End::Doubted(kind) => {
+                self.world.count("lied to, and refused by the log");
+            }
             _ => {}
         }
     }

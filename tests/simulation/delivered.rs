@@ -20,8 +20,19 @@ pub enum Granted {
     Before(Holds),
     /// What was there when the operation of this number made it.
     Made(usize),
-    /// What is there at each delivery.
-    Following,
+    /// What is there at each delivery; made by the operation of this number, if that was not before the run.
+    Following(Option<usize>),
+}
+
+impl Granted {
+    /// The number of the operation that made it; none if that was before the run.
+    pub const fn made_by(&self) -> Option<usize> {
+        match self {
+            Self::Before(_) => None,
+            Self::Made(at) => Some(*at),
+            Self::Following(at) => *at,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -74,7 +85,7 @@ impl Judge<'_> {
                 return Err(format!("DELIVERED: {holds:?} for {held:?} under {grant}: {entry:?}"));
             }
             Granted::Made(at) => self.all[*at],
-            Granted::Following => match entry {
+            Granted::Following(_) => match entry {
                 Some(entry) => *entry,
                 None => return in_the_end(grant, holds, &there).map(|()| Vec::new()),
             },

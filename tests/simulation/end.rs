@@ -2,13 +2,13 @@
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::atomic::Ordering};
 
-use docvault::{ErrorKind, Freshness, Sender, Session, Vault};
+use docvault::{DocumentId, ErrorKind, Freshness, Sender, Session, Vault};
 
 use super::{
     chance::Chance,
     executor,
-    history::{Register, Storages},
-    judge::Found,
+    history::{Register, Storages, Tag, Told},
+    judge::{Found, Opening},
     prefab::{Known, opens, tag_of},
     storage::all,
     world::{OPERATOR, World},
@@ -114,7 +114,7 @@ async fn look(world: &World, vault: &Vault) -> Verdict<Found> {
         }
         let tag = case.title.parse().map_err(|_| format!("WRONG: a case is called {}", case.title))?;
         if !world.prefab.case_tags.contains(&tag) {
-            found.cases.insert(tag);
+            found.cases.insert(tag, case.id);
         }
         if !cases.contains(&case.id) {
             cases.push(case.id);
@@ -125,9 +125,10 @@ async fn look(world: &World, vault: &Vault) -> Verdict<Found> {
             Ok(page) => {
                 for document in page.documents {
                     let list = versions(world, &desk, document.document).await?;
-                    found.lists.insert(Register::Document(document.document), list);
+                    found.list(Register::Document(document.document), list);
+                    openers(&desk, document.document, &mut found).await?;
                 }
-                found.lists.insert(Register::Statements(case), statements(&desk, case).await?);
+                found.list(Register::Statements(case), statements(&desk, case).await?);
             }
             Err(error) if error.kind() == ErrorKind::Erased => {
                 found.erased.insert(case);
@@ -142,18 +143,18 @@ async fn look(world: &World, vault: &Vault) -> Verdict<Found> {
         if record.kind == docvault::Kind::Index {
             world.count("fold");
         }
-        found.records.insert(record.seq, record.operation);
+        found.records.insert(record.seq, record);
     }
     Ok(found)
 }
 
-/// The tags of a document's versions. What was stored in this run is read whole, and so is the newest.
-async fn versions(world: &World, desk: &Session, document: docvault::DocumentId) -> Verdict<Vec<u64>> {
+/// A document's versions, and the record of each. What was stored in this run is read whole, and so is the newest.
+async fn versions(world: &World, desk: &Session, document: DocumentId) -> Verdict<Vec<(Tag, Told)>> {
     let mut tags = Vec::new();
     let versions = told("history", desk.history(document).await)?;
     let before = world.prefab.lists.get(&Register::Document(document)).map_or(0, Vec::len);
     for (at, version) in versions.iter().enumerate() {
-        let named: u64 =
+        let named: Tag =
             version.described.name.parse().map_err(|_| format!("WRONG: a version of {document}"))?;
         if at >= before || at + 1 == versions.len() {
             let mut reader = told("a version", desk.reader_of(document, version.described.version).await)?;
@@ -168,16 +169,35 @@ async fn versions(world: &World, desk: &Session, document: docvault::DocumentId)
                 ));
             }
         }
-        tags.push(named);
+        tags.push((named, Told::version(version.described.seq, version.described.version)));
     }
     Ok(tags)
 }
 
-async fn statements(desk: &Session, case: docvault::CaseId) -> Verdict<Vec<u64>> {
+async fn statements(desk: &Session, case: docvault::CaseId) -> Verdict<Vec<(Tag, Told)>> {
     let page = told("statements", desk.statements(case, None).await)?;
-    let tags = page.statements.iter().rev().map(|statement| statement.payload.first_chunk());
-    tags.map(|tag| tag.map(|tag| u64::from_be_bytes(*tag)).ok_or_else(|| "WRONG: a statement".into()))
-        .collect()
+    let tagged = |statement: &docvault::Statement| {
+        let tag = Tag::from_be_bytes(*statement.payload.first_chunk()?);
+        Some((tag, Told::of(statement.made.seq, statement.made.id)))
+    };
+    let tags = page.statements.iter().rev().map(|statement| tagged(statement).ok_or("WRONG: a statement"));
+    tags.map(|tag| tag.map_err(str::to_owned)).collect()
+}
+
+/// Who can open a document by a grant.
+async fn openers(desk: &Session, document: DocumentId, found: &mut Found) -> Verdict {
+    let grants = told("who can open", desk.who_can_open(document).await)?.grants;
+    let count = grants.len();
+    let grants = grants.into_iter().map(|opener| {
+        let opening = Opening { tag: opener.purpose.parse().ok(), revoked: opener.revoked.is_some() };
+        (opener.grant, opening)
+    });
+    let grants: BTreeMap<_, _> = grants.collect();
+    if grants.len() != count {
+        return Err(format!("TWICE: a grant on {document}"));
+    }
+    found.openers.extend(grants);
+    Ok(())
 }
 
 async fn grants(desk: &Session, sender: &Sender, known: &Known, found: &mut Found) -> Verdict {
@@ -190,7 +210,15 @@ async fn grants(desk: &Session, sender: &Sender, known: &Known, found: &mut Foun
                 found.delivered.insert(*grant, holds);
                 found.grants.insert(*grant, false)
             }
-            Err(error) if error.kind() == ErrorKind::Denied => found.grants.insert(*grant, true),
+            Err(error) if error.kind() == ErrorKind::Denied => {
+                match desk.revocation(*grant).await {
+                    Err(error) if error.kind() == ErrorKind::Erased => {}
+                    revocation => {
+                        found.revocations.insert(*grant, told("a revocation", revocation)?.seq);
+                    }
+                }
+                found.grants.insert(*grant, true)
+            }
             Err(error) if error.kind() == ErrorKind::Erased => None,
             Err(error) => return Err(format!("IN THE END: grant {grant}: {error}")),
         };

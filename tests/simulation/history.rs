@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use docvault::{CaseId, DocumentId, ErrorKind, GrantId};
+use docvault::{CaseId, DocumentId, ErrorKind, GrantId, OperationId, Scope, VersionId};
 
 use super::delivered::{Deliveries, Granted};
 
@@ -40,12 +40,13 @@ pub enum What {
     Write(Register, Tag, Follows),
     /// The newest value, once it is read: none if nothing was ever written.
     Read(Register, Option<Tag>),
-    /// That an upload begins, or goes on.
-    Announce(CaseId, Tag),
+    /// That an upload begins, or goes on: of a document to the case, or of a version to the document.
+    Announce(Scope, Tag),
     GiveUp(CaseId, Tag),
     Close(CaseId),
     Erase(CaseId),
-    Grant(CaseId),
+    /// What is granted, and the tag that is its purpose.
+    Grant(Scope, Tag),
     Deliver(GrantId),
     Revoke(GrantId),
     Collect,
@@ -63,12 +64,10 @@ impl What {
 
     pub(super) fn case(self) -> Option<CaseId> {
         match self {
-            Self::Store(case, _)
-            | Self::Announce(case, _)
-            | Self::GiveUp(case, _)
-            | Self::Close(case)
-            | Self::Erase(case)
-            | Self::Grant(case) => Some(case),
+            Self::Store(case, _) | Self::GiveUp(case, _) | Self::Close(case) | Self::Erase(case) => {
+                Some(case)
+            }
+            Self::Announce(scope, _) | Self::Grant(scope, _) => Some(scope.case()),
             Self::Write(register, ..) | Self::Read(register, _) => Some(register.case()),
             Self::Deliver(grant) | Self::Revoke(grant) => Some(grant.scope().case()),
             Self::CreateCase(_) | Self::Collect | Self::ChangeKeyring | Self::Look => None,
@@ -76,15 +75,40 @@ impl What {
     }
 }
 
+/// A record, as an operation's caller was told of it: its number, and whose it is if that was told, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    pub seq: u64,
+    pub operation: Option<OperationId>,
+}
+
+impl Told {
+    pub fn of(seq: u64, operation: impl Into<Option<OperationId>>) -> Self {
+        Self { seq, operation: operation.into() }
+    }
+
+    /// What whoever stored a version was told.
+    pub fn version(seq: u64, version: VersionId) -> Self {
+        Self::of(seq, OperationId::from_bytes(*version.as_bytes()))
+    }
+}
+
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// It happened, as the record of that number if its caller was told.
-    Done(Option<u64>),
+    /// It happened, as that record if its caller was told.
+    Done(Option<Told>),
     /// It was refused or failed, and did not happen.
     Refused(ErrorKind),
+    /// Its caller was told this, and it may have happened all the same.
+    Doubted(ErrorKind),
     /// It may have happened: its caller died, gave up, or was told so.
     Unknown,
+}
+
+/// Whether an error of this kind says something of the log, which no storage can make a process believe.
+pub fn is_on_record(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Erased | ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Superseded)
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -121,7 +145,7 @@ impl Entry {
 pub enum Storages {
     /// It keeps the contract: refusals must be right, too.
     Honest,
-    /// It lies: errors are allowed, wrong answers never.
+    /// It lies: errors are allowed, wrong answers never, nor refusals that the log does not bear out.
     Evil,
     /// It was put back to a backup under running processes: who comes after is owed everything, who was there
     /// before nothing.
@@ -137,6 +161,8 @@ pub struct History {
     /// Uploads of tags below it were begun before the run.
     pub(super) first_tag: Tag,
     pub deliveries: Deliveries,
+    /// Whole histories of documents, by the number of the operation that asked for them.
+    pub histories: Vec<(usize, Vec<Tag>)>,
 }
 
 impl History {

@@ -5,25 +5,45 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use docvault::{CaseId, GrantId, OperationId};
+use docvault::{AuditRecord, CaseId, GrantId, Kind};
 
 use super::{
     delivered::{Deliveries, Holds},
-    history::{End, Entry, History, Register, Storages, Tag, Tick, What},
+    history::{End, Entry, History, Register, Storages, Tag, Tick, Told, What},
 };
 
 /// What is there in the end.
 #[derive(Debug, Default)]
 pub struct Found {
     pub lists: BTreeMap<Register, Vec<Tag>>,
-    pub cases: BTreeSet<Tag>,
+    /// What stands in the lists, and its record.
+    pub made: BTreeMap<Tag, Told>,
+    pub cases: BTreeMap<Tag, CaseId>,
     pub erased: BTreeSet<CaseId>,
-    /// Grants and whether they are revoked.
+    /// Grants that somebody knows, and whether they are revoked.
     pub grants: BTreeMap<GrantId, bool>,
+    /// By which record, if their case is still there to ask about.
+    pub revocations: BTreeMap<GrantId, u64>,
+    /// All grants by which something can be opened.
+    pub openers: BTreeMap<GrantId, Opening>,
     /// What those that are not revoked deliver.
     pub delivered: BTreeMap<GrantId, Holds>,
-    /// Operations by the number of their record.
-    pub records: BTreeMap<u64, OperationId>,
+    pub records: BTreeMap<u64, AuditRecord>,
+}
+
+impl Found {
+    pub fn list(&mut self, register: Register, list: Vec<(Tag, Told)>) {
+        self.lists.insert(register, list.iter().map(|(tag, _)| *tag).collect());
+        self.made.extend(list);
+    }
+}
+
+/// What is said of a grant to whoever asks who can open a document.
+#[derive(Debug, Clone, Copy)]
+pub struct Opening {
+    /// Its purpose; none of one from before the run.
+    pub tag: Option<Tag>,
+    pub revoked: bool,
 }
 
 pub(super) type Verdict = Result<(), String>;
@@ -34,11 +54,13 @@ impl History {
     pub fn judge(&self, found: &Found, storages: Storages, from: usize) -> Verdict {
         let owed = self.entries.iter().filter(|entry| entry.process >= from).collect();
         let (before, all, deliveries) = (&self.before, &*self.entries, &self.deliveries);
-        let first_tag = self.first_tag;
-        let judge = Judge { before, first_tag, all, entries: owed, deliveries, found, storages };
+        let (first_tag, histories) = (self.first_tag, &*self.histories);
+        let judge = Judge { before, first_tag, all, entries: owed, deliveries, histories, found, storages };
         judge.writes()?;
         judge.lists()?;
         judge.reads()?;
+        judge.histories()?;
+        judge.grants()?;
         judge.one_order()?;
         judge.what_ended_stays_ended()?;
         judge.refusals()
@@ -46,13 +68,14 @@ impl History {
 }
 
 pub(super) struct Judge<'a> {
-    before: &'a BTreeMap<Register, Vec<Tag>>,
+    pub(super) before: &'a BTreeMap<Register, Vec<Tag>>,
     pub(super) first_tag: Tag,
     /// By whomever: a value that is there may be anybody's.
     pub(super) all: &'a [Entry],
     /// By those who are owed something.
     pub(super) entries: Vec<&'a Entry>,
     pub(super) deliveries: &'a Deliveries,
+    histories: &'a [(usize, Vec<Tag>)],
     pub(super) found: &'a Found,
     pub(super) storages: Storages,
 }
@@ -69,7 +92,7 @@ impl Judge<'_> {
     /// Acknowledged is there; refused is not; nothing comes from nowhere.
     fn writes(&self) -> Verdict {
         let there: BTreeSet<Tag> =
-            self.found.lists.values().flatten().chain(&self.found.cases).copied().collect();
+            self.found.lists.values().flatten().chain(self.found.cases.keys()).copied().collect();
         for entry in &self.entries {
             let Some(tag) = entry.what.tag() else { continue };
             let erased = entry.what.case().is_some_and(|case| self.found.erased.contains(&case));
@@ -80,7 +103,7 @@ impl Judge<'_> {
                 return Err(format!("HALF DONE: refused and there all the same: {entry:?}"));
             }
         }
-        if let Some(tag) = self.found.cases.iter().find(|tag| self.written(**tag).is_none()) {
+        if let Some(tag) = self.found.cases.keys().find(|tag| self.written(**tag).is_none()) {
             return Err(format!("FROM NOWHERE: case {tag}"));
         }
         Ok(())
@@ -94,7 +117,7 @@ impl Judge<'_> {
         let begun = all.iter().map(|entry| entry.begun).min()?;
         let told = all.iter().filter(|entry| entry.done()).filter_map(|entry| entry.ended).min();
         let seq = all.iter().find_map(|entry| match entry.end {
-            End::Done(seq) => seq,
+            End::Done(told) => told.map(|told| told.seq),
             _ => None,
         });
         Some(Written { begun, told: told.unwrap_or(Tick::MAX), seq })
@@ -197,6 +220,20 @@ impl Judge<'_> {
         Ok(())
     }
 
+    /// A whole history is all that stood by then, each version once.
+    fn histories(&self) -> Verdict {
+        for (at, told) in self.histories {
+            let entry = &self.all[*at];
+            let What::Read(register, newest) = entry.what else { continue };
+            let Some(list) = self.list_of(register).filter(|_| entry.done()) else { continue };
+            let up_to = newest.and_then(|newest| list.iter().position(|tag| *tag == newest));
+            if up_to.map(|last| &list[..=last]) != Some(told.as_slice()) {
+                return Err(format!("HISTORY: {told:?} of {list:?}: {entry:?}"));
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn list_of(&self, register: Register) -> Option<&[Tag]> {
         match self.found.lists.get(&register) {
             Some(list) => Some(list),
@@ -212,13 +249,36 @@ impl Judge<'_> {
             || self.written(tag).is_some_and(|written| written.told < read.begun)
     }
 
+    /// Whether the record that an operation's caller was told of is that operation's.
+    fn is_own(&self, told: Told, what: What) -> bool {
+        let Some(record) = self.found.records.get(&told.seq) else { return false };
+        let made = what.tag().and_then(|tag| self.found.made.get(&tag));
+        let of_kind = match (told.operation, what) {
+            (Some(operation), _) => record.operation == operation,
+            (None, What::Erase(_)) => record.kind == Kind::CaseErased,
+            (None, What::Revoke(grant)) => {
+                let revocation = self.found.revocations.get(&grant);
+                record.kind == Kind::Revoked && revocation.is_none_or(|seq| *seq == told.seq)
+            }
+            _ => false,
+        };
+        of_kind
+            && made.is_none_or(|made| *made == told)
+            && (record.case == what.case() || what.case().is_none())
+    }
+
     /// Records are numbered as their operations happened, each number once.
     fn one_order(&self) -> Verdict {
-        let numbered = self.entries.iter().filter_map(|entry| match entry.end {
-            End::Done(Some(seq)) => Some((seq, *entry)),
+        let told = self.entries.iter().filter_map(|entry| match entry.end {
+            End::Done(Some(told)) => Some((told, *entry)),
             _ => None,
         });
-        let numbered: Vec<(u64, &Entry)> = numbered.collect();
+        let told: Vec<(Told, &Entry)> = told.collect();
+        if let Some((told, entry)) = told.iter().find(|(told, entry)| !self.is_own(*told, entry.what)) {
+            let record = self.found.records.get(&told.seq);
+            return Err(format!("TWO CHAINS: {entry:?} was told of a record that is {record:?}"));
+        }
+        let numbered: Vec<(u64, &Entry)> = told.iter().map(|(told, entry)| (told.seq, *entry)).collect();
         let numbers: BTreeSet<u64> = numbered.iter().map(|(seq, _)| *seq).collect();
         // Several runs of one upload are one operation.
         let own: BTreeSet<(u64, Option<Tag>, Tick)> = numbered
@@ -227,9 +287,6 @@ impl Judge<'_> {
             .collect();
         if numbers.len() != own.len() {
             return Err(format!("TWO CHAINS: two operations were told the same number: {numbered:?}"));
-        }
-        if let Some(seq) = numbers.iter().find(|seq| !self.found.records.contains_key(seq)) {
-            return Err(format!("TWO CHAINS: record {seq} is not in the log"));
         }
         for (seq, entry) in &numbered {
             if let Some((other, early)) =
@@ -248,7 +305,7 @@ impl Judge<'_> {
             let over = |entry: &&&&Entry| match (end.what, entry.what) {
                 (
                     What::Close(case),
-                    What::Store(..) | What::Write(..) | What::Announce(..) | What::Grant(_),
+                    What::Store(..) | What::Write(..) | What::Announce(..) | What::Grant(..),
                 ) => entry.what.case() == Some(case),
                 (What::Erase(case), _) => entry.what.case() == Some(case),
                 (What::Revoke(grant), What::Deliver(of) | What::Revoke(of)) => of == grant,
@@ -271,9 +328,7 @@ impl Judge<'_> {
         if let Some(case) = self.found.erased.iter().find(|case| !asked(case)) {
             return Err(format!("FROM NOWHERE: nobody erased case {case}"));
         }
-        let revoked =
-            |grant: &GrantId| self.may_have_happened(Tick::MAX, |what| what == What::Revoke(*grant));
-        match self.found.grants.iter().find(|(grant, over)| **over && !revoked(grant)) {
+        match self.found.grants.iter().find(|(grant, over)| **over && !self.may_be_revoked(**grant)) {
             Some((grant, _)) => Err(format!("FROM NOWHERE: nobody revoked grant {grant}")),
             None => Ok(()),
         }

@@ -1,14 +1,15 @@
 //! What a task can ask of its vault, and how often it asks it.
 
 use docvault::{
-    CaseId, DocumentId, ErrorKind, GrantId, NewStatement, OperationId, Scope, Upload, UploadToken,
+    CaseId, DocumentId, ErrorKind, GrantId, NewStatement, OperationId, Scope, Stored, Upload, UploadToken,
+    VersionInfo,
 };
 
 use super::{
     chance::{Chance, Seeded},
     client::Client,
     delivered::Granted,
-    history::{Register, Storages, Tag, What},
+    history::{Register, Storages, Tag, Told, What},
     prefab::{Begun, RootKey, content, named, opens, tag_of, terms, to_recipient},
 };
 
@@ -95,7 +96,7 @@ impl Client {
     async fn store(&mut self, case: CaseId) {
         let (desk, tag) = (self.desk.clone(), self.world.tag());
         let store = desk.store(case, named(tag), content(tag));
-        let stored = self.attempt("store", What::Store(case, tag), store, |done| Some(done.seq)).await;
+        let stored = self.attempt("store", What::Store(case, tag), store, version).await;
         self.stored(stored.map(|stored| stored.document));
     }
 
@@ -103,7 +104,7 @@ impl Client {
         let (desk, tag) = (self.desk.clone(), self.world.tag());
         let store = desk.store_version(document, named(tag), "r", content(tag));
         let what = What::Write(Register::Document(document), tag, None);
-        self.attempt("store_version", what, store, |done| Some(done.seq)).await;
+        self.attempt("store_version", what, store, version).await;
     }
 
     fn stored(&self, document: Option<DocumentId>) {
@@ -137,7 +138,11 @@ impl Client {
             world.expect("content is what was stored, whole", tag.is_some());
             let part = reader.range(from..to).await?;
             world.expect("a range is that of the whole", part == whole.slice(from as usize..to as usize));
-            while reader.next().await?.is_some() {}
+            let mut streamed = Vec::new();
+            while let Some(part) = reader.next().await? {
+                streamed.extend(part);
+            }
+            world.expect("a stream is the whole", *streamed == *whole);
             Ok(())
         };
         let at = self.world.next_entry();
@@ -146,17 +151,20 @@ impl Client {
     }
 
     async fn history(&mut self, document: DocumentId) {
-        let desk = self.desk.clone();
+        let (desk, world) = (self.desk.clone(), self.world.clone());
         let register = Register::Document(document);
-        let mut tag = None;
+        let mut whole = Vec::new();
         let read = async {
             let versions = desk.history(document).await?;
-            tag = versions.last().and_then(|version| version.described.name.parse().ok());
+            world.expect("versions are numbered and follow each other", is_in_order(&versions));
+            whole.extend(versions.iter().filter_map(|version| version.described.name.parse::<Tag>().ok()));
+            world.expect("a version bears its name", whole.len() == versions.len());
             Ok(())
         };
         let at = self.world.next_entry();
         self.attempt("history", What::Read(register, None), read, |()| None).await;
-        self.world.saw(at, What::Read(register, tag));
+        self.world.saw(at, What::Read(register, whole.last().copied()));
+        self.world.told_history(at, whole);
     }
 
     async fn make_statement(&mut self, case: CaseId) {
@@ -169,7 +177,7 @@ impl Client {
         let (desk, tag) = (self.desk.clone(), self.world.tag());
         let make = desk.make_statement(case, statement.payload(tag.to_be_bytes()));
         let what = What::Write(Register::Statements(case), tag, follows);
-        self.attempt("make_statement", what, make, |made| Some(made.seq)).await;
+        self.attempt("make_statement", what, make, |made| Some(Told::of(made.seq, made.id))).await;
     }
 
     /// The id and the tag of a case's newest statement, if it could be read.
@@ -193,14 +201,14 @@ impl Client {
     async fn upload(&mut self, case: CaseId, document: DocumentId) {
         let (desk, tag) = (self.desk.clone(), self.world.tag());
         let replaced = self.chance.one_in(2).then_some(document);
-        let case = replaced.map_or(case, |document| document.case());
+        let scope = replaced.map_or(Scope::Case(case), Scope::Document);
         let begin = async {
             match replaced {
                 None => desk.upload(case, named(tag)).await,
                 Some(document) => desk.upload_version(document, named(tag), "r").await,
             }
         };
-        let Some(mut upload) = self.attempt("upload", What::Announce(case, tag), begin, |_| None).await
+        let Some(mut upload) = self.attempt("upload", What::Announce(scope, tag), begin, |_| None).await
         else {
             return;
         };
@@ -216,12 +224,12 @@ impl Client {
             }
         }
         let token = upload.token().expect("randomness").to_bytes();
-        let begun = Begun { token, case, document: replaced, tag };
+        let begun = Begun { token, case: scope.case(), document: replaced, tag };
         self.world.learn(self.process, |known| known.uploads.push(begun.clone()));
         match self.chance.below(6) {
             0 => {}
             1 => {
-                self.attempt("abort", What::GiveUp(case, tag), upload.abort(), |()| None).await;
+                self.attempt("abort", What::GiveUp(scope.case(), tag), upload.abort(), |()| None).await;
             }
             _ => self.finish(upload, &begun).await,
         }
@@ -232,7 +240,8 @@ impl Client {
         let Ok(token) = UploadToken::from_bytes(&begun.token) else { return };
         let desk = self.desk.clone();
         let resume = desk.resume_upload(&token);
-        let what = What::Announce(begun.case, begun.tag);
+        let scope = begun.document.map_or(Scope::Case(begun.case), Scope::Document);
+        let what = What::Announce(scope, begun.tag);
         if let Some(upload) = self.attempt("resume_upload", what, resume, |_| None).await {
             self.finish(upload, &begun).await;
         }
@@ -248,7 +257,7 @@ impl Client {
             upload.finish().await
         };
         let what = self.upload_of(begun);
-        let stored = self.attempt("finish", what, finish, |stored| Some(stored.seq)).await;
+        let stored = self.attempt("finish", what, finish, version).await;
         if begun.document.is_none() {
             self.stored(stored.map(|stored| stored.document));
         }
@@ -279,17 +288,18 @@ impl Client {
         self.close_case(case).await;
         let desk = self.desk.clone();
         let erase = desk.erase_case(case);
-        self.attempt("erase_case", What::Erase(case), erase, |erasure| Some(erasure.seq)).await;
+        self.attempt("erase_case", What::Erase(case), erase, |done| Some(Told::of(done.seq, None))).await;
     }
 
     async fn grant(&mut self, case: CaseId, document: DocumentId) {
         let scope = if self.chance.one_in(2) { Scope::Case(case) } else { Scope::Document(document) };
         let (desk, recipient, following) = (self.desk.clone(), to_recipient(), self.chance.one_in(2));
-        let at = self.world.next_entry();
-        let grant = desk.grant(scope, &recipient, terms(following));
-        let made = self.attempt("grant", What::Grant(scope.case()), grant, |_| None).await;
+        let (at, tag) = (self.world.next_entry(), self.world.tag());
+        let grant = desk.grant(scope, &recipient, terms(tag.to_string(), following));
+        let made = self.attempt("grant", What::Grant(scope, tag), grant, |_| None).await;
         if let Some(grant) = made {
-            self.world.granted(grant, if following { Granted::Following } else { Granted::Made(at) });
+            let granted = if following { Granted::Following(Some(at)) } else { Granted::Made(at) };
+            self.world.granted(grant, granted);
             self.world.learn(self.process, |known| known.grants.push(grant));
         }
     }
@@ -318,7 +328,7 @@ impl Client {
         let Some(grant) = grant else { return };
         let desk = self.desk.clone();
         let revoke = desk.revoke(grant);
-        self.attempt("revoke", What::Revoke(grant), revoke, |report| Some(report.seq)).await;
+        self.attempt("revoke", What::Revoke(grant), revoke, |report| Some(Told::of(report.seq, None))).await;
     }
 
     async fn rotate_root(&mut self) {
@@ -368,4 +378,16 @@ impl Client {
         let vault = self.vault.clone();
         self.attempt("sync", What::Look, vault.sync(), |_| None).await;
     }
+}
+
+fn version(stored: &Stored) -> Option<Told> {
+    Some(Told::version(stored.seq, stored.version))
+}
+
+/// Whether they count from 1, each in the place of the one before.
+fn is_in_order(versions: &[VersionInfo]) -> bool {
+    let before = [None].into_iter().chain(versions.iter().map(|version| Some(version.described.version)));
+    (1..).zip(before).zip(versions).all(|((ordinal, before), version)| {
+        (version.described.ordinal, version.previous) == (ordinal, before)
+    })
 }

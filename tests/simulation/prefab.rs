@@ -121,8 +121,8 @@ pub fn opens(sealed: &[u8], sender: &Sender, grant: GrantId) -> Result<Option<Ho
     Ok((of == grant && holds.len() == count).then_some(holds))
 }
 
-pub fn terms(following: bool) -> Terms {
-    let terms = Terms::read().purpose("p");
+pub fn terms(purpose: impl Into<String>, following: bool) -> Terms {
+    let terms = Terms::read().purpose(purpose);
     if following { terms.following() } else { terms }
 }
 
@@ -221,12 +221,12 @@ impl Founder {
 
     async fn grant(&mut self, following: bool) {
         let case = self.known.cases[self.steps as usize % 3];
-        let grant = self.desk.grant(case, &to_recipient(), terms(following)).await.unwrap();
+        let grant = self.desk.grant(case, &to_recipient(), terms("p", following)).await.unwrap();
         let held = self.lists.iter().filter_map(|(register, list)| match register {
             Register::Document(document) if document.case() == case => Some((*document, *list.last()?)),
             _ => None,
         });
-        let granted = if following { Granted::Following } else { Granted::Before(held.collect()) };
+        let granted = if following { Granted::Following(None) } else { Granted::Before(held.collect()) };
         self.granted.insert(grant, granted);
         self.known.grants.push(grant);
     }

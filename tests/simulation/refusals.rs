@@ -3,22 +3,18 @@
 use docvault::ErrorKind;
 
 use super::{
-    history::{End, Entry, Register, Storages, Tag, Tick, What},
+    history::{End, Entry, Register, Storages, Tag, Tick, What, is_on_record},
     judge::{Judge, Verdict},
     world::AHEAD,
 };
 
 impl Judge<'_> {
-    /// A refusal has a reason.
+    /// A refusal has a reason; of who is lied to, if it says something of the log.
     pub(super) fn refusals(&self) -> Verdict {
         for entry in &self.entries {
-            let End::Refused(kind) = entry.end else { continue };
-            let right = match self.storages {
-                Storages::Evil => true,
-                Storages::Honest => self.is_right(entry, kind),
-                Storages::Restored => kind != ErrorKind::Corrupt,
-            };
-            if !right {
+            let (End::Refused(kind) | End::Doubted(kind)) = entry.end else { continue };
+            let lied_to = self.storages == Storages::Evil;
+            if (!lied_to || is_on_record(kind)) && !self.is_right(entry, kind) {
                 return Err(format!("WRONG REFUSAL: {entry:?}"));
             }
         }
@@ -31,14 +27,14 @@ impl Judge<'_> {
         let closed = || entry.what.case().is_some_and(|case| happened(&|what| what == What::Close(case)));
         match kind {
             ErrorKind::Storage => entry.faults > 0,
-            ErrorKind::Contended => {
-                entry.faults > 0 || self.entries.iter().any(|other| other.overlaps(entry))
-            }
+            ErrorKind::Contended => entry.faults > 0 || self.all.iter().any(|other| other.overlaps(entry)),
             // The keyring that the change was made from is not the newest any more.
             ErrorKind::Denied | ErrorKind::NotFound if entry.what == What::ChangeKeyring => self
                 .all
                 .iter()
                 .any(|other| other.what == entry.what && other.begun < until && other.begun != entry.begun),
+            // A storage may end the log anywhere behind what the process has seen of it, and not before.
+            ErrorKind::NotFound => self.storages == Storages::Evil && !self.has_seen(entry),
             ErrorKind::Erased => {
                 entry.what.case().is_some_and(|case| happened(&|what| what == What::Erase(case)))
             }
@@ -48,11 +44,12 @@ impl Judge<'_> {
             },
             ErrorKind::Denied => match entry.what {
                 What::Deliver(grant) | What::Revoke(grant) => happened(&|what| what == What::Revoke(grant)),
-                // Not closed yet: nobody's closing is known to have stood before.
-                What::Erase(case) => !self
-                    .entries
-                    .iter()
-                    .any(|close| close.what == What::Close(case) && close.done() && close.precedes(entry)),
+                // Not closed yet: no closing is known to have stood before, to this process if it is lied to.
+                What::Erase(case) => !self.entries.iter().any(|close| {
+                    let told = self.storages != Storages::Evil || close.process == entry.process;
+                    told && close.what == What::Close(case) && close.done() && close.precedes(entry)
+                }),
+                What::Read(..) => false,
                 What::Close(_) => closed(),
                 What::Store(_, tag)
                 | What::Write(_, tag, _)

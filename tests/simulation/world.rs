@@ -25,7 +25,7 @@ use super::{
     delivered::{Granted, Holds},
     end,
     executor::{self, Hands, Spawner, Time},
-    history::{End, History, Storages, Tag, What},
+    history::{End, History, Storages, Tag, What, is_on_record},
     malice,
     prefab::{Kept, Known, Prefab, RootKey},
     storage::{Liar, Trace, View, restore},
@@ -342,7 +342,11 @@ impl World {
     }
 
     fn era(&self, process: usize) -> usize {
-        usize::from(self.owed_from.get() > 0 && process >= self.owed_from.get())
+        usize::from(self.is_after_a_backup(process))
+    }
+
+    pub fn is_after_a_backup(&self, process: usize) -> bool {
+        self.owed_from.get() > 0 && process >= self.owed_from.get()
     }
 
     pub fn pin(&self, process: usize) -> Pin {
@@ -361,6 +365,11 @@ impl World {
         self.history.borrow_mut().entries[at].what = what;
     }
 
+    /// Notes the whole history that the operation of this number was told.
+    pub fn told_history(&self, at: usize, whole: Vec<Tag>) {
+        self.history.borrow_mut().histories.push((at, whole));
+    }
+
     pub fn granted(&self, grant: GrantId, what: Granted) {
         self.history.borrow_mut().deliveries.granted.insert(grant, what);
     }
@@ -369,7 +378,7 @@ impl World {
     pub fn delivered(&self, at: usize, grant: GrantId, holds: Holds) {
         let deliveries = &mut self.history.borrow_mut().deliveries;
         self.count(match deliveries.granted.get(&grant) {
-            Some(Granted::Following) => "delivered what is there",
+            Some(Granted::Following(_)) => "delivered what is there",
             _ => "delivered what was there",
         });
         deliveries.made.push((at, holds));
@@ -382,9 +391,15 @@ impl World {
         let how = match end {
             End::Done(_) => "done",
             End::Refused(_) => "refused",
+            End::Doubted(_) => "doubted",
             End::Unknown => "unknown",
         };
         self.count(&format!("{name}: {how}"));
+        if let End::Doubted(kind) = end
+            && is_on_record(kind)
+        {
+            self.count(&format!("doubted, and on record: {kind:?}"));
+        }
         self.trace.note((at, format!("{end:?}")), || {
             let what = self.history.borrow().entries[at];
             format!("{:>6} {} [{at}] {name}: {end:?} {:?}", self.time.now(), what.process, what.what)
