@@ -150,13 +150,13 @@ impl Model {
     pub(crate) fn compared(&self) -> bool {
         let attestation = &Attestation::ComparedWithOriginal;
         let mut since = self.since("id").map(|fact| &fact.command);
-        let attested = |command| matches!(command, &Command::Attest { attestation: ref found, .. } if found == attestation);
+        let attested = |command: &Command| matches!(command, Command::Attest { attestation: found, .. } if found == attestation);
         !self.is_rejected("id") && since.any(attested)
     }
 
     /// The day on which a requirement is due.
     pub(crate) fn due(&self, key: &str, now: u64) -> Option<i64> {
-        let set = self.of(key).filter_map(|(_, fact)| match &fact.command {
+        let mut set = self.of(key).filter_map(|(_, fact)| match &fact.command {
             Command::SetDue { due, .. } => Some(due.map(number)),
             _ => None,
         });
@@ -164,7 +164,7 @@ impl Model {
         match self.standing(key, now) {
             _ if !self.required(key) => None,
             Standing::Expired => self.there(key).and_then(|there| there.valid_until).map(number),
-            _ => set.last().flatten().or(template),
+            _ => set.next_back().flatten().or(template),
         }
     }
 
