@@ -52,11 +52,18 @@ install() {
 start_s3() {
     local port
     port=$(free_port)
-    # One request at a time: with threads it looks whether a name is free, and now and then two find that it is.
-    "$installed/moto/bin/python" -c 'import sys
+    # Answers are made one at a time, for it looks whether a name is free, and now and then two would find that it is; but
+    # requests are read at once: one that is begun and left alone would keep all others waiting.
+    "$installed/moto/bin/python" -c 'import io, sys, threading
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import run_simple
-run_simple("127.0.0.1", int(sys.argv[1]), DomainDispatcherApplication(create_backend_app))' "$port" >"$work/moto.log" 2>&1 &
+moto, turn = DomainDispatcherApplication(create_backend_app), threading.Lock()
+def one_at_a_time(environ, start_response):
+    length = None if environ.get("wsgi.input_terminated") else int(environ.get("CONTENT_LENGTH") or 0)
+    environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(length))
+    with turn:
+        return list(moto(environ, start_response))
+run_simple("127.0.0.1", int(sys.argv[1]), one_at_a_time, threaded=True)' "$port" >"$work/moto.log" 2>&1 &
     processes+=($!)
     export AWS_ENDPOINT=http://127.0.0.1:$port AWS_ALLOW_HTTP=true AWS_REGION=us-east-1
     export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
