@@ -44,7 +44,8 @@ pub enum ErrorKind {
     NotFound,
     /// It may or may not have happened: ask [`Session::outcome`](crate::Session::outcome).
     OutcomeUnknown(OperationId),
-    /// It happened: this operation's record stands. But the pin store could not save the pin, for the reason that
+    /// It happened: this operation's record stands, and what it makes due was done (an erased case's objects, the
+    /// parts of an upload that was given up, old epochs and what is wrapped under them are gone). But the pin store could not save the pin, for the reason that
     /// is the error's source, and nothing was given that was to follow the record. Do not do it again: mend the
     /// store and call [`Vault::sync`](crate::Vault::sync), which saves the pin.
     PinNotSaved(OperationId),
@@ -201,6 +202,14 @@ impl Error {
 /// What an error says, and its causes.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = core::iter::successors(Some(error), |error| error.source());
+/// What went wrong with the first, and beside it what did with the second: both were due.
+pub(crate) fn both(first: Result<()>, second: Result<()>) -> Result<()> {
+    match (first, second) {
+        (Err(error), Err(other)) => Err(error.beside(&other)),
+        (first, second) => first.and(second),
+    }
+}
+
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 

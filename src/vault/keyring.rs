@@ -8,7 +8,7 @@ use super::{LoadedKeyring, Vault, genesis};
 use crate::{
     crypto::digest::sha256,
     document::within,
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind, Result, both},
     ids::CaseId,
     keyring::{EPOCH_CAP, Keyring, LABEL_CAP, SLOT_CAP},
     keys::{KeyWrap, SlotKind},
@@ -125,7 +125,7 @@ impl Vault {
     /// Wraps every case under a fresh epoch and forgets the old ones; gives the number of cases.
     pub(crate) async fn rotate_epoch(&self, origin: &Origin) -> Result<u64> {
         if !self.add_epoch(origin).await? {
-            self.finish_rotation(origin).await?;
+            unless_it_stands(self.finish_rotation(origin).await)?;
             if !self.add_epoch(origin).await? {
                 return Err(Error::denied(
                     "others keep beginning rotations that they do not finish: try again",
@@ -150,14 +150,19 @@ impl Vault {
         stream::iter(wraps).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         let dropped = match self.drop_epochs(origin, &keyring).await {
             // It stands, and what it forgets goes, before that is told.
-            Err(error) if !matches!(error.kind(), ErrorKind::NotDeleted(_)) => return Err(error),
+            Err(error) if !stands(&error) => return Err(error),
             dropped => dropped,
         };
+        both(dropped, self.delete_old_wraps(&cases, under).await)?;
+        Ok(u64::try_from(cases.len()).unwrap_or(u64::MAX))
+    }
+
+    async fn delete_old_wraps(&self, cases: &[CaseId], keyring: &LoadedKeyring) -> Result<()> {
         for (epoch, _) in keyring.keys.epochs().skip(1) {
             let old = cases.iter().map(|case| layout::case_key(*case, epoch));
             delete_all(self.ledger().storage(), old).await?;
         }
-        dropped.map(|()| u64::try_from(cases.len()).unwrap_or(u64::MAX))
+        Ok(())
     }
 
     /// Adds a fresh epoch, and tells whether it did: not if as many are held as there can be, by rotations that were not
@@ -175,9 +180,7 @@ impl Vault {
                 let full = self.current_keyring().await?.keys.epochs().count() >= EPOCH_CAP;
                 if full { Ok(false) } else { Err(error) }
             }
-            // The change that drops the others deletes them again.
-            Err(error) if matches!(error.kind(), ErrorKind::NotDeleted(_)) => Ok(true),
-            added => added.map(|()| true),
+            added => unless_it_stands(added).map(|()| true),
         }
     }
 
@@ -280,6 +283,20 @@ impl Vault {
         let rows = self.all_rows(&self.ledger().state(), RowKey::cases()).await?;
         let standing = rows.iter().filter(|row| row.kind != Kind::CaseErased);
         Ok(standing.map(|row| CaseId::from_bytes(row.key.child_id())).collect())
+    }
+}
+
+/// Whether the change that ended in this error is on record.
+fn stands(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotDeleted(_) | ErrorKind::PinNotSaved(_))
+}
+
+/// An error if it did not happen. What a change left that stands, the change that follows it makes up for, and tells: it
+/// deletes superseded keyrings and saves a pin, too.
+fn unless_it_stands<T>(changed: Result<T>) -> Result<()> {
+    match changed {
+        Err(error) if !stands(&error) => Err(error),
+        _ => Ok(()),
     }
 }
 
