@@ -51,7 +51,10 @@ pub enum ErrorKind {
     PinNotSaved(OperationId),
     /// The storage holds an older log than the pin vouches for.
     RolledBack,
-    /// The storage failed, and nothing was written. Its own kind is [`Error::storage`].
+    /// The storage failed. Its own kind is [`Error::storage`]. The record that was due was not made, and nothing names what
+    /// was written before it. But what takes several steps may have been begun: what is released goes on record before it
+    /// is read, an erasure before its objects are deleted, and a rotation of the epoch takes two records. Each method says
+    /// what finishes it.
     Storage,
     /// Something newer stands than what the decision rested on: read it and decide anew.
     Superseded,
@@ -199,9 +202,6 @@ impl Error {
     }
 }
 
-/// What an error says, and its causes.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = core::iter::successors(Some(error), |error| error.source());
 /// What went wrong with the first, and beside it what did with the second: both were due.
 pub(crate) fn both(first: Result<()>, second: Result<()>) -> Result<()> {
     match (first, second) {
@@ -210,6 +210,9 @@ pub(crate) fn both(first: Result<()>, second: Result<()>) -> Result<()> {
     }
 }
 
+/// What an error says, and its causes.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = core::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
