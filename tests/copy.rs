@@ -9,6 +9,8 @@ mod common;
 mod falsehoods;
 #[path = "copy/faults.rs"]
 mod faults;
+#[path = "copy/lagging.rs"]
+mod lagging;
 
 use core::time::Duration;
 use std::{

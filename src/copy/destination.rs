@@ -17,7 +17,7 @@ use crate::{
         row::RowKey,
         signing::LogKey,
     },
-    storage::{ObjectKey, Storage, delete_all, delete_where, layout},
+    storage::{Listing, ObjectKey, Storage, delete_all, delete_where, layout},
     vault::{LoadedKeyring, Vault},
     verification,
 };
@@ -170,9 +170,39 @@ impl Destination<'_> {
         }
         Ok(())
     }
+        // A listing may lag, and the key must not be what it leaves out.
+        let keyring = self.vault.current_keyring().await?;
+        let keys = keyring.keys.epochs().map(|(epoch, _)| layout::case_key(case, epoch));
+        delete_all(self.storage, keys).await?;
 
     /// Deletes everything under `prefix` that is superfluous.
     pub(super) async fn delete(
+    /// Deletes the keys of erased cases that it shows: a listing may have left them out when the erasure was carried out,
+    /// which is done once, and a backup of this place may have brought them back.
+    pub(super) async fn sweep_keys(&self, state: &State, report: &mut CopyReport) -> Result<()> {
+        let (mut listing, mut looked) = (Listing::new(self.storage, layout::CASE_KEYS), None);
+        while let Some(keys) = listing.next().await? {
+            let mut superfluous = Vec::new();
+            for key in keys {
+                let Some(case) = layout::case_of(&key) else { continue };
+                let erased = match looked {
+                    Some((known, erased)) if known == case => erased,
+                    _ => self.is_erased(state, case).await?,
+                };
+                looked = Some((case, erased));
+                superfluous.extend(Some(key).filter(|_| erased));
+            }
+            report.deleted += delete_all(self.storage, superfluous).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the log that is copied says that the case was erased.
+    pub(super) async fn is_erased(&self, state: &State, case: CaseId) -> Result<bool> {
+        let row = self.vault.row(state, &RowKey::case(case)).await?;
+        Ok(row.is_some_and(|row| row.kind == Kind::CaseErased))
+    }
+
         &self,
         prefix: &str,
         superfluous: impl Fn(&ObjectKey) -> bool + Send + Sync,
