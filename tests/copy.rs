@@ -9,6 +9,8 @@ mod common;
 mod falsehoods;
 #[path = "copy/faults.rs"]
 mod faults;
+#[path = "common/interrupted.rs"]
+mod interrupted;
 #[path = "copy/lagging.rs"]
 mod lagging;
 
