@@ -5,6 +5,8 @@
 #[path = "copy/changes.rs"]
 mod changes;
 mod common;
+#[path = "copy/endless.rs"]
+mod endless;
 #[path = "copy/falsehoods.rs"]
 mod falsehoods;
 #[path = "copy/faults.rs"]
