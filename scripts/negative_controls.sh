@@ -79,7 +79,7 @@ CONTROLS = [
      [(ATTACKS, "gc_then_late_commit"), SIMULATION]),
     ("the case's row before its key is deleted", "src/session/collect.rs",
      "self.row(&self.vault.ledger().state(), &RowKey::case(case)).await?.is_none()", "true", [(ATTACKS, "gc_then_late_commit")]),
-    ("epochs that a rotation drops", "src/vault/keyring.rs", "⟦keys.drop_old_epochs()⟧;\n        self.replace_keyring", "()",
+    ("epochs that a rotation drops", "src/vault/keyring.rs", "⟦keys.drop_old_epochs()⟧;\n        let mut left", "()",
      [(ATTACKS, "old_wraps_open_nothing_after_a_rotation")]),
     ("padding of content", "src/padding.rs", "len.checked_ilog2()", "None", [(ATTACKS, "length_classes")]),
     ("the wiping of keys", "src/secret.rs", "⟦self.0.zeroize()⟧;", "()", [("memory", "no_key_is_left_in_memory_when_a_vault_is_dropped")]),

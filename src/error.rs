@@ -44,13 +44,17 @@ pub enum ErrorKind {
     NotFound,
     /// It may or may not have happened: ask [`Session::outcome`](crate::Session::outcome).
     OutcomeUnknown(OperationId),
-    /// It happened: this operation's record stands. But the pin store could not save the pin, for the reason that
+    /// It happened: this operation's record stands, and what it makes due was done (an erased case's objects, the
+    /// parts of an upload that was given up, old epochs and what is wrapped under them are gone). But the pin store could not save the pin, for the reason that
     /// is the error's source, and nothing was given that was to follow the record. Do not do it again: mend the
     /// store and call [`Vault::sync`](crate::Vault::sync), which saves the pin.
     PinNotSaved(OperationId),
     /// The storage holds an older log than the pin vouches for.
     RolledBack,
-    /// The storage failed, and nothing was written. Its own kind is [`Error::storage`].
+    /// The storage failed. Its own kind is [`Error::storage`]. The record that was due was not made, and nothing names what
+    /// was written before it. But what takes several steps may have been begun: what is released goes on record before it
+    /// is read, an erasure before its objects are deleted, and a rotation of the epoch takes two records. Each method says
+    /// what finishes it.
     Storage,
     /// Something newer stands than what the decision rested on: read it and decide anew.
     Superseded,
@@ -195,6 +199,14 @@ impl Error {
     #[must_use]
     pub fn storage(&self) -> Option<StorageErrorKind> {
         self.0.source.as_ref()?.downcast_ref::<StorageError>().map(StorageError::kind)
+    }
+}
+
+/// What went wrong with the first, and beside it what did with the second: both were due.
+pub(crate) fn both(first: Result<()>, second: Result<()>) -> Result<()> {
+    match (first, second) {
+        (Err(error), Err(other)) => Err(error.beside(&other)),
+        (first, second) => first.and(second),
     }
 }
 

@@ -30,11 +30,12 @@ pub(crate) fn settle_name(path: &Path) -> io::Result<()> {
     tolerant(sync_parent(path))
 }
 
-/// What was synced, or cannot be in this place.
+/// What was synced, or cannot be in this place. Where nothing can be written a sync succeeds: ext4 says that the file
+/// system is read-only once it gave up its journal (`ext4_sync_file`), and what can be read then need not be on the disk.
 pub(crate) fn tolerant(synced: io::Result<()>) -> io::Result<()> {
-    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+    use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
     match synced.as_ref().map_err(io::Error::kind) {
-        Err(InvalidInput | PermissionDenied | ReadOnlyFilesystem | Unsupported) => Ok(()),
+        Err(InvalidInput | PermissionDenied | Unsupported) => Ok(()),
         _ => synced,
     }
 }
@@ -64,4 +65,23 @@ pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
 pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     sync_directory(parent.unwrap_or(Path::new(".")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_synced_in_its_place_is_let_be_and_what_a_disk_refused_is_not() {
+        use io::ErrorKind::{
+            InvalidInput, Other, PermissionDenied, ReadOnlyFilesystem, StorageFull, Unsupported,
+        };
+        for kind in [InvalidInput, PermissionDenied, Unsupported] {
+            assert!(tolerant(Err(kind.into())).is_ok(), "{kind}");
+        }
+        for kind in [ReadOnlyFilesystem, StorageFull, Other] {
+            let told = tolerant(Err(kind.into())).expect_err("it may be lost");
+            assert_eq!(told.kind(), kind);
+        }
+    }
 }

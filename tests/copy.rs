@@ -5,10 +5,16 @@
 #[path = "copy/changes.rs"]
 mod changes;
 mod common;
+#[path = "copy/endless.rs"]
+mod endless;
 #[path = "copy/falsehoods.rs"]
 mod falsehoods;
 #[path = "copy/faults.rs"]
 mod faults;
+#[path = "common/interrupted.rs"]
+mod interrupted;
+#[path = "copy/lagging.rs"]
+mod lagging;
 
 use core::time::Duration;
 use std::{

@@ -9,6 +9,8 @@ mod common;
 mod overtaken;
 #[path = "erasure/refused.rs"]
 mod refused;
+#[path = "erasure/undeletable.rs"]
+mod undeletable;
 
 use std::sync::Arc;
 

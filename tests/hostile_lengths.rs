@@ -16,6 +16,8 @@ mod common;
 #[cfg(feature = "intake")]
 #[path = "common/intake.rs"]
 mod intake;
+#[path = "hostile_lengths/wide.rs"]
+mod wide;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -50,6 +52,7 @@ fn p20_hostile_lengths_take_no_memory() {
         let token = upload.token().unwrap().to_bytes();
         let objects = office.objects().await;
         let endless = Endless::new().await;
+        let wide = wide::Table::new().await;
         // Everything once, so that what is needed anyway is there.
         let honest = office.ask(Arc::new(EvilStorage::new(&office.storage))).await;
         assert!(honest, "nobody lies, and what is asked is not answered");
@@ -97,6 +100,7 @@ fn p20_hostile_lengths_take_no_memory() {
         long.collect().await;
         let kept_out = endless.refused().await;
         assert_eq!(kept_out, endless.objects.len(), "an object of a tebibyte was taken");
+        wide.is_refused().await;
         let grown = peak() - before;
         println!("{tried} hostile lengths: {grown} KiB more");
         assert!(tried > 2000 && grown < TOO_MUCH, "{grown} KiB more");

@@ -19,8 +19,10 @@ use std::{
 use async_trait::async_trait;
 use common::block_on;
 use docvault::{
-    CaseId, Error, ErrorKind, NewDocument, Outcome, Pin, PinStore, Session, Vault, VaultOptions,
-    keys::LocalKey, storage::MemoryStorage,
+    CaseId, ErasureLevel, Error, ErrorKind, NewDocument, Outcome, Pin, PinStore, Session, Vault,
+    VaultOptions,
+    keys::LocalKey,
+    storage::{MemoryStorage, ObjectKey, Storage},
 };
 use tempfile::TempDir;
 
@@ -75,22 +77,38 @@ impl Office {
         LocalKey::load(&path).or_else(|_| LocalKey::create(&path)).unwrap()
     }
 
+    /// The names that its storage shows.
+    async fn listed(&self, prefix: &str) -> Vec<String> {
+        let keys = self.storage.list(prefix, None, 1000).await.unwrap();
+        keys.iter().map(ToString::to_string).collect()
+    }
+
     async fn opened_by(&self, key: &str) -> Result<Vault, Error> {
         Vault::open(self.storage.clone(), self.key(key), &self.vault.pin()).await
     }
 
     /// Does something while no pin can be saved: it must be on record once, and told as that.
     async fn unsaved<T: std::fmt::Debug>(&self, does: impl AsyncFnOnce(&Session) -> Result<T, Error>) {
+        self.unsaved_of(1, does).await;
+    }
+
+    /// Likewise what takes so many records, of which the last is told.
+    async fn unsaved_of<T: std::fmt::Debug>(
+        &self,
+        records: u64,
+        does: impl AsyncFnOnce(&Session) -> Result<T, Error>,
+    ) {
         let before = self.vault.pin().size();
         self.refuses.store(true, Ordering::Relaxed);
         let told = does(&self.desk).await.unwrap_err();
         self.refuses.store(false, Ordering::Relaxed);
-        assert_eq!(self.vault.pin().size() - before, 1, "{told}");
+        assert_eq!(self.vault.pin().size() - before, records, "{told}");
         let ErrorKind::PinNotSaved(operation) = told.kind() else { panic!("{told:?}") };
         let cause = std::error::Error::source(&told).and_then(|cause| cause.downcast_ref::<Error>());
         assert_eq!(cause.map(Error::kind), Some(ErrorKind::Denied), "{told:?}");
         let outcome = self.desk.outcome(operation).await.unwrap();
-        assert!(matches!(outcome, Outcome::Committed { seq, .. } if seq == before), "{outcome:?}");
+        let last = before + records - 1;
+        assert!(matches!(outcome, Outcome::Committed { seq, .. } if seq == last), "{outcome:?}");
         self.desk.vault().audit().verify_from_genesis().await.unwrap();
         let again = self.opened_by("key").await.unwrap();
         again.session("b").purpose("p").begin().unwrap().create_case("goes on").await.unwrap();
@@ -125,8 +143,7 @@ fn a_keyring_changes_once_though_no_pin_can_be_saved() {
         office.unsaved(async |desk| desk.rotate_signing_keys().await).await;
         let epoch = office.vault.pin().to_string();
         assert_eq!(epoch.split(' ').nth(2), Some("2"));
-        office.unsaved(async |desk| desk.rotate_epoch().await).await;
-        assert!(office.desk.rotate_epoch().await.unwrap() > 0);
+        office.unsaved_of(2, async |desk| desk.rotate_epoch().await).await;
 
         let slots = office.vault.slots().await.unwrap();
         let gone = slots.iter().find(|slot| slot.label == "spare").unwrap().id;
@@ -139,10 +156,58 @@ fn a_keyring_changes_once_though_no_pin_can_be_saved() {
 #[test]
 fn a_superseded_keyring_goes_though_no_pin_can_be_saved() {
     block_on(async {
-        use docvault::storage::Storage;
         let office = Office::new().await;
         office.unsaved(async |desk| desk.rotate_signing_keys().await).await;
-        assert_eq!(office.storage.list("keyring/", None, 10).await.unwrap().len(), 1);
+        assert_eq!(office.listed("keyring/").await.len(), 1);
+    });
+}
+
+#[test]
+fn an_epoch_is_rotated_whole_though_no_pin_can_be_saved() {
+    block_on(async {
+        let office = Office::new().await;
+        let gone = office.desk.create_case("gone").await.unwrap();
+        office.desk.create_case("c").await.unwrap();
+        office.desk.close_case(gone, "done").await.unwrap();
+        office.desk.erase_case(gone).await.unwrap();
+        office.unsaved_of(2, async |desk| desk.rotate_epoch().await).await;
+        assert_eq!(office.desk.erasure(gone).await.unwrap().level, ErasureLevel::EpochRotated);
+        // One wrap for each case, the one that was opened to see that all goes on too.
+        let wraps = office.listed("key/").await;
+        assert!(wraps.len() == 2 && wraps.iter().all(|wrap| wrap.ends_with("/00000002")), "{wraps:?}");
+    });
+}
+
+/// 255 rotations were not finished: this one first has to end them.
+#[test]
+fn a_rotation_that_ends_others_goes_on_though_no_pin_can_be_saved() {
+    block_on(async {
+        let office = Office::new().await;
+        office.desk.create_case("c").await.unwrap();
+        let key: ObjectKey = office.listed("key/").await[0].parse().unwrap();
+        let wrap = office.storage.read(&key, None).await.unwrap().unwrap();
+        office.storage.delete(&key).await.unwrap();
+        for _ in 0..255 {
+            assert_eq!(office.desk.rotate_epoch().await.unwrap_err().kind(), ErrorKind::Corrupt);
+        }
+        office.storage.create(&key, wrap).await.unwrap();
+        office.unsaved_of(3, async |desk| desk.rotate_epoch().await).await;
+        let wraps = office.listed("key/").await;
+        assert!(wraps.len() == 2 && wraps.iter().all(|wrap| wrap.ends_with("/00000101")), "{wraps:?}");
+    });
+}
+
+#[test]
+fn an_erased_cases_objects_go_though_no_pin_can_be_saved() {
+    block_on(async {
+        let office = Office::new().await;
+        let case = office.desk.create_case("c").await.unwrap();
+        office.desk.store(case, NewDocument::named("x"), vec![1; 300 << 10]).await.unwrap();
+        office.desk.close_case(case, "done").await.unwrap();
+        office.unsaved(async |desk| desk.erase_case(case).await).await;
+        let left: Vec<_> = office.listed("").await;
+        assert!(!left.iter().any(|object| object.contains(&case.to_string())), "{left:?}");
+        assert_eq!(office.desk.erasure(case).await.unwrap().level, ErasureLevel::Deleted);
     });
 }
 
@@ -163,6 +228,19 @@ fn what_is_done_while_no_pin_can_be_saved_is_done_once() {
         office.unsaved(async |desk| desk.close_case(case, "done").await).await;
         office.unsaved(async |desk| desk.erase_case(case).await).await;
         assert_eq!(office.desk.retrieve(document).await.unwrap_err().kind(), ErrorKind::Erased);
+    });
+}
+
+#[test]
+fn the_parts_of_an_upload_that_is_given_up_go_though_no_pin_can_be_saved() {
+    block_on(async {
+        let office = Office::new().await;
+        let case = office.desk.create_case("c").await.unwrap();
+        let mut upload = office.desk.upload(case, NewDocument::named("x")).await.unwrap();
+        upload.write(&vec![1; 17 << 20]).await.unwrap();
+        assert!(!office.listed("part/").await.is_empty());
+        office.unsaved(async |_| upload.abort().await).await;
+        assert!(office.listed("part/").await.is_empty());
     });
 }
 

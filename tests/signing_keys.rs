@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
+#[path = "common/interrupted.rs"]
+mod interrupted;
+#[path = "signing_keys/refused.rs"]
+mod refused;
 
 use std::{
     ops::Range,

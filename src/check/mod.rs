@@ -29,7 +29,8 @@ type Progress<'a> = &'a mut (dyn FnMut(CheckProgress) + Send);
 
 /// A check of a vault, under way.
 ///
-/// It goes step by step, each of bounded memory; between two steps [`Check::cursor`] is all that another
+/// It goes step by step, each of bounded memory, save that one holds the name of each page of the index (256 rows), and
+/// one those of all kept checkpoints; between two steps [`Check::cursor`] is all that another
 /// process needs to go on. Nothing is released and nothing written: what is opened is compared and wiped.
 pub struct Check {
     vault: Vault,

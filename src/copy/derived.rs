@@ -26,7 +26,9 @@ pub(super) async fn index(
     reached: &Reached,
     report: &mut CopyReport,
 ) -> Result<()> {
-    let listed = listed(destination, layout::INDEX).await?;
+    let wanted = |key: &ObjectKey| reached.contains_key(key);
+    let count = u64::try_from(reached.len()).unwrap_or(u64::MAX);
+    let listed = listed(destination, (layout::INDEX, count), wanted).await?;
     for (key, hash) in reached.iter().filter(|(key, _)| !listed.contains(*key)) {
         destination.put(key, authentic(destination, key, hash).await?).await?;
         report.named += 1;
@@ -67,12 +69,19 @@ async fn authentic(destination: &Destination<'_>, key: &ObjectKey, hash: &Hash) 
     found.filter(|bytes| sha256(&[bytes]) == *hash).ok_or_else(|| Error::corrupt(format!("object {key}")))
 }
 
-async fn listed(destination: &Destination<'_>, prefix: &str) -> Result<BTreeSet<ObjectKey>> {
-    let (mut all, mut listing) = (BTreeSet::new(), Listing::new(destination.storage, prefix));
-    while let Some(keys) = listing.next().await? {
-        all.extend(keys);
+/// Those of `count` wanted names that the destination shows under `prefix`. Of what else it may show there is no end, so it
+/// is asked for as many pages as twice these would fill, and some: what it has and was not seen is found when it is put.
+async fn listed(
+    destination: &Destination<'_>,
+    (prefix, count): (&str, u64),
+    wanted: impl Fn(&ObjectKey) -> bool,
+) -> Result<BTreeSet<ObjectKey>> {
+    let (mut found, mut listing) = (BTreeSet::new(), Listing::new(destination.storage, prefix));
+    for _ in 0..count / HALF_A_PAGE + PAGES {
+        let Some(keys) = listing.next().await? else { break };
+        found.extend(keys.into_iter().filter(&wanted));
     }
-    Ok(all)
+    Ok(found)
 }
 
 /// Copies the bundles and tiles that the destination does not have, each once it is shown to be under the frontier
@@ -84,10 +93,10 @@ pub(super) async fn tiles(
 ) -> Result<()> {
     let covered = state.manifest.covered();
     let mut tiles = Tiles { destination, state, known: HashMap::new() };
-    let bundles = listed(destination, layout::BUNDLES).await?;
+    let bundles = bundles_of(destination, covered).await?;
     for level in (0u8..).take_while(|level| complete(covered, *level) > 0) {
-        let had = listed(destination, &layout::tiles_of(level)).await?;
-        for number in 0..complete(covered, level).div_ceil(TILE_WIDTH) {
+        let had = tiles_of(destination, covered, level).await?;
+        for number in 0..tiles_on(covered, level) {
             let width = tile::width(covered, level, number);
             let (tile, bundle) = (layout::tile(level, number, width), layout::bundle(number));
             let lacks_tile = !had.contains(&tile);
@@ -109,6 +118,30 @@ pub(super) async fn tiles(
         }
     }
     Ok(())
+}
+
+/// Tiles of a level, a partial one included.
+fn tiles_on(covered: u64, level: u8) -> u64 {
+    complete(covered, level).div_ceil(TILE_WIDTH)
+}
+
+/// The bundles that the destination shows.
+async fn bundles_of(destination: &Destination<'_>, covered: u64) -> Result<BTreeSet<ObjectKey>> {
+    let count = tiles_on(covered, 0);
+    let wanted = |key: &ObjectKey| {
+        layout::bundle_of(key).is_some_and(|number| number < count && layout::bundle(number) == *key)
+    };
+    listed(destination, (layout::BUNDLES, count), wanted).await
+}
+
+/// The tiles of a level that the destination shows, each as wide as the log has it.
+async fn tiles_of(destination: &Destination<'_>, covered: u64, level: u8) -> Result<BTreeSet<ObjectKey>> {
+    let count = tiles_on(covered, level);
+    let wanted = |key: &ObjectKey| {
+        let number = layout::tile_of(key).map(|(_, number, _)| number).filter(|number| *number < count);
+        number.is_some_and(|number| layout::tile(level, number, tile::width(covered, level, number)) == *key)
+    };
+    listed(destination, (&layout::tiles_of(level), count), wanted).await
 }
 
 async fn put_tile(
@@ -222,3 +255,8 @@ pub(super) async fn sweep(
     }
     Ok(())
 }
+
+/// Half of the names on a page of a listing.
+const HALF_A_PAGE: u64 = 500;
+/// Pages for superseded names beside those that are wanted: the widths of partial tiles, an older index.
+const PAGES: u64 = 16;

@@ -17,7 +17,7 @@ use crate::{
         row::RowKey,
         signing::LogKey,
     },
-    storage::{ObjectKey, Storage, delete_all, delete_where, layout},
+    storage::{Listing, ObjectKey, Storage, delete_all, delete_where, layout},
     vault::{LoadedKeyring, Vault},
     verification,
 };
@@ -152,8 +152,10 @@ impl Destination<'_> {
         progress: &mut (dyn FnMut(&CopyReport) + Send),
     ) -> Result<Verified> {
         let source = self.vault.ledger().storage();
-        let mut fill = Fill { destination: self, report, progress };
-        walk(source, self.vault.id(), from, to, Signatures::Each, &mut fill).await
+        let mut fill = Fill { destination: self, report, progress, held: None };
+        let arrived = walk(source, self.vault.id(), from, to, Signatures::Each, &mut fill).await?;
+        fill.write().await?;
+        Ok(arrived)
     }
 
     async fn erase(&self, commit: &Commit, report: &mut CopyReport) -> Result<()> {
@@ -168,7 +170,37 @@ impl Destination<'_> {
         for prefix in layout::OF_A_CASE {
             self.delete(&layout::of_case(prefix, case), |_| true, report).await?;
         }
+        // A listing may lag, and the key must not be what it leaves out.
+        let keyring = self.vault.current_keyring().await?;
+        let keys = keyring.keys.epochs().map(|(epoch, _)| layout::case_key(case, epoch));
+        delete_all(self.storage, keys).await?;
         Ok(())
+    }
+
+    /// Deletes the keys of erased cases that it shows: a listing may have left them out when the erasure was carried out,
+    /// which is done once, and a backup of this place may have brought them back.
+    pub(super) async fn sweep_keys(&self, state: &State, report: &mut CopyReport) -> Result<()> {
+        let (mut listing, mut looked) = (Listing::new(self.storage, layout::CASE_KEYS), None);
+        while let Some(keys) = listing.next().await? {
+            let mut superfluous = Vec::new();
+            for key in keys {
+                let Some(case) = layout::case_of(&key) else { continue };
+                let erased = match looked {
+                    Some((known, erased)) if known == case => erased,
+                    _ => self.is_erased(state, case).await?,
+                };
+                looked = Some((case, erased));
+                superfluous.extend(Some(key).filter(|_| erased));
+            }
+            report.deleted += delete_all(self.storage, superfluous).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the log that is copied says that the case was erased.
+    pub(super) async fn is_erased(&self, state: &State, case: CaseId) -> Result<bool> {
+        let row = self.vault.row(state, &RowKey::case(case)).await?;
+        Ok(row.is_some_and(|row| row.kind == Kind::CaseErased))
     }
 
     /// Deletes everything under `prefix` that is superfluous.
@@ -233,15 +265,27 @@ struct Fill<'a> {
     destination: &'a Destination<'a>,
     report: &'a mut CopyReport,
     progress: &'a mut (dyn FnMut(&CopyReport) + Send),
+    /// The newest, until the one after it names it by its hash, or the walk has arrived: one that lost its race is signed,
+    /// too, and the source may have kept it.
+    held: Option<Commit>,
+}
+
+impl Fill<'_> {
+    async fn write(&mut self) -> Result<()> {
+        let Some(commit) = self.held.take() else { return Ok(()) };
+        self.destination.erase(&commit, self.report).await?;
+        self.destination.put(&commit.name(), commit.stored.clone()).await?;
+        self.report.records += u64::try_from(commit.leaves.len()).unwrap_or(u64::MAX);
+        (self.progress)(self.report);
+        Ok(())
+    }
 }
 
 #[async_trait]
 impl Visitor for Fill<'_> {
     async fn visit(&mut self, commit: &Commit) -> Result<()> {
-        self.destination.erase(commit, self.report).await?;
-        self.destination.put(&commit.name(), commit.stored.clone()).await?;
-        self.report.records += u64::try_from(commit.leaves.len()).unwrap_or(u64::MAX);
-        (self.progress)(self.report);
+        self.write().await?;
+        self.held = Some(commit.clone());
         Ok(())
     }
 }

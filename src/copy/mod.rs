@@ -81,6 +81,9 @@ impl Vault {
     /// the log's middle may then be missing until the copy is finished. The vault may be written to meanwhile;
     /// what comes after the call has looked at the log is left to the next one.
     ///
+    /// Each copy also looks for keys of erased cases that the destination still shows, and deletes them. The names of the
+    /// index's pages, of bundles and of tiles are held in memory.
+    ///
     /// One copy to a place at a time: of two that overlap none deletes what the other needs, and the later state is what
     /// remains; but if both are interrupted, commits may be missing that the next copy does not look for, and that
     /// [`Vault::check`] names.
@@ -205,6 +208,7 @@ impl Vault {
         }
         derived::sweep(&destination, (state, &index), &mut report).await?;
         destination.drop_epochs(state, (keyrings, again), &mut report).await?;
+        destination.sweep_keys(state, &mut report).await?;
         // Another copy, of an older state, may have taken it for one that is superseded.
         report.named += u64::from(named(&destination, &state.keyring()).await?);
         destination.not_beyond(state).await?;

@@ -15,7 +15,6 @@ use crate::{
         Hash,
         commit::Commit,
         leaf::{Kind, Leaf},
-        row::RowKey,
     },
     storage::{ObjectKey, layout},
     transfer::{ContentSource, PartVisitor, open_parts},
@@ -208,8 +207,11 @@ async fn unless_erased<T>(
 ) -> Result<Option<T>> {
     match copied {
         Err(error) if error.kind() == ErrorKind::Erased => {
-            let row = destination.vault.row(state, &RowKey::case(case)).await?;
-            if row.is_some_and(|row| row.kind == Kind::CaseErased) { Ok(None) } else { Err(error) }
+            if destination.is_erased(state, case).await? {
+                Ok(None)
+            } else {
+                Err(error)
+            }
         }
         copied => copied.map(Some),
     }

@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 
-use super::state::Head;
+use super::{
+    objects::{beyond, get},
+    state::Head,
+};
 use crate::{
     error::{Error, Result},
     ids::VaultId,
@@ -43,7 +46,7 @@ pub(super) fn parsed(vault: VaultId, name: &ObjectKey, bytes: &Bytes) -> Result<
 
 /// The commit of that name.
 pub(super) async fn required(storage: &dyn Storage, vault: VaultId, name: &ObjectKey) -> Result<Commit> {
-    let bytes = super::objects::get(storage, name, COMMIT_CAP).await?;
+    let bytes = get(storage, name, COMMIT_CAP).await?;
     parsed(vault, name, &bytes)
 }
 
@@ -60,7 +63,7 @@ pub(super) async fn following(
 /// The commit after a head, if there is one: no listing is asked, for only one name can follow.
 pub(super) async fn next(storage: &dyn Storage, vault: VaultId, head: &Head) -> Result<Option<Commit>> {
     let name = layout::commit(head.size, &head.hash);
-    let Some(bytes) = storage.read(&name, None).await? else { return Ok(None) };
+    let Some(bytes) = storage.read(&name, Some(beyond(COMMIT_CAP))).await? else { return Ok(None) };
     let next = parsed(vault, &name, &bytes)?;
     // The name holds half of the hash; the whole of it makes the one follow the other.
     if *next.previous() == head.hash { Ok(Some(next)) } else { Err(Error::corrupt(format!("commit {name}"))) }

@@ -9,12 +9,18 @@ use futures_util::{
 
 use super::{
     commits::{next, signed, verified},
-    state::State,
+    objects::beyond,
+    state::{Head, State},
     writer::Ledger,
 };
 use crate::{
     error::{Error, Result},
-    log::commit::Commit,
+    ids::VaultId,
+    log::{
+        Hash,
+        commit::{COMMIT_CAP, Commit},
+        signing::LogKey,
+    },
     storage::{ObjectKey, layout},
 };
 
@@ -53,16 +59,21 @@ impl Ledger {
     pub(super) async fn step(&self, steps: usize) -> Result<bool> {
         let mut loaded = self.load_manifest().await;
         for _ in 0..steps {
-            let state = self.state();
-            match next(self.storage(), state.vault, &state.head).await? {
-                Some(commit) => self.apply(signed(&state.log_key, commit)?)?,
+            let (End { vault, head, log_key }, unloaded) = (self.end(), self.state().unloaded());
+            match next(self.storage(), vault, &head).await? {
+                Some(commit) => self.apply(signed(&log_key, commit)?)?,
                 None => return loaded.map(|()| true),
             }
-            if self.state().unloaded() != state.unloaded() {
+            if self.state().unloaded() != unloaded {
                 loaded = self.load_manifest().await;
             }
         }
         Ok(false)
+    }
+
+    fn end(&self) -> End {
+        let state = self.state();
+        End { vault: state.vault, head: state.head, log_key: state.log_key }
     }
 
     /// Applies the commits that a listing shows, read at once, and tells whether it reached back to this state. What it
@@ -75,26 +86,47 @@ impl Ledger {
             return Ok(false);
         }
         let newer = names.into_iter().rev().filter(is_newer);
-        let reads = newer.map(|name| async move { storage.read(&name, None).await.map(|read| (name, read)) });
+        let reads = newer.map(|name| async move {
+            let read = storage.read(&name, Some(beyond(COMMIT_CAP))).await;
+            read.map(|read| (name, read))
+        });
         let mut reads = stream::iter(reads).buffered(AHEAD);
+        let mut tried = self.state().unloaded();
         while let Some((name, read)) = reads.try_next().await? {
-            let state = self.state();
-            let follows = name == layout::commit(state.head.size, &state.head.hash);
+            let End { vault, head, log_key } = self.end();
+            let follows = name == layout::commit(head.size, &head.hash);
             let Some(bytes) = read.filter(|_| follows) else { break };
-            self.apply(verified(state.vault, &state.log_key, &name, &bytes)?)?;
+            self.apply(verified(vault, &log_key, &name, &bytes)?)?;
+            self.shorten(&mut tried).await;
         }
         Ok(true)
     }
 
+    /// Loads the manifest that the tail names if it has become long, once: one on the way may have been superseded, and
+    /// deleted, and then the next is tried.
+    async fn shorten(&self, tried: &mut Option<(u64, Hash)>) {
+        let (unloaded, kept) = {
+            let state = self.state();
+            (state.unloaded(), state.kept())
+        };
+        if kept > LONG && unloaded != *tried {
+            *tried = unloaded;
+            drop(self.load_manifest().await);
+        }
+    }
+
+    /// Takes a commit's records into the state, which is copied only if others hold it: it may have thousands of records,
+    /// and thousands of commits may follow.
     pub(super) fn apply(&self, commit: Commit) -> Result<()> {
-        let mut next = (*self.state()).clone();
-        let ordered = commit.leaves.first().is_some_and(|first| first.leaf.time >= next.head.time);
-        let after = next.frontier.followed_by(commit.leaves.iter().map(|record| record.hash));
+        let state = self.state();
+        let ordered = commit.leaves.first().is_some_and(|first| first.leaf.time >= state.head.time);
+        let after = state.frontier.followed_by(commit.leaves.iter().map(|record| record.hash));
+        drop(state);
         if !ordered || after.root() != *commit.root() {
             return Err(Error::corrupt(format!("commit {}", commit.name())));
         }
-        next.append(commit.leaves, after);
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut state).append(commit.leaves, after);
         Ok(())
     }
 
@@ -108,6 +140,13 @@ impl Ledger {
     }
 }
 
+/// Where the log ends, without holding the state, of which a change would then be a copy.
+struct End {
+    vault: VaultId,
+    head: Head,
+    log_key: LogKey,
+}
+
 /// Commits followed one by one before a listing is asked for more: a commit or two, mostly, are all there is.
 const NEAR: usize = 2;
 /// Likewise, when a listing did not reach back to where this process is.
@@ -118,3 +157,84 @@ const LEAPS: u32 = 32;
 const LISTED: usize = 1000;
 /// Commits read at once.
 const AHEAD: usize = 32;
+/// Records of the tail beyond which the manifests on the way are loaded: as many as two full commits have.
+const LONG: usize = 8192;
+
+#[cfg(test)]
+mod tests {
+    use core::{ops::Range, sync::atomic::AtomicUsize};
+    use std::sync::{OnceLock, Weak, atomic::Ordering};
+
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use futures_lite::future::block_on;
+    use futures_util::future::try_join_all;
+
+    use super::*;
+    use crate::{
+        keys::LocalKey,
+        storage::{Creation, MemoryStorage, Storage, StorageError},
+        vault::Vault,
+    };
+
+    /// Looks at each read how long the tail of a ledger is.
+    #[derive(Debug, Default)]
+    struct Watching {
+        objects: Arc<MemoryStorage>,
+        ledger: OnceLock<Weak<Ledger>>,
+        longest: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl Storage for Watching {
+        async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+            self.objects.create(key, bytes).await
+        }
+
+        async fn read(
+            &self,
+            key: &ObjectKey,
+            range: Option<Range<u64>>,
+        ) -> Result<Option<Bytes>, StorageError> {
+            if let Some(ledger) = self.ledger.get().and_then(Weak::upgrade) {
+                self.longest.fetch_max(ledger.state().kept(), Ordering::SeqCst);
+            }
+            self.objects.read(key, range).await
+        }
+
+        async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+            self.objects.delete(key).await
+        }
+
+        async fn list(
+            &self,
+            prefix: &str,
+            after: Option<&ObjectKey>,
+            limit: usize,
+        ) -> Result<Vec<ObjectKey>, StorageError> {
+            self.objects.list(prefix, after, limit).await
+        }
+    }
+
+    #[test]
+    fn who_follows_many_commits_of_many_records_keeps_a_short_tail() {
+        block_on(async {
+            let folder = tempfile::tempdir().expect("a directory");
+            let path = folder.path().join("key");
+            let place = Arc::new(Watching::default());
+            let key = LocalKey::create(&path).expect("a key");
+            let writer = Vault::create(place.objects.clone(), key).await.expect("a vault");
+            let desk = writer.session("a").purpose("p").begin().expect("a session");
+            let case = desk.create_case("c").await.expect("a case");
+            let key = LocalKey::load(&path).expect("the key");
+            let other = Vault::open(place.clone(), key, &writer.pin()).await.expect("it opens");
+            place.ledger.set(Arc::downgrade(other.ledger())).expect("once");
+            for _ in 0..12 {
+                try_join_all((0..3000).map(|_| desk.describe_case(case))).await.expect("records");
+            }
+            assert_eq!(other.sync().await.expect("it follows"), writer.pin());
+            let (longest, left) = (place.longest.load(Ordering::SeqCst), other.ledger().state().kept());
+            assert!(longest < LONG + 2 * 4096 && left < 2 * 4096, "{longest}, and {left} in the end");
+        });
+    }
+}

@@ -164,6 +164,11 @@ impl State {
         copied.map(|kept| kept.record.encoded.clone()).collect()
     }
 
+    /// Records of the tail.
+    pub(crate) fn kept(&self) -> usize {
+        self.tail.len()
+    }
+
     /// Records that no table stands for, whether it is loaded or not.
     pub(crate) fn unfolded(&self) -> u64 {
         let named = self.unloaded.map_or(0, |(covered, _)| covered);

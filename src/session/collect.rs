@@ -7,7 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Session, browse::AT_ONCE};
 use crate::{
-    error::{ErrorKind, Result},
+    error::{ErrorKind, Result, both},
     ids::{CaseId, DocumentId, OperationId},
     ledger::State,
     log::{
@@ -167,8 +167,12 @@ impl Session {
     ///
     /// Denied if it was committed or given up already; the storage's.
     pub(crate) async fn give_up(&self, case: CaseId, upload: OperationId) -> Result<()> {
-        self.condemn(case, upload, GivenUp::ByUploader).await?;
-        self.delete_objects(case, upload).await.map(drop)
+        let condemned = match self.condemn(case, upload, GivenUp::ByUploader).await {
+            // It stands, and so the objects go.
+            Err(error) if !matches!(error.kind(), ErrorKind::PinNotSaved(_)) => return Err(error),
+            condemned => condemned,
+        };
+        both(condemned, self.delete_objects(case, upload).await.map(drop))
     }
 
     /// Condemns an operation; denied if it committed, or was prolonged, meanwhile.

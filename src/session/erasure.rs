@@ -1,12 +1,14 @@
 //! Erasing cases, and what an erasure is worth.
 
+use std::sync::Arc;
+
 use futures_util::future::{try_join, try_join_all};
 
 use super::Session;
 use crate::{
     env::Timestamp,
     error::{Error, ErrorKind, Result},
-    ids::CaseId,
+    ids::{CaseId, OperationId},
     log::{
         leaf::Kind,
         row::{Row, RowKey},
@@ -67,8 +69,8 @@ impl Session {
     /// # Errors
     ///
     /// [`ErrorKind::Denied`] while the case is open: close it first; [`ErrorKind::Erased`] if it was erased
-    /// before; not found; the storage's, also after the record stands: then the case is erased,
-    /// [`Session::erasure`] says how far, and [`Session::collect_garbage`] finishes it.
+    /// before; not found; [`ErrorKind::PinNotSaved`] once its objects are deleted; the storage's, also after the record
+    /// stands: then the case is erased, [`Session::erasure`] says how far, and [`Session::collect_garbage`] finishes it.
     ///
     /// # Security
     ///
@@ -100,15 +102,25 @@ impl Session {
         observe::operation("Session::erase_case", (self.vault.id(), case), async {
             self.vault.ledger().sync().await?;
             let committed = self.commit_erasure(case).await;
-            if committed.as_ref().err().is_none_or(|error| stands(error.kind())) {
+            if committed.as_ref().err().is_none_or(|error| error.kind() == ErrorKind::Erased) {
                 self.vault.forget_case_key(case);
             }
-            committed?;
-            let row = self.erased_row(case).await?;
-            let objects_deleted = self.delete_case(case).await?;
-            Ok(Erasure { objects_deleted, ..self.erasure_of(case, &row).await? })
+            let operation = committed?;
+            let erased = self.carry_out(case).await;
+            // Both are due since the record stands; a pin the next sync saves, too.
+            match (erased, self.vault.keep_pin(operation).await) {
+                (Err(error), Err(pin)) => Err(error.beside(&pin)),
+                (erased, kept) => erased.and_then(|erased| kept.map(|()| erased)),
+            }
         })
         .await
+    }
+
+    /// What is due once the erasure is on record.
+    async fn carry_out(&self, case: CaseId) -> Result<Erasure> {
+        let row = self.erased_row(case).await?;
+        let objects_deleted = self.delete_case(case).await?;
+        Ok(Erasure { objects_deleted, ..self.erasure_of(case, &row).await? })
     }
 
     /// What the erasure of a case is worth now. Releases no name and no content, so it is not on record.
@@ -125,14 +137,16 @@ impl Session {
         .await
     }
 
-    async fn commit_erasure(&self, case: CaseId) -> Result<()> {
+    /// Puts the erasure on record, and leaves the pin to its caller.
+    async fn commit_erasure(&self, case: CaseId) -> Result<OperationId> {
         for _ in 0..RETRIES {
             let loaded = self.vault.current_keyring().await?;
             let (origin, operation) = (self.origin.clone(), self.operation()?);
             let (keyring, epoch) = (loaded.digest, loaded.keys.current_epoch());
-            match self.commit(operation, EraseCase { origin, operation, case, keyring, epoch }).await {
+            let command = Arc::new(EraseCase { origin, operation, case, keyring, epoch });
+            match self.vault.ledger().commit(operation, vec![command]).await {
                 Err(error) if error.kind() == ErrorKind::Denied && self.keyring_moved(&keyring) => {}
-                done => return done.map(drop),
+                done => return done.map(|_| operation),
             }
         }
         Err(Error::new(ErrorKind::Contended, "the keyring kept changing; the case was not erased; try again"))
@@ -163,11 +177,6 @@ impl Session {
         let none = left.iter().all(Vec::is_empty) && keys.iter().all(Option::is_none);
         Ok(if none { ErasureLevel::Deleted } else { ErasureLevel::Unfinished })
     }
-}
-
-/// Whether the erasure that ended in this error is on record, this one or another.
-const fn stands(error: ErrorKind) -> bool {
-    matches!(error, ErrorKind::PinNotSaved(_) | ErrorKind::Erased)
 }
 
 const RETRIES: u32 = 8;

@@ -8,14 +8,14 @@ use super::{LoadedKeyring, Vault, genesis};
 use crate::{
     crypto::digest::sha256,
     document::within,
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind, Result, both},
     ids::CaseId,
     keyring::{EPOCH_CAP, Keyring, LABEL_CAP, SLOT_CAP},
     keys::{KeyWrap, SlotKind},
     log::{leaf::Kind, row::RowKey},
     observe,
     plan::{ChangeKeyring, KeyringChange, Origin},
-    storage::{delete_all, layout},
+    storage::{ObjectKey, StorageError, delete_all, layout},
 };
 
 /// A keyring slot: one root key that opens the vault.
@@ -125,7 +125,7 @@ impl Vault {
     /// Wraps every case under a fresh epoch and forgets the old ones; gives the number of cases.
     pub(crate) async fn rotate_epoch(&self, origin: &Origin) -> Result<u64> {
         if !self.add_epoch(origin).await? {
-            self.finish_rotation(origin).await?;
+            unless_it_stands(self.finish_rotation(origin).await)?;
             if !self.add_epoch(origin).await? {
                 return Err(Error::denied(
                     "others keep beginning rotations that they do not finish: try again",
@@ -150,14 +150,19 @@ impl Vault {
         stream::iter(wraps).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         let dropped = match self.drop_epochs(origin, &keyring).await {
             // It stands, and what it forgets goes, before that is told.
-            Err(error) if !matches!(error.kind(), ErrorKind::NotDeleted(_)) => return Err(error),
+            Err(error) if !stands(&error) => return Err(error),
             dropped => dropped,
         };
+        both(dropped, self.delete_old_wraps(&cases, under).await)?;
+        Ok(u64::try_from(cases.len()).unwrap_or(u64::MAX))
+    }
+
+    async fn delete_old_wraps(&self, cases: &[CaseId], keyring: &LoadedKeyring) -> Result<()> {
         for (epoch, _) in keyring.keys.epochs().skip(1) {
             let old = cases.iter().map(|case| layout::case_key(*case, epoch));
             delete_all(self.ledger().storage(), old).await?;
         }
-        dropped.map(|()| u64::try_from(cases.len()).unwrap_or(u64::MAX))
+        Ok(())
     }
 
     /// Adds a fresh epoch, and tells whether it did: not if as many are held as there can be, by rotations that were not
@@ -175,9 +180,7 @@ impl Vault {
                 let full = self.current_keyring().await?.keys.epochs().count() >= EPOCH_CAP;
                 if full { Ok(false) } else { Err(error) }
             }
-            // The change that drops the others deletes them again.
-            Err(error) if matches!(error.kind(), ErrorKind::NotDeleted(_)) => Ok(true),
-            added => added.map(|()| true),
+            added => unless_it_stands(added).map(|()| true),
         }
     }
 
@@ -194,7 +197,10 @@ impl Vault {
     async fn drop_epochs(&self, origin: &Origin, keyring: &LoadedKeyring) -> Result<()> {
         let mut keys = keyring.keys.duplicate();
         keys.drop_old_epochs();
-        self.replace_keyring(origin, keyring, &keys, KeyringChange::EpochsDropped, [0; 16]).await
+        let mut left = Vec::new();
+        let dropped = (KeyringChange::EpochsDropped, [0; 16]);
+        let replaced = self.replace_keyring(origin, keyring, &keys, dropped, &mut left).await;
+        replaced.map_err(|error| beside_what_is_left(error, &left))
     }
 
     async fn change_keyring(
@@ -204,13 +210,25 @@ impl Vault {
         slot: [u8; 16],
         mutate: impl Fn(&mut Keyring) -> Result<()>,
     ) -> Result<()> {
+        let mut left = Vec::new();
+        let changed = self.try_to_change(origin, (change, slot), mutate, &mut left).await;
+        changed.map_err(|error| beside_what_is_left(error, &left))
+    }
+
+    async fn try_to_change(
+        &self,
+        origin: &Origin,
+        change: (KeyringChange, [u8; 16]),
+        mutate: impl Fn(&mut Keyring) -> Result<()>,
+        left: &mut Vec<ObjectKey>,
+    ) -> Result<()> {
         // What this process knows may be old, and a refusal would rest on it.
         self.ledger().sync().await?;
         for _ in 0..RETRIES {
             let from = self.current_keyring().await?;
             let mut keys = from.keys.duplicate();
             mutate(&mut keys)?;
-            match self.replace_keyring(origin, &from, &keys, change, slot).await {
+            match self.replace_keyring(origin, &from, &keys, change, left).await {
                 // Somebody else's change came first: make this one on top of it.
                 Err(error)
                     if error.kind() == ErrorKind::Denied
@@ -221,13 +239,15 @@ impl Vault {
         Err(Error::new(ErrorKind::Contended, "the keyring kept being changed by others; nothing was changed"))
     }
 
+    /// Puts `keys` in the place of `from`. The keyring of a change that was refused, and could not be deleted, is `left`
+    /// for the next one.
     async fn replace_keyring(
         &self,
         origin: &Origin,
         from: &LoadedKeyring,
         keys: &Keyring,
-        change: KeyringChange,
-        slot: [u8; 16],
+        (change, slot): (KeyringChange, [u8; 16]),
+        left: &mut Vec<ObjectKey>,
     ) -> Result<()> {
         let object = keys.seal(self.id(), self.ledger().entropy())?;
         let to = sha256(&[&object]);
@@ -252,27 +272,43 @@ impl Vault {
             epoch: keys.current_epoch(),
             signing,
         };
-        self.ledger().commit(operation, vec![Arc::new(command)]).await?;
+        if let Err(refused) = self.ledger().commit(operation, vec![Arc::new(command)]).await {
+            left.extend(self.withdraw(name, &refused).await);
+            return Err(refused);
+        }
         self.0.keyrings.replace(LoadedKeyring::new(to, keys.duplicate()));
         // The log names another one now; what a removed key could open goes.
+        superseded.append(left);
         superseded.retain(|old| *old != name);
-        superseded.sort();
-        superseded.dedup();
+        let deleted = self.delete_keyrings(superseded).await;
+        let deleted = deleted.map_err(|error| Error::not_deleted(operation, error.into()));
+        // Both may fail, and both are due since the record stands.
+        both(self.keep_pin(operation).await, deleted)
+    }
+
+    /// Deletes the keyring of a change that was refused and can never land; gives its name if it is still there. The slots
+    /// in it are those that the change began from: a key that was removed meanwhile opens it.
+    async fn withdraw(&self, keyring: ObjectKey, refused: &Error) -> Option<ObjectKey> {
+        let is_final = matches!(refused.kind(), ErrorKind::Denied | ErrorKind::Contended);
+        if is_final && self.delete_keyrings(vec![keyring.clone()]).await.is_err() {
+            return Some(keyring);
+        }
+        None
+    }
+
+    /// Deletes keyrings that nothing names any more; an error if one of them is still there.
+    async fn delete_keyrings(&self, mut keyrings: Vec<ObjectKey>) -> Result<(), StorageError> {
+        keyrings.sort();
+        keyrings.dedup();
         let storage = self.ledger().storage();
-        let deletions = superseded.into_iter().map(|old| async move {
+        let deletions = keyrings.into_iter().map(|old| async move {
             let error = storage.delete(&old).await.err()?;
             // It may have gone all the same.
             let gone = matches!(storage.read(&old, Some(0..0)).await, Ok(None));
             Some(error).filter(|_| !gone)
         });
         let failed: Vec<_> = stream::iter(deletions).buffer_unordered(AT_ONCE).collect().await;
-        let failed = failed.into_iter().flatten().next();
-        // Both may fail, and both are due since the record stands.
-        match (failed, self.keep_pin(operation).await) {
-            (None, kept) => kept,
-            (Some(error), Ok(())) => Err(Error::not_deleted(operation, error.into())),
-            (Some(error), Err(pin)) => Err(pin.beside(&Error::not_deleted(operation, error.into()))),
-        }
+        failed.into_iter().flatten().next().map_or(Ok(()), Err)
     }
 
     /// Every case the log knows, those that were erased left out.
@@ -281,6 +317,24 @@ impl Vault {
         let standing = rows.iter().filter(|row| row.kind != Kind::CaseErased);
         Ok(standing.map(|row| CaseId::from_bytes(row.key.child_id())).collect())
     }
+}
+
+/// Whether the change that ended in this error is on record.
+fn stands(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotDeleted(_) | ErrorKind::PinNotSaved(_))
+}
+
+/// An error if it did not happen. What a change left that stands, the change that follows it makes up for, and tells: it
+/// deletes superseded keyrings and saves a pin, too.
+fn unless_it_stands<T>(changed: Result<T>) -> Result<()> {
+    match changed {
+        Err(error) if !stands(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn beside_what_is_left(error: Error, left: &[ObjectKey]) -> Error {
+    if left.is_empty() { error } else { error.beside(&Error::new(ErrorKind::Storage, LEFT)) }
 }
 
 pub(crate) fn slots_of(keys: &Keyring) -> Vec<SlotInfo> {
@@ -297,6 +351,8 @@ pub(crate) fn slots_of(keys: &Keyring) -> Vec<SlotInfo> {
     keys.slots.iter().map(info).collect()
 }
 
+const LEFT: &str = "the keyring that was to be was not deleted, which a key opens that was removed meanwhile: the next \
+                    change of the keyring deletes it";
 const RETRIES: u32 = 8;
 /// Superseded keyrings deleted at once; more are left to the next change.
 const LISTED: usize = 1000;

@@ -1,6 +1,7 @@
 //! A source whose storage shows what is false.
 
 use super::*;
+use crate::interrupted::Interrupted;
 
 /// Flips a bit of each object of the source, one at a time, after it was opened: what it knows by then is true. None
 /// is copied. Gives the first segments of their names.
@@ -108,5 +109,50 @@ fn a_false_page_of_many_is_not_copied() {
         let names = keys(&*source.storage, "index/").await;
         assert!(names.len() > 4, "{} pages: an inner one, and rows of several", names.len());
         is_not_copied(&source, &MemoryStorage::default(), &names).await;
+    });
+}
+
+/// What a copy to an empty place has written of a commit whose loser takes its name before the call of this number; none
+/// if there are fewer.
+async fn lost_at(source: &Source, name: &ObjectKey, loser: &Bytes, nth: usize) -> Option<Option<Bytes>> {
+    let (objects, copy) = (Arc::new(source.storage.snapshot()), Arc::new(MemoryStorage::default()));
+    let place = Arc::new(Interrupted::new(objects.clone()));
+    let vault = open(place.clone(), &source.folder, &source.vault.pin()).await.unwrap();
+    let (key, bytes) = (name.clone(), loser.clone());
+    let exchange = async move {
+        objects.delete(&key).await.unwrap();
+        objects.create(&key, bytes).await.unwrap();
+    };
+    place.interrupt_at(nth, move || block_on(exchange));
+    drop(vault.copy_to(copy.clone()).await);
+    place.interrupted()?;
+    let written = copy.read(name, None).await.unwrap();
+    let report = source.vault.copy_to(copy.clone()).await.unwrap();
+    assert_whole(copy, source, &report).await;
+    Some(written)
+}
+
+/// A commit that lost its race is signed, and the storage has seen it.
+#[test]
+fn a_commit_that_lost_its_race_is_not_copied() {
+    block_on(async {
+        let source = source().await;
+        let fork = Arc::new(source.storage.snapshot());
+        let other = open(fork.clone(), &source.folder, &source.vault.pin()).await.unwrap();
+        desk(&other).create_case("lost").await.unwrap();
+        let name = keys(&*fork, "log/").await.remove(0);
+        let loser = fork.read(&name, None).await.unwrap().unwrap();
+        let desk = desk(&source.vault);
+        // Neither of the two commits that land first, which are not read again.
+        grow(&desk, source.case, other.pin().size() + 40).await;
+        let winner = source.storage.read(&name, None).await.unwrap();
+        assert!(winner.is_some() && winner.as_ref() != Some(&loser), "of that name, and another");
+        let (mut calls, mut before) = (0, 0);
+        while let Some(written) = lost_at(&source, &name, &loser, calls).await {
+            assert!(written.is_none() || written == winner, "{calls}");
+            before += usize::from(written.is_none());
+            calls += 1;
+        }
+        assert!(before > 20 && calls - before > 20, "{before} of {calls}");
     });
 }

@@ -251,12 +251,14 @@ impl Signing {
         }
     }
 
-    /// Planned on exactly the keyring that it was made from; otherwise it is made anew.
+    /// Planned on exactly the keyring that it was made from; otherwise its keyring goes, and it is made anew.
     fn made(&self, state: &State, at: usize, change: &Change, out: &mut Steps) {
         syncs(state, at, out);
         let known = &state.log.records[..state.actors[at].known];
         if named(known) != change.from && !self.planned_on_any_keyring {
-            return out.push((Step::MadeInVain { actor: at }, with_phase(state, at, Phase::Idle)));
+            let mut next = with_phase(state, at, Phase::Idle);
+            next.keyrings.remove(&change.to);
+            return out.push((Step::MadeInVain { actor: at }, next));
         }
         let signer = place(known);
         let record = match self.roles[at] {

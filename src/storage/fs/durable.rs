@@ -67,6 +67,8 @@ impl Directories {
             let synced = tolerant(directory?.sync());
             synced.inspect_err(|cause| _ = self.failed.set(cause.kind()))?;
         }
+        // As in [`Directories::sync`].
+        self.check()?;
         self.remember(unknown);
         Ok(())
     }

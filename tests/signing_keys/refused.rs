@@ -1,0 +1,105 @@
+//! Changes of the keyring that others have overtaken leave no keyring.
+
+use super::*;
+use crate::interrupted::Interrupted;
+use docvault::{Error, SlotId};
+
+/// A vault with a spare slot, and the two keys.
+async fn with_a_spare() -> (Arc<MemoryStorage>, Session, SlotId, TempDir) {
+    let storage = Arc::new(MemoryStorage::default());
+    let (vault, folder) = vault_on(storage.clone()).await;
+    let desk = vault.session("a").purpose("p").begin().unwrap();
+    desk.create_case("c").await.unwrap();
+    let slot = desk.add_slot(&LocalKey::create(folder.path().join("spare")).unwrap(), "spare").await.unwrap();
+    (storage, desk, slot, folder)
+}
+
+async fn another(storage: Arc<dyn Storage>, of: &Session, folder: &TempDir) -> Session {
+    let key = LocalKey::load(folder.path().join("key")).unwrap();
+    let vault = Vault::open(storage, key, &of.vault().pin()).await.unwrap();
+    vault.session("b").purpose("q").begin().unwrap()
+}
+
+/// What comes of a rotation of the epoch before whose call of this number another process removes a slot; none if it has
+/// fewer.
+async fn rotated(nth: usize) -> Option<Result<u64, Error>> {
+    let (storage, desk, slot, folder) = with_a_spare().await;
+    let place = Arc::new(Interrupted::new(storage.clone()));
+    let other = another(place.clone(), &desk, &folder).await;
+    let remover = desk.clone();
+    place.interrupt_at(nth, move || block_on(remover.remove_slot(slot)).unwrap());
+    let rotated = other.rotate_epoch().await;
+    place.interrupted()?;
+    let left = storage.list("keyring/", None, 10).await.unwrap();
+    assert_eq!(left.len(), 1, "{nth}: {rotated:?}");
+    Some(rotated)
+}
+
+/// The keyring that was to be has the removed slot.
+#[test]
+fn a_keyring_that_another_change_overtook_does_not_stay() {
+    block_on(async {
+        let (mut calls, mut refused) = (0, 0);
+        while let Some(rotated) = rotated(calls).await {
+            let told = rotated.map_err(|error| error.kind());
+            assert!(matches!(told, Ok(1) | Err(ErrorKind::Denied)), "{calls}: {told:?}");
+            refused += usize::from(told.is_err());
+            calls += 1;
+        }
+        assert!(refused > 3, "{refused} of {calls}");
+    });
+}
+
+/// A storage that deletes no keyring for this process, and under which another removes a slot before its keyring is put.
+#[derive(Debug)]
+struct Overtaken {
+    objects: Arc<MemoryStorage>,
+    other: Mutex<Option<(Session, SlotId)>>,
+}
+
+#[async_trait]
+impl Storage for Overtaken {
+    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+        let other =
+            if key.as_str().starts_with("keyring/") { self.other.lock().unwrap().take() } else { None };
+        if let Some((other, slot)) = other {
+            other.remove_slot(slot).await.unwrap();
+        }
+        self.objects.create(key, bytes).await
+    }
+
+    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
+        self.objects.read(key, range).await
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        if key.as_str().starts_with("keyring/") {
+            return Err(StorageError::new(StorageErrorKind::Denied, "deletes nothing"));
+        }
+        self.objects.delete(key).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StorageError> {
+        self.objects.list(prefix, after, limit).await
+    }
+}
+
+#[test]
+fn a_keyring_that_was_not_to_be_and_stays_is_told_of() {
+    block_on(async {
+        let (storage, desk, slot, folder) = with_a_spare().await;
+        let other = Mutex::new(Some((desk.clone(), slot)));
+        let place = Arc::new(Overtaken { objects: storage.clone(), other });
+        let told = another(place, &desk, &folder).await.remove_slot(slot).await.unwrap_err();
+        assert_eq!(told.kind(), ErrorKind::Denied, "the other removed it, and the last slot stays");
+        assert!(told.to_string().contains("was not deleted"), "{told}");
+        assert_eq!(storage.list("keyring/", None, 10).await.unwrap().len(), 2);
+        desk.rotate_signing_keys().await.unwrap();
+        assert_eq!(storage.list("keyring/", None, 10).await.unwrap().len(), 1);
+    });
+}
