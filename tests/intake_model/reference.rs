@@ -29,16 +29,24 @@ pub(crate) struct Model {
 }
 
 /// What is there for a requirement.
-struct There {
+pub(crate) struct There {
     index: usize,
-    version: VersionId,
-    digest: ContentDigest,
-    by: String,
-    origin: Origin,
-    received: u64,
-    issued: Option<Date>,
-    valid_until: Option<Date>,
+    pub(crate) version: VersionId,
+    pub(crate) digest: ContentDigest,
+    pub(crate) by: String,
+    pub(crate) origin: Origin,
+    pub(crate) received: u64,
+    pub(crate) issued: Option<Date>,
+    pub(crate) valid_until: Option<Date>,
     employed: Option<bool>,
+}
+
+/// A request that is open.
+pub(crate) struct Asked {
+    pub(crate) requirements: BTreeSet<String>,
+    pub(crate) expires: u64,
+    pub(crate) uses: usize,
+    pub(crate) had: BTreeSet<String>,
 }
 
 impl Model {
@@ -50,7 +58,7 @@ impl Model {
         self.facts.iter().enumerate().filter(move |(_, fact)| about(&fact.command) == Some(key))
     }
 
-    fn there(&self, key: &str) -> Option<There> {
+    pub(crate) fn there(&self, key: &str) -> Option<There> {
         let (index, fact) = self.of(key).rfind(|(_, fact)| {
             matches!(
                 fact.command,
@@ -83,18 +91,30 @@ impl Model {
         Some(there)
     }
 
+    /// What has been decided about what is there.
+    fn since(&self, key: &str) -> impl Iterator<Item = &Fact> {
+        let there = self.there(key).map_or(usize::MAX, |there| there.index);
+        self.of(key).filter(move |(i, _)| *i > there).map(|(_, fact)| fact)
+    }
+
+    fn is_rejected(&self, key: &str) -> bool {
+        self.since(key).any(|fact| matches!(fact.command, Command::Reject { .. }))
+    }
+
     /// Who has approved what is there.
-    fn approvers(&self, key: &str) -> Vec<&str> {
-        let Some(there) = self.there(key) else { return Vec::new() };
-        let since = self.of(key).filter(|(i, _)| *i > there.index);
-        let approvals = since.filter(|(_, fact)| matches!(fact.command, Command::Approve { .. }));
-        approvals.map(|(_, fact)| fact.by.as_str()).collect()
+    pub(crate) fn approvers(&self, key: &str) -> Vec<&str> {
+        if self.is_rejected(key) {
+            return Vec::new();
+        }
+        let approvals = self.since(key).filter(|fact| matches!(fact.command, Command::Approve { .. }));
+        approvals.map(|fact| fact.by.as_str()).collect()
     }
 
     fn stage(&self, key: &str) -> Standing {
-        let Some(there) = self.there(key) else { return Standing::Missing };
-        let mut since = self.of(key).filter(|(i, _)| *i > there.index);
-        if since.any(|(_, fact)| matches!(fact.command, Command::Reject { .. })) {
+        if self.there(key).is_none() {
+            return Standing::Missing;
+        }
+        if self.is_rejected(key) {
             return Standing::Rejected;
         }
         let needed = if key == "income" { 2 } else { 1 };
@@ -126,12 +146,36 @@ impl Model {
         standing == Standing::Approved && (key != "id" || self.compared())
     }
 
-    fn compared(&self) -> bool {
-        let Some(there) = self.there("id") else { return false };
-        self.of("id").filter(|(i, _)| *i > there.index).any(|(_, fact)| {
+    /// Whether the identification that is there was compared with the original.
+    pub(crate) fn compared(&self) -> bool {
+        let compared = |fact: &Fact| {
             let attestation = &Attestation::ComparedWithOriginal;
             matches!(&fact.command, Command::Attest { attestation: found, .. } if found == attestation)
-        })
+        };
+        !self.is_rejected("id") && self.since("id").any(compared)
+    }
+
+    /// The day on which a requirement is due.
+    pub(crate) fn due(&self, key: &str, now: u64) -> Option<i64> {
+        let mut set = self.of(key).filter_map(|(_, fact)| match &fact.command {
+            Command::SetDue { due, .. } => Some(due.map(number)),
+            _ => None,
+        });
+        let template = (key == "id").then(|| day(self.opened) + 5);
+        match self.standing(key, now) {
+            _ if !self.required(key) => None,
+            Standing::Expired => self.there(key).and_then(|there| there.valid_until).map(number),
+            _ => set.next_back().flatten().or(template),
+        }
+    }
+
+    /// Whether an income was ever handed in.
+    pub(crate) fn confidential(&self, key: &str) -> bool {
+        key == "income" && self.of(key).any(|(_, fact)| matches!(fact.command, Command::Submit { .. }))
+    }
+
+    pub(crate) fn set_aside(&self, key: &str) -> usize {
+        self.of(key).filter(|(_, fact)| matches!(fact.command, Command::SetAside { .. })).count()
     }
 
     /// Of what is required, the rule included: how much is met, and how much there is.
@@ -173,7 +217,8 @@ impl Model {
         self.of(key).filter(|(_, fact)| external(fact)).count()
     }
 
-    fn clients(&self) -> BTreeSet<String> {
+    /// Whom something can be handed in for.
+    pub(crate) fn clients(&self) -> BTreeSet<String> {
         let mut known = BTreeSet::from(["client".to_owned()]);
         for fact in &self.facts {
             match &fact.command {
@@ -185,20 +230,20 @@ impl Model {
         known
     }
 
-    /// Of a request that is open: what it asks for, until when, how many more deposits, and those it had.
-    fn request(&self, id: RequestId) -> Option<(Vec<String>, u64, usize, BTreeSet<String>)> {
+    pub(crate) fn request(&self, id: RequestId) -> Option<Asked> {
         let mut open = None;
         for fact in &self.facts {
             match (&fact.command, origin(&fact.command), &mut open) {
                 (Command::IssueRequest { request, requirements, expires, uses, .. }, ..)
                     if *request == id =>
                 {
-                    let asked = requirements.iter().map(ToString::to_string).collect();
-                    open = Some((asked, expires.as_millis(), *uses as usize, BTreeSet::new()));
+                    let requirements = requirements.iter().map(ToString::to_string).collect();
+                    let (expires, uses) = (expires.as_millis(), *uses as usize);
+                    open = Some(Asked { requirements, expires, uses, had: BTreeSet::new() });
                 }
                 (Command::CloseRequest { request }, ..) if *request == id => open = None,
                 (_, Some(Origin::Deposit { request, deposit, .. }), Some(open)) if *request == id => {
-                    open.3.insert(deposit.to_string());
+                    open.had.insert(deposit.to_string());
                 }
                 _ => {}
             }
@@ -208,11 +253,11 @@ impl Model {
 
     fn deposit_fits(&self, key: &str, origin: &Origin, now: u64) -> bool {
         let Origin::Deposit { request, deposit, received_at } = origin else { return true };
-        self.request(*request).is_some_and(|(asked, expires, uses, had)| {
-            asked.iter().any(|asked| asked == key)
-                && received_at.as_millis().min(now) <= expires
-                && !had.contains(&deposit.to_string())
-                && had.len() < uses
+        self.request(*request).is_some_and(|asked| {
+            asked.requirements.contains(key)
+                && received_at.as_millis().min(now) <= asked.expires
+                && !asked.had.contains(&deposit.to_string())
+                && asked.had.len() < asked.uses
         })
     }
 

@@ -1,16 +1,17 @@
 //! A case under commands: by the state machine, by the model, and what holds whatever is done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use docvault::{
-    ContentDigest, OperationId, Timestamp,
+    ContentDigest, OperationId, RequestId, Timestamp,
     intake::{
-        CaseState, Change, Command, Event, Opening, RequirementStatus, RuleStatus, Stage, Standing,
-        Statement, Status, Template,
+        Attestation, CaseState, Change, Command, Event, Opening, RequirementStatus, RuleStatus, Stage,
+        Standing, Statement, Status, Template,
     },
 };
 
 use crate::{
+    calendar::number,
     commands::{Step, actors},
     reference::{Fact, Model},
 };
@@ -66,14 +67,57 @@ fn same(model: &Model, run: &Run) {
     assert_eq!(status.complete, met == all);
     assert_eq!(status.completed.map(Timestamp::as_millis), completed);
     assert_eq!(status.reopened, reopened);
+    let either = ["income", "extra"].into_iter().filter(|key| model.met(key, Some(run.now))).count();
+    assert_eq!(status.rules.iter().map(|rule| rule.met as usize).collect::<Vec<_>>(), [either]);
     for one in &status.requirements {
         let key = one.requirement.as_str();
+        same_there(model, run, key);
         assert_eq!(one.standing, model.standing(key, run.now), "{}", key);
         assert_eq!(one.required, model.required(key), "{}", key);
         assert_eq!(one.met, model.met(key, Some(run.now)), "{}", key);
         assert_eq!(one.reopened as usize, model.reopened(key), "{}", key);
         assert_eq!(one.imports as usize, model.imports(key), "{}", key);
+        assert_eq!(one.set_aside as usize, model.set_aside(key), "{}", key);
+        assert_eq!(one.due.map(number), model.due(key, run.now), "{}", key);
+        assert_eq!(one.confidential, model.confidential(key), "{}", key);
+        let lacking = (key == "id" && !model.compared()).then_some(Attestation::ComparedWithOriginal);
+        assert_eq!(one.attestations_lacking, Vec::from_iter(lacking), "{}", key);
     }
+    same_outside(model, run);
+}
+
+/// What a requirement rests on, and who has approved it.
+fn same_there(model: &Model, run: &Run, key: &str) {
+    let state = run.state.requirement(key);
+    let there = model.there(key);
+    let there = there.as_ref().map(|there| {
+        let dates = (there.issued, there.valid_until);
+        (there.version, there.digest, &there.by, &there.origin, there.received, dates)
+    });
+    let current = state.and_then(|state| state.current.as_ref()).map(|current| {
+        let dates = (current.issued, current.valid_until);
+        (current.version, current.digest, &current.by, &current.origin, current.received.as_millis(), dates)
+    });
+    assert_eq!(current, there, "{key}");
+    let approvals = state.map_or(&[][..], |state| &state.approvals);
+    let approvals: Vec<&str> = approvals.iter().map(|approval| approval.by.as_str()).collect();
+    assert_eq!(approvals, model.approvers(key), "{key}");
+}
+
+/// Whom something can be handed in for, and what each request asks for and has had.
+fn same_outside(model: &Model, run: &Run) {
+    let contacts = run.state.contacts().iter().map(|contact| contact.id.to_string());
+    assert_eq!(contacts.chain(["client".to_owned()]).collect::<BTreeSet<_>>(), model.clients());
+    for id in [0, 1].map(|number| RequestId::from_bytes([number; 16])) {
+        let found = run.state.requests().get(&id).map(|open| {
+            let requirements: BTreeSet<String> = open.requirements.iter().map(ToString::to_string).collect();
+            let had: BTreeSet<String> = open.deposits.iter().map(ToString::to_string).collect();
+            (requirements, open.expires.as_millis(), open.uses as usize, had)
+        });
+        let asked = model.request(id).map(|open| (open.requirements, open.expires, open.uses, open.had));
+        assert_eq!(found, asked, "{id}");
+    }
+    assert!(run.state.requests().len() <= 2);
 }
 
 /// Does all steps: the model accepts what the state machine does, and says the same of the case.
