@@ -7,6 +7,7 @@ use crate::{
     DocumentId, GrantId, Identity, NewDocument, Session, Terms, Vault,
     keys::LocalKey,
     log::{kept::TimeToken, row::RowKey},
+    receipt::Receipt,
     storage::{MemoryStorage, Storage, layout},
     vault::Extent,
 };
