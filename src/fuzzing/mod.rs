@@ -6,6 +6,7 @@ mod chained;
 mod sealed;
 #[cfg(test)]
 mod tests;
+mod within;
 
 use bytes::Bytes;
 
@@ -42,8 +43,9 @@ use crate::{
 
 const VAULT: VaultId = VaultId::from_bytes([0; 16]);
 
-/// A record's leaf.
+/// A record's leaf, and what is sealed in a record.
 pub fn record(data: &[u8]) {
+    within::record(data);
     if let Ok(leaf) = Leaf::parse(data) {
         assert_eq!(leaf.encode(), data);
     }
@@ -62,8 +64,9 @@ pub fn segment(data: &[u8]) {
     }
 }
 
-/// An index page, a row, a manifest.
+/// An index page, a row, a manifest, a tile, a bundle.
 pub fn index(data: &[u8]) {
+    within::tiles(data);
     if let Ok(manifest) = Manifest::parse(data) {
         assert_eq!(manifest.encode(), data);
     }
@@ -78,8 +81,9 @@ pub fn index(data: &[u8]) {
     }
 }
 
-/// A keyring object, a case key.
+/// A keyring object and its contents, a passphrase's slot, a case key.
 pub fn keyring(data: &[u8]) {
+    within::keyring(data);
     if let Ok(keyring) = SealedKeyring::parse(VAULT, data) {
         assert_eq!(keyring.encode(), data);
     }
