@@ -122,6 +122,19 @@ impl Entropy for SystemEntropy {
     }
 }
 
+/// The same zeros each time.
+#[cfg(any(test, fuzzing))]
+#[derive(Debug)]
+pub(crate) struct Zeros;
+
+#[cfg(any(test, fuzzing))]
+impl Entropy for Zeros {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+        bytes.fill(0);
+        Ok(())
+    }
+}
+
 /// Lets other futures that are ready go first, once.
 pub(crate) async fn yield_once() {
     let mut yielded = false;

@@ -190,7 +190,7 @@ impl GrantMeta {
             blind: r.array()?,
             recipient: Box::new(r.array()?),
             terms: SealedTerms::read(&mut r)?,
-            key: Secret::copy_from(r.take(32)?).ok_or(Malformed)?,
+            key: r.secret()?,
             sealed_key: r.take(SEALED_KEY_LEN)?.to_vec(),
         };
         r.finish()?;

@@ -219,7 +219,7 @@ impl Keyring {
         Ok(w.into_vec().into())
     }
 
-    fn contents(&self) -> SecretBytes {
+    pub(crate) fn contents(&self) -> SecretBytes {
         let mut w = Writer::with_capacity(64 * 1024);
         w.fixed(self.audit.expose()).u32(self.signing_epoch);
         for key in [&self.commit, &self.delivery, &self.checkpoint, &self.deposit] {
@@ -234,6 +234,33 @@ impl Keyring {
             w.fixed(&label.slot).text(&label.text);
         }
         w.into_secret()
+    }
+
+    /// Reads what [`Keyring::contents`] gives, of a keyring with these slots.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`], also if the labels are other slots'.
+    pub(crate) fn read(bytes: &[u8], slots: impl FnOnce(&[Label]) -> Vec<Slot>) -> Result<Self, Malformed> {
+        let mut r = Reader::new(bytes);
+        let (audit, signing_epoch) = (r.secret()?, r.u32()?);
+        let (commit, delivery, checkpoint, deposit) = (r.secret()?, r.secret()?, r.secret()?, r.secret()?);
+        let mut epochs = Vec::new();
+        for _ in 0..r.count(EPOCH_CAP)? {
+            epochs.push((r.u32()?, r.secret()?));
+        }
+        let mut labels = Vec::new();
+        for _ in 0..r.count(SLOT_CAP)? {
+            labels.push(Label { slot: r.array()?, text: r.text(LABEL_CAP)?.to_owned() });
+        }
+        r.finish()?;
+        let slots = slots(&labels);
+        let labelled = labels.iter().map(|label| label.slot).eq(slots.iter().map(|slot| slot.id));
+        let ascending = epochs.is_sorted_by(|(a, _), (b, _)| a < b) && !epochs.is_empty();
+        if !labelled || !ascending || signing_epoch == 0 {
+            return Err(Malformed);
+        }
+        Ok(Self { slots, labels, audit, signing_epoch, commit, delivery, checkpoint, deposit, epochs })
     }
 }
 
@@ -320,31 +347,7 @@ impl SealedKeyring {
         let context = context_of_prefix(self.vault, &self.id, &self.prefix);
         let padded = chunked::open(key, &context, &self.payload)?;
         let contents = padding::unpad(&padded).map_err(|Malformed| OpenError)?;
-        self.read_contents(contents).map_err(|Malformed| OpenError)
-    }
-
-    fn read_contents(&self, contents: &[u8]) -> Result<Keyring, Malformed> {
-        let mut r = Reader::new(contents);
-        let audit = read_key(&mut r)?;
-        let signing_epoch = r.u32()?;
-        let mut key = || read_key(&mut r);
-        let (commit, delivery, checkpoint, deposit) = (key()?, key()?, key()?, key()?);
-        let mut epochs = Vec::new();
-        for _ in 0..r.count(EPOCH_CAP)? {
-            epochs.push((r.u32()?, read_key(&mut r)?));
-        }
-        let mut labels = Vec::new();
-        for _ in 0..r.count(SLOT_CAP)? {
-            labels.push(Label { slot: r.array()?, text: r.text(LABEL_CAP)?.to_owned() });
-        }
-        r.finish()?;
-        let slots: Vec<Slot> = self.slots().cloned().collect();
-        let labelled = labels.iter().map(|label| label.slot).eq(slots.iter().map(|slot| slot.id));
-        let ascending = epochs.is_sorted_by(|(a, _), (b, _)| a < b) && !epochs.is_empty();
-        if !labelled || !ascending || signing_epoch == 0 {
-            return Err(Malformed);
-        }
-        Ok(Keyring { slots, labels, audit, signing_epoch, commit, delivery, checkpoint, deposit, epochs })
+        Keyring::read(contents, |_| self.slots().cloned().collect()).map_err(|Malformed| OpenError)
     }
 }
 
@@ -357,10 +360,6 @@ pub(crate) fn random_secret<const N: usize>(entropy: &dyn Entropy) -> Result<Sec
     let mut secret = Secret::zeroed();
     entropy.fill(secret.expose_mut())?;
     Ok(secret)
-}
-
-fn read_key(r: &mut Reader<'_>) -> Result<Secret<32>, Malformed> {
-    Secret::copy_from(r.take(32)?).ok_or(Malformed)
 }
 
 fn read_slot(r: &mut Reader<'_>) -> Result<(Slot, Vec<u8>), Malformed> {

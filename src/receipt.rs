@@ -183,7 +183,7 @@ impl Disclosure {
 
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         let vault = VaultId::read(r)?;
-        let key = Secret::copy_from(r.take(32)?).ok_or(Malformed)?;
+        let key = r.secret()?;
         Ok(Self { vault, key, body: r.bytes(commit::BODY_CAP)?.to_vec() })
     }
 }
@@ -253,6 +253,9 @@ const HEADER: &str = "c2sp.org/tlog-proof@v1";
 const MAX_HASHES: usize = 64;
 /// A note, and twice what the rest can need.
 const MAX_TEXT: usize = 512 << 10;
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 
 #[cfg(test)]
 pub(crate) mod tests;

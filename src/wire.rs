@@ -3,7 +3,7 @@
 //! Integers are big-endian and of fixed width, variable fields carry their length, and a reader
 //! must be emptied by [`Reader::finish`]: one value has one encoding, and nothing is skipped.
 
-use crate::secret::SecretBytes;
+use crate::secret::{Secret, SecretBytes};
 
 /// The bytes are not the one canonical encoding of any value.
 ///
@@ -101,6 +101,11 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         self.take(N)?.try_into().map_err(|_| Malformed)
+    }
+
+    /// A key.
+    pub(crate) fn secret(&mut self) -> Result<Secret<32>, Malformed> {
+        Secret::copy_from(self.take(32)?).ok_or(Malformed)
     }
 
     pub(crate) fn u8(&mut self) -> Result<u8, Malformed> {

@@ -72,7 +72,7 @@ impl Journal {
 
     pub(super) fn parse((_, deposit): Named, contents: &[u8]) -> Result<Self, Malformed> {
         let mut r = Reader::new(contents);
-        let key = Secret::copy_from(r.take(32)?).ok_or(Malformed)?;
+        let key = r.secret()?;
         let sealed_key = r.take(SEALED_KEY_LEN)?.to_vec();
         let count = r.count(usize::from(FILES_CAP))?;
         let files = (0..count).map(|_| File::read(&mut r)).collect::<Result<_, _>>()?;

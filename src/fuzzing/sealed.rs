@@ -3,7 +3,7 @@
 
 use crate::{
     chunked::{self, ChaCha20Poly1305, HkdfSha256, Opener, RangeOpener, open_with},
-    env::{Entropy, EntropyError},
+    env::Zeros,
     secret::{Secret, SecretBytes},
 };
 
@@ -66,15 +66,5 @@ fn alter(sealed: &mut Vec<u8>, [what, how, high, low]: [u8; 4]) {
                 place.copy_from_slice(&chunk);
             }
         }
-    }
-}
-
-#[derive(Debug)]
-struct Zeros;
-
-impl Entropy for Zeros {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
-        bytes.fill(0);
-        Ok(())
     }
 }

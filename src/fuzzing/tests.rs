@@ -6,10 +6,14 @@ use super::*;
 use crate::{
     DocumentId, GrantId, Identity, NewDocument, Session, Terms, Vault,
     keys::LocalKey,
-    log::{kept::TimeToken, row::RowKey},
+    log::row::RowKey,
     storage::{MemoryStorage, Storage, layout},
     vault::Extent,
 };
+
+mod seeds;
+
+use seeds::{others, seeds};
 
 type Parser = Box<dyn Fn(&[u8]) -> bool>;
 
@@ -242,7 +246,7 @@ fn p05_every_artefact_passes_every_fuzz_target() {
             targets.extend(of_intake);
         }
         let seeds = seeds(&samples).await.into_iter().map(|(_, bytes)| bytes);
-        for bytes in samples.found.into_values().chain(seeds) {
+        for bytes in samples.found.into_values().chain(seeds).chain([Vec::new()]) {
             targets.iter().for_each(|target| target(&bytes));
             targets.iter().for_each(|target| target(&of_fixed_vault(bytes.clone())));
         }
@@ -280,56 +284,6 @@ fn corpus_of(artefact: &str) -> std::path::PathBuf {
 
 fn corpus(target: &str) -> std::path::PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "fuzz/corpus", target].iter().collect()
-}
-
-fn parse_text<T, E>(parse: impl Fn(&str) -> Result<T, E> + 'static) -> Parser {
-    Box::new(move |data| core::str::from_utf8(data).is_ok_and(|text| parse(text).is_ok()))
-}
-
-/// What there is besides, of which one may well parse as another: a receipt has a note, and a checkpoint is one.
-/// With the target that parses it.
-fn others() -> Vec<(&'static str, &'static str, Parser)> {
-    #[cfg_attr(not(feature = "intake"), allow(unused_mut, reason = "only that adds to them"))]
-    let mut others: Vec<(&'static str, &'static str, Parser)> = vec![
-        ("kept checkpoint", "token", Box::new(|data| Kept::parse(&Bytes::copy_from_slice(data)).is_ok())),
-        ("recipient", "delivery", Box::new(|data| recipient(data).is_some())),
-        ("sender", "delivery", Box::new(|data| sender(data).is_some())),
-        ("disclosure", "text", parse_text(|text| Disclosure::parse(text)?.open())),
-        ("note", "note", parse_text(|text| Note::parse(text).map(drop))),
-        ("verifier key", "note", parse_text(str::parse::<VerifierKey>)),
-        ("trust policy", "trust", parse_text(TrustPolicy::parse)),
-        ("receipt", "receipt", parse_text(Receipt::parse)),
-        ("witness request", "request", parse_text(WitnessRequest::parse)),
-    ];
-    #[cfg(feature = "intake")]
-    others.extend([
-        ("template", "template", parse_text(crate::intake::Template::from_toml)),
-        ("template in JSON", "template", parse_text(crate::intake::Template::from_json)),
-    ]);
-    others
-}
-
-/// Those that no vector gives, and whose corpora are of the same format.
-async fn seeds(samples: &Samples) -> Vec<(&'static str, Vec<u8>)> {
-    let note = samples.vault.audit().checkpoint().await.expect("signed");
-    let token = TimeToken { authority: "clock".to_owned(), token: Bytes::from_static(b"token") };
-    let receipt = samples.desk.receipt(1, &note).await.expect("a receipt").to_string();
-    let disclosure = samples.desk.auditor().disclose(1).await.expect("disclosed").to_text();
-    #[cfg_attr(not(feature = "intake"), allow(unused_mut, reason = "only that adds to them"))]
-    let mut seeds = vec![
-        ("kept checkpoint", Kept { note, tokens: vec![token] }.encode().to_vec()),
-        ("recipient", Identity::from_seed(Secret::take([1; 32])).recipient_bytes()),
-        ("sender", samples.vault.sender().to_bytes()),
-        ("disclosure", disclosure.into()),
-        ("receipt", receipt.into()),
-    ];
-    #[cfg(feature = "intake")]
-    {
-        let template = std::fs::read_to_string(corpus("template").join("club.toml")).expect("a seed");
-        let template = crate::intake::Template::from_toml(&template).expect("a template");
-        seeds.push(("template in JSON", template.to_canonical_json().into()));
-    }
-    seeds
 }
 
 #[test]

@@ -10,6 +10,8 @@ mod local;
 mod passphrase;
 
 pub use local::LocalKey;
+#[cfg(any(test, fuzzing))]
+pub(crate) use passphrase::Slot as PassphraseSlot;
 pub use passphrase::{Bounds, Passphrase};
 
 /// A root key that stays where it is: it wraps and unwraps the secret of one keyring slot.

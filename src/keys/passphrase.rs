@@ -156,21 +156,21 @@ fn bound(slot: &[u8; 32], cost: Cost, salt: &[u8; 16]) -> [u8; 32] {
 
 /// What stands in the keyring's slot.
 #[derive(Debug, PartialEq, Eq)]
-struct Slot {
+pub(crate) struct Slot {
     cost: Cost,
     salt: [u8; 16],
     wrapped: [u8; WRAPPED_LEN],
 }
 
 impl Slot {
-    fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
         w.u8(VERSION).u32(self.cost.memory).u32(self.cost.passes).u32(self.cost.lanes);
         w.fixed(&self.salt).fixed(&self.wrapped);
         w.into_vec()
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut r = Reader::new(bytes);
         r.expect(&[VERSION])?;
         let cost = Cost { memory: r.u32()?, passes: r.u32()?, lanes: r.u32()? };

@@ -80,12 +80,7 @@ pub(crate) fn seal(
             chunked::seal(&key, &binding.context(schedule::INNER_BODY), &padding::pad(bytes), entropy)?
         }
     };
-    let mut w = Writer::with_capacity(1024 + outer.details.len() + inner.len());
-    w.u8(1).text(&outer.actor).text(&outer.purpose);
-    w.optional(outer.request.as_deref(), |w, request| {
-        w.text(request);
-    });
-    w.bytes(&outer.details).bytes(&inner);
+    let w = encode(outer, &inner);
     let key = schedule::subkey(audit, schedule::OUTER_BODY_KEY, &[&id]);
     let sealed =
         chunked::seal(&key, &binding.context(schedule::OUTER_BODY), &padding::pad(w.as_slice()), entropy)?;
@@ -147,6 +142,12 @@ pub(crate) struct SealedInner {
 }
 
 impl SealedInner {
+    /// As it stands in the outer one.
+    #[cfg(test)]
+    pub(crate) fn sealed(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Whether the record has nothing personal.
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
@@ -173,7 +174,23 @@ impl SealedInner {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<(Outer, Vec<u8>), Malformed> {
+/// What the outer layer seals: who, why, details, and the inner layer.
+pub(crate) fn encode(outer: &Outer, inner: &[u8]) -> Writer {
+    let mut w = Writer::with_capacity(1024 + outer.details.len() + inner.len());
+    w.u8(1).text(&outer.actor).text(&outer.purpose);
+    w.optional(outer.request.as_deref(), |w, request| {
+        w.text(request);
+    });
+    w.bytes(&outer.details).bytes(inner);
+    w
+}
+
+/// Reads what [`encode`] gives.
+///
+/// # Errors
+///
+/// [`Malformed`].
+pub(crate) fn parse(bytes: &[u8]) -> Result<(Outer, Vec<u8>), Malformed> {
     let mut r = Reader::new(bytes);
     r.expect(&[1])?;
     let outer = Outer {

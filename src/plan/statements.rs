@@ -50,7 +50,7 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    fn encode(&self) -> SecretBytes {
+    pub(crate) fn encode(&self) -> SecretBytes {
         let mut w = Writer::with_capacity(128 + self.claim.len() + self.payload.len());
         w.fixed(&self.blind).fixed(self.digested());
         w.bytes(&self.claim).bytes(&self.payload);

@@ -1,12 +1,11 @@
 use proptest::prelude::*;
 
-use super::*;
+use super::{fuzzing::opening, *};
 use crate::{
     crypto::sign::SigningKey,
     env::{SystemEntropy, Timestamp},
-    ids::{CaseId, OperationId},
+    ids::CaseId,
     log::{
-        body::{Outer, Personal},
         checkpoint::Checkpoint,
         cosignature::cosign,
         leaf::{BodyForm, Kind, padded},
@@ -16,7 +15,6 @@ use crate::{
 };
 
 pub(crate) const ORIGIN: &str = "example.com/vault";
-const VAULT: VaultId = VaultId::from_bytes([1; 16]);
 const SIZE: u64 = 11;
 const RECORD: u64 = 6;
 
@@ -24,46 +22,9 @@ pub(crate) fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed(Secret::take([seed; 32]))
 }
 
-fn opening() -> Opening {
-    Opening {
-        blind: [2; 32],
-        head_digest: [3; 32],
-        content_digest: *crate::ContentDigest::of(b"content").as_bytes(),
-    }
-}
-
-/// A record, its body, and the key of its outer layer.
+/// Each time with another body.
 fn record(seq: u64) -> (Leaf, Disclosure) {
-    let opening = opening();
-    let mut leaf = Leaf {
-        kind: Kind::Stored,
-        form: BodyForm::Layered,
-        position: 0,
-        seq,
-        time: Timestamp::from_millis(1_732_406_400_000 + seq),
-        previous: [8; 32],
-        case: CaseId::from_bytes([4; 16]),
-        object: [5; 16],
-        auxiliary: padded(&[&[0; 16][..], &1u32.to_be_bytes()].concat()),
-        operation: OperationId::from_bytes([6; 16]),
-        key_epoch: 1,
-        process: [7; 12],
-        body: [0; 32],
-        effect: head::effect(&opening.blind, &opening.head_digest, &opening.content_digest),
-        state_root: [0; 32],
-    };
-    let outer = Outer {
-        actor: "user:7f3a".to_owned(),
-        purpose: "credit \"review\"\n".to_owned(),
-        request: Some("r-1".to_owned()),
-        details: vec![0; 8],
-    };
-    let (audit, case_key) = (Secret::take([9; 32]), Secret::take([10; 32]));
-    let personal = Personal { case_key: &case_key, bytes: b"personal" };
-    let body = body::seal(VAULT, &leaf, &audit, &outer, Some(personal), &SystemEntropy).expect("entropy");
-    leaf.body = commit::body_commitment(&body);
-    let key = body::outer_key(&audit, &body).expect("a body");
-    (leaf, Disclosure { vault: VAULT, key, body: body.to_vec() })
+    fuzzing::record(seq, &SystemEntropy)
 }
 
 /// A record with a body that is not at hand.

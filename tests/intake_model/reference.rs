@@ -148,10 +148,11 @@ impl Model {
 
     /// Whether the identification that is there was compared with the original.
     pub(crate) fn compared(&self) -> bool {
-        let attestation = &Attestation::ComparedWithOriginal;
-        let mut since = self.since("id").map(|fact| &fact.command);
-        let attested = |command: &Command| matches!(command, Command::Attest { attestation: found, .. } if found == attestation);
-        !self.is_rejected("id") && since.any(attested)
+        let compared = |fact: &Fact| {
+            let attestation = &Attestation::ComparedWithOriginal;
+            matches!(&fact.command, Command::Attest { attestation: found, .. } if found == attestation)
+        };
+        !self.is_rejected("id") && self.since("id").any(compared)
     }
 
     /// The day on which a requirement is due.
