@@ -1,13 +1,12 @@
 //! Work that is done for all who wait for it, by whoever of them is polled.
 
+use core::{future::poll_fn, task::Poll};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared, WeakShared},
 };
-
-use crate::env::yield_once;
 
 /// One piece of work at a time.
 ///
@@ -65,10 +64,19 @@ impl Driven {
 }
 
 impl Other {
-    /// Drives it to its end, after what is ready to run: a leader waits for that to queue.
-    pub(super) async fn go_on(self) {
-        yield_once().await;
-        self.0.await;
+    /// Drives it to its end, whenever it was woken after what else is ready to run: whoever began it goes first, and waits
+    /// itself for others to queue.
+    pub(super) async fn go_on(mut self) {
+        let mut others_ran = false;
+        poll_fn(|context| {
+            others_ran = !others_ran;
+            if others_ran {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            self.0.poll_unpin(context)
+        })
+        .await;
     }
 }
 
