@@ -1,6 +1,5 @@
 //! Work that is done for all who wait for it, by whoever of them is polled.
 
-use core::{future::poll_fn, task::Poll};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{
@@ -17,12 +16,10 @@ pub(super) struct Driven(Mutex<Option<WeakShared<BoxFuture<'static, ()>>>>);
 
 /// What is under way: dropped with the last one who holds it.
 pub(super) enum Piece<T> {
-    Other(Other),
+    /// Begun by another call.
+    Other(Shared<BoxFuture<'static, ()>>),
     Own(Own<T>),
 }
-
-/// Begun by another call.
-pub(super) struct Other(Shared<BoxFuture<'static, ()>>);
 
 /// Begun by this call, which has its answer.
 pub(super) struct Own<T> {
@@ -36,7 +33,7 @@ impl Driven {
         let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let under_way = current.as_ref().and_then(WeakShared::upgrade);
         if let Some(other) = under_way.filter(|work| work.peek().is_none()) {
-            return Piece::Other(Other(other));
+            return Piece::Other(other);
         }
         let (work, answer) = (work(), Arc::new(Mutex::new(None)));
         let told = answer.clone();
@@ -56,27 +53,10 @@ impl Driven {
     ) -> T {
         loop {
             match self.piece(&work) {
-                Piece::Other(other) => other.go_on().await,
+                Piece::Other(other) => other.await,
                 Piece::Own(own) => return own.finish().await,
             }
         }
-    }
-}
-
-impl Other {
-    /// Drives it to its end, whenever it was woken after what else is ready to run: whoever began it goes first, and waits
-    /// itself for others to queue.
-    pub(super) async fn go_on(mut self) {
-        let mut others_ran = false;
-        poll_fn(|context| {
-            others_ran = !others_ran;
-            if others_ran {
-                context.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            self.0.poll_unpin(context)
-        })
-        .await;
     }
 }
 

@@ -219,13 +219,18 @@ impl Ledger {
         let ticket = Ticket::new(commands, operation);
         self.queue.push(ticket.clone());
         loop {
+            // What tasks that are ready to run queue goes along. Not in the leading itself: whoever waits for that, and is
+            // woken for another reason, goes on with it.
+            yield_once().await;
+            if let Some(answer) = ticket.take() {
+                return answer;
+            }
             match self.leading.piece(|| self.leader()) {
                 // To its end, with the fold that its commit makes due: others who are answered leave it.
                 Piece::Own(own) => own.finish().await,
                 Piece::Other(other) => {
                     let answered = core::pin::pin!(ticket.answered());
-                    let led = core::pin::pin!(other.go_on());
-                    if let Either::Left((answer, _)) = select(answered, led).await {
+                    if let Either::Left((answer, _)) = select(answered, other).await {
                         return answer;
                     }
                 }
@@ -292,8 +297,6 @@ impl Ledger {
     /// Prepares an attempt, if there is anything to commit, when others let it.
     async fn begin(self: &Arc<Self>, work: &mut Work, fold: &mut bool) -> Result<bool> {
         if work.batch.is_empty() && work.index.is_none() {
-            // What tasks that are ready to run queue goes along.
-            yield_once().await;
             work.batch = self.queue.drain(COUNT_CAP);
             work.losses = 0;
         }
