@@ -164,7 +164,7 @@ impl Verifier {
         Self { ledger: vault.ledger().clone(), delivery }
     }
 
-    pub(crate) fn ledger(&self) -> &Ledger {
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
     }
 

@@ -279,3 +279,76 @@ fn leaders_that_are_dropped_are_succeeded_by_other_threads() {
         }
     }
 }
+
+/// How many polls a call needs whose storage answers every call after two.
+const MANY: usize = 4000;
+
+/// The answer of a call that is polled so often at most.
+fn polled(call: &mut Task<'_>, polls: usize) -> Option<Result<(), Error>> {
+    let mut context = Context::from_waker(Waker::noop());
+    (0..polls).find_map(|_| match call.as_mut().poll(&mut context) {
+        Poll::Ready(answer) => Some(answer),
+        Poll::Pending => None,
+    })
+}
+
+/// A call that is kept, after so many polls, while another one is polled to its end; then it goes on itself, if it
+/// is to. Whether it ended before.
+fn left_alone(
+    scene: &Scene,
+    vault: &Vault,
+    [first, then]: [Task<'_>; 2],
+    polls: usize,
+    goes_on: bool,
+) -> bool {
+    let (mut first, mut then) = (first, then);
+    if polled(&mut first, polls).is_some() {
+        return true;
+    }
+    let answered = polled(&mut then, MANY);
+    answered.unwrap_or_else(|| panic!("after {polls} polls of one call another waits for ever")).unwrap();
+    if goes_on {
+        polled(&mut first, MANY).expect("it goes on").unwrap();
+    }
+    drop(first);
+    let stated = block_on(scene.stated(vault));
+    assert!(stated[&2] == 1 && stated.values().all(|times| *times == 1), "{stated:?}");
+    false
+}
+
+async fn browse(vault: &Vault, case: CaseId) -> Result<(), Error> {
+    vault.session("a").purpose("p").begin().unwrap().describe_case(case).await.map(drop)
+}
+
+async fn follow(vault: &Vault) -> Result<(), Error> {
+    vault.sync().await.map(drop)
+}
+
+/// Whoever is polled goes on with what was begun: a call that is kept and left alone keeps nobody waiting, not in the
+/// proof of the backend, in a commit, in the fold behind it, nor while it follows the log.
+#[test]
+fn a_call_that_is_left_alone_at_any_suspension_keeps_nobody_waiting() {
+    let kinds: [(&str, fn(&Vault, CaseId) -> Task<'_>); 3] = [
+        ("a statement", |vault, case| Box::pin(state(vault, case, 1))),
+        ("a look", |vault, case| Box::pin(browse(vault, case))),
+        ("following", |vault, _| Box::pin(follow(vault))),
+    ];
+    let mut suspensions = 0;
+    // With the second one a fold is due after one commit.
+    for records in [0, 253] {
+        let scene = Scene::new();
+        (0..records).for_each(|_| block_on(browse(&scene.vault, scene.case)).unwrap());
+        for (name, call) in kinds {
+            let ends = |polls, goes_on| {
+                let vault = block_on(scene.open(scene.objects.snapshot()));
+                let then: Task<'_> = Box::pin(state(&vault, scene.case, 2));
+                left_alone(&scene, &vault, [call(&vault, scene.case), then], polls, goes_on)
+            };
+            let polls = (0..).find(|polls| ends(*polls, false) | ends(*polls, true)).unwrap();
+            println!("{name}, after {records} records: {polls}");
+            suspensions += polls;
+        }
+    }
+    println!("{suspensions} suspensions");
+    assert!(suspensions > 60, "{suspensions} suspensions");
+}

@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use futures_util::{
+    FutureExt,
     future::BoxFuture,
     stream::{self, StreamExt, TryStreamExt},
 };
@@ -30,15 +31,23 @@ impl Ledger {
     /// # Errors
     ///
     /// Corrupt, or the storage's.
-    pub(crate) fn sync(&self) -> BoxFuture<'_, Result<Arc<State>>> {
+    pub(crate) fn sync(self: &Arc<Self>) -> BoxFuture<'_, Result<Arc<State>>> {
         Box::pin(async {
-            let mut work = self.work.lock().await;
-            if work.attempt.is_some() {
-                self.lead(&mut work).await;
-            }
-            self.follow(LEAPS).await?;
+            let catch_up = || {
+                let ledger = self.clone();
+                async move { ledger.catch_up().await }.boxed()
+            };
+            self.leading.run(catch_up).await?;
             Ok(self.state())
         })
+    }
+
+    async fn catch_up(self: &Arc<Self>) -> Result<()> {
+        let mut work = self.work.lock().await;
+        if work.attempt.is_some() {
+            self.lead(&mut work).await;
+        }
+        self.follow(LEAPS).await
     }
 
     /// Applies the commits that follow the state, with at most so many listings: nothing is left out if others hold

@@ -3,6 +3,7 @@
 mod authentic;
 mod commits;
 mod draft;
+mod driven;
 mod fold;
 mod follow;
 #[cfg(test)]

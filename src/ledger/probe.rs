@@ -12,6 +12,7 @@ use crate::{
 };
 
 /// What a proof has left, to be deleted.
+#[derive(Clone)]
 pub(crate) struct Left(Vec<ObjectKey>);
 
 impl Left {

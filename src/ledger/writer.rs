@@ -1,11 +1,12 @@
 //! Committing: group commit, the ambiguity rule, takeover (FORMAT §5.3, DESIGN "How a commit happens").
 
 use core::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{self, Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{
+    FutureExt,
     future::{BoxFuture, Either, join3, select},
     lock::Mutex,
 };
@@ -13,6 +14,7 @@ use futures_util::{
 use super::{
     commits::verified,
     draft::{Command, Committed, Index},
+    driven::{Driven, Piece},
     lookup::Pages,
     objects::{TRIES, backoff},
     planner::{Planner, look_ahead},
@@ -68,8 +70,11 @@ pub(crate) struct Ledger {
     process: [u8; 12],
     pub(super) state: RwLock<Arc<State>>,
     queue: Queue,
-    proof: Mutex<Proof>,
-    /// Held by whoever commits. What is under way stays in here when its driver is dropped.
+    proof: sync::Mutex<Proof>,
+    proving: Driven,
+    /// Committing, or following what others commit.
+    pub(super) leading: Driven,
+    /// Held by that. What is under way stays in here when it is dropped.
     pub(super) work: Mutex<Work>,
 }
 
@@ -143,7 +148,9 @@ impl Ledger {
             process,
             state: RwLock::new(Arc::new(state)),
             queue: Queue::default(),
-            proof: Mutex::default(),
+            proof: sync::Mutex::default(),
+            proving: Driven::default(),
+            leading: Driven::default(),
             work: Mutex::default(),
         }
     }
@@ -202,29 +209,42 @@ impl Ledger {
     /// A dropped future may still commit where its commit was begun: who waits next finishes that. It is planned
     /// on no other head.
     pub(crate) async fn commit(
-        &self,
+        self: &Arc<Self>,
         operation: OperationId,
         commands: Vec<Arc<dyn Command>>,
     ) -> Result<Committed> {
         while self.queue.is_full() {
-            let mut work = self.work.lock().await;
-            self.lead(&mut work).await;
+            self.leading.run(|| self.leader()).await;
         }
         let ticket = Ticket::new(commands, operation);
         self.queue.push(ticket.clone());
         loop {
-            let lock = self.work.lock();
-            let answered = core::pin::pin!(ticket.answered());
-            match select(answered, lock).await {
-                Either::Left((answer, _)) => return answer,
-                Either::Right((mut work, _)) => {
-                    if let Some(answer) = ticket.take() {
+            // What tasks that are ready to run queue goes along. Not in the leading itself: whoever waits for that, and is
+            // woken for another reason, goes on with it.
+            yield_once().await;
+            if let Some(answer) = ticket.take() {
+                return answer;
+            }
+            match self.leading.piece(|| self.leader()) {
+                // To its end, with the fold that its commit makes due: others who are answered leave it.
+                Piece::Own(own) => own.finish().await,
+                Piece::Other(other) => {
+                    let answered = core::pin::pin!(ticket.answered());
+                    if let Either::Left((answer, _)) = select(answered, other).await {
                         return answer;
                     }
-                    self.lead(&mut work).await;
                 }
             }
+            if let Some(answer) = ticket.take() {
+                return answer;
+            }
         }
+    }
+
+    /// Leads once nobody else does.
+    fn leader(self: &Arc<Self>) -> BoxFuture<'static, ()> {
+        let ledger = self.clone();
+        async move { ledger.lead(&mut *ledger.work.lock().await).await }.boxed()
     }
 
     /// Brings everything queued to an end: one commit, or as many as lost races take.
@@ -232,11 +252,11 @@ impl Ledger {
     /// May be dropped at any `await`: a ticket is in the batch or in the attempt until it is answered.
     ///
     /// On the heap: it is much, and each operation's future would hold it.
-    pub(super) fn lead<'a>(&'a self, work: &'a mut Work) -> BoxFuture<'a, ()> {
+    pub(super) fn lead<'a>(self: &'a Arc<Self>, work: &'a mut Work) -> BoxFuture<'a, ()> {
         Box::pin(self.commit_all(work))
     }
 
-    async fn commit_all(&self, work: &mut Work) {
+    async fn commit_all(self: &Arc<Self>, work: &mut Work) {
         let mut fold = true;
         loop {
             if work.attempt.is_none() {
@@ -275,10 +295,8 @@ impl Ledger {
     }
 
     /// Prepares an attempt, if there is anything to commit, when others let it.
-    async fn begin(&self, work: &mut Work, fold: &mut bool) -> Result<bool> {
+    async fn begin(self: &Arc<Self>, work: &mut Work, fold: &mut bool) -> Result<bool> {
         if work.batch.is_empty() && work.index.is_none() {
-            // What tasks that are ready to run queue goes along.
-            yield_once().await;
             work.batch = self.queue.drain(COUNT_CAP);
             work.losses = 0;
         }
@@ -313,22 +331,40 @@ impl Ledger {
     /// # Errors
     ///
     /// Unsupported; the storage's.
-    pub(crate) fn prove(&self) -> BoxFuture<'_, Result<()>> {
+    pub(crate) fn prove(self: &Arc<Self>) -> BoxFuture<'_, Result<()>> {
         Box::pin(async {
-            let mut proof = self.proof.lock().await;
-            if matches!(*proof, Proof::Owed) {
-                *proof = Proof::Left(probe::prove(self.storage(), &*self.entropy).await?);
+            while matches!(*self.proof(), Proof::Owed) {
+                let prove = || {
+                    let ledger = self.clone();
+                    async move { ledger.proven().await }.boxed()
+                };
+                self.proving.run(prove).await?;
             }
             Ok(())
         })
     }
 
-    async fn clear_proof(&self) {
-        let mut proof = self.proof.lock().await;
-        if let Proof::Left(left) = &*proof {
-            left.clear(self.storage()).await;
-            *proof = Proof::Done;
+    async fn proven(&self) -> Result<()> {
+        if matches!(*self.proof(), Proof::Owed) {
+            let left = probe::prove(self.storage(), &*self.entropy).await?;
+            *self.proof() = Proof::Left(left);
         }
+        Ok(())
+    }
+
+    async fn clear_proof(&self) {
+        let left = match &*self.proof() {
+            Proof::Left(left) => Some(left.clone()),
+            _ => None,
+        };
+        if let Some(left) = left {
+            left.clear(self.storage()).await;
+            *self.proof() = Proof::Done;
+        }
+    }
+
+    fn proof(&self) -> sync::MutexGuard<'_, Proof> {
+        self.proof.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn plan_batch(&self, work: &mut Work) -> Result<()> {
