@@ -127,6 +127,8 @@ CONTROLS = [
      [("folding", "of_two_who_fold_the_same_one_writes_an_index_record")]),
     ("a look at the log when a fold finds its index gone", "src/ledger/writer.rs", "self.superseded(&self.state()).await?", "false",
      [("folding", "a_fold_that_has_to_be_goes_on")]),
+    ("wake-ups that meet a poll", "src/ledger/driven.rs", "polled.is_ready() || ⟦waiting.is_woken()⟧", "false",
+     [("driven", "who_stays_is_woken_when_the_other_leaves")]),
     ("a name that a killed process may not have synced", "src/storage/fs/mod.rs", "if ⟦names_of(found) < 2⟧ {", "true",
      [("cut_short", "an_object_whose_writer_did_not_end")]),
     ("the pin that is kept beside an older one", "src/vault/options.rs", "filter(|kept| ⟦kept != pin⟧)", "{ let _ = kept; false }",

@@ -156,7 +156,7 @@ pub(crate) fn random<const N: usize>(entropy: &dyn Entropy) -> Result<[u8; N], E
     Ok(bytes)
 }
 
-/// Waits.
+/// Waits. Another task, thread or runtime may go on with it than began it.
 #[async_trait]
 pub trait Sleeper: fmt::Debug + Send + Sync + 'static {
     /// Resolves when `duration` has passed.

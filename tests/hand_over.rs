@@ -14,11 +14,14 @@
 )]
 
 mod common;
+#[path = "common/interrupted.rs"]
+mod interrupted;
 
 use std::{
     collections::{BTreeMap, VecDeque},
     future::{Future, poll_fn},
     ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll, Wake, Waker},
@@ -34,6 +37,7 @@ use docvault::{
     storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError},
 };
 use futures_lite::future::yield_now;
+use interrupted::Interrupted;
 use tempfile::TempDir;
 
 /// Memory, each call of which suspends before its effect, and again before its answer.
@@ -280,6 +284,9 @@ fn leaders_that_are_dropped_are_succeeded_by_other_threads() {
     }
 }
 
+/// Begins a call, of which there are several kinds.
+type Call = fn(&Vault, CaseId) -> Task<'_>;
+
 /// How many polls a call needs whose storage answers every call after two.
 const MANY: usize = 4000;
 
@@ -328,7 +335,7 @@ async fn follow(vault: &Vault) -> Result<(), Error> {
 /// proof of the backend, in a commit, in the fold behind it, nor while it follows the log.
 #[test]
 fn a_call_that_is_left_alone_at_any_suspension_keeps_nobody_waiting() {
-    let kinds: [(&str, fn(&Vault, CaseId) -> Task<'_>); 3] = [
+    let kinds: [(&str, Call); 3] = [
         ("a statement", |vault, case| Box::pin(state(vault, case, 1))),
         ("a look", |vault, case| Box::pin(browse(vault, case))),
         ("following", |vault, _| Box::pin(follow(vault))),
@@ -351,4 +358,38 @@ fn a_call_that_is_left_alone_at_any_suspension_keeps_nobody_waiting() {
     }
     println!("{suspensions} suspensions");
     assert!(suspensions > 60, "{suspensions} suspensions");
+}
+
+/// A panic of the storage is one call's, the one that does the work for all: the others go on.
+#[test]
+fn a_storage_that_panics_ends_one_call() {
+    let scene = Scene::new();
+    let mut panics = 0;
+    for nth in 0.. {
+        let objects = Arc::new(scene.objects.snapshot());
+        let place = Arc::new(Interrupted::new(objects));
+        let key = LocalKey::load(scene.folder.path().join("key")).unwrap();
+        let vault = block_on(Vault::open(place.clone(), key, &scene.vault.pin())).unwrap();
+        place.interrupt_at(nth, || std::panic::panic_any(7_u8));
+        let mut tasks: Vec<Task<'_>> =
+            (1..=3).map(|task| -> Task<'_> { Box::pin(state(&vault, scene.case, task)) }).collect();
+        tasks.iter_mut().for_each(|task| assert!(polled(task, 1).is_none()));
+        let ended = tasks.iter_mut().map(|task| catch_unwind(AssertUnwindSafe(|| polled(task, MANY))));
+        let ended: Vec<_> = ended.collect();
+        let panicked = ended.iter().filter(|ended| ended.is_err()).count();
+        for answer in ended.into_iter().flatten() {
+            answer.expect("nobody waits for ever").unwrap();
+        }
+        drop(tasks);
+        if place.interrupted().is_none() {
+            break;
+        }
+        block_on(state(&vault, scene.case, 4)).unwrap();
+        let stated = block_on(scene.stated(&vault));
+        let others = stated.iter().filter(|(_, times)| **times == 1).count();
+        assert!(others >= 4 - panicked && stated.values().all(|times| *times == 1), "{nth}: {stated:?}");
+        assert!(panicked <= 1, "{nth}");
+        panics += panicked;
+    }
+    assert!(panics > 4, "{panics}");
 }

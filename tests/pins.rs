@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
+#[path = "common/interrupted.rs"]
+mod interrupted;
 #[path = "pins/kept.rs"]
 mod kept;
 

@@ -9,6 +9,7 @@ mod interrupted;
 mod refused;
 
 use std::{
+    fs,
     ops::Range,
     sync::{
         Arc, Mutex,
@@ -229,6 +230,25 @@ fn a_superseded_keyring_that_is_still_there_is_told() {
         storage.deletes.store(true, Ordering::SeqCst);
         desk.rotate_signing_keys().await.unwrap();
         assert_eq!(storage.list("keyring/", None, 10).await.unwrap().len(), 1);
+    });
+}
+
+/// Both fail: it is the keyring that somebody has to look after.
+#[test]
+fn a_superseded_keyring_that_is_still_there_is_told_though_no_pin_can_be_saved() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let pins = folder.path().join("pins");
+        fs::create_dir(&pins).unwrap();
+        let options = VaultOptions::default().pin_store(FilePinStore::new(pins.join("pin")));
+        let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
+        let vault = Vault::create_with(Arc::new(Keeping::default()), key, options).await.unwrap();
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        fs::remove_dir_all(&pins).unwrap();
+        for told in [desk.rotate_signing_keys().await.unwrap_err(), desk.rotate_epoch().await.unwrap_err()] {
+            assert!(matches!(told.kind(), ErrorKind::NotDeleted(_)), "{told}");
+            assert!(told.to_string().contains("pin"), "{told}");
+        }
     });
 }
 

@@ -16,6 +16,8 @@ pub use passphrase::{Bounds, Passphrase};
 
 /// A root key that stays where it is: it wraps and unwraps the secret of one keyring slot.
 ///
+/// Another task, thread or runtime may go on with a call than began it.
+///
 /// # Security
 ///
 /// An implementation must bind `context` (as associated data, or in a key derivation), must be

@@ -44,7 +44,8 @@ impl Ledger {
 
     async fn catch_up(self: &Arc<Self>) -> Result<()> {
         let mut work = self.work.lock().await;
-        if work.attempt.is_some() {
+        // Whoever commits lets others run first, and so would come after those who follow for ever.
+        if work.attempt.is_some() || !self.queue.is_empty() {
             self.lead(&mut work).await;
         }
         self.follow(LEAPS).await

@@ -21,6 +21,11 @@ mod turns;
 mod verify;
 mod writer;
 
+/// What `driven` is made of.
+mod primitives {
+    pub(super) use std::sync::{Mutex, MutexGuard};
+}
+
 pub(crate) use authentic::Trusted;
 pub(crate) use draft::{Command, Committed, Draft, DraftBody};
 pub(crate) use lookup::{Pages, TableCursor, View};

@@ -77,6 +77,10 @@ impl Queue {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len() >= QUEUE_CAP
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Takes up to `count` commands that somebody still waits for.
     pub(crate) fn drain(&self, count: usize) -> Vec<Arc<Ticket>> {
         let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -69,7 +69,7 @@ pub(crate) struct Ledger {
     audit: Secret<32>,
     process: [u8; 12],
     pub(super) state: RwLock<Arc<State>>,
-    queue: Queue,
+    pub(super) queue: Queue,
     proof: sync::Mutex<Proof>,
     proving: Driven,
     /// Committing, or following what others commit.
@@ -214,7 +214,10 @@ impl Ledger {
         commands: Vec<Arc<dyn Command>>,
     ) -> Result<Committed> {
         while self.queue.is_full() {
-            self.leading.run(|| self.leader()).await;
+            match self.leading.piece(|| self.leader()) {
+                Piece::Own(own) => own.finish().await,
+                Piece::Other(other) => other.await,
+            }
         }
         let ticket = Ticket::new(commands, operation);
         self.queue.push(ticket.clone());
@@ -278,6 +281,8 @@ impl Ledger {
                     if !fold || self.state().unfolded() < FOLD || work.turns.are_taken() {
                         return;
                     }
+                    // Those that were answered come back, and what they queue goes along.
+                    yield_once().await;
                 }
                 Settled::Lost(found) => match self.winner(work, &found) {
                     Ok(winner) => {

@@ -138,7 +138,16 @@ impl Session {
             Fate::Announce if report.announced >= ANNOUNCED => report.kept += 1,
             Fate::Announce => report.announced += u64::from(self.announce_orphan(case, operation).await?),
             Fate::Condemn => {
-                if self.unless_denied(self.condemn(case, operation, GivenUp::Expired).await)? {
+                let condemned = self.condemn(case, operation, GivenUp::Expired).await;
+                // It stands, and so the objects go.
+                if condemned
+                    .as_ref()
+                    .err()
+                    .is_some_and(|error| matches!(error.kind(), ErrorKind::PinNotSaved(_)))
+                {
+                    return both(condemned, self.delete_objects(case, operation).await.map(drop));
+                }
+                if self.unless_denied(condemned)? {
                     report.condemned += 1;
                     report.objects_deleted += self.delete_objects(case, operation).await?;
                 }

@@ -106,9 +106,10 @@ impl Session {
                 self.vault.forget_case_key(case);
             }
             let operation = committed?;
-            let erased = self.carry_out(case).await;
-            // Both are due since the record stands; a pin the next sync saves, too.
-            match (erased, self.vault.keep_pin(operation).await) {
+            // Before anything goes: by an older pin the log opens as if the case stood. But both are due since the record
+            // stands.
+            let kept = self.vault.keep_pin(operation).await;
+            match (self.carry_out(case).await, kept) {
                 (Err(error), Err(pin)) => Err(error.beside(&pin)),
                 (erased, kept) => erased.and_then(|erased| kept.map(|()| erased)),
             }

@@ -76,10 +76,8 @@ impl SessionBuilder {
 
     /// Begins the session. It may be kept, cloned and used from many tasks.
     ///
-    /// Calls that run at once share commits, and one of them makes a commit for all: poll what was begun until it is
-    /// done, or drop it. A call that is kept and not polled (in a `select!` over `&mut call`, or in a stream of which one
-    /// result is awaited for long) may keep all others of this vault waiting until it is polled or dropped: give each to
-    /// a task of its own.
+    /// Calls that run at once share commits, and whichever of them is polled makes the commit for all. One that is kept
+    /// and not polled keeps no other waiting.
     ///
     /// # Errors
     ///

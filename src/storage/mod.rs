@@ -75,7 +75,8 @@ pub enum Creation {
 /// - **Listing may lag**: the vault takes a listing for a hint, never for proof.
 /// - **Concurrent**: any number of calls may run at once, from any number of processes.
 /// - **Independent**: a call that was begun, and is left alone for a while, keeps nothing that another needs: no
-///   connection of a pool, and no lock. The vault begins calls by the dozen, and looks at them in turn.
+///   connection of a pool, and no lock. The vault begins calls by the dozen, and looks at them in turn. Another task,
+///   thread or runtime may go on with a call than began it, also once the latter's has ended.
 ///
 /// `Exists`, `Unknown` and an error are different answers, and a backend must not turn one into
 /// another: an error says that *nothing was or will be written*.

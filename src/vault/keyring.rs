@@ -1,6 +1,6 @@
 //! Changing who can open the vault, and under which epoch cases are wrapped.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -124,19 +124,25 @@ impl Vault {
 
     /// Wraps every case under a fresh epoch and forgets the old ones; gives the number of cases.
     pub(crate) async fn rotate_epoch(&self, origin: &Origin) -> Result<u64> {
-        if !self.add_epoch(origin).await? {
-            unless_it_stands(self.finish_rotation(origin).await)?;
-            if !self.add_epoch(origin).await? {
+        let mut left = Vec::new();
+        let rotated = self.try_to_rotate(origin, &mut left).await;
+        rotated.map_err(|error| beside_what_is_left(error, &left))
+    }
+
+    async fn try_to_rotate(&self, origin: &Origin, left: &mut Vec<ObjectKey>) -> Result<u64> {
+        if !self.add_epoch(origin, left).await? {
+            unless_it_stands(self.finish_rotation(origin, left).await)?;
+            if !self.add_epoch(origin, left).await? {
                 return Err(Error::denied(
                     "others keep beginning rotations that they do not finish: try again",
                 ));
             }
         }
-        self.finish_rotation(origin).await
+        self.finish_rotation(origin, left).await
     }
 
     /// Wraps every case under the newest epoch and forgets the others; gives the number of cases.
-    async fn finish_rotation(&self, origin: &Origin) -> Result<u64> {
+    async fn finish_rotation(&self, origin: &Origin, left: &mut Vec<ObjectKey>) -> Result<u64> {
         let keyring = self.current_keyring().await?;
         let cases = self.all_cases().await?;
         let under = &keyring;
@@ -148,7 +154,7 @@ impl Vault {
             }
         });
         stream::iter(wraps).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
-        let dropped = match self.drop_epochs(origin, &keyring).await {
+        let dropped = match self.drop_epochs(origin, &keyring, left).await {
             // It stands, and what it forgets goes, before that is told.
             Err(error) if !stands(&error) => return Err(error),
             dropped => dropped,
@@ -167,15 +173,16 @@ impl Vault {
 
     /// Adds a fresh epoch, and tells whether it did: not if as many are held as there can be, by rotations that were not
     /// finished.
-    async fn add_epoch(&self, origin: &Origin) -> Result<bool> {
-        let added = self.change_keyring(origin, KeyringChange::EpochAdded, [0; 16], |keys| {
+    async fn add_epoch(&self, origin: &Origin, left: &mut Vec<ObjectKey>) -> Result<bool> {
+        let change = (KeyringChange::EpochAdded, [0; 16]);
+        let add = |keys: &mut Keyring| {
             if keys.slots.is_empty() || keys.epochs().count() >= EPOCH_CAP {
                 return Err(Error::denied("too many epochs are held: finish a rotation first"));
             }
             keys.add_epoch(self.ledger().entropy())?;
             Ok(())
-        });
-        match added.await {
+        };
+        match self.try_to_change(origin, change, add, left).await {
             Err(error) if error.kind() == ErrorKind::Denied => {
                 let full = self.current_keyring().await?.keys.epochs().count() >= EPOCH_CAP;
                 if full { Ok(false) } else { Err(error) }
@@ -194,13 +201,16 @@ impl Vault {
 
     /// Drops old epochs, on exactly the keyring whose epoch all cases were wrapped under: a case
     /// opened since then is under it too, for none can be opened under another (`plan::OpenCase`).
-    async fn drop_epochs(&self, origin: &Origin, keyring: &LoadedKeyring) -> Result<()> {
+    async fn drop_epochs(
+        &self,
+        origin: &Origin,
+        keyring: &LoadedKeyring,
+        left: &mut Vec<ObjectKey>,
+    ) -> Result<()> {
         let mut keys = keyring.keys.duplicate();
         keys.drop_old_epochs();
-        let mut left = Vec::new();
         let dropped = (KeyringChange::EpochsDropped, [0; 16]);
-        let replaced = self.replace_keyring(origin, keyring, &keys, dropped, &mut left).await;
-        replaced.map_err(|error| beside_what_is_left(error, &left))
+        self.replace_keyring(origin, keyring, &keys, dropped, left).await
     }
 
     async fn change_keyring(
@@ -239,8 +249,8 @@ impl Vault {
         Err(Error::new(ErrorKind::Contended, "the keyring kept being changed by others; nothing was changed"))
     }
 
-    /// Puts `keys` in the place of `from`. The keyring of a change that was refused, and could not be deleted, is `left`
-    /// for the next one.
+    /// Puts `keys` in the place of `from`. What could not be deleted, of keyrings that were superseded and of one whose
+    /// change was refused, is `left` for the next one.
     async fn replace_keyring(
         &self,
         origin: &Origin,
@@ -257,7 +267,6 @@ impl Vault {
         // A listing may lag.
         superseded.push(layout::keyring(&from.digest));
         let name = layout::keyring(&to);
-        self.ledger().put(&name, object).await?;
         let operation = self.ledger().operation()?;
         let fresh = keys.signing_epoch() != from.keys.signing_epoch();
         let signing = fresh
@@ -272,7 +281,11 @@ impl Vault {
             epoch: keys.current_epoch(),
             signing,
         };
-        if let Err(refused) = self.ledger().commit(operation, vec![Arc::new(command)]).await {
+        let done = async {
+            self.ledger().put(&name, object).await?;
+            self.ledger().commit(operation, vec![Arc::new(command)]).await
+        };
+        if let Err(refused) = done.await {
             left.extend(self.withdraw(name, &refused).await);
             return Err(refused);
         }
@@ -280,26 +293,28 @@ impl Vault {
         // The log names another one now; what a removed key could open goes.
         superseded.append(left);
         superseded.retain(|old| *old != name);
-        let deleted = self.delete_keyrings(superseded).await;
+        let deleted = self.delete_keyrings(&superseded).await;
+        if deleted.is_err() {
+            left.append(&mut superseded);
+        }
         let deleted = deleted.map_err(|error| Error::not_deleted(operation, error.into()));
         // Both may fail, and both are due since the record stands.
-        both(self.keep_pin(operation).await, deleted)
+        both(deleted, self.keep_pin(operation).await)
     }
 
-    /// Deletes the keyring of a change that was refused and can never land; gives its name if it is still there. The slots
-    /// in it are those that the change began from: a key that was removed meanwhile opens it.
+    /// Deletes the keyring of a change that can never land; gives its name if it is still there. The slots in it are those
+    /// that the change began from: a key that was removed meanwhile opens it.
     async fn withdraw(&self, keyring: ObjectKey, refused: &Error) -> Option<ObjectKey> {
-        let is_final = matches!(refused.kind(), ErrorKind::Denied | ErrorKind::Contended);
-        if is_final && self.delete_keyrings(vec![keyring.clone()]).await.is_err() {
+        let may_land = matches!(refused.kind(), ErrorKind::OutcomeUnknown(_));
+        if !may_land && self.delete_keyrings(core::slice::from_ref(&keyring)).await.is_err() {
             return Some(keyring);
         }
         None
     }
 
     /// Deletes keyrings that nothing names any more; an error if one of them is still there.
-    async fn delete_keyrings(&self, mut keyrings: Vec<ObjectKey>) -> Result<(), StorageError> {
-        keyrings.sort();
-        keyrings.dedup();
+    async fn delete_keyrings(&self, keyrings: &[ObjectKey]) -> Result<(), StorageError> {
+        let keyrings: BTreeSet<ObjectKey> = keyrings.iter().cloned().collect();
         let storage = self.ledger().storage();
         let deletions = keyrings.into_iter().map(|old| async move {
             let error = storage.delete(&old).await.err()?;
@@ -334,7 +349,9 @@ fn unless_it_stands<T>(changed: Result<T>) -> Result<()> {
 }
 
 fn beside_what_is_left(error: Error, left: &[ObjectKey]) -> Error {
-    if left.is_empty() { error } else { error.beside(&Error::new(ErrorKind::Storage, LEFT)) }
+    // That kind says it.
+    let told = matches!(error.kind(), ErrorKind::NotDeleted(_));
+    if left.is_empty() || told { error } else { error.beside(&Error::new(ErrorKind::Storage, LEFT)) }
 }
 
 pub(crate) fn slots_of(keys: &Keyring) -> Vec<SlotInfo> {
@@ -351,7 +368,7 @@ pub(crate) fn slots_of(keys: &Keyring) -> Vec<SlotInfo> {
     keys.slots.iter().map(info).collect()
 }
 
-const LEFT: &str = "the keyring that was to be was not deleted, which a key opens that was removed meanwhile: the next \
+const LEFT: &str = "a keyring that the log does not name was not deleted, which a key opens that was removed: the next \
                     change of the keyring deletes it";
 const RETRIES: u32 = 8;
 /// Superseded keyrings deleted at once; more are left to the next change.

@@ -1,6 +1,9 @@
 //! A pin that is kept binds whoever opens with its store, by whatever older pin, and no head is signed ahead of it.
 
-use std::fs;
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use docvault::{
     Checkpoint, FilePinStore, Freshness,
@@ -8,6 +11,7 @@ use docvault::{
 };
 
 use super::*;
+use crate::interrupted::Interrupted;
 
 #[test]
 fn a_pin_store_of_another_vault_opens_none() {
@@ -249,4 +253,38 @@ fn while_no_pin_can_be_saved_no_head_is_signed() {
         office.refuses.store(false, Ordering::Relaxed);
         audit.checkpoint().await.unwrap();
     });
+}
+
+/// By a pin from before it the log opens as if the case stood: so that pin is superseded before anything goes.
+#[test]
+fn an_erasures_pin_is_kept_before_anything_of_the_case_goes() {
+    let mut gone = 0;
+    for nth in 0.. {
+        let kept = block_on(Kept::new());
+        let case = block_on(async {
+            let desk = kept.vault.session("a").purpose("p").begin().unwrap();
+            let case = desk.create_case("c").await.unwrap();
+            desk.store(case, NewDocument::named("x"), b"x".to_vec()).await.unwrap();
+            desk.close_case(case, "done").await.unwrap();
+            case
+        });
+        let place = Arc::new(Interrupted::new(kept.storage.clone()));
+        let dies = block_on(kept.open(place.clone(), &kept.vault.pin())).unwrap();
+        let before = dies.pin();
+        place.interrupt_at(nth, || std::panic::panic_any(7_u8));
+        let desk = dies.session("a").purpose("p").begin().unwrap();
+        let ended = catch_unwind(AssertUnwindSafe(|| block_on(desk.erase_case(case))));
+        if ended.is_ok() {
+            assert!(place.interrupted().is_none());
+            break;
+        }
+        let objects = block_on(kept.storage.list("", None, 1000)).unwrap();
+        let stands =
+            |prefix| objects.iter().any(|key| key.as_str().starts_with(&format!("{prefix}/{case}/")));
+        if !stands("key") || !stands("head") {
+            assert!(block_on(kept.kept()).size() > before.size(), "{nth}: {objects:?}");
+            gone += 1;
+        }
+    }
+    assert!(gone > 0);
 }

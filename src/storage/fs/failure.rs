@@ -13,7 +13,7 @@ pub(super) fn error(attempt: &str, cause: Error) -> StorageError {
             "permission denied; the vault's folder and all in it must belong to the user of this process",
         ),
         ErrorKind::ReadOnlyFilesystem => {
-            (StorageErrorKind::Denied, "the file system is read-only; remount it to write")
+            (StorageErrorKind::Denied, "the file system is read-only; look after the disk, and mount it anew")
         }
         ErrorKind::StorageFull => (StorageErrorKind::Full, "no space is left; free some and try again"),
         ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {

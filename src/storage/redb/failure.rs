@@ -82,7 +82,7 @@ fn of_io(cause: &io::Error) -> (StorageErrorKind, &'static str) {
             "permission denied; the vault's file must belong to the user of this process, and be writable",
         ),
         io::ErrorKind::ReadOnlyFilesystem => {
-            (StorageErrorKind::Denied, "the file system is read-only; remount it to write")
+            (StorageErrorKind::Denied, "the file system is read-only; look after the disk, and mount it anew")
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             (StorageErrorKind::Full, "no space is left; free some and open the file anew")
