@@ -7,8 +7,53 @@
 mod driven;
 
 /// In the place of the standard library's.
+///
+/// loom changes threads before an operation only, so a lock that is held over none would never be met: it is touched before
+/// it is let go.
 mod primitives {
-    pub(super) use loom::sync::{Mutex, MutexGuard};
+    use core::ops::{Deref, DerefMut};
+    use std::sync::{LockResult, TryLockError, TryLockResult};
+
+    use loom::sync::atomic::{AtomicBool, Ordering};
+
+    pub(super) struct Mutex<T>(loom::sync::Mutex<T>, AtomicBool);
+
+    pub(super) struct MutexGuard<'a, T>(loom::sync::MutexGuard<'a, T>, &'a AtomicBool);
+
+    impl<T> Mutex<T> {
+        pub(super) fn new(value: T) -> Self {
+            Self(loom::sync::Mutex::new(value), AtomicBool::new(false))
+        }
+
+        pub(super) fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
+            Ok(MutexGuard(self.0.lock().unwrap(), &self.1))
+        }
+
+        pub(super) fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
+            let guard = self.0.try_lock().map_err(|_| TryLockError::WouldBlock)?;
+            Ok(MutexGuard(guard, &self.1))
+        }
+    }
+
+    impl<T> Drop for MutexGuard<'_, T> {
+        fn drop(&mut self) {
+            self.1.load(Ordering::SeqCst);
+        }
+    }
+
+    impl<T> Deref for MutexGuard<'_, T> {
+        type Target = T;
+
+        fn deref(&self) -> &T {
+            &self.0
+        }
+    }
+
+    impl<T> DerefMut for MutexGuard<'_, T> {
+        fn deref_mut(&mut self) -> &mut T {
+            &mut self.0
+        }
+    }
 }
 
 use std::{
@@ -71,9 +116,13 @@ fn two(driven: &Driven, event: &Arc<Event>) -> [impl Future<Output = ()> + Send 
     })
 }
 
-/// Polls a future once.
-fn poll(future: impl Future<Output = ()>) {
-    let _ = pin!(future).poll(&mut Context::from_waker(Waker::noop()));
+/// Polls a future to its end, or once and no more.
+fn stay_or_leave(future: impl Future<Output = ()>, leaves: bool) {
+    if leaves {
+        let _ = pin!(future).poll(&mut Context::from_waker(Waker::noop()));
+    } else {
+        block_on(future);
+    }
 }
 
 /// A wake-up that comes while one polls reaches the other, whichever leaves: loom tells of threads that wait for ever.
@@ -84,12 +133,8 @@ fn who_stays_is_woken_when_the_other_leaves() {
             let (driven, event) = (Driven::default(), Arc::new(Event::default()));
             let [own, other] = two(&driven, &event);
             let storage = thread::spawn(move || event.happen());
-            let own = thread::spawn(move || if leaves == 0 { poll(own) } else { block_on(own) });
-            if leaves == 1 {
-                poll(other)
-            } else {
-                block_on(other)
-            }
+            let own = thread::spawn(move || stay_or_leave(own, leaves == 0));
+            stay_or_leave(other, leaves == 1);
             storage.join().unwrap();
             own.join().unwrap();
         });
@@ -109,6 +154,22 @@ fn who_is_kept_and_not_polled_keeps_nobody_waiting() {
         storage.join().unwrap();
         waiting.join().unwrap();
         drop(kept);
+    });
+}
+
+/// Who comes when a piece has ended begins another, and keeps nobody from seeing that end.
+#[test]
+fn who_waits_for_a_piece_that_has_ended_is_woken_whoever_comes_then() {
+    explore(|| {
+        let (driven, event) = (Driven::default(), Arc::new(Event::default()));
+        event.happen();
+        let [own, other] = two(&driven, &event);
+        let waiting = thread::spawn(move || block_on(other));
+        block_on(own);
+        let next = driven.piece(|| async {}.boxed());
+        assert!(matches!(next, Piece::Own(_)));
+        drop(next);
+        waiting.join().unwrap();
     });
 }
 

@@ -368,7 +368,7 @@ fn nothing_opens_unpinned_beside_a_pin_that_was_kept() {
         let vault = office.create().await;
         let open = || Vault::open_unpinned(office.storage.clone(), office.key.clone(), office.options());
         assert_eq!(open().await.unwrap_err().kind(), ErrorKind::Invalid);
-        std::fs::remove_file(office.folder.path().join("pin")).unwrap();
+        fs::remove_file(office.folder.path().join("pin")).unwrap();
         assert_eq!(open().await.unwrap().pin(), vault.pin());
     });
 }

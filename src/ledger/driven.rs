@@ -57,6 +57,7 @@ struct Waiting(Mutex<Wakers>);
 struct Wakers {
     /// Whether the job can go on since it was polled last.
     woken: bool,
+    ended: bool,
     shares: u64,
     of: BTreeMap<u64, Waker>,
 }
@@ -71,7 +72,7 @@ impl Driven {
     /// What is under way, or else `work`, begun.
     pub(super) fn piece<T: Send + 'static>(&self, work: impl FnOnce() -> BoxFuture<'static, T>) -> Piece<T> {
         let mut current = lock(&self.0);
-        if let Some(job) = current.upgrade().filter(|job| !job.has_ended()) {
+        if let Some(job) = current.upgrade().filter(|job| !job.waiting.has_ended()) {
             return Piece::Other(Share::of(job));
         }
         let answer = Arc::new(Mutex::new(None));
@@ -114,22 +115,15 @@ impl Job {
         Self { future: Mutex::new(Some(future)), waiting: Arc::new(Waiting(Mutex::new(wakers))) }
     }
 
-    /// The future, unless somebody polls it.
-    fn try_lock(&self) -> Option<MutexGuard<'_, Option<BoxFuture<'static, ()>>>> {
-        match self.future.try_lock() {
-            Ok(future) => Some(future),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
-    }
-
-    fn has_ended(&self) -> bool {
-        self.try_lock().is_some_and(|future| future.is_none())
-    }
-
     /// Polls it if it can go on; nothing if somebody polls it now.
+    ///
+    /// Nobody else may lock the future: who finds it locked waits for the look that its poll is followed by.
     fn advance(&self) -> Option<Poll<()>> {
-        let mut slot = self.try_lock()?;
+        let mut slot = match self.future.try_lock() {
+            Ok(slot) => slot,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
         let Some(future) = slot.as_mut() else { return Some(Poll::Ready(())) };
         if !self.waiting.take_woken() {
             return Some(Poll::Pending);
@@ -137,6 +131,7 @@ impl Job {
         let polled = future.poll_unpin(&mut Context::from_waker(&Waker::from(self.waiting.clone())));
         if polled.is_ready() {
             *slot = None;
+            self.waiting.end();
         }
         Some(polled)
     }
@@ -186,6 +181,14 @@ impl Waiting {
     fn leave(&self, id: u64) {
         let waker = lock(&self.0).of.remove(&id);
         drop(waker);
+    }
+
+    fn end(&self) {
+        lock(&self.0).ended = true;
+    }
+
+    fn has_ended(&self) -> bool {
+        lock(&self.0).ended
     }
 
     fn is_woken(&self) -> bool {

@@ -45,7 +45,7 @@ impl Ledger {
     async fn catch_up(self: &Arc<Self>) -> Result<()> {
         let mut work = self.work.lock().await;
         // Whoever commits lets others run first, and so would come after those who follow for ever.
-        if work.attempt.is_some() || !self.queue.is_empty() {
+        if work.attempt.is_some() || !work.batch.is_empty() || !self.queue.is_empty() {
             self.lead(&mut work).await;
         }
         self.follow(LEAPS).await

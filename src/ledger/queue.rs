@@ -38,9 +38,10 @@ impl Ticket {
     pub(crate) fn answer(&self, answer: Result<Committed>) {
         let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
         slot.answer = Some(answer);
-        if let Some(waker) = slot.waker.take() {
-            waker.wake();
-        }
+        let waker = slot.waker.take();
+        // A waker may poll at once.
+        drop(slot);
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// The answer, once.
@@ -52,13 +53,13 @@ impl Ticket {
     pub(crate) async fn answered(&self) -> Result<Committed> {
         poll_fn(|context| {
             let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
-            match slot.answer.take() {
-                Some(answer) => Poll::Ready(answer),
-                None => {
-                    slot.waker = Some(context.waker().clone());
-                    Poll::Pending
-                }
-            }
+            let before = match slot.answer.take() {
+                Some(answer) => return Poll::Ready(answer),
+                None => slot.waker.replace(context.waker().clone()),
+            };
+            drop(slot);
+            drop(before);
+            Poll::Pending
         })
         .await
     }

@@ -91,7 +91,7 @@ enum Proof {
 /// What the commit in progress has come to.
 #[derive(Default)]
 pub(super) struct Work {
-    batch: Vec<Arc<Ticket>>,
+    pub(super) batch: Vec<Arc<Ticket>>,
     /// Goes before the batch: of a fold that no record in the log names yet.
     pub(super) index: Option<Arc<Index>>,
     pub(super) attempt: Option<Attempt>,
@@ -455,9 +455,11 @@ impl Ledger {
 
     /// Takes the attempt's records into the state and answers its tickets.
     fn won(&self, work: &mut Work) {
+        // The clock is the application's, and may panic: nothing is taken out before.
+        let now = self.now();
         let Some(Attempt { sealed, tickets, .. }) = work.attempt.take() else { return };
         (work.index, work.losses) = (None, 0);
-        work.turns.won(self.now());
+        work.turns.won(now);
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         // A sync may have met them in the log before it was known whose they are.
         if sealed.first() == Some(state.head.size) {
