@@ -12,7 +12,7 @@ mod driven;
 /// it is let go.
 mod primitives {
     use core::ops::{Deref, DerefMut};
-    use std::sync::{LockResult, TryLockError, TryLockResult};
+    use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
 
     use loom::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,7 +26,10 @@ mod primitives {
         }
 
         pub(super) fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
-            Ok(MutexGuard(self.0.lock().unwrap(), &self.1))
+            match self.0.lock() {
+                Ok(guard) => Ok(MutexGuard(guard, &self.1)),
+                Err(poisoned) => Err(PoisonError::new(MutexGuard(poisoned.into_inner(), &self.1))),
+            }
         }
 
         pub(super) fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
