@@ -7,6 +7,7 @@
 //     keep(deposit.journal());
 //     for await (const part of deposit.parts([file], held)) if (!part.held) await send(part.bytes);
 //     const manifest = deposit.finish({ rfc: '…' }, 'comment');
+//     keep(manifest); // there may be no other of this deposit: what is sent again is this one
 //     const promise = deposit.checkPromise(await send(manifest), manifest);
 import { blake3 } from '@noble/hashes/blake3.js';
 import {

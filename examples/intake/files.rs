@@ -36,7 +36,13 @@ fn descend(folder: &Path, found: &mut Vec<Found>) {
         Ok(entries) => entries,
         Err(error) => return skip(folder, &reason(&error)),
     };
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let mut paths = Vec::new();
+    for entry in entries {
+        match entry {
+            Ok(entry) => paths.push(entry.path()),
+            Err(error) => skip(folder, &format!("was not listed to its end: {}", reason(&error))),
+        }
+    }
     paths.sort();
     for path in paths {
         match fs::symlink_metadata(&path) {

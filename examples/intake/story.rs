@@ -33,7 +33,7 @@ pub(crate) async fn tell(asked: &Asked) -> Outcome<bool> {
     acknowledged.note(&format!("case {case}"))?;
     println!("case {case} opened for {} files\n", files.len());
 
-    let mut rows = Vec::new();
+    let (mut rows, mut good) = (Vec::new(), true);
     let mut newest = None;
     for file in &files {
         match take_in(&desk, case, file, &mut acknowledged).await {
@@ -41,10 +41,13 @@ pub(crate) async fn tell(asked: &Asked) -> Outcome<bool> {
                 rows.push(row);
                 newest = Some(stored);
             }
-            Err(error) => println!("left out: {}: {}", shown(&file.name), with_causes(&*error)),
+            Err(error) => {
+                good = false;
+                println!("left out: {}: {}", shown(&file.name), with_causes(&*error));
+            }
         }
     }
-    let mut good = rows.iter().all(|row| row.equal);
+    good &= rows.iter().all(|row| row.equal);
     if let Some(stored) = newest {
         good &= share(&desk, &stored, &asked.vault, &mut acknowledged).await?;
         evidence::receipt(&desk, &stored, &asked.vault).await?;
@@ -54,7 +57,7 @@ pub(crate) async fn tell(asked: &Asked) -> Outcome<bool> {
         good &= evidence::forge(&asked.vault, &stored).await?;
     }
     report::table(&rows);
-    println!("\n{}", if good { "everything compared equal" } else { "SOMETHING DIFFERED" });
+    println!("\n{}", if good { "everything compared equal" } else { "SOMETHING DIFFERED, OR WAS LEFT OUT" });
     Ok(good)
 }
 
@@ -189,10 +192,7 @@ pub(crate) async fn check(asked: &Asked) -> Outcome<bool> {
     loop {
         let page = desk.cases(start).await?;
         for case in &page.cases {
-            for document in desk.documents(case.id, None).await?.documents {
-                whole(&desk, document.document, document.version, &document.digest).await?;
-                documents.insert((document.document, document.version), document.digest);
-            }
+            documents.append(&mut read_all(&desk, case.id).await?);
         }
         start = page.next;
         if start.is_none() {
@@ -213,6 +213,22 @@ pub(crate) async fn check(asked: &Asked) -> Outcome<bool> {
         documents.len()
     );
     Ok(true)
+}
+
+/// Reads each document of a case.
+async fn read_all(desk: &Session, case: CaseId) -> Outcome<BTreeMap<(DocumentId, VersionId), ContentDigest>> {
+    let (mut documents, mut start) = (BTreeMap::new(), None);
+    loop {
+        let page = desk.documents(case, start).await?;
+        for document in page.documents {
+            whole(desk, document.document, document.version, &document.digest).await?;
+            documents.insert((document.document, document.version), document.digest);
+        }
+        start = page.next;
+        if start.is_none() {
+            return Ok(documents);
+        }
+    }
 }
 
 async fn stands(

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use docvault::{
     CaseId, MemoryWitnessStore, TrustPolicy, Vault, Witness, WitnessKey,
-    deposit::{Carrier, CarrierKey, CarrierPublicKey, Inbox},
+    deposit::{Carrier, CarrierKey, CarrierPublicKey, Inbox, Promise},
     intake::{AcceptedSubmission, Desk, Key, Submitted, Template, Verdict},
     keys::LocalKey,
     storage::{FsStorage, MemoryStorage},
@@ -39,6 +39,21 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
+    fn add(&mut self, submitted: Submitted, promise: &Promise, client: &Client) -> Outcome<()> {
+        match submitted {
+            Submitted::Accepted(accepted) => self.accepted.push(accepted),
+            Submitted::SetAside { verdict, reason, .. } => {
+                must(verdict == Verdict::Refused, "nothing is quarantined here")?;
+                let slot = client.request.slots().get(usize::from(promise.deposit().slot()));
+                let requirement = &slot.ok_or("the slot is known")?.requirement;
+                println!("   {requirement}: refused by inspection: {reason}");
+                self.refused.push(requirement.clone());
+            }
+            _ => must(false, "it is accepted or set aside")?,
+        }
+        Ok(())
+    }
+
     pub(crate) fn merge(&mut self, newer: Self) {
         for accepted in newer.accepted {
             self.accepted.retain(|before| before.requirement != accepted.requirement);
@@ -103,7 +118,8 @@ impl Bank {
         Ok(note)
     }
 
-    /// Takes in every deposit that was not dealt with, and answers it.
+    /// Takes in every deposit that is not in the case, and answers each that has no answer: what failed between the two is
+    /// made up for when this is called again.
     pub(crate) async fn take_in(&mut self, case: CaseId, client: &Client) -> Outcome<Taken> {
         let request = client.request.descriptor().request();
         let secrets = self.executive.session().request_secrets(case, request).await?;
@@ -112,22 +128,14 @@ impl Bank {
         for promise in inbox.promises().await? {
             let state = self.executive.case(case).await?;
             let known = state.state().requests().get(&request);
-            if known.is_some_and(|known| known.deposits.contains(&promise.deposit())) {
-                continue;
+            if !known.is_some_and(|known| known.deposits.contains(&promise.deposit())) {
+                let submitted = self.executive.take_in(case, &inbox, &promise).await?;
+                taken.add(submitted, &promise, client)?;
             }
-            match self.executive.take_in(case, &inbox, &promise).await? {
-                Submitted::Accepted(accepted) => taken.accepted.push(accepted),
-                Submitted::SetAside { verdict, reason, .. } => {
-                    must(verdict == Verdict::Refused, "nothing is quarantined here")?;
-                    let slot = client.request.slots().get(usize::from(promise.deposit().slot()));
-                    let requirement = &slot.ok_or("the slot is known")?.requirement;
-                    println!("   {requirement}: refused by inspection: {reason}");
-                    taken.refused.push(requirement.clone());
-                }
-                _ => must(false, "it is accepted or set aside")?,
+            if self.carrier.held(request, promise.deposit()).await?.answers.is_empty() {
+                let note = self.cosigned().await?;
+                self.executive.answer(case, &inbox, &promise, &note).await?;
             }
-            let note = self.cosigned().await?;
-            self.executive.answer(case, &inbox, &promise, &note).await?;
         }
         println!(
             "   {} accepted, {} refused; each answered by a receipt",

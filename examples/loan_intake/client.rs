@@ -1,8 +1,10 @@
 //! The client's telephone: it has the link, the papers, and a journal of each deposit.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use docvault::{
-    RequestId, SystemEntropy, TrustPolicy,
+    DepositId, RequestId, SystemEntropy, TrustPolicy,
     deposit::{Depositor, File, Link, OpenedRequest, Promise, Standing, Verdict},
     intake::Date,
 };
@@ -20,6 +22,8 @@ pub(crate) struct Client {
     today: Date,
     /// What stays on the telephone: a journal and the carrier's promise for each deposit.
     kept: Vec<(&'static str, Bytes, Promise)>,
+    /// And the manifest of each that was finished, from before it is sent: there may be no other of the same deposit.
+    manifests: BTreeMap<DepositId, Bytes>,
 }
 
 impl Client {
@@ -32,7 +36,7 @@ impl Client {
         must(asked == papers::ASKED, "the link asks for what was meant")?;
         println!("   the telephone opens it and is asked for {}", asked.join(", "));
         let today = Date::at(now, bank.template.utc_offset());
-        Ok(Self { request, today, kept: Vec::new() })
+        Ok(Self { request, today, kept: Vec::new(), manifests: BTreeMap::new() })
     }
 
     pub(crate) async fn hand_in_everything(&mut self, connection: &mut Connection<'_>) -> Outcome<()> {
@@ -114,12 +118,21 @@ impl Client {
                 None => connection.part(sealed).await?,
             }
         }
-        let manifest = deposit.finish(envelope.answers.clone(), envelope.remark)?;
+        let manifest = self.finished(deposit, envelope)?;
         let promise = connection.manifest(manifest.clone()).await?;
         let promise = deposit.check_promise(&promise, &manifest)?;
         println!("   {}: {} file(s), promised", envelope.requirement, envelope.papers.len());
         self.kept.push((envelope.requirement, journal.clone(), promise));
         Ok(())
+    }
+
+    fn finished(&mut self, deposit: &mut Depositor, envelope: &Envelope) -> Outcome<Bytes> {
+        if let Some(made) = self.manifests.get(&deposit.id()) {
+            return Ok(made.clone());
+        }
+        let manifest = deposit.finish(envelope.answers.clone(), envelope.remark)?;
+        self.manifests.insert(deposit.id(), manifest.clone());
+        Ok(manifest)
     }
 
     /// Fetches the office's answers and verifies each by the policy that came with the link.

@@ -11,7 +11,8 @@
 //! portal verify bundle BUNDLE POLICY
 //! ```
 //!
-//! The carrier holds no key of the vault: it serves the client's page, takes sealed parts in and promises. The
+//! The carrier holds no key of the vault: it serves the client's page, takes sealed parts in and promises. It speaks plain
+//! HTTP: put it behind TLS, or whoever is on the way can hand out another page than the one that seals. The
 //! office holds the vault, listens on loopback alone, and reads what the carrier keeps.
 
 mod carrier;

@@ -77,8 +77,8 @@ fn sees(lang: Lang, fingerprint: &str) -> Markup {
                 )) }
                 dt { (lang.say("Este servidor", "This server")) }
                 dd { (lang.say(
-                    "Ve su dirección de internet, la hora, y el número y tamaño aproximado de los archivos. No puede leer archivos, nombres, respuestas ni lo que se le pide.",
-                    "Sees your internet address, the time, and the number and approximate size of files. It cannot read files, names, answers, or what you are asked for.",
+                    "Ve su dirección de internet, la hora, y el número y tamaño aproximado de los archivos. No puede leer archivos, nombres, respuestas ni lo que se le pide, mientras la página que entrega sea la verdadera.",
+                    "Sees your internet address, the time, and the number and approximate size of files. It cannot read files, names, answers, or what you are asked for, as long as the page that it hands out is the true one.",
                 )) }
                 dt { (lang.say("La oficina", "The office")) }
                 dd { (lang.say(

@@ -29,6 +29,8 @@ pub(super) enum Failure {
     Incomplete,
     /// The case's rules say no.
     Refused(Refusal),
+    /// It did happen, or nobody knows: not to be done again before somebody has looked.
+    Perhaps(Arc<docvault::Error>),
     /// All else.
     Failed(Arc<dyn std::error::Error + Send + Sync>),
 }
@@ -46,7 +48,13 @@ impl From<IntakeError> for Failure {
 
 impl From<docvault::Error> for Failure {
     fn from(error: docvault::Error) -> Self {
-        if error.kind() == ErrorKind::NotFound { Self::NotFound } else { Self::Failed(Arc::new(error)) }
+        match error.kind() {
+            ErrorKind::NotFound => Self::NotFound,
+            ErrorKind::PinNotSaved(_) | ErrorKind::NotDeleted(_) | ErrorKind::OutcomeUnknown(_) => {
+                Self::Perhaps(Arc::new(error))
+            }
+            _ => Self::Failed(Arc::new(error)),
+        }
     }
 }
 
@@ -74,7 +82,7 @@ impl Failure {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Incomplete => StatusCode::BAD_REQUEST,
             Self::Refused(_) => StatusCode::CONFLICT,
-            Self::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Perhaps(_) | Self::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -85,8 +93,29 @@ impl Failure {
                 lang.say("Falta un dato del formulario.", "The form lacks something.").to_owned()
             }
             Self::Refused(refusal) => refused(refusal, lang),
+            Self::Perhaps(error) => with_causes(&**error),
             Self::Failed(error) => with_causes(&**error),
         }
+    }
+
+    /// What it was, and what to do next.
+    fn heads(&self, lang: Lang) -> (&'static str, &'static str) {
+        if matches!(self, Self::Perhaps(_)) {
+            return (
+                lang.say("No está claro si se hizo", "It may have happened"),
+                lang.say(
+                    "No lo repita: abra de nuevo el expediente y vea primero qué consta.",
+                    "Do not do it again: open the case file anew, and see first what is on record.",
+                ),
+            );
+        }
+        (
+            lang.say("No se pudo", "That did not work"),
+            lang.say(
+                "Regrese a la página anterior; nada se perdió.",
+                "Go back to the page before; nothing is lost.",
+            ),
+        )
     }
 }
 
@@ -102,12 +131,12 @@ impl IntoResponse for Failure {
 pub(super) async fn explained(lang: Lang, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let Some(failure) = response.extensions().get::<Failure>() else { return response };
-    let title = lang.say("No se pudo", "That did not work");
+    let (title, next) = failure.heads(lang);
     let banner = html! { span.brand { (title) } };
     let content = html! {
         h1 { (title) }
         p.alert role="alert" { (failure.text(lang)) }
-        p { (lang.say("Regrese a la página anterior; nada se perdió.", "Go back to the page before; nothing is lost.")) }
+        p { (next) }
     };
     (failure.status(), Page { lang, title, module: "office.js", path: "" }.around(&banner, &content))
         .into_response()

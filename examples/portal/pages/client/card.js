@@ -1,6 +1,6 @@
 // One requirement: what is asked, what was chosen, how it stands, and its receipts.
 import { DepositError } from '../docvault-deposit.js';
-import { answers, controls, element, labelled } from './fields.js';
+import { COMMENT, answers, controls, element, labelled } from './fields.js';
 import { parseHex } from './journal.js';
 import { save } from './save.js';
 import { complete, send } from './send.js';
@@ -30,7 +30,7 @@ export class Card extends EventTarget {
     const button = element('button', { class: 'primary' });
     const over = element('button', { type: 'button' }, words.startOver);
     const opener = element('button', { type: 'button', class: 'opener', 'aria-expanded': 'false', 'aria-controls': `${id}-body` });
-    const comment = element('textarea', { id: `${id}-comment`, name: 'comment', maxlength: 1000, rows: 2 });
+    const comment = element('textarea', { id: `${id}-comment`, name: COMMENT, maxlength: 1000, rows: 2 });
     const form = element('form', {},
       ...controls(requirement, this.#fallback, id), ...this.#pickers(id), list,
       element('details', {}, element('summary', {}, words.comment), labelled(words.comment, '', comment.id, comment)),

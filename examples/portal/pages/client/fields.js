@@ -82,8 +82,11 @@ export function labelled(title, hint, id, input) {
   return element('div', { class: 'field' }, ...parts);
 }
 
+/** The remark's control, by a name that is no field's key. */
+export const COMMENT = '@comment';
+
 /** What was answered; what was left empty is no answer. @param {HTMLFormElement} form */
 export function answers(form) {
-  const given = [...new FormData(form)].filter(([name, value]) => name !== 'comment' && typeof value === 'string' && value.trim() !== '');
+  const given = [...new FormData(form)].filter(([name, value]) => name !== COMMENT && typeof value === 'string' && value.trim() !== '');
   return Object.fromEntries(given.map(([name, value]) => [name, String(value).trim()]));
 }
