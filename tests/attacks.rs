@@ -19,6 +19,8 @@ mod forge;
 #[cfg(feature = "intake")]
 #[path = "common/intake.rs"]
 mod intake;
+#[path = "common/interrupted.rs"]
+mod interrupted;
 
 mod attacks {
     mod clocks;
@@ -32,6 +34,7 @@ mod attacks {
     mod forgeries;
     mod keys;
     mod late;
+    mod leaked;
     mod log;
     mod names;
     mod objects;

@@ -186,8 +186,8 @@ impl Session {
     ///
     /// # Security
     ///
-    /// Who held that key may have kept what it opened. [`Session::rotate_epoch`] makes an old keyring
-    /// useless for cases opened later.
+    /// Who held that key may have kept what it opened, the keys that sign the log among it: if it is in the wrong hands,
+    /// [`Session::rekey`]. [`Session::rotate_epoch`] makes an old keyring useless for cases opened later.
     ///
     /// # Cancellation
     ///
@@ -220,6 +220,47 @@ impl Session {
             self.vault.rotate_root(&self.origin, old, key),
         )
         .await
+    }
+
+    /// Makes `key` the only root key, and gives the log fresh keys to sign with, in one commit: what to do when a root key
+    /// is in the wrong hands.
+    ///
+    /// Open the vault anew with `key`, give the others their slots again ([`Session::add_slot`]), then
+    /// [`Session::rotate_epoch`].
+    ///
+    /// # Errors
+    ///
+    /// The key's own; [`ErrorKind::Contended`](crate::ErrorKind::Contended) if others kept changing the keyring;
+    /// [`ErrorKind::NotDeleted`](crate::ErrorKind::NotDeleted) as for [`Session::remove_slot`].
+    ///
+    /// # Security
+    ///
+    /// Whoever opened a keyring has the keys that sign the log, and can write themselves a slot into the next one: as long as
+    /// the two are not replaced at once, neither [`Session::remove_slot`], [`Session::rotate_root`] nor
+    /// [`Session::rotate_signing_keys`] shuts them out. What they have read and copied they keep.
+    ///
+    /// # Cancellation
+    ///
+    /// It may have happened or not: [`Vault::slots`] tells.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # use docvault::{Vault, keys::LocalKey, storage::MemoryStorage};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let key = LocalKey::create(folder.path().join("vault.key"))?;
+    /// # let vault = Vault::create(MemoryStorage::default(), key).await?;
+    /// let desk = vault.session("user:7f3a").purpose("a laptop was stolen").begin()?;
+    /// let fresh = LocalKey::create(folder.path().join("fresh.key"))?;
+    /// let slot = desk.rekey(&fresh, "office").await?;
+    /// # let _ = slot;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn rekey(&self, key: &dyn KeyWrap, label: &str) -> Result<SlotId> {
+        observe::operation("Session::rekey", self.vault.id(), self.vault.rekey(&self.origin, key, label))
+            .await
     }
 
     /// Makes a fresh vault key, wraps every case's key under it and forgets the old one; gives the

@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use subtle::ConstantTimeEq;
 
 use super::{LoadedKeyring, Looked, Vault};
 use crate::{
@@ -251,25 +252,34 @@ impl Vault {
             let name = layout::case_key(case, epoch);
             if let Some(object) = self.ledger().storage().read(&name, None).await? {
                 let opened = open(self.id(), case, epoch, epoch_key, &object);
-                let opened = opened.map_err(|OpenError| Error::corrupt(format!("object {name}")));
-                return opened.map(|key| Some((epoch, key)));
+                let key = opened.map_err(|OpenError| Error::corrupt(format!("object {name}")))?;
+                if epoch != keyring.keys.current_epoch() {
+                    // A rotation is under way, and it may be for an epoch whose key others have: they can wrap any key.
+                    let proven = self.proves_case_key(case, &key).await;
+                    if let Err(error) = proven {
+                        return Err(self.unless_erased(case, error).await);
+                    }
+                }
+                return Ok(Some((epoch, key)));
             }
         }
         Ok(None)
     }
 
-    /// The stored wraps of a case's key under epochs of `keyring`, newest first, each with whether it opens;
+    /// The stored wraps of a case's key under epochs of `keyring`, newest first, each with whether it opens to the same key;
     /// none if the storage shows none.
     ///
     /// # Errors
     ///
     /// The storage's.
     pub(crate) async fn wraps(&self, case: CaseId, keyring: &LoadedKeyring) -> Result<Vec<StoredWrap>> {
-        let mut found = Vec::new();
+        let (mut found, mut newest) = (Vec::new(), None);
         for (epoch, epoch_key) in keyring.keys.epochs() {
             let name = layout::case_key(case, epoch);
             if let Some(object) = self.ledger().storage().read(&name, None).await? {
-                let opens = open(self.id(), case, epoch, epoch_key, &object).is_ok();
+                let key = open(self.id(), case, epoch, epoch_key, &object).ok();
+                let opens =
+                    key.is_some_and(|key| is_same(newest.get_or_insert_with(|| key.duplicate()), &key));
                 found.push(StoredWrap { name, object, opens });
             }
         }
@@ -302,11 +312,20 @@ impl Vault {
             Ok(()) => Ok(()),
             Err(error) => match self.ledger().storage().read(&name, None).await? {
                 // Another process wrapped the same key in the same place at the same time.
-                Some(object) if open(self.id(), case, epoch, epoch_key, &object).is_ok() => Ok(()),
+                Some(object)
+                    if open(self.id(), case, epoch, epoch_key, &object)
+                        .is_ok_and(|there| is_same(&there, &key)) =>
+                {
+                    Ok(())
+                }
                 _ => Err(error),
             },
         }
     }
+}
+
+fn is_same(key: &Secret<32>, other: &Secret<32>) -> bool {
+    key.expose().ct_eq(other.expose()).into()
 }
 
 fn missing(case: CaseId) -> Error {
@@ -359,7 +378,9 @@ const CACHED: usize = 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{env::SystemEntropy, keyring::Keyring};
+    use crate::{
+        document::NewDocument, env::SystemEntropy, keyring::Keyring, keys::LocalKey, storage::MemoryStorage,
+    };
 
     #[test]
     fn a35_a_wrap_of_a_dropped_epoch_opens_under_no_later_keyring() {
@@ -380,6 +401,58 @@ mod tests {
                 assert!(open(vault, case, claimed, key, &object).is_err());
             }
         }
+    }
+
+    /// Who has an epoch's key wraps any key under it. The rotation to the next has begun, and is kept from its end.
+    #[test]
+    fn a_wrap_under_an_epoch_that_is_to_be_dropped_has_to_be_the_cases() {
+        futures_lite::future::block_on(async {
+            let (storage, folder) =
+                (Arc::new(MemoryStorage::default()), tempfile::tempdir().expect("a folder"));
+            let path = folder.path().join("key");
+            let key = LocalKey::create(&path).expect("a key");
+            let vault = Vault::create(storage.clone(), key).await.expect("a vault");
+            let desk = vault.session("a").purpose("p").begin().expect("a session");
+            let halts = desk.create_case("halts").await.expect("a case");
+            let leaked = vault.current_keyring().await.expect("a keyring").keys.current_epoch();
+            let wrap = layout::case_key(halts, leaked);
+            let kept = storage.read(&wrap, None).await.expect("memory").expect("a wrap");
+            storage.delete(&wrap).await.expect("memory");
+            assert_eq!(desk.rotate_epoch().await.expect_err("no key").kind(), ErrorKind::Corrupt);
+            storage.create(&wrap, kept).await.expect("memory");
+
+            let case = desk.create_case("new").await.expect("a case");
+            let keyring = vault.current_keyring().await.expect("a keyring");
+            let mut forged = Vec::new();
+            for (epoch, epoch_key) in keyring.keys.epochs() {
+                let name = layout::case_key(case, epoch);
+                storage.delete(&name).await.expect("memory");
+                let false_key = Secret::take([7; 32]);
+                let object = seal(vault.id(), case, epoch, epoch_key, &false_key, &SystemEntropy);
+                forged.push((epoch, name, object.expect("entropy")));
+            }
+            let (_, name, object) = forged.iter().find(|(epoch, ..)| *epoch == leaked).expect("it is held");
+            storage.create(name, object.clone()).await.expect("memory");
+
+            let key = LocalKey::load(&path).expect("a key");
+            let another = Vault::open(storage.clone(), key, &vault.pin()).await.expect("it opens");
+            let other = another.session("b").purpose("q").begin().expect("a session");
+            let stored = other.store(case, NewDocument::named("x"), b"x".to_vec()).await;
+            assert_eq!(stored.expect_err("a false key").kind(), ErrorKind::Corrupt);
+            assert_eq!(other.rotate_epoch().await.expect_err("a false key").kind(), ErrorKind::Corrupt);
+            assert_eq!(
+                storage.list(&layout::of_case(layout::CASE_KEYS, case), None, 9).await.expect("memory").len(),
+                1
+            );
+            // Under the one that stays it is the owner's own forgery; beside the other it is noticed.
+            let (_, name, _) = forged.iter().find(|(epoch, ..)| *epoch != leaked).expect("it was added");
+            let epoch_key = keyring.keys.epoch_key(keyring.keys.current_epoch()).expect("it is held");
+            let epoch = keyring.keys.current_epoch();
+            let own = seal(vault.id(), case, epoch, epoch_key, &Secret::take([8; 32]), &SystemEntropy);
+            storage.create(name, own.expect("entropy")).await.expect("memory");
+            let wraps = vault.wraps(case, &keyring).await.expect("memory");
+            assert_eq!(wraps.iter().map(|wrap| wrap.opens).collect::<Vec<_>>(), [true, false]);
+        });
     }
 
     #[test]

@@ -141,6 +141,22 @@ impl Vault {
         Ok(meta)
     }
 
+    /// Whether `key` is the one that a case was opened with: it opens the case's head.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt if it is not, or the head is missing; the storage's.
+    pub(crate) async fn proves_case_key(&self, case: CaseId, key: &Secret<32>) -> Result<()> {
+        let row = self.fresh_row(&RowKey::case(case)).await?;
+        let row = row.ok_or_else(|| Error::corrupt(format!("the record of case {case}")))?;
+        let id = self.head_id(case, [0; 16], plan::case_head(&row), HeadType::Case);
+        let stored = self.ledger().storage().read(&layout::head(case, id.operation), None).await?;
+        let parsed = parse(id, stored)?.map_err(|_| missing(id))?;
+        let (_, meta) = parsed.open(key).map_err(|OpenError| missing(id))?;
+        let meta = CaseMeta::parse(&meta).map_err(|Malformed| missing(id))?;
+        check_effect(&parsed, &meta.blind, &[0; 32], &row.effect)
+    }
+
     /// Opens the grant that `row` is about.
     ///
     /// # Errors

@@ -1,21 +1,24 @@
 //! Changing who can open the vault, and under which epoch cases are wrapped.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{LoadedKeyring, Vault, genesis};
+use super::{
+    LoadedKeyring, Vault, genesis,
+    replacing::{Change, RETRIES, beside_what_is_left, kept_changing, stands, unless_it_stands},
+};
 use crate::{
     crypto::digest::sha256,
     document::within,
     error::{Error, ErrorKind, Result, both},
     ids::CaseId,
-    keyring::{EPOCH_CAP, Keyring, LABEL_CAP, SLOT_CAP},
+    keyring::{EPOCH_CAP, Keyring, LABEL_CAP, SLOT_CAP, Slot},
     keys::{KeyWrap, SlotKind},
     log::{leaf::Kind, row::RowKey},
     observe,
-    plan::{ChangeKeyring, KeyringChange, Origin},
-    storage::{ObjectKey, StorageError, delete_all, layout},
+    plan::{KeyringChange, Origin},
+    storage::{ObjectKey, delete_all, layout},
 };
 
 /// A keyring slot: one root key that opens the vault.
@@ -122,6 +125,44 @@ impl Vault {
         Ok(SlotId(id))
     }
 
+    /// Makes `root` the only root key, and gives the log fresh keys to sign with, in one commit.
+    pub(crate) async fn rekey(&self, origin: &Origin, root: &dyn KeyWrap, label: &str) -> Result<SlotId> {
+        within("the slot's label", label, LABEL_CAP)?;
+        let slot = genesis::new_slot(self.id(), root, self.ledger().entropy()).await?;
+        let mut left = Vec::new();
+        let changed = self.try_to_rekey(origin, &slot, label, &mut left).await;
+        changed.map_err(|error| beside_what_is_left(error, &left))?;
+        Ok(SlotId(slot.id))
+    }
+
+    async fn try_to_rekey(
+        &self,
+        origin: &Origin,
+        slot: &Slot,
+        label: &str,
+        left: &mut Vec<ObjectKey>,
+    ) -> Result<()> {
+        self.ledger().sync().await?;
+        for _ in 0..RETRIES {
+            let from = self.current_keyring().await?;
+            let (mut keys, mut change) = (from.keys.duplicate(), Change::of(KeyringChange::SigningRotated));
+            change.before.push((KeyringChange::SlotAdded, slot.id));
+            for old in from.keys.slots.iter().map(|old| old.id) {
+                keys.remove_slot(&old);
+                change.before.push((KeyringChange::SlotRemoved, old));
+            }
+            keys.add_slot(slot.clone(), label.to_owned())?;
+            // What the records before the last name, under the keys that sign them. Nobody ever reads it.
+            change.between = sha256(&[&keys.seal(self.id(), self.ledger().entropy())?]);
+            keys.rotate_signing(self.ledger().entropy())?;
+            match self.replace_keyring(origin, &from, &keys, change, left).await {
+                Err(error) if self.was_overtaken(&error, &from) => {}
+                done => return done,
+            }
+        }
+        Err(kept_changing())
+    }
+
     /// Wraps every case under a fresh epoch and forgets the old ones; gives the number of cases.
     pub(crate) async fn rotate_epoch(&self, origin: &Origin) -> Result<u64> {
         let mut left = Vec::new();
@@ -209,121 +250,8 @@ impl Vault {
     ) -> Result<()> {
         let mut keys = keyring.keys.duplicate();
         keys.drop_old_epochs();
-        let dropped = (KeyringChange::EpochsDropped, [0; 16]);
+        let dropped = Change::of(KeyringChange::EpochsDropped);
         self.replace_keyring(origin, keyring, &keys, dropped, left).await
-    }
-
-    async fn change_keyring(
-        &self,
-        origin: &Origin,
-        change: KeyringChange,
-        slot: [u8; 16],
-        mutate: impl Fn(&mut Keyring) -> Result<()>,
-    ) -> Result<()> {
-        let mut left = Vec::new();
-        let changed = self.try_to_change(origin, (change, slot), mutate, &mut left).await;
-        changed.map_err(|error| beside_what_is_left(error, &left))
-    }
-
-    async fn try_to_change(
-        &self,
-        origin: &Origin,
-        change: (KeyringChange, [u8; 16]),
-        mutate: impl Fn(&mut Keyring) -> Result<()>,
-        left: &mut Vec<ObjectKey>,
-    ) -> Result<()> {
-        // What this process knows may be old, and a refusal would rest on it.
-        self.ledger().sync().await?;
-        for _ in 0..RETRIES {
-            let from = self.current_keyring().await?;
-            let mut keys = from.keys.duplicate();
-            mutate(&mut keys)?;
-            match self.replace_keyring(origin, &from, &keys, change, left).await {
-                // Somebody else's change came first: make this one on top of it.
-                Err(error)
-                    if error.kind() == ErrorKind::Denied
-                        && self.ledger().state().keyring() != from.digest => {}
-                done => return done,
-            }
-        }
-        Err(Error::new(ErrorKind::Contended, "the keyring kept being changed by others; nothing was changed"))
-    }
-
-    /// Puts `keys` in the place of `from`. What could not be deleted, of keyrings that were superseded and of one whose
-    /// change was refused, is `left` for the next one.
-    async fn replace_keyring(
-        &self,
-        origin: &Origin,
-        from: &LoadedKeyring,
-        keys: &Keyring,
-        (change, slot): (KeyringChange, [u8; 16]),
-        left: &mut Vec<ObjectKey>,
-    ) -> Result<()> {
-        let object = keys.seal(self.id(), self.ledger().entropy())?;
-        let to = sha256(&[&object]);
-        // All of these were made from `from` or before it, and a change is planned on exactly the keyring
-        // it was made from: once this one stands, none of them can be named any more.
-        let mut superseded = self.ledger().storage().list(layout::KEYRINGS, None, LISTED).await?;
-        // A listing may lag.
-        superseded.push(layout::keyring(&from.digest));
-        let name = layout::keyring(&to);
-        let operation = self.ledger().operation()?;
-        let fresh = keys.signing_epoch() != from.keys.signing_epoch();
-        let signing = fresh
-            .then(|| [keys.commit_key(), keys.checkpoint_key()].map(|key| key.verifying_key().to_bytes()));
-        let command = ChangeKeyring {
-            origin: origin.clone(),
-            operation,
-            from: from.digest,
-            to,
-            change,
-            slot,
-            epoch: keys.current_epoch(),
-            signing,
-        };
-        let done = async {
-            self.ledger().put(&name, object).await?;
-            self.ledger().commit(operation, vec![Arc::new(command)]).await
-        };
-        if let Err(refused) = done.await {
-            left.extend(self.withdraw(name, &refused).await);
-            return Err(refused);
-        }
-        self.0.keyrings.replace(LoadedKeyring::new(to, keys.duplicate()));
-        // The log names another one now; what a removed key could open goes.
-        superseded.append(left);
-        superseded.retain(|old| *old != name);
-        let deleted = self.delete_keyrings(&superseded).await;
-        if deleted.is_err() {
-            left.append(&mut superseded);
-        }
-        let deleted = deleted.map_err(|error| Error::not_deleted(operation, error.into()));
-        // Both may fail, and both are due since the record stands.
-        both(deleted, self.keep_pin(operation).await)
-    }
-
-    /// Deletes the keyring of a change that can never land; gives its name if it is still there. The slots in it are those
-    /// that the change began from: a key that was removed meanwhile opens it.
-    async fn withdraw(&self, keyring: ObjectKey, refused: &Error) -> Option<ObjectKey> {
-        let may_land = matches!(refused.kind(), ErrorKind::OutcomeUnknown(_));
-        if !may_land && self.delete_keyrings(core::slice::from_ref(&keyring)).await.is_err() {
-            return Some(keyring);
-        }
-        None
-    }
-
-    /// Deletes keyrings that nothing names any more; an error if one of them is still there.
-    async fn delete_keyrings(&self, keyrings: &[ObjectKey]) -> Result<(), StorageError> {
-        let keyrings: BTreeSet<ObjectKey> = keyrings.iter().cloned().collect();
-        let storage = self.ledger().storage();
-        let deletions = keyrings.into_iter().map(|old| async move {
-            let error = storage.delete(&old).await.err()?;
-            // It may have gone all the same.
-            let gone = matches!(storage.read(&old, Some(0..0)).await, Ok(None));
-            Some(error).filter(|_| !gone)
-        });
-        let failed: Vec<_> = stream::iter(deletions).buffer_unordered(AT_ONCE).collect().await;
-        failed.into_iter().flatten().next().map_or(Ok(()), Err)
     }
 
     /// Every case the log knows, those that were erased left out.
@@ -334,28 +262,8 @@ impl Vault {
     }
 }
 
-/// Whether the change that ended in this error is on record.
-fn stands(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotDeleted(_) | ErrorKind::PinNotSaved(_))
-}
-
-/// An error if it did not happen. What a change left that stands, the change that follows it makes up for, and tells: it
-/// deletes superseded keyrings and saves a pin, too.
-fn unless_it_stands<T>(changed: Result<T>) -> Result<()> {
-    match changed {
-        Err(error) if !stands(&error) => Err(error),
-        _ => Ok(()),
-    }
-}
-
-fn beside_what_is_left(error: Error, left: &[ObjectKey]) -> Error {
-    // That kind says it.
-    let told = matches!(error.kind(), ErrorKind::NotDeleted(_));
-    if left.is_empty() || told { error } else { error.beside(&Error::new(ErrorKind::Storage, LEFT)) }
-}
-
 pub(crate) fn slots_of(keys: &Keyring) -> Vec<SlotInfo> {
-    let info = |slot: &crate::keyring::Slot| SlotInfo {
+    let info = |slot: &Slot| SlotInfo {
         id: SlotId(slot.id),
         kind: slot.kind,
         label: keys
@@ -368,10 +276,5 @@ pub(crate) fn slots_of(keys: &Keyring) -> Vec<SlotInfo> {
     keys.slots.iter().map(info).collect()
 }
 
-const LEFT: &str = "a keyring that the log does not name was not deleted, which a key opens that was removed: the next \
-                    change of the keyring deletes it";
-const RETRIES: u32 = 8;
-/// Superseded keyrings deleted at once; more are left to the next change.
-const LISTED: usize = 1000;
 /// Cases' keys wrapped at once.
 const AT_ONCE: usize = 32;

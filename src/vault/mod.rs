@@ -8,6 +8,7 @@ mod keyrings;
 mod looked;
 mod options;
 mod records;
+mod replacing;
 mod rows;
 
 use core::fmt;

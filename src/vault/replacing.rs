@@ -1,0 +1,206 @@
+//! Replacing the keyring: its object, its records, and what goes then.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use futures_util::{StreamExt, stream};
+
+use super::{LoadedKeyring, Vault};
+use crate::{
+    crypto::digest::sha256,
+    error::{Error, ErrorKind, Result, both},
+    ids::OperationId,
+    keyring::Keyring,
+    ledger::Command,
+    log::Hash,
+    plan::{ChangeKeyring, KeyringChange, Origin},
+    storage::{ObjectKey, StorageError, layout},
+};
+
+impl Vault {
+    pub(super) async fn change_keyring(
+        &self,
+        origin: &Origin,
+        change: KeyringChange,
+        slot: [u8; 16],
+        mutate: impl Fn(&mut Keyring) -> Result<()>,
+    ) -> Result<()> {
+        let mut left = Vec::new();
+        let changed = self.try_to_change(origin, (change, slot), mutate, &mut left).await;
+        changed.map_err(|error| beside_what_is_left(error, &left))
+    }
+
+    pub(super) async fn try_to_change(
+        &self,
+        origin: &Origin,
+        change: (KeyringChange, [u8; 16]),
+        mutate: impl Fn(&mut Keyring) -> Result<()>,
+        left: &mut Vec<ObjectKey>,
+    ) -> Result<()> {
+        // What this process knows may be old, and a refusal would rest on it.
+        self.ledger().sync().await?;
+        for _ in 0..RETRIES {
+            let from = self.current_keyring().await?;
+            let mut keys = from.keys.duplicate();
+            mutate(&mut keys)?;
+            let change = Change { last: change, ..Change::of(change.0) };
+            match self.replace_keyring(origin, &from, &keys, change, left).await {
+                // Make this one on top of it.
+                Err(error) if self.was_overtaken(&error, &from) => {}
+                done => return done,
+            }
+        }
+        Err(kept_changing())
+    }
+
+    /// Whether somebody else's change came first.
+    pub(super) fn was_overtaken(&self, error: &Error, from: &LoadedKeyring) -> bool {
+        error.kind() == ErrorKind::Denied && self.ledger().state().keyring() != from.digest
+    }
+
+    /// Puts `keys` in the place of `from`. What could not be deleted, of keyrings that were superseded and of one whose
+    /// change was refused, is `left` for the next one.
+    pub(super) async fn replace_keyring(
+        &self,
+        origin: &Origin,
+        from: &LoadedKeyring,
+        keys: &Keyring,
+        change: Change,
+        left: &mut Vec<ObjectKey>,
+    ) -> Result<()> {
+        let object = keys.seal(self.id(), self.ledger().entropy())?;
+        let to = sha256(&[&object]);
+        // All of these were made from `from` or before it, and a change is planned on exactly the keyring
+        // it was made from: once this one stands, none of them can be named any more.
+        let mut superseded = self.ledger().storage().list(layout::KEYRINGS, None, LISTED).await?;
+        // A listing may lag.
+        superseded.push(layout::keyring(&from.digest));
+        let name = layout::keyring(&to);
+        let operation = self.ledger().operation()?;
+        let commands = self.commands(origin, (from.digest, to), keys, change, operation)?;
+        let done = async {
+            self.ledger().put(&name, object).await?;
+            self.ledger().commit(operation, commands).await
+        };
+        if let Err(refused) = done.await {
+            left.extend(self.withdraw(name, &refused).await);
+            return Err(refused);
+        }
+        self.0.keyrings.replace(LoadedKeyring::new(to, keys.duplicate()));
+        // The log names another one now; what a removed key could open goes.
+        superseded.append(left);
+        superseded.retain(|old| *old != name);
+        let deleted = self.delete_keyrings(&superseded).await;
+        if deleted.is_err() {
+            left.append(&mut superseded);
+        }
+        let deleted = deleted.map_err(|error| Error::not_deleted(operation, error.into()));
+        // Both may fail, and both are due since the record stands.
+        both(deleted, self.keep_pin(operation).await)
+    }
+
+    /// The records that lead from one keyring to the other; the last is `operation`.
+    fn commands(
+        &self,
+        origin: &Origin,
+        (mut from, to): (Hash, Hash),
+        keys: &Keyring,
+        change: Change,
+        operation: OperationId,
+    ) -> Result<Vec<Arc<dyn Command>>> {
+        let epoch = keys.current_epoch();
+        let mut commands: Vec<Arc<dyn Command>> = Vec::new();
+        for (change_before, slot) in change.before {
+            let (origin, operation, to) = (origin.clone(), self.ledger().operation()?, change.between);
+            let change = change_before;
+            commands.push(Arc::new(ChangeKeyring {
+                origin,
+                operation,
+                from,
+                to,
+                change,
+                slot,
+                epoch,
+                signing: None,
+            }));
+            from = to;
+        }
+        let (change, slot) = change.last;
+        let fresh = || [keys.commit_key(), keys.checkpoint_key()].map(|key| key.verifying_key().to_bytes());
+        let signing = (change == KeyringChange::SigningRotated).then(fresh);
+        let origin = origin.clone();
+        commands.push(Arc::new(ChangeKeyring { origin, operation, from, to, change, slot, epoch, signing }));
+        Ok(commands)
+    }
+
+    /// Deletes the keyring of a change that can never land; gives its name if it is still there. The slots in it are those
+    /// that the change began from: a key that was removed meanwhile opens it.
+    async fn withdraw(&self, keyring: ObjectKey, refused: &Error) -> Option<ObjectKey> {
+        let may_land = matches!(refused.kind(), ErrorKind::OutcomeUnknown(_));
+        if !may_land && self.delete_keyrings(core::slice::from_ref(&keyring)).await.is_err() {
+            return Some(keyring);
+        }
+        None
+    }
+
+    /// Deletes keyrings that nothing names any more; an error if one of them is still there.
+    async fn delete_keyrings(&self, keyrings: &[ObjectKey]) -> Result<(), StorageError> {
+        let keyrings: BTreeSet<ObjectKey> = keyrings.iter().cloned().collect();
+        let storage = self.ledger().storage();
+        let deletions = keyrings.into_iter().map(|old| async move {
+            let error = storage.delete(&old).await.err()?;
+            // It may have gone all the same.
+            let gone = matches!(storage.read(&old, Some(0..0)).await, Ok(None));
+            Some(error).filter(|_| !gone)
+        });
+        let failed: Vec<_> = stream::iter(deletions).buffer_unordered(AT_ONCE).collect().await;
+        failed.into_iter().flatten().next().map_or(Ok(()), Err)
+    }
+}
+
+/// What the records of one commit say of a keyring that is replaced.
+pub(super) struct Change {
+    /// Name the keyring `between`.
+    pub(super) before: Vec<(KeyringChange, [u8; 16])>,
+    pub(super) between: Hash,
+    /// Names the new one.
+    pub(super) last: (KeyringChange, [u8; 16]),
+}
+
+impl Change {
+    /// One that is about no slot.
+    pub(super) const fn of(change: KeyringChange) -> Self {
+        Self { before: Vec::new(), between: [0; 32], last: (change, [0; 16]) }
+    }
+}
+
+pub(super) fn kept_changing() -> Error {
+    Error::new(ErrorKind::Contended, "the keyring kept being changed by others; nothing was changed")
+}
+
+/// Whether the change that ended in this error is on record.
+pub(super) fn stands(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotDeleted(_) | ErrorKind::PinNotSaved(_))
+}
+
+/// An error if it did not happen. What a change left that stands, the change that follows it makes up for, and tells: it
+/// deletes superseded keyrings and saves a pin, too.
+pub(super) fn unless_it_stands<T>(changed: Result<T>) -> Result<()> {
+    match changed {
+        Err(error) if !stands(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn beside_what_is_left(error: Error, left: &[ObjectKey]) -> Error {
+    // That kind says it.
+    let told = matches!(error.kind(), ErrorKind::NotDeleted(_));
+    if left.is_empty() || told { error } else { error.beside(&Error::new(ErrorKind::Storage, LEFT)) }
+}
+
+const LEFT: &str = "a keyring that the log does not name was not deleted, which a key opens that was removed: the next \
+                    change of the keyring deletes it";
+pub(super) const RETRIES: u32 = 8;
+/// Superseded keyrings deleted at once; more are left to the next change.
+const LISTED: usize = 1000;
+/// Keyrings deleted at once.
+const AT_ONCE: usize = 32;
