@@ -379,7 +379,11 @@ const CACHED: usize = 1024;
 mod tests {
     use super::*;
     use crate::{
-        document::NewDocument, env::SystemEntropy, keyring::Keyring, keys::LocalKey, storage::MemoryStorage,
+        document::NewDocument,
+        env::SystemEntropy,
+        keyring::Keyring,
+        keys::LocalKey,
+        storage::{MemoryStorage, Storage},
     };
 
     #[test]
