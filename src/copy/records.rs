@@ -54,7 +54,8 @@ impl<'a> Records<'a> {
     pub(super) async fn finish(mut self, older: bool) -> Result<[Option<Named>; 2]> {
         self.flush().await?;
         if older && self.rewrapped {
-            for case in self.destination.vault.all_cases().await? {
+            for row in self.destination.vault.all_cases().await? {
+                let case = CaseId::from_bytes(row.key.child_id());
                 let done = copy_keys(self.destination, self.keyring, case).await;
                 self.report.keys +=
                     unless_erased(self.destination, self.state, case, done).await?.unwrap_or(0);

@@ -225,8 +225,9 @@ impl Session {
     /// Makes `key` the only root key, and gives the log fresh keys to sign with, in one commit: what to do when a root key
     /// is in the wrong hands.
     ///
-    /// Open the vault anew with `key`, give the others their slots again ([`Session::add_slot`]), then
-    /// [`Session::rotate_epoch`].
+    /// Keep the new pin and give it to everybody who opens the vault, open it anew with `key` by that pin before the keyring
+    /// changes again, give the others their slots ([`Session::add_slot`]), then [`Session::rotate_epoch`]. `key` must be one
+    /// that only you have; the vault must be one that you opened by a pin.
     ///
     /// # Errors
     ///
@@ -237,11 +238,17 @@ impl Session {
     ///
     /// Whoever opened a keyring has the keys that sign the log, and can write themselves a slot into the next one: as long as
     /// the two are not replaced at once, neither [`Session::remove_slot`], [`Session::rotate_root`] nor
-    /// [`Session::rotate_signing_keys`] shuts them out. What they have read and copied they keep.
+    /// [`Session::rotate_signing_keys`] shuts them out. What they have read and copied they keep. By a pin from before, the old
+    /// keys still sign: a log of theirs opens by it.
+    ///
+    /// It has happened if this says `Ok`, `NotDeleted` or `PinNotSaved`. Otherwise nothing tells: not [`Vault::slots`], for they
+    /// can have made a keyring for the fresh slot alone, whose keys they know. Open the vault with whichever key opens it, by
+    /// the pin that you have, and call it again, with another fresh key, until it has. They may also lock every key out first:
+    /// then the vault goes on from a copy.
     ///
     /// # Cancellation
     ///
-    /// It may have happened or not: [`Vault::slots`] tells.
+    /// As after an error.
     ///
     /// # Examples
     ///
@@ -264,12 +271,12 @@ impl Session {
     }
 
     /// Makes a fresh vault key, wraps every case's key under it and forgets the old one; gives the
-    /// number of cases. Takes two reads, a write and a deletion per case; documents are not touched.
+    /// number of cases. Takes three reads, a write and a deletion per case; documents are not touched.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Contended`](crate::ErrorKind::Contended) if others kept changing the keyring, [`ErrorKind::Denied`](crate::ErrorKind::Denied)
-    /// if they did while cases were wrapped; [`ErrorKind::NotDeleted`](crate::ErrorKind::NotDeleted); corrupt if a case's key is not authentic; the storage's, also once the change
+    /// if they did while cases were wrapped; [`ErrorKind::NotDeleted`](crate::ErrorKind::NotDeleted); corrupt if a case's key is not authentic, or the case's head, which proves it, is missing (a copy may have it); the storage's, also once the change
     /// stands. What was begun is finished by the next rotation; old wraps that could not be deleted stay, and no keyring
     /// that stands opens them.
     ///

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use subtle::ConstantTimeEq;
 
-use super::{LoadedKeyring, Looked, Vault};
+use super::{LoadedKeyring, Looked, Vault, keyring::case_of};
 use crate::{
     FORMAT, SUITE,
     crypto::{
@@ -21,7 +21,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     ids::{CaseId, VaultId},
     ledger,
-    log::row::RowKey,
+    log::row::{Row, RowKey},
     policy,
     secret::{Holder, Secret},
     storage::{ObjectKey, layout},
@@ -212,7 +212,7 @@ impl Vault {
     /// Looks for a case's key again if another process has replaced the keyring.
     async fn find_case_key(&self, case: CaseId) -> Result<Option<Secret<32>>> {
         let keyring = self.current_keyring().await?;
-        if let Some((_, key)) = self.load_case_key(case, &keyring).await? {
+        if let Some((_, key)) = self.load_case_key(case, &keyring, None).await? {
             return Ok(Some(key));
         }
         self.ledger().sync().await?;
@@ -221,7 +221,7 @@ impl Vault {
         if newer.digest == keyring.digest {
             return Ok(None);
         }
-        Ok(self.load_case_key(case, &newer).await?.map(|(_, key)| key))
+        Ok(self.load_case_key(case, &newer, None).await?.map(|(_, key)| key))
     }
 
     /// Stores a new case's key under the keyring's current epoch.
@@ -242,11 +242,13 @@ impl Vault {
         self.ledger().put(&layout::case_key(case, epoch), object).await
     }
 
-    /// A case's key, and the newest epoch of `keyring` under which the storage shows a wrap of it.
+    /// A case's key, and the newest epoch of `keyring` under which the storage shows a wrap of it. The case's row is looked
+    /// up if it is needed and not given.
     async fn load_case_key(
         &self,
         case: CaseId,
         keyring: &LoadedKeyring,
+        row: Option<Row>,
     ) -> Result<Option<(u32, Secret<32>)>> {
         for (epoch, epoch_key) in keyring.keys.epochs() {
             let name = layout::case_key(case, epoch);
@@ -255,8 +257,7 @@ impl Vault {
                 let key = opened.map_err(|OpenError| Error::corrupt(format!("object {name}")))?;
                 if epoch != keyring.keys.current_epoch() {
                     // A rotation is under way, and it may be for an epoch whose key others have: they can wrap any key.
-                    let proven = self.proves_case_key(case, &key).await;
-                    if let Err(error) = proven {
+                    if let Err(error) = self.proves_case_key(case, row, &key).await {
                         return Err(self.unless_erased(case, error).await);
                     }
                 }
@@ -291,12 +292,13 @@ impl Vault {
     /// # Errors
     ///
     /// Erased, if it was meanwhile; corrupt; the storage's.
-    pub(super) async fn rewrap_case(&self, case: CaseId, keyring: &LoadedKeyring) -> Result<()> {
+    pub(super) async fn rewrap_case(&self, row: Row, keyring: &LoadedKeyring) -> Result<()> {
+        let case = case_of(&row);
         let epoch = keyring.keys.current_epoch();
         let name = layout::case_key(case, epoch);
         let epoch_key =
             keyring.keys.epoch_key(epoch).ok_or_else(|| Error::corrupt("the keyring's epochs"))?;
-        let Some((wrapped, key)) = self.load_case_key(case, keyring).await? else {
+        let Some((wrapped, key)) = self.load_case_key(case, keyring, Some(row)).await? else {
             let error = self.unless_erased(case, missing(case)).await;
             // Who drops an epoch deletes its wraps.
             let overtaken =

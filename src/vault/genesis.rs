@@ -150,7 +150,11 @@ async fn open(state: &State, sealed: Result<SealedKeyring>, root: &dyn KeyWrap) 
     let (sealed, digest) = (sealed?, state.keyring());
     let (slot, seed) = opened_slot(state.vault, &sealed, root).await?;
     let keys = sealed.open(&slot, &seed).map_err(|_| Error::corrupt(layout::keyring(&digest)))?;
-    Ok(LoadedKeyring::new(digest, keys))
+    // Whoever had a keyring can have made this one. Each epoch has cost a record; of one that is the last there can be,
+    // or of a log that has not got so far, no process could make the next.
+    let began =
+        state.log_key.epoch == keys.signing_epoch() && u64::from(keys.current_epoch()) <= state.head.size;
+    if began { Ok(LoadedKeyring::new(digest, keys)) } else { Err(Error::corrupt(layout::keyring(&digest))) }
 }
 
 /// The first slot that `root` opens, and its seed.

@@ -141,13 +141,18 @@ impl Vault {
         Ok(meta)
     }
 
-    /// Whether `key` is the one that a case was opened with: it opens the case's head.
+    /// Whether `key` is the one that a case, whose row is looked up if it is not given, was opened with: it opens the head.
     ///
     /// # Errors
     ///
     /// Corrupt if it is not, or the head is missing; the storage's.
-    pub(crate) async fn proves_case_key(&self, case: CaseId, key: &Secret<32>) -> Result<()> {
-        let row = self.fresh_row(&RowKey::case(case)).await?;
+    pub(super) async fn proves_case_key(
+        &self,
+        case: CaseId,
+        row: Option<Row>,
+        key: &Secret<32>,
+    ) -> Result<()> {
+        let row = if row.is_some() { row } else { self.fresh_row(&RowKey::case(case)).await? };
         let row = row.ok_or_else(|| Error::corrupt(format!("the record of case {case}")))?;
         let id = self.head_id(case, [0; 16], plan::case_head(&row), HeadType::Case);
         let stored = self.ledger().storage().read(&layout::head(case, id.operation), None).await?;

@@ -15,7 +15,10 @@ use crate::{
     ids::CaseId,
     keyring::{EPOCH_CAP, Keyring, LABEL_CAP, SLOT_CAP, Slot},
     keys::{KeyWrap, SlotKind},
-    log::{leaf::Kind, row::RowKey},
+    log::{
+        leaf::Kind,
+        row::{Row, RowKey},
+    },
     observe,
     plan::{KeyringChange, Origin},
     storage::{ObjectKey, delete_all, layout},
@@ -185,10 +188,11 @@ impl Vault {
     /// Wraps every case under the newest epoch and forgets the others; gives the number of cases.
     async fn finish_rotation(&self, origin: &Origin, left: &mut Vec<ObjectKey>) -> Result<u64> {
         let keyring = self.current_keyring().await?;
-        let cases = self.all_cases().await?;
+        let rows = self.all_cases().await?;
         let under = &keyring;
-        let wraps = cases.iter().copied().map(|case| async move {
-            match self.rewrap_case(case, under).await {
+        let cases: Vec<CaseId> = rows.iter().map(case_of).collect();
+        let wraps = rows.into_iter().map(|row| async move {
+            match self.rewrap_case(row, under).await {
                 // Since the cases were listed. A wrap that comes too late is garbage.
                 Err(error) if error.kind() == ErrorKind::Erased => Ok(()),
                 wrapped => wrapped,
@@ -254,12 +258,17 @@ impl Vault {
         self.replace_keyring(origin, keyring, &keys, dropped, left).await
     }
 
-    /// Every case the log knows, those that were erased left out.
-    pub(crate) async fn all_cases(&self) -> Result<Vec<CaseId>> {
-        let rows = self.all_rows(&self.ledger().state(), RowKey::cases()).await?;
-        let standing = rows.iter().filter(|row| row.kind != Kind::CaseErased);
-        Ok(standing.map(|row| CaseId::from_bytes(row.key.child_id())).collect())
+    /// The rows of every case the log knows, those that were erased left out.
+    pub(crate) async fn all_cases(&self) -> Result<Vec<Row>> {
+        let mut rows = self.all_rows(&self.ledger().state(), RowKey::cases()).await?;
+        rows.retain(|row| row.kind != Kind::CaseErased);
+        Ok(rows)
     }
+}
+
+/// The case that a row is about.
+pub(super) fn case_of(row: &Row) -> CaseId {
+    CaseId::from_bytes(row.key.child_id())
 }
 
 pub(crate) fn slots_of(keys: &Keyring) -> Vec<SlotInfo> {

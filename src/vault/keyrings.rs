@@ -12,7 +12,7 @@ use crate::{
     keys::KeyWrap,
     ledger::{Signers, State},
     log::Hash,
-    storage::Storage,
+    storage::{Storage, layout},
 };
 
 /// An open keyring and the object it came from.
@@ -34,19 +34,25 @@ pub(crate) struct Keyrings {
     storage: Arc<dyn Storage>,
     root: Arc<dyn KeyWrap>,
     loaded: RwLock<Arc<LoadedKeyring>>,
+    /// What this process made last, and no root key of its own may open: the log may name it, or not, or not yet.
+    made: RwLock<Option<Arc<LoadedKeyring>>>,
 }
 
 impl Keyrings {
     pub(super) fn new(storage: Arc<dyn Storage>, root: Arc<dyn KeyWrap>, loaded: LoadedKeyring) -> Self {
-        Self { storage, root, loaded: RwLock::new(Arc::new(loaded)) }
+        Self { storage, root, loaded: RwLock::new(Arc::new(loaded)), made: RwLock::default() }
     }
 
     pub(super) fn loaded(&self) -> Arc<LoadedKeyring> {
         self.loaded.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn replace(&self, loaded: LoadedKeyring) -> Arc<LoadedKeyring> {
-        let loaded = Arc::new(loaded);
+    /// Takes a keyring from the moment on at which the log names it.
+    pub(super) fn expect(&self, made: LoadedKeyring) {
+        *self.made.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(made));
+    }
+
+    fn replace(&self, loaded: Arc<LoadedKeyring>) -> Arc<LoadedKeyring> {
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded.clone();
         loaded
     }
@@ -55,16 +61,23 @@ impl Keyrings {
     ///
     /// # Errors
     ///
-    /// Locked if the root key opens it no longer; corrupt if it is missing, altered, or holds another
-    /// signing key than the log asks for.
+    /// Locked if the root key opens it no longer; corrupt if it is missing, altered, or holds other keys than a vault
+    /// keeps for ever.
     pub(super) async fn at(&self, state: &State) -> Result<Arc<LoadedKeyring>> {
         let known = self.loaded();
         // A log without a record names no keyring: its first one is about to be written.
         if known.digest == state.keyring() || state.head.size == 0 {
             return Ok(known);
         }
+        let made = self.made.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(made) = made.filter(|made| made.digest == state.keyring()) {
+            return Ok(self.replace(made));
+        }
         let loaded = genesis::unlock(state, &*self.storage, &*self.root).await?;
-        Ok(self.replace(loaded))
+        if !loaded.keys.is_of_one_vault_with(&known.keys) {
+            return Err(Error::corrupt(layout::keyring(&loaded.digest)));
+        }
+        Ok(self.replace(Arc::new(loaded)))
     }
 }
 

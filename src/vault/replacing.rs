@@ -81,11 +81,11 @@ impl Vault {
             self.ledger().put(&name, object).await?;
             self.ledger().commit(operation, commands).await
         };
+        self.0.keyrings.expect(LoadedKeyring::new(to, keys.duplicate()));
         if let Err(refused) = done.await {
             left.extend(self.withdraw(name, &refused).await);
             return Err(refused);
         }
-        self.0.keyrings.replace(LoadedKeyring::new(to, keys.duplicate()));
         // The log names another one now; what a removed key could open goes.
         superseded.append(left);
         superseded.retain(|old| *old != name);

@@ -316,6 +316,7 @@ async fn keys(tour: &Tour, desk: &Session) {
     tour.call("Session::remove_slot", desk.remove_slot(slot)).await;
     tour.call("Session::rotate_epoch", desk.rotate_epoch()).await;
     tour.call("Session::rotate_signing_keys", desk.rotate_signing_keys()).await;
+    tour.call("Session::rekey", desk.rekey(&passphrase, &text("label"))).await;
 }
 
 async fn housekeeping(tour: &Tour, vault: &Vault) {
