@@ -3,7 +3,6 @@
 use core::fmt;
 
 use bytes::Bytes;
-use subtle::ConstantTimeEq;
 
 use crate::{
     FORMAT, SUITE,
@@ -99,13 +98,6 @@ impl Keyring {
             deposit: self.deposit.duplicate(),
             epochs: self.epochs.iter().map(|(epoch, key)| (*epoch, key.duplicate())).collect(),
         }
-    }
-
-    /// Whether it has the keys that a vault never changes.
-    pub(crate) fn is_of_one_vault_with(&self, other: &Self) -> bool {
-        let pairs =
-            [(&self.audit, &other.audit), (&self.delivery, &other.delivery), (&self.deposit, &other.deposit)];
-        pairs.iter().all(|(own, others)| own.expose().ct_eq(others.expose()).into())
     }
 
     pub(crate) fn commit_key(&self) -> SigningKey {

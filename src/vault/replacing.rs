@@ -204,3 +204,73 @@ pub(super) const RETRIES: u32 = 8;
 const LISTED: usize = 1000;
 /// Keyrings deleted at once.
 const AT_ONCE: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{env::SystemEntropy, keys::LocalKey, storage::MemoryStorage};
+
+    /// Whoever had a keyring signs a record that names one of their making, with the owner's slots in it.
+    async fn named(
+        storage: Arc<MemoryStorage>,
+        make: impl Fn(&Vault, &Keyring) -> Keyring,
+    ) -> (ErrorKind, ErrorKind) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("key");
+        let key = LocalKey::create(&path).expect("a key");
+        let vault = Vault::create(storage.clone(), key).await.expect("a vault");
+        let another = async || {
+            let key = LocalKey::load(&path).expect("the key");
+            Vault::open(storage.clone(), key, &vault.pin()).await
+        };
+        let owner = another().await.expect("it opens");
+        let from = vault.current_keyring().await.expect("a keyring");
+        let made = make(&vault, &from.keys);
+        let object = made.seal(vault.id(), &SystemEntropy).expect("entropy");
+        let (to, operation) = (sha256(&[&object]), vault.ledger().operation().expect("entropy"));
+        vault.ledger().put(&layout::keyring(&to), object).await.expect("memory");
+        let session = vault.session("a").purpose("p").begin().expect("a session");
+        let (origin, change) = (session.origin().clone(), KeyringChange::EpochAdded);
+        let (from, epoch) = (from.digest, made.current_epoch());
+        let command =
+            ChangeKeyring { origin, operation, from, to, change, slot: [0; 16], epoch, signing: None };
+        vault.ledger().commit(operation, vec![Arc::new(command)]).await.expect("the seed signs it");
+        let fresh = LocalKey::create(folder.path().join("fresh")).expect("a key");
+        let session = owner.session("b").purpose("q").begin().expect("a session");
+        let rekeyed = session.rekey(&fresh, "x").await.expect_err("keys of another's making");
+        (rekeyed.kind(), another().await.err().map_or(ErrorKind::NotFound, |error| error.kind()))
+    }
+
+    #[test]
+    fn keys_of_a_thiefs_making_are_not_carried_on() {
+        futures_lite::future::block_on(async {
+            let none = Arc::<MemoryStorage>::default;
+            let corrupt = ErrorKind::Corrupt;
+            // Where the audit key, and the delivery seed, begin (FORMAT §4.2).
+            for at in [0, 68] {
+                let other = |_: &Vault, keys: &Keyring| {
+                    let mut contents = keys.contents();
+                    contents[at] ^= 1;
+                    Keyring::read(&contents, |_| keys.slots.clone()).expect("it reads")
+                };
+                assert_eq!(named(none(), other).await.0, corrupt);
+            }
+            let last_epoch = |vault: &Vault, keys: &Keyring| {
+                let mut other = keys.duplicate();
+                while u64::from(other.current_epoch()) <= vault.ledger().state().head.size {
+                    other.add_epoch(&SystemEntropy).expect("entropy");
+                }
+                let over = other.add_epoch(&SystemEntropy).expect("entropy");
+                assert!(u64::from(over) > vault.ledger().state().head.size + 1);
+                other
+            };
+            assert_eq!(named(none(), last_epoch).await, (corrupt, corrupt));
+            let signing = |_: &Vault, keys: &Keyring| {
+                let mut other = keys.duplicate();
+                other.rotate_signing(&SystemEntropy).expect("entropy");
+                other
+            };
+            assert_eq!(named(none(), signing).await, (corrupt, corrupt));
+        });
+    }
+}

@@ -89,7 +89,7 @@ pub async fn tour(tour: &Tour) -> Vec<Vec<u8>> {
     secrets.extend(sharing(tour, &desk).await);
     secrets.extend(deposits(tour, &desk).await);
     log(tour, &desk, storage.clone()).await;
-    keys(tour, &desk).await;
+    keys(tour, &desk, &LocalKey::load(&path).unwrap()).await;
     housekeeping(tour, &vault).await;
     let pin = tour.call("Vault::sync", vault.sync()).await;
     let root = || LocalKey::load(&path).unwrap();
@@ -307,7 +307,7 @@ async fn log(tour: &Tour, desk: &Session, storage: Arc<dyn Storage>) {
     tour.call("LogReader::export_kept", log.export_kept(folder.path().join("kept"), &kept)).await;
 }
 
-async fn keys(tour: &Tour, desk: &Session) {
+async fn keys(tour: &Tour, desk: &Session, root: &LocalKey) {
     let slots = tour.call("Vault::slots", desk.vault().slots()).await;
     assert_eq!(slots.len(), 1);
     let passphrase = Passphrase::new(text("passphrase"));
@@ -316,7 +316,7 @@ async fn keys(tour: &Tour, desk: &Session) {
     tour.call("Session::remove_slot", desk.remove_slot(slot)).await;
     tour.call("Session::rotate_epoch", desk.rotate_epoch()).await;
     tour.call("Session::rotate_signing_keys", desk.rotate_signing_keys()).await;
-    tour.call("Session::rekey", desk.rekey(&passphrase, &text("label"))).await;
+    tour.call("Session::rekey", desk.rekey(root, &text("label"))).await;
 }
 
 async fn housekeeping(tour: &Tour, vault: &Vault) {
