@@ -64,9 +64,8 @@ pub(super) async fn issue(
     let new = office.new_request(&fields).ok_or(Failure::Incomplete)?;
     let signed = visitor.desk.request(case, new).await?;
     let request = signed.descriptor.request();
-    // Before anything can come in.
-    office.watch(case, request, BTreeSet::new()).await?;
     publish(format!("{}/requests", office.carrier.url), signed.descriptor.to_bytes().to_vec()).await?;
+    office.watch(case, request, BTreeSet::new()).await?;
     office.changed();
     let url = signed.link.expose_url(&format!("{}/r/{request}", office.carrier.url))?;
     Ok(shown(&visitor, case, &url))
