@@ -8,24 +8,26 @@ mod driven;
 
 /// In the place of the standard library's.
 ///
-/// loom changes threads before an operation only, so a lock that is held over none would never be met: it is touched before
-/// it is let go.
+/// loom changes threads before an operation only, and where another thread's depends on it: so a lock that is held over none
+/// would never be met, and who tries a lock in vain is not seen to depend on its holder. Both touch it: before it is tried,
+/// and before it is let go.
 mod primitives {
     use core::ops::{Deref, DerefMut};
     use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
 
-    use loom::sync::atomic::{AtomicBool, Ordering};
+    use loom::sync::atomic::{AtomicUsize, Ordering};
 
-    pub(super) struct Mutex<T>(loom::sync::Mutex<T>, AtomicBool);
+    pub(super) struct Mutex<T>(loom::sync::Mutex<T>, AtomicUsize);
 
-    pub(super) struct MutexGuard<'a, T>(loom::sync::MutexGuard<'a, T>, &'a AtomicBool);
+    pub(super) struct MutexGuard<'a, T>(loom::sync::MutexGuard<'a, T>, &'a AtomicUsize);
 
     impl<T> Mutex<T> {
         pub(super) fn new(value: T) -> Self {
-            Self(loom::sync::Mutex::new(value), AtomicBool::new(false))
+            Self(loom::sync::Mutex::new(value), AtomicUsize::new(0))
         }
 
         pub(super) fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
+            self.1.fetch_add(1, Ordering::SeqCst);
             match self.0.lock() {
                 Ok(guard) => Ok(MutexGuard(guard, &self.1)),
                 Err(poisoned) => Err(PoisonError::new(MutexGuard(poisoned.into_inner(), &self.1))),
@@ -33,6 +35,7 @@ mod primitives {
         }
 
         pub(super) fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
+            self.1.fetch_add(1, Ordering::SeqCst);
             let guard = self.0.try_lock().map_err(|_| TryLockError::WouldBlock)?;
             Ok(MutexGuard(guard, &self.1))
         }
@@ -40,7 +43,7 @@ mod primitives {
 
     impl<T> Drop for MutexGuard<'_, T> {
         fn drop(&mut self) {
-            self.1.load(Ordering::SeqCst);
+            self.1.fetch_add(1, Ordering::SeqCst);
         }
     }
 
