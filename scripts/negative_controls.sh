@@ -51,7 +51,7 @@ CONTROLS = [
     ("what is behind a deposit's files", "src/intake/bundle/evidence.rs", "⟦answers⟧ && claim.pages", "true",
      [("bundle", "no_file_is_slipped_behind_those_that_came_by_a_link")]),
     ("lines about statements", "src/intake/bundle/verify.rs", "line.states(says)", "true", [("bundle", "lines_do_not_contradict_receipts")]),
-    ("refusals of deposits for what has changed since", "src/intake/desk/submit.rs", "⟦examined.digest⟧).chain(form)", "ContentDigest::of(b\"\")",
+    ("refusals of deposits for what has changed since", "src/intake/desk/submit.rs", "handed_in.digest()", "ContentDigest::of(b\"\")",
      [("intake", "what_is_there_already_is_answered_too")]),
     ("digests of parts", "src/transfer/source.rs", "described.has(index, digest)", "true", [(ATTACKS, "one_version_one_plaintext")]),
     ("outlines of ranges", "src/transfer/range.rs", "whole && page.holds(part.index, content)", "whole",

@@ -123,7 +123,10 @@ impl Process {
     async fn add(&self, case: CaseId, count: u64) {
         let desk = self.desk();
         let each = (0..count).map(|_| async { desk.describe_case(case).await.map(drop) });
-        join_all(each).await.into_iter().for_each(Result::unwrap);
+        // Each here, so that what fails is said of this line.
+        for added in join_all(each).await {
+            added.unwrap();
+        }
     }
 
     /// Goes on with `work` until its calls wait, and leaves it under way.
