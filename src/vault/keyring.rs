@@ -72,18 +72,21 @@ impl Vault {
     ///
     /// [`ErrorKind::Locked`] if this vault's root key opens it no longer.
     pub(crate) async fn current_keyring(&self) -> Result<Arc<LoadedKeyring>> {
-        let state = self.ledger().state();
-        match self.0.keyrings.at(&state).await {
-            // Another process has replaced this keyring too, and deleted it.
-            Err(error) if error.kind() == ErrorKind::Corrupt => {
-                let newer = self.ledger().sync().await?;
-                if newer.keyring() == state.keyring() {
-                    return Err(error);
+        let mut state = self.ledger().state();
+        for _ in 0..RETRIES {
+            match self.0.keyrings.at(&state).await {
+                // Another process has replaced this keyring too, and deleted it.
+                Err(error) if error.kind() == ErrorKind::Corrupt => {
+                    let newer = self.ledger().sync().await?;
+                    if newer.keyring() == state.keyring() {
+                        return Err(error);
+                    }
+                    state = newer;
                 }
-                self.0.keyrings.at(&newer).await
+                loaded => return loaded,
             }
-            loaded => loaded,
         }
+        Err(kept_changing())
     }
 
     pub(crate) async fn add_slot(&self, origin: &Origin, root: &dyn KeyWrap, label: &str) -> Result<SlotId> {

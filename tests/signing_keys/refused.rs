@@ -93,6 +93,59 @@ impl Storage for Overtaken {
     }
 }
 
+/// A storage under which, before a keyring is read, another process replaces it, so many times.
+#[derive(Debug)]
+struct Replaced {
+    objects: Arc<MemoryStorage>,
+    other: Mutex<Option<(Session, usize)>>,
+}
+
+#[async_trait]
+impl Storage for Replaced {
+    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+        self.objects.create(key, bytes).await
+    }
+
+    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
+        let other =
+            if key.as_str().starts_with("keyring/") { self.other.lock().unwrap().take() } else { None };
+        if let Some((other, times)) = other {
+            other.rotate_signing_keys().await.unwrap();
+            *self.other.lock().unwrap() = (times > 1).then_some((other, times - 1));
+        }
+        self.objects.read(key, range).await
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        self.objects.delete(key).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StorageError> {
+        self.objects.list(prefix, after, limit).await
+    }
+}
+
+/// Others were quicker, as often as they were.
+#[test]
+fn a_keyring_that_is_replaced_whenever_it_is_read_is_not_corrupt() {
+    block_on(async {
+        for (times, outcome) in [(1, Ok(())), (2, Ok(())), (5, Ok(())), (100, Err(ErrorKind::Contended))] {
+            let (storage, desk, _, folder) = with_a_spare().await;
+            let place = Arc::new(Replaced { objects: storage.clone(), other: Mutex::default() });
+            let behind = another(place.clone(), &desk, &folder).await;
+            desk.rotate_signing_keys().await.unwrap();
+            *place.other.lock().unwrap() = Some((desk, times));
+            let changed = behind.rotate_signing_keys().await.map_err(|error| error.kind());
+            assert_eq!(changed, outcome, "{times}");
+        }
+    });
+}
+
 #[test]
 fn a_keyring_that_was_not_to_be_and_stays_is_told_of() {
     block_on(async {
