@@ -204,11 +204,11 @@ impl Error {
 
 /// What went wrong with the first, and beside it what did with the second: both were due. A pin that could not be saved
 /// comes second, for by its kind the rest is done.
-pub(crate) fn both(first: Result<()>, second: Result<()>) -> Result<()> {
+pub(crate) fn both<T>(first: Result<T>, second: Result<()>) -> Result<T> {
     match (first, second) {
         (Err(pin), Err(other)) if matches!(pin.kind(), ErrorKind::PinNotSaved(_)) => Err(other.beside(&pin)),
         (Err(error), Err(other)) => Err(error.beside(&other)),
-        (first, second) => first.and(second),
+        (first, second) => first.and_then(|first| second.map(|()| first)),
     }
 }
 

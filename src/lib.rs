@@ -17,6 +17,7 @@
 //! | put a statement on record | [`Session::make_statement`], [`Session::statements`] |
 //! | ask people without an account for documents | module `deposit`, behind feature `intake` |
 //! | run case files from a template to a complete bundle | module `intake`, behind feature `intake` |
+//! | change who can open it, also after a key leaked | [`Session::add_slot`], [`Session::remove_slot`], [`Session::rotate_epoch`], [`Session::rekey`] |
 //! | erase | [`Session::erase_case`], [`Session::erasure`] |
 //! | verify | [`Audit::verify`] |
 //! | verify with no vault, network or key | [`LogReader`], [`Receipt::verify`], [`TrustPolicy`] |

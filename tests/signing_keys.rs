@@ -12,7 +12,7 @@ use std::{
     fs,
     ops::Range,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -29,6 +29,7 @@ use docvault::{
         testing::{Fault, FaultyStorage},
     },
 };
+use interrupted::{Call, Interrupted};
 use tempfile::TempDir;
 
 fn epoch(pin: &Pin) -> String {
@@ -177,7 +178,7 @@ fn a_listing_that_lags_leaves_no_keyring() {
 /// Deletes no keyring, until it is told to.
 #[derive(Debug, Default)]
 struct Keeping {
-    objects: MemoryStorage,
+    objects: Arc<MemoryStorage>,
     deletes: AtomicBool,
 }
 
@@ -373,42 +374,6 @@ fn nothing_opens_unpinned_beside_a_pin_that_was_kept() {
     });
 }
 
-/// A storage under which somebody else changes the signing keys, right before a keyring is read.
-#[derive(Debug)]
-struct Meanwhile {
-    inner: Arc<MemoryStorage>,
-    other: Mutex<Option<Session>>,
-}
-
-#[async_trait]
-impl Storage for Meanwhile {
-    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-        self.inner.create(key, bytes).await
-    }
-
-    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        let other =
-            if key.as_str().starts_with("keyring/") { self.other.lock().unwrap().take() } else { None };
-        if let Some(other) = other {
-            other.rotate_signing_keys().await.unwrap();
-        }
-        self.inner.read(key, range).await
-    }
-
-    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        self.inner.delete(key).await
-    }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        after: Option<&ObjectKey>,
-        limit: usize,
-    ) -> Result<Vec<ObjectKey>, StorageError> {
-        self.inner.list(prefix, after, limit).await
-    }
-}
-
 /// The keys of an epoch sign heads of what follows its beginning, and no older one.
 #[test]
 fn a_checkpoint_is_signed_by_the_keys_of_its_own_epoch() {
@@ -416,14 +381,17 @@ fn a_checkpoint_is_signed_by_the_keys_of_its_own_epoch() {
         let storage = Arc::new(MemoryStorage::default());
         let (other, folder) = vault_on(storage.clone()).await;
         let key = LocalKey::load(folder.path().join("key")).unwrap();
-        let meanwhile = Arc::new(Meanwhile { inner: storage.clone(), other: Mutex::default() });
+        let meanwhile = Arc::new(Interrupted::new(storage.clone()));
         let vault = Vault::open(meanwhile.clone(), key, &other.pin()).await.unwrap();
         let theirs = other.session("a").purpose("p").begin().unwrap();
         // One change that this process has not heard of, and one while it reads the keyring of the first.
         theirs.rotate_signing_keys().await.unwrap();
-        *meanwhile.other.lock().unwrap() = Some(theirs.clone());
+        meanwhile.interrupt(move |call, name| {
+            let reads = call == Call::Read && name.starts_with("keyring/");
+            reads && block_on(theirs.rotate_signing_keys()).map(|()| true).unwrap()
+        });
         let note = vault.audit().checkpoint().await.unwrap();
-        assert!(meanwhile.other.lock().unwrap().is_none(), "it was changed meanwhile");
+        assert!(meanwhile.interrupted().is_some(), "it was changed meanwhile");
         let (origin, key) = other.audit().log().await.unwrap().checkpoint_key().await.unwrap();
         let signed = Checkpoint::parse(&note, &origin, &key).unwrap();
         assert_eq!(signed.size(), other.pin().size());

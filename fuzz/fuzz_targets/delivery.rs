@@ -69,19 +69,9 @@ fn opened(sealed: &[u8], sender: &Sender, documents: &mut Vec<Document>) -> docv
 }
 
 fn alter(sealed: &mut Vec<u8>, [what, how, at @ .., a, b, c]: [u8; 8]) {
-    let place = |bytes: [u8; 3], len: usize| {
-        let [high, middle, low] = bytes.map(usize::from);
-        (high << 16 | middle << 8 | low).checked_rem(len).unwrap_or(0)
-    };
-    let (at, other) = (place(at, sealed.len()), place([a, b, c], sealed.len()));
-    let len = (usize::from(how) * 67).min(sealed.len() - at.max(other));
-    match what % 6 {
-        0 | 1 => sealed.get_mut(at).into_iter().for_each(|byte| *byte ^= how),
-        2 => sealed.truncate(at),
-        3 => drop(sealed.drain(at..at + len)),
-        4 => sealed.copy_within(other..other + len, at),
-        _ => drop(sealed.splice(at..at, sealed[other..other + len].to_vec())),
-    }
+    let place =
+        |[high, middle, low]: [u8; 3]| usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
+    docvault::fuzzing::alter(sealed, [what, how], place(at), place([a, b, c]), usize::from(how) * 67);
 }
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

@@ -35,7 +35,7 @@ pub(super) async fn next_case(
     let Some(row) = vault.rows(state, &start, 1).await?.into_iter().next() else {
         return Ok(Position::Objects(None));
     };
-    let case = CaseId::from_bytes(row.key.child_id());
+    let case = plan::case_of(&row);
     let stands = row.kind != Kind::CaseErased;
     let done = if stands { check_case(vault, state, case, &row, tally).await } else { Ok(false) };
     let opens = unless_erased(done)?;

@@ -16,6 +16,7 @@ use crate::{
         commit::Commit,
         leaf::{Kind, Leaf},
     },
+    plan,
     storage::{ObjectKey, layout},
     transfer::{ContentSource, PartVisitor, open_parts},
     vault::{Extent, LoadedKeyring},
@@ -55,7 +56,7 @@ impl<'a> Records<'a> {
         self.flush().await?;
         if older && self.rewrapped {
             for row in self.destination.vault.all_cases().await? {
-                let case = CaseId::from_bytes(row.key.child_id());
+                let case = plan::case_of(&row);
                 let done = copy_keys(self.destination, self.keyring, case).await;
                 self.report.keys +=
                     unless_erased(self.destination, self.state, case, done).await?.unwrap_or(0);

@@ -10,6 +10,8 @@ mod within;
 
 use bytes::Bytes;
 
+pub use crate::receipt::fuzzing::alter;
+
 use crate::{
     crypto::sign::SigningKey,
     disclosure::Disclosure,

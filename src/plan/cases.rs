@@ -114,6 +114,11 @@ pub(crate) fn epoch_of_erasure(row: &Row) -> u32 {
     u32::from_be_bytes(bytes.unwrap_or_default())
 }
 
+/// The case that a row of a case, or of its newest statement, is about.
+pub(crate) fn case_of(row: &Row) -> CaseId {
+    CaseId::from_bytes(row.key.child_id())
+}
+
 /// The operation that created a case's head.
 pub(crate) fn case_head(row: &Row) -> OperationId {
     match row.kind {

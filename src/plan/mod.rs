@@ -12,7 +12,7 @@ mod statements;
 
 use std::sync::Arc;
 
-pub(crate) use cases::{EraseCase, OpenCase, SetCase, case_head, epoch_of_erasure};
+pub(crate) use cases::{EraseCase, OpenCase, SetCase, case_head, case_of, epoch_of_erasure};
 pub(crate) use content::{Browse, Browsed, Items, Read};
 pub(crate) use documents::{Store, ordinal, previous_version, reason, version};
 pub(crate) use grants::{Deliver, Grant, Revoke};

@@ -127,7 +127,8 @@ impl Honest {
         for [part, what, how, at @ .., from] in steps.as_chunks::<6>().0.iter().take(16) {
             let [extra, proof, note] = &mut parts;
             let part = [extra, proof, note].into_iter().nth(usize::from(part % 3)).expect("one of three");
-            alter(part, *what, *how, u16::from_be_bytes(*at).into(), usize::from(*from) * 11);
+            let (at, from) = (u16::from_be_bytes(*at).into(), usize::from(*from) * 11);
+            alter(part, [*what, *how], at, from, usize::from(*how));
         }
         let same = parts[..2] == self.parts[..2];
         let verified = verified(&parts);
@@ -146,11 +147,11 @@ fn verified([extra, proof, note]: &[Vec<u8>; 3]) -> Option<VerifiedReceipt> {
     Receipt::parse(&receipt.to_string()).ok()?.verify(&POLICY).ok()
 }
 
-/// A byte changed, cut, taken out, copied over, copied in.
-fn alter(bytes: &mut Vec<u8>, what: u8, how: u8, at: usize, from: usize) {
+/// What somebody does to bytes: one changed, cut, some taken out, copied over, copied in from elsewhere.
+pub fn alter(bytes: &mut Vec<u8>, [what, how]: [u8; 2], at: usize, from: usize, some: usize) {
     let len = bytes.len();
     let (at, from) = (at.checked_rem(len).unwrap_or(0), from.checked_rem(len).unwrap_or(0));
-    let some = usize::from(how).min(len - at.max(from));
+    let some = some.min(len - at.max(from));
     match what % 6 {
         0 | 1 => bytes.get_mut(at).into_iter().for_each(|byte| *byte ^= how),
         2 => bytes.truncate(at),

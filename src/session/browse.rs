@@ -115,9 +115,8 @@ impl Session {
         observe::operation("Session::cases", self.vault.id(), async {
             let from = start.map_or(RowKey::cases(), RowKey::case);
             let describe = |row: Row| async move { self.describe_case_row(&row).await };
-            let case_of = |row: &Row| CaseId::from_bytes(row.key.child_id());
-            let (cases, next) = self.page(&from, Browsed::Cases, case_of, describe).await?;
-            Ok(CasePage { cases, next: next.as_ref().map(case_of) })
+            let (cases, next) = self.page(&from, Browsed::Cases, plan::case_of, describe).await?;
+            Ok(CasePage { cases, next: next.as_ref().map(plan::case_of) })
         })
         .await
     }
@@ -294,7 +293,7 @@ impl Session {
     }
 
     async fn describe_case_row(&self, row: &Row) -> Result<CaseDescription> {
-        let id = CaseId::from_bytes(row.key.child_id());
+        let id = plan::case_of(row);
         let (title, attributes, erased) = match self.vault.case_meta(id, row).await {
             Err(error) if error.kind() == ErrorKind::Erased => (String::new(), Attributes::new(), true),
             meta => meta.map(|meta| (meta.title, meta.attributes, false))?,

@@ -1,7 +1,6 @@
 //! Garbage: what operations left behind that never committed, and what folds have superseded.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -17,7 +16,7 @@ use crate::{
         tile::{self, TileId},
     },
     observe,
-    plan::{Announce, Condemn, Fate, GivenUp},
+    plan::{self, Announce, Condemn, Fate, GivenUp},
     storage::{Listing, ObjectKey, delete_all, delete_where, layout},
 };
 
@@ -86,7 +85,7 @@ impl Session {
     async fn erased_cases(&self) -> Result<BTreeSet<CaseId>> {
         let rows = self.vault.all_rows(&self.vault.ledger().state(), RowKey::cases()).await?;
         let erased = rows.iter().filter(|row| row.kind == Kind::CaseErased);
-        Ok(erased.map(|row| CaseId::from_bytes(row.key.child_id())).collect())
+        Ok(erased.map(plan::case_of).collect())
     }
 
     /// Deletes everything of an erased case, its keys first; gives the number of objects.
@@ -139,17 +138,9 @@ impl Session {
             Fate::Announce => report.announced += u64::from(self.announce_orphan(case, operation).await?),
             Fate::Condemn => {
                 let condemned = self.condemn(case, operation, GivenUp::Expired).await;
-                // It stands, and so the objects go.
-                if condemned
-                    .as_ref()
-                    .err()
-                    .is_some_and(|error| matches!(error.kind(), ErrorKind::PinNotSaved(_)))
-                {
-                    return both(condemned, self.delete_objects(case, operation).await.map(drop));
-                }
-                if self.unless_denied(condemned)? {
+                if let Some(kept) = self.unless_denied(condemned)? {
                     report.condemned += 1;
-                    report.objects_deleted += self.delete_objects(case, operation).await?;
+                    report.objects_deleted += both(self.delete_objects(case, operation).await, kept)?;
                 }
             }
             Fate::Delete => report.objects_deleted += self.delete_objects(case, operation).await?,
@@ -167,7 +158,7 @@ impl Session {
         let expiry = self.vault.ledger().now().saturating_add(GRACE);
         let (origin, document) = (self.origin.clone(), DocumentId::new(case, [0; 16]));
         let command = Announce { origin, operation, document, expiry, unknown_only: true, since: 0 };
-        self.unless_denied(self.commit(operation, command).await)
+        Ok(self.unless_denied(self.commit(operation, command).await)?.is_some())
     }
 
     /// Gives an upload up on its uploader's word and deletes its objects.
@@ -176,26 +167,23 @@ impl Session {
     ///
     /// Denied if it was committed or given up already; the storage's.
     pub(crate) async fn give_up(&self, case: CaseId, upload: OperationId) -> Result<()> {
-        let condemned = match self.condemn(case, upload, GivenUp::ByUploader).await {
-            // It stands, and so the objects go.
-            Err(error) if !matches!(error.kind(), ErrorKind::PinNotSaved(_)) => return Err(error),
-            condemned => condemned,
-        };
-        both(condemned, self.delete_objects(case, upload).await.map(drop))
+        let kept = self.condemn(case, upload, GivenUp::ByUploader).await?;
+        both(self.delete_objects(case, upload).await.map(drop), kept)
     }
 
-    /// Condemns an operation; denied if it committed, or was prolonged, meanwhile.
-    async fn condemn(&self, case: CaseId, condemned: OperationId, because: GivenUp) -> Result<()> {
+    /// Condemns an operation; denied if it committed, or was prolonged, meanwhile. Once that stands the objects go, and
+    /// whether its pin was saved is for after.
+    async fn condemn(&self, case: CaseId, condemned: OperationId, because: GivenUp) -> Result<Result<()>> {
         let operation = self.operation()?;
         let command = Condemn { origin: self.origin.clone(), operation, case, condemned, because };
-        self.commit(operation, command).await.map(drop)
+        self.vault.ledger().commit(operation, vec![Arc::new(command)]).await?;
+        Ok(self.vault.keep_pin(operation).await)
     }
 
-    fn unless_denied<T>(&self, committed: Result<T>) -> Result<bool> {
+    fn unless_denied<T>(&self, committed: Result<T>) -> Result<Option<T>> {
         match committed {
-            Ok(_) => Ok(true),
-            Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Erased) => Ok(false),
-            Err(error) => Err(error),
+            Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Erased) => Ok(None),
+            committed => committed.map(Some),
         }
     }
 

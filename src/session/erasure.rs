@@ -7,7 +7,7 @@ use futures_util::future::{try_join, try_join_all};
 use super::Session;
 use crate::{
     env::Timestamp,
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind, Result, both},
     ids::{CaseId, OperationId},
     log::{
         leaf::Kind,
@@ -109,10 +109,7 @@ impl Session {
             // Before anything goes: by an older pin the log opens as if the case stood. But both are due since the record
             // stands.
             let kept = self.vault.keep_pin(operation).await;
-            match (self.carry_out(case).await, kept) {
-                (Err(error), Err(pin)) => Err(error.beside(&pin)),
-                (erased, kept) => erased.and_then(|erased| kept.map(|()| erased)),
-            }
+            both(self.carry_out(case).await, kept)
         })
         .await
     }

@@ -11,7 +11,7 @@ use crate::{
         topic::{self, TOPIC_CAP},
     },
     observe,
-    plan::{Browsed, CLAIM_CAP, Follows, MakeStatement, PAYLOAD_CAP, Said},
+    plan::{self, Browsed, CLAIM_CAP, Follows, MakeStatement, PAYLOAD_CAP, Said},
     secret::SecretBytes,
     wire::Malformed,
 };
@@ -295,16 +295,15 @@ impl Session {
     pub async fn newest_statements(&self, start: Option<CaseId>) -> Result<StatementPage<CaseId>> {
         observe::operation("Session::newest_statements", self.vault.id(), async {
             let from = start.map_or(RowKey::newest_statements(), RowKey::newest_statement);
-            let case_of = |row: &Row| CaseId::from_bytes(row.key.child_id());
             let read = |row: Row| async move {
-                match self.read_statement(case_of(&row), &row).await {
+                match self.read_statement(plan::case_of(&row), &row).await {
                     Err(error) if error.kind() == ErrorKind::Erased => Ok(None),
                     read => read.map(Some),
                 }
             };
-            let (read, next) = self.page(&from, Browsed::Statements(None), case_of, read).await?;
+            let (read, next) = self.page(&from, Browsed::Statements(None), plan::case_of, read).await?;
             let statements = read.into_iter().flatten().collect();
-            Ok(StatementPage { statements, next: next.as_ref().map(case_of) })
+            Ok(StatementPage { statements, next: next.as_ref().map(plan::case_of) })
         })
         .await
     }

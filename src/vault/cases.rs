@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use subtle::ConstantTimeEq;
 
-use super::{LoadedKeyring, Looked, Vault, keyring::case_of};
+use super::{LoadedKeyring, Looked, Vault};
 use crate::{
     FORMAT, SUITE,
     crypto::{
@@ -22,7 +22,7 @@ use crate::{
     ids::{CaseId, VaultId},
     ledger,
     log::row::{Row, RowKey},
-    policy,
+    plan, policy,
     secret::{Holder, Secret},
     storage::{ObjectKey, layout},
     wire::{Malformed, Reader, Writer},
@@ -293,7 +293,7 @@ impl Vault {
     ///
     /// Erased, if it was meanwhile; corrupt; the storage's.
     pub(super) async fn rewrap_case(&self, row: Row, keyring: &LoadedKeyring) -> Result<()> {
-        let case = case_of(&row);
+        let case = plan::case_of(&row);
         let epoch = keyring.keys.current_epoch();
         let name = layout::case_key(case, epoch);
         let epoch_key =

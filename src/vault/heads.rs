@@ -114,8 +114,7 @@ impl Vault {
         let (stored, meta) = (opened.0.stored.clone(), &opened.2);
         let version = match id.of {
             HeadType::Case => {
-                let meta = CaseMeta::parse(meta).map_err(|Malformed| missing(id))?;
-                check_effect(&opened.0, &meta.blind, &[0; 32], effect)?;
+                case_meta_of(&opened.0, meta, effect)?;
                 None
             }
             HeadType::Grant => {
@@ -136,9 +135,7 @@ impl Vault {
     pub(crate) async fn case_meta(&self, case: CaseId, row: &Row) -> Result<CaseMeta> {
         let id = self.head_id(case, [0; 16], plan::case_head(row), HeadType::Case);
         let (parsed, _, bytes) = self.open_head(id, Extent::Start).await?;
-        let meta = CaseMeta::parse(&bytes).map_err(|Malformed| missing(id))?;
-        check_effect(&parsed, &meta.blind, &[0; 32], &row.effect)?;
-        Ok(meta)
+        case_meta_of(&parsed, &bytes, &row.effect)
     }
 
     /// Whether `key` is the one that a case, whose row is looked up if it is not given, was opened with: it opens the head.
@@ -158,8 +155,7 @@ impl Vault {
         let stored = self.ledger().storage().read(&layout::head(case, id.operation), None).await?;
         let parsed = parse(id, stored)?.map_err(|_| missing(id))?;
         let (_, meta) = parsed.open(key).map_err(|OpenError| missing(id))?;
-        let meta = CaseMeta::parse(&meta).map_err(|Malformed| missing(id))?;
-        check_effect(&parsed, &meta.blind, &[0; 32], &row.effect)
+        case_meta_of(&parsed, &meta, &row.effect).map(drop)
     }
 
     /// Opens the grant that `row` is about.
@@ -295,6 +291,13 @@ fn version_of(
         return Err(missing(id));
     }
     Ok(VersionHead { id, key, meta, sealed_meta, digest, inline })
+}
+
+/// What an opened head says of its case, if it is the one whose record has this effect commitment.
+fn case_meta_of(head: &ParsedHead, meta: &[u8], effect: &Hash) -> Result<CaseMeta> {
+    let meta = CaseMeta::parse(meta).map_err(|Malformed| missing(head.id))?;
+    check_effect(head, &meta.blind, &[0; 32], effect)?;
+    Ok(meta)
 }
 
 fn check_effect(head: &ParsedHead, blind: &[u8; 32], content: &[u8; 32], effect: &Hash) -> Result<()> {

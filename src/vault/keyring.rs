@@ -20,7 +20,7 @@ use crate::{
         row::{Row, RowKey},
     },
     observe,
-    plan::{KeyringChange, Origin},
+    plan::{KeyringChange, Origin, case_of},
     storage::{ObjectKey, delete_all, layout},
 };
 
@@ -136,37 +136,25 @@ impl Vault {
         within("the slot's label", label, LABEL_CAP)?;
         let slot = genesis::new_slot(self.id(), root, self.ledger().entropy()).await?;
         let mut left = Vec::new();
-        let changed = self.try_to_rekey(origin, &slot, label, &mut left).await;
+        let rekey = |keys: &mut Keyring| self.rekeyed(keys, &slot, label);
+        let changed = self.try_to_change(origin, rekey, &mut left).await;
         changed.map_err(|error| beside_what_is_left(error, &left))?;
         Ok(SlotId(slot.id))
     }
 
-    async fn try_to_rekey(
-        &self,
-        origin: &Origin,
-        slot: &Slot,
-        label: &str,
-        left: &mut Vec<ObjectKey>,
-    ) -> Result<()> {
-        self.ledger().sync().await?;
-        for _ in 0..RETRIES {
-            let from = self.current_keyring().await?;
-            let (mut keys, mut change) = (from.keys.duplicate(), Change::of(KeyringChange::SigningRotated));
-            change.before.push((KeyringChange::SlotAdded, slot.id));
-            for old in from.keys.slots.iter().map(|old| old.id) {
-                keys.remove_slot(&old);
-                change.before.push((KeyringChange::SlotRemoved, old));
-            }
-            keys.add_slot(slot.clone(), label.to_owned())?;
-            // What the records before the last name, under the keys that sign them. Nobody ever reads it.
-            change.between = sha256(&[&keys.seal(self.id(), self.ledger().entropy())?]);
-            keys.rotate_signing(self.ledger().entropy())?;
-            match self.replace_keyring(origin, &from, &keys, change, left).await {
-                Err(error) if self.was_overtaken(&error, &from) => {}
-                done => return done,
-            }
+    /// Leaves `slot` alone in `keys`, under fresh signing keys; gives the records that say so.
+    fn rekeyed(&self, keys: &mut Keyring, slot: &Slot, label: &str) -> Result<Change> {
+        let mut before = vec![(KeyringChange::SlotAdded, slot.id)];
+        let old: Vec<_> = keys.slots.iter().map(|old| old.id).collect();
+        for old in old {
+            keys.remove_slot(&old);
+            before.push((KeyringChange::SlotRemoved, old));
         }
-        Err(kept_changing())
+        keys.add_slot(slot.clone(), label.to_owned())?;
+        // What the records before the last name, under the keys that sign them. Nobody ever reads it.
+        let between = sha256(&[&keys.seal(self.id(), self.ledger().entropy())?]);
+        keys.rotate_signing(self.ledger().entropy())?;
+        Ok(Change { before, between, ..Change::of(KeyringChange::SigningRotated) })
     }
 
     /// Wraps every case under a fresh epoch and forgets the old ones; gives the number of cases.
@@ -222,15 +210,14 @@ impl Vault {
     /// Adds a fresh epoch, and tells whether it did: not if as many are held as there can be, by rotations that were not
     /// finished.
     async fn add_epoch(&self, origin: &Origin, left: &mut Vec<ObjectKey>) -> Result<bool> {
-        let change = (KeyringChange::EpochAdded, [0; 16]);
         let add = |keys: &mut Keyring| {
             if keys.slots.is_empty() || keys.epochs().count() >= EPOCH_CAP {
                 return Err(Error::denied("too many epochs are held: finish a rotation first"));
             }
             keys.add_epoch(self.ledger().entropy())?;
-            Ok(())
+            Ok(Change::of(KeyringChange::EpochAdded))
         };
-        match self.try_to_change(origin, change, add, left).await {
+        match self.try_to_change(origin, add, left).await {
             Err(error) if error.kind() == ErrorKind::Denied => {
                 let full = self.current_keyring().await?.keys.epochs().count() >= EPOCH_CAP;
                 if full { Ok(false) } else { Err(error) }
@@ -267,11 +254,6 @@ impl Vault {
         rows.retain(|row| row.kind != Kind::CaseErased);
         Ok(rows)
     }
-}
-
-/// The case that a row is about.
-pub(super) fn case_of(row: &Row) -> CaseId {
-    CaseId::from_bytes(row.key.child_id())
 }
 
 pub(crate) fn slots_of(keys: &Keyring) -> Vec<SlotInfo> {

@@ -25,15 +25,18 @@ impl Vault {
         mutate: impl Fn(&mut Keyring) -> Result<()>,
     ) -> Result<()> {
         let mut left = Vec::new();
-        let changed = self.try_to_change(origin, (change, slot), mutate, &mut left).await;
+        let make = move |keys: &mut Keyring| {
+            mutate(keys)?;
+            Ok(Change { last: (change, slot), ..Change::of(change) })
+        };
+        let changed = self.try_to_change(origin, make, &mut left).await;
         changed.map_err(|error| beside_what_is_left(error, &left))
     }
 
     pub(super) async fn try_to_change(
         &self,
         origin: &Origin,
-        change: (KeyringChange, [u8; 16]),
-        mutate: impl Fn(&mut Keyring) -> Result<()>,
+        make: impl Fn(&mut Keyring) -> Result<Change>,
         left: &mut Vec<ObjectKey>,
     ) -> Result<()> {
         // What this process knows may be old, and a refusal would rest on it.
@@ -41,20 +44,16 @@ impl Vault {
         for _ in 0..RETRIES {
             let from = self.current_keyring().await?;
             let mut keys = from.keys.duplicate();
-            mutate(&mut keys)?;
-            let change = Change { last: change, ..Change::of(change.0) };
+            let change = make(&mut keys)?;
             match self.replace_keyring(origin, &from, &keys, change, left).await {
-                // Make this one on top of it.
-                Err(error) if self.was_overtaken(&error, &from) => {}
+                // Somebody else's change came first: make this one on top of it.
+                Err(error)
+                    if error.kind() == ErrorKind::Denied
+                        && self.ledger().state().keyring() != from.digest => {}
                 done => return done,
             }
         }
         Err(kept_changing())
-    }
-
-    /// Whether somebody else's change came first.
-    pub(super) fn was_overtaken(&self, error: &Error, from: &LoadedKeyring) -> bool {
-        error.kind() == ErrorKind::Denied && self.ledger().state().keyring() != from.digest
     }
 
     /// Puts `keys` in the place of `from`. What could not be deleted, of keyrings that were superseded and of one whose
@@ -107,29 +106,28 @@ impl Vault {
         change: Change,
         operation: OperationId,
     ) -> Result<Vec<Arc<dyn Command>>> {
+        let mut records = Vec::new();
+        for said in change.before {
+            records.push((said, change.between, self.ledger().operation()?));
+        }
+        records.push((change.last, to, operation));
         let epoch = keys.current_epoch();
-        let mut commands: Vec<Arc<dyn Command>> = Vec::new();
-        for (change_before, slot) in change.before {
-            let (origin, operation, to) = (origin.clone(), self.ledger().operation()?, change.between);
-            let change = change_before;
-            commands.push(Arc::new(ChangeKeyring {
-                origin,
+        let fresh = || [keys.commit_key(), keys.checkpoint_key()].map(|key| key.verifying_key().to_bytes());
+        let command = |((change, slot), to, operation)| -> Arc<dyn Command> {
+            let signing = (change == KeyringChange::SigningRotated).then(fresh);
+            let from = core::mem::replace(&mut from, to);
+            Arc::new(ChangeKeyring {
+                origin: origin.clone(),
                 operation,
                 from,
                 to,
                 change,
                 slot,
                 epoch,
-                signing: None,
-            }));
-            from = to;
-        }
-        let (change, slot) = change.last;
-        let fresh = || [keys.commit_key(), keys.checkpoint_key()].map(|key| key.verifying_key().to_bytes());
-        let signing = (change == KeyringChange::SigningRotated).then(fresh);
-        let origin = origin.clone();
-        commands.push(Arc::new(ChangeKeyring { origin, operation, from, to, change, slot, epoch, signing }));
-        Ok(commands)
+                signing,
+            })
+        };
+        Ok(records.into_iter().map(command).collect())
     }
 
     /// Deletes the keyring of a change that can never land; gives its name if it is still there. The slots in it are those

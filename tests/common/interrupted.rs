@@ -6,17 +6,25 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use docvault::storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError};
+use docvault::storage::{Creation, ObjectKey, Storage, StorageError};
 
-/// What somebody else does, once.
-type Deed = Box<dyn FnOnce() + Send>;
+/// What somebody else does before a call, at the object or the prefix of that name; whether it was the last time.
+type Deed = Box<dyn FnMut(Call, &str) -> bool + Send>;
+
+/// What is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    Create,
+    Read,
+    Delete,
+    List,
+}
 
 /// Objects that are read and written with an interruption.
 pub struct Interrupted {
-    inner: Arc<MemoryStorage>,
-    /// Calls until the deed, and the deed.
-    due: Mutex<Option<(usize, Deed)>>,
-    /// The object at whose call it was done.
+    inner: Arc<dyn Storage>,
+    due: Mutex<Option<Deed>>,
+    /// The object at whose call it was done last.
     at: Mutex<Option<String>>,
 }
 
@@ -27,13 +35,26 @@ impl fmt::Debug for Interrupted {
 }
 
 impl Interrupted {
-    pub fn new(inner: Arc<MemoryStorage>) -> Self {
+    pub fn new(inner: Arc<dyn Storage>) -> Self {
         Self { inner, due: Mutex::default(), at: Mutex::default() }
     }
 
     /// Has `deed` done before the call of this number, counted from now on.
     pub fn interrupt_at(&self, nth: usize, deed: impl FnOnce() + Send + 'static) {
-        *self.due.lock().unwrap() = Some((nth, Box::new(deed)));
+        let (mut left, mut deed) = (nth, Some(deed));
+        self.interrupt(move |_, _| {
+            if left > 0 {
+                left -= 1;
+                return false;
+            }
+            deed.take().into_iter().for_each(|deed| deed());
+            true
+        });
+    }
+
+    /// Has `deed` asked before each call, until it says that it was done.
+    pub fn interrupt(&self, deed: impl FnMut(Call, &str) -> bool + Send + 'static) {
+        *self.due.lock().unwrap() = Some(Box::new(deed));
     }
 
     /// The object, or the prefix, at whose call it was done; none if there were fewer calls.
@@ -41,34 +62,31 @@ impl Interrupted {
         self.at.lock().unwrap().clone()
     }
 
-    fn call(&self, name: &str) {
-        let due = self.due.lock().unwrap().take();
-        let left = match due {
-            Some((0, deed)) => {
-                *self.at.lock().unwrap() = Some(name.to_owned());
-                deed();
-                None
-            }
-            due => due.map(|(left, deed)| (left - 1, deed)),
-        };
-        *self.due.lock().unwrap() = left;
+    fn call(&self, call: Call, name: &str) {
+        // Out of the lock while it is done, and gone if it panics.
+        let Some(mut deed) = self.due.lock().unwrap().take() else { return };
+        let before = self.at.lock().unwrap().replace(name.to_owned());
+        if !deed(call, name) {
+            *self.at.lock().unwrap() = before;
+            *self.due.lock().unwrap() = Some(deed);
+        }
     }
 }
 
 #[async_trait]
 impl Storage for Interrupted {
     async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-        self.call(key.as_str());
+        self.call(Call::Create, key.as_str());
         self.inner.create(key, bytes).await
     }
 
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        self.call(key.as_str());
+        self.call(Call::Read, key.as_str());
         self.inner.read(key, range).await
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        self.call(key.as_str());
+        self.call(Call::Delete, key.as_str());
         self.inner.delete(key).await
     }
 
@@ -78,7 +96,7 @@ impl Storage for Interrupted {
         after: Option<&ObjectKey>,
         limit: usize,
     ) -> Result<Vec<ObjectKey>, StorageError> {
-        self.call(prefix);
+        self.call(Call::List, prefix);
         self.inner.list(prefix, after, limit).await
     }
 }

@@ -1,7 +1,6 @@
 //! Changes of the keyring that others have overtaken leave no keyring.
 
 use super::*;
-use crate::interrupted::Interrupted;
 use docvault::{Error, SlotId};
 
 /// A vault with a spare slot, and the two keys.
@@ -54,92 +53,23 @@ fn a_keyring_that_another_change_overtook_does_not_stay() {
     });
 }
 
-/// A storage that deletes no keyring for this process, and under which another removes a slot before its keyring is put.
-#[derive(Debug)]
-struct Overtaken {
-    objects: Arc<MemoryStorage>,
-    other: Mutex<Option<(Session, SlotId)>>,
-}
-
-#[async_trait]
-impl Storage for Overtaken {
-    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-        let other =
-            if key.as_str().starts_with("keyring/") { self.other.lock().unwrap().take() } else { None };
-        if let Some((other, slot)) = other {
-            other.remove_slot(slot).await.unwrap();
-        }
-        self.objects.create(key, bytes).await
-    }
-
-    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        self.objects.read(key, range).await
-    }
-
-    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        if key.as_str().starts_with("keyring/") {
-            return Err(StorageError::new(StorageErrorKind::Denied, "deletes nothing"));
-        }
-        self.objects.delete(key).await
-    }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        after: Option<&ObjectKey>,
-        limit: usize,
-    ) -> Result<Vec<ObjectKey>, StorageError> {
-        self.objects.list(prefix, after, limit).await
-    }
-}
-
-/// A storage under which, before a keyring is read, another process replaces it, so many times.
-#[derive(Debug)]
-struct Replaced {
-    objects: Arc<MemoryStorage>,
-    other: Mutex<Option<(Session, usize)>>,
-}
-
-#[async_trait]
-impl Storage for Replaced {
-    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-        self.objects.create(key, bytes).await
-    }
-
-    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        let other =
-            if key.as_str().starts_with("keyring/") { self.other.lock().unwrap().take() } else { None };
-        if let Some((other, times)) = other {
-            other.rotate_signing_keys().await.unwrap();
-            *self.other.lock().unwrap() = (times > 1).then_some((other, times - 1));
-        }
-        self.objects.read(key, range).await
-    }
-
-    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        self.objects.delete(key).await
-    }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        after: Option<&ObjectKey>,
-        limit: usize,
-    ) -> Result<Vec<ObjectKey>, StorageError> {
-        self.objects.list(prefix, after, limit).await
-    }
-}
-
 /// Others were quicker, as often as they were.
 #[test]
 fn a_keyring_that_is_replaced_whenever_it_is_read_is_not_corrupt() {
     block_on(async {
         for (times, outcome) in [(1, Ok(())), (2, Ok(())), (5, Ok(())), (100, Err(ErrorKind::Contended))] {
             let (storage, desk, _, folder) = with_a_spare().await;
-            let place = Arc::new(Replaced { objects: storage.clone(), other: Mutex::default() });
+            let place = Arc::new(Interrupted::new(storage.clone()));
             let behind = another(place.clone(), &desk, &folder).await;
             desk.rotate_signing_keys().await.unwrap();
-            *place.other.lock().unwrap() = Some((desk, times));
+            let mut left = times;
+            place.interrupt(move |call, name| {
+                if call == Call::Read && name.starts_with("keyring/") {
+                    block_on(desk.rotate_signing_keys()).unwrap();
+                    left -= 1;
+                }
+                left == 0
+            });
             let changed = behind.rotate_signing_keys().await.map_err(|error| error.kind());
             assert_eq!(changed, outcome, "{times}");
         }
@@ -150,9 +80,15 @@ fn a_keyring_that_is_replaced_whenever_it_is_read_is_not_corrupt() {
 fn a_keyring_that_was_not_to_be_and_stays_is_told_of() {
     block_on(async {
         let (storage, desk, slot, folder) = with_a_spare().await;
-        let other = Mutex::new(Some((desk.clone(), slot)));
-        let place = Arc::new(Overtaken { objects: storage.clone(), other });
-        let told = another(place, &desk, &folder).await.remove_slot(slot).await.unwrap_err();
+        let keeping = Keeping { objects: storage.clone(), ..Keeping::default() };
+        let place = Arc::new(Interrupted::new(Arc::new(keeping)));
+        let behind = another(place.clone(), &desk, &folder).await;
+        let remover = desk.clone();
+        place.interrupt(move |call, name| {
+            let puts = call == Call::Create && name.starts_with("keyring/");
+            puts && block_on(remover.remove_slot(slot)).map(|()| true).unwrap()
+        });
+        let told = behind.remove_slot(slot).await.unwrap_err();
         assert_eq!(told.kind(), ErrorKind::Denied, "the other removed it, and the last slot stays");
         assert!(told.to_string().contains("was not deleted"), "{told}");
         assert_eq!(storage.list("keyring/", None, 10).await.unwrap().len(), 2);
