@@ -211,3 +211,33 @@ fn what_was_erased_while_no_pin_could_be_saved_gives_nothing_more() {
         open.gives_nothing().await;
     });
 }
+
+#[test]
+fn an_erased_case_opens_no_deposit_any_more() {
+    block_on(async {
+        let office = Intake::new().await;
+        let signed = office.request().await;
+        office.desk.close_case(office.case, "done").await.unwrap();
+        office.desk.erase_case(office.case).await.unwrap();
+        let again = office.desk.request_secrets(office.case, signed.descriptor.request()).await;
+        assert_eq!(again.unwrap_err().kind(), ErrorKind::Erased);
+    });
+}
+
+/// A process that has the case's key, and has not heard of the erasure.
+#[test]
+fn no_link_is_made_for_a_case_that_another_process_erased() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, folder) = common::vault_on(storage.clone()).await;
+        let office = Intake::of(vault).await;
+        let key = LocalKey::load(folder.path().join("key")).unwrap();
+        let other = Vault::open(storage, key, &office.vault.pin()).await.unwrap();
+        let other = other.session("user:2").purpose("cleaning up").begin().unwrap();
+        office.sign().await;
+        other.close_case(office.case, "done").await.unwrap();
+        other.erase_case(office.case).await.unwrap();
+        let again = office.desk.sign_request(office.terms().slot(Slot::new("form", 0).files(0, 0))).await;
+        assert_eq!(again.map(drop).unwrap_err().kind(), ErrorKind::Erased);
+    });
+}
