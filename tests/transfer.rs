@@ -1,120 +1,28 @@
 //! Content on its way in and out: in whatever pieces, pipelined with the storage, failing or cut short.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+#[path = "transfer/streams.rs"]
+mod streams;
+#[path = "transfer/watched.rs"]
+mod watched;
+
 use std::{
     collections::BTreeMap,
     future::{Future, poll_fn},
     io,
-    ops::Range,
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
-    },
+    sync::{Arc, atomic::Ordering::SeqCst},
     task::Poll,
 };
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use docvault::{
     CaseId, DocumentId, ErrorKind, Identity, NewDocument, Recipient, Session, Terms, Upload, Vault,
-    keys::LocalKey,
-    storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError, StorageErrorKind},
+    keys::LocalKey, storage::Storage,
 };
-use futures_lite::future::{block_on, yield_now};
+use futures_lite::future::block_on;
+use watched::Watched;
 
 const PART: usize = 8 << 20;
-
-/// A storage in memory whose parts can be held back or refused, and whose reads of parts are counted.
-#[derive(Debug, Default)]
-struct Watched {
-    memory: MemoryStorage,
-    hold: AtomicBool,
-    refuse: AtomicBool,
-    /// Reads take more than one poll.
-    slow: AtomicBool,
-    /// Into how long pieces a part that is read is cut, 0 for not at all.
-    cut: AtomicUsize,
-    /// The last piece is lost.
-    short: AtomicBool,
-    writes: AtomicUsize,
-    reads: AtomicUsize,
-    finished: AtomicUsize,
-    /// The most reads of parts that were under way at a time.
-    most: AtomicUsize,
-}
-
-/// A part that is held back is on its way: given up, it is stored all the same, as by a server that has the
-/// request already.
-struct OnItsWay<'a>(Option<(&'a MemoryStorage, &'a ObjectKey, Bytes)>);
-
-impl Drop for OnItsWay<'_> {
-    fn drop(&mut self) {
-        if let Some((memory, key, bytes)) = self.0.take() {
-            block_on(memory.create(key, bytes)).unwrap();
-        }
-    }
-}
-
-#[async_trait]
-impl Storage for Watched {
-    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-        if key.as_str().starts_with("part/") {
-            self.writes.fetch_add(1, SeqCst);
-            if self.refuse.load(SeqCst) {
-                return Err(StorageError::new(StorageErrorKind::Full, "no space is left"));
-            }
-            let mut given_up = OnItsWay(Some((&self.memory, key, bytes.clone())));
-            poll_fn(|_| if self.hold.load(SeqCst) { Poll::Pending } else { Poll::Ready(()) }).await;
-            given_up.0 = None;
-        }
-        self.memory.create(key, bytes).await
-    }
-
-    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        if key.as_str().starts_with("part/") {
-            let reads = self.reads.fetch_add(1, SeqCst) + 1;
-            self.most.fetch_max(reads - self.finished.load(SeqCst), SeqCst);
-            if self.refuse.load(SeqCst) {
-                return Err(StorageError::new(StorageErrorKind::Unavailable, "try later"));
-            }
-            if self.slow.load(SeqCst) {
-                yield_now().await;
-            }
-            self.finished.fetch_add(1, SeqCst);
-        }
-        self.memory.read(key, range).await
-    }
-
-    async fn read_in_pieces(&self, key: &ObjectKey) -> Result<Option<Vec<Bytes>>, StorageError> {
-        let whole = self.read(key, None).await?;
-        let cut = self.cut.load(SeqCst);
-        Ok(whole.map(|whole| {
-            if cut == 0 {
-                return vec![whole];
-            }
-            let mut pieces: Vec<Bytes> = whole.chunks(cut).map(|piece| whole.slice_ref(piece)).collect();
-            pieces.insert(pieces.len() / 2, Bytes::new());
-            if self.short.load(SeqCst) {
-                pieces.pop();
-            }
-            pieces
-        }))
-    }
-
-    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        self.memory.delete(key).await
-    }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        after: Option<&ObjectKey>,
-        limit: usize,
-    ) -> Result<Vec<ObjectKey>, StorageError> {
-        self.memory.list(prefix, after, limit).await
-    }
-}
 
 async fn desk() -> (Arc<Watched>, Session, CaseId) {
     let storage = Arc::new(Watched::default());
@@ -414,125 +322,6 @@ fn giving_up_deletes_the_part_on_its_way_too() {
         let left = storage.list("part/", None, 10).await.unwrap();
         assert_eq!(left, [], "what is deleted before it is stored comes back");
     });
-}
-
-#[test]
-fn a_stream_reads_six_parts_ahead_and_no_more() {
-    block_on(async {
-        let (storage, desk, case) = desk().await;
-        let stored = desk.store(case, NewDocument::named("x"), message(9 * PART)).await.unwrap();
-        let mut reader = desk.reader(stored.document).await.unwrap();
-        for reads in [7, 8, 9, 9, 9, 9, 9, 9, 9] {
-            assert!(reader.next().await.unwrap().is_some());
-            assert_eq!(storage.reads.load(SeqCst), reads);
-        }
-        assert!(reader.next().await.unwrap().is_none());
-    });
-}
-
-#[test]
-fn a_stream_has_four_reads_under_way_and_no_more() {
-    block_on(async {
-        let (storage, desk, document, content) = stored(9 * PART).await;
-        storage.slow.store(true, SeqCst);
-        assert!(streamed(&desk, document).await == content);
-        assert_eq!(storage.most.load(SeqCst), 4);
-        assert!(desk.retrieve(document).await.unwrap() == content);
-        assert_eq!((storage.most.load(SeqCst), storage.reads.load(SeqCst)), (4, 18));
-    });
-}
-
-/// No thread of the pool is free to open the first part.
-#[test]
-#[cfg(feature = "parallel")]
-fn parts_are_read_while_one_is_opened_and_a_call_given_up_loses_none() {
-    let (storage, desk, document, content) = block_on(stored(9 * PART));
-    let mut reader = block_on(desk.reader(document)).unwrap();
-    storage.slow.store(true, SeqCst);
-    let gate = Arc::new(std::sync::Mutex::new(()));
-    let shut = gate.lock().unwrap();
-    for _ in 0..rayon::current_num_threads() {
-        let gate = Arc::clone(&gate);
-        rayon::spawn(move || drop(gate.lock()));
-    }
-    for _ in 0..4 {
-        assert!(ready_at_once(reader.next()).is_none());
-    }
-    assert_eq!(storage.finished.load(SeqCst), 7);
-    drop(shut);
-    let mut out = Vec::new();
-    while let Some(part) = block_on(reader.next()).unwrap() {
-        out.extend_from_slice(&part);
-    }
-    assert!(out == content);
-}
-
-#[test]
-#[cfg(feature = "parallel")]
-fn the_only_thread_of_a_pool_may_read() {
-    let (_, desk, document, content) = block_on(stored(PART + 1));
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    assert!(pool.install(|| block_on(streamed(&desk, document))) == content);
-    assert!(pool.install(|| block_on(desk.retrieve(document))).unwrap() == content);
-}
-
-#[test]
-fn a_stream_goes_on_after_the_storage_failed() {
-    block_on(async {
-        let (storage, desk, document, content) = stored(7 * PART + 1).await;
-        let mut reader = desk.reader(document).await.unwrap();
-        let mut out = reader.next().await.unwrap().unwrap().to_vec();
-        storage.refuse.store(true, SeqCst);
-        let mut failures = 0;
-        loop {
-            match reader.next().await {
-                Ok(Some(part)) => out.extend_from_slice(&part),
-                Ok(None) => break,
-                Err(error) => {
-                    assert_eq!(error.kind(), ErrorKind::Storage);
-                    failures += 1;
-                    storage.refuse.store(failures < 2, SeqCst);
-                }
-            }
-        }
-        assert_eq!(failures, 2);
-        assert!(out == content);
-    });
-}
-
-#[test]
-fn memory_comes_back_only_once_the_part_is_dropped() {
-    block_on(async {
-        let (_, desk, document, content) = stored(6 * PART).await;
-        let mut held = Vec::new();
-        let mut reader = desk.reader(document).await.unwrap();
-        while let Some(part) = reader.next().await.unwrap() {
-            held.push(part);
-        }
-        assert!(held.concat() == content, "what is held is never overwritten");
-        let mut reader = desk.reader(document).await.unwrap();
-        let mut places = std::collections::BTreeSet::new();
-        while let Some(part) = reader.next().await.unwrap() {
-            places.insert(part.as_ptr().addr());
-        }
-        assert_eq!(places.len(), 1, "what is dropped serves again");
-    });
-}
-
-#[test]
-fn a_range_takes_one_round_trip_and_later_ones_one_read() {
-    block_on(async {
-        let (storage, desk, document, content) = stored(2 * PART).await;
-        let reader = desk.reader(document).await.unwrap();
-        for (range, reads) in [(100..70_000, 3), (500_000..500_001, 4), (9_000_000..9_100_000, 7)] {
-            assert!(reader.range(range.clone()).await.unwrap() == content[usize_range(&range)]);
-            assert_eq!(storage.reads.load(SeqCst), reads);
-        }
-    });
-}
-
-fn usize_range(range: &Range<u64>) -> Range<usize> {
-    usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()
 }
 
 /// More small documents than a delivery keeps in memory are read when they are given.
