@@ -7,7 +7,7 @@ mod counsel;
 use std::error::Error;
 
 use docvault::{
-    CaseId, Identity, Recipient, RecordFilter, Terms, Vault,
+    CaseId, DocumentId, Identity, Recipient, RecordFilter, Terms, Vault,
     intake::{Desk, NewFile, NewSubmission, Opening, Template},
     keys::LocalKey,
     storage::MemoryStorage,
@@ -55,16 +55,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         .open_case("Pérez contra Inmobiliaria", &Template::from_toml(TEMPLATE)?, Opening::new("client:7"))
         .await?;
 
-    let paper = |text: &str| {
-        NewFile::from_memory(format!("{text}.pdf"), "application/pdf", format!("%PDF-1.7 {text}"))
-    };
-    let mut documents = Vec::new();
-    for (requirement, text) in [("lease", "contrato"), ("receipts", "enero"), ("strategy", "reservado")] {
-        let new = NewSubmission::on_behalf("client:7").file(paper(text));
-        let accepted = lawyer.submit(case, &requirement.parse()?, new).await?.accepted().ok_or("refused")?;
-        println!("handed in for the client: {requirement}, digest {}", accepted.digest);
-        documents.push((requirement, accepted.document));
-    }
+    let documents = hand_in(&lawyer, case).await?;
 
     // Opposing counsel reads their fingerprint out on the telephone; what the firm was sent is held against it.
     let counsel = Identity::create(folder.path().join("counsel.identity"))?;
@@ -87,8 +78,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     );
 
     // A renewed lease comes in; what was granted reaches the version of its day, and is then taken back.
-    let new = NewSubmission::on_behalf("client:7").file(paper("contrato renovado"));
-    lawyer.submit(case, &"lease".parse()?, new).await?;
+    lawyer.submit(case, &"lease".parse()?, submission("contrato renovado")).await?;
     for (requirement, document, grant) in grants {
         let report = session.revoke(grant).await?;
         println!(
@@ -107,6 +97,23 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let verified = vault.audit().verify(&pin).await?;
     println!("\n{} records verified from the pin: {:?}.", verified.checked, verified.freshness);
     Ok(())
+}
+
+/// The client's papers, each with the requirement that it is for.
+async fn hand_in(lawyer: &Desk, case: CaseId) -> Result<Vec<(&'static str, DocumentId)>, Box<dyn Error>> {
+    let mut documents = Vec::new();
+    for (requirement, text) in [("lease", "contrato"), ("receipts", "enero"), ("strategy", "reservado")] {
+        let submitted = lawyer.submit(case, &requirement.parse()?, submission(text)).await?;
+        let accepted = submitted.accepted().ok_or("refused")?;
+        println!("handed in for the client: {requirement}, digest {}", accepted.digest);
+        documents.push((requirement, accepted.document));
+    }
+    Ok(documents)
+}
+
+fn submission(text: &str) -> NewSubmission {
+    let file = NewFile::from_memory(format!("{text}.pdf"), "application/pdf", format!("%PDF-1.7 {text}"));
+    NewSubmission::on_behalf("client:7").file(file)
 }
 
 /// What an auditor reads about the case, which opens no document.
