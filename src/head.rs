@@ -11,6 +11,7 @@ use crate::{
         wrap::{self, WRAPPED_LEN},
     },
     env::{Entropy, EntropyError, random},
+    error::{Error, Result},
     ids::{CaseId, OperationId, VaultId},
     log::Hash,
     padding,
@@ -146,7 +147,7 @@ pub(crate) struct SealedHead {
 ///
 /// # Errors
 ///
-/// [`EntropyError`].
+/// Invalid if its metadata is longer than [`ParsedHead::parse`] takes; or no randomness.
 pub(crate) fn seal(
     head: &HeadId,
     key: &HeadKey,
@@ -154,9 +155,16 @@ pub(crate) fn seal(
     meta: &[u8],
     inline: &[&[u8]],
     entropy: &dyn Entropy,
-) -> Result<SealedHead, EntropyError> {
+) -> Result<SealedHead> {
     let sealed_meta =
         chunked::seal(&key.key, &head.context(schedule::HEAD_META, &key.id), &padding::pad(meta), entropy)?;
+    if sealed_meta.len() > META_CAP {
+        let len = sealed_meta.len();
+        return Err(Error::invalid(format!(
+            "the metadata has {len} bytes, sealed; at most {META_CAP} are kept: begin the upload anew if it \
+             was resumed very often"
+        )));
+    }
     let inline_len: usize = inline.iter().map(|piece| piece.len()).sum();
     let mut w = Writer::with_capacity(PREFIX_LEN + sealed_meta.len() + inline_len);
     w.fixed(b"dvhd").u8(FORMAT).u8(SUITE).u8(head.of.code()).u8(0).fixed(&key.id);
@@ -252,7 +260,7 @@ const PADME: u8 = 1;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::env::SystemEntropy;
+    use crate::{env::SystemEntropy, error::ErrorKind};
 
     fn head() -> HeadId {
         HeadId {
@@ -307,6 +315,20 @@ mod tests {
             let longer = [sealed.as_ref(), &[0]].concat().into();
             assert!(ParsedHead::parse(id, &longer).is_err());
         }
+    }
+
+    #[test]
+    fn metadata_that_could_not_be_read_is_not_sealed() {
+        let (key, case_key) = (HeadKey::generate(&SystemEntropy).expect("entropy"), Secret::take([5; 32]));
+        let sealed = |len| seal(&head(), &key, &case_key, &vec![7; len], &[], &SystemEntropy);
+        let lens = 1_040_000..1_060_000;
+        let longest = lens.step_by(256).map(|len| len - len % 256 - 4).take_while(|len| sealed(*len).is_ok());
+        let longest = longest.last().expect("so many are kept");
+        let bytes = sealed(longest).expect("is kept").bytes;
+        assert!(ParsedHead::parse(head(), &bytes).is_ok_and(|parsed| parsed.is_ok()));
+        assert!(bytes.len() > 1024 * 1024 - 512, "{}", bytes.len());
+        let refused = sealed(longest + 1).expect_err("too long");
+        assert_eq!(refused.kind(), ErrorKind::Invalid);
     }
 
     #[test]

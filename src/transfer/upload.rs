@@ -212,7 +212,8 @@ impl Upload {
     /// # Errors
     ///
     /// Denied if the case was closed or the upload given up meanwhile, or if an earlier run of it was
-    /// interrupted while it finished with other content; the storage's;
+    /// interrupted while it finished with other content; invalid if what it consists of, for having been
+    /// resumed very often, takes more than 1 MiB to tell; the storage's;
     /// [`ErrorKind::OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
     ///
     /// # Cancellation
