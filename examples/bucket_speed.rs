@@ -3,7 +3,7 @@
 //!
 //! `bucket_speed s3://BUCKET/PREFIX MIB ROUNDS`; credentials and endpoint from the environment (`AWS_…`). What a round
 //! stored is retrieved several times. Prints each time, medians, their ratios, and the peak of the process's memory.
-//! Used by `scripts/ceph.sh`.
+//! Used by `scripts/ceph.sh`. The vault's key is thrown away in the end: empty the prefix then.
 
 use std::{
     sync::Arc,

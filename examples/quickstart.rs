@@ -1,7 +1,10 @@
 //! The README's example: a vault, a document, a grant, a revocation, a verified log.
 
+use std::sync::Arc;
+
 use docvault::{
-    Identity, NewDocument, Recipient, RecordFilter, Terms, Vault, keys::LocalKey, storage::FsStorage,
+    FilePinStore, Identity, NewDocument, PinStore, Recipient, RecordFilter, Sender, Terms, Vault,
+    VaultOptions, keys::LocalKey, storage::FsStorage,
 };
 use futures_lite::future::block_on;
 
@@ -9,12 +12,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let at = |name: &str| folder.path().join(name);
     block_on(async {
-        let vault =
-            Vault::create(FsStorage::create(at("vault"))?, LocalKey::create(at("vault.key"))?).await?;
-        let pin = vault.pin(); // keep it outside the storage
-        drop(vault);
-        let vault =
-            Vault::open(FsStorage::open(at("vault"))?, LocalKey::load(at("vault.key"))?, &pin).await?;
+        // For the demonstration all of it is in one folder. In production the key is elsewhere, and the pin where those who
+        // run the storage cannot write.
+        let pins = FilePinStore::new(at("vault.pin"));
+        let options = VaultOptions::default().pin_store(pins.clone());
+        let (storage, key) = (FsStorage::create(at("vault"))?, LocalKey::create(at("vault.key"))?);
+        drop(Vault::create_with(Arc::new(storage), Arc::new(key), options.clone()).await?);
+        let pin = pins.load().await?.ok_or("the pin is missing: put it back")?;
+        let (storage, key) = (FsStorage::open(at("vault"))?, LocalKey::load(at("vault.key"))?);
+        let vault = Vault::open_with(Arc::new(storage), Arc::new(key), &pin, options).await?;
 
         let desk = vault.session("user:7f3a").purpose("credit review").begin()?;
         let case = desk.create_case("Juan Pérez, crédito 0042").await?;
@@ -36,7 +42,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let sealed = desk.deliver(grant).await?.collect().await?;
 
         // Elsewhere, with no vault: the sender's fingerprint was checked too.
-        let mut opened = notary.open(sealed.as_ref(), &vault.sender())?;
+        let (key, told) = (vault.sender().to_bytes(), vault.sender().fingerprint().to_string());
+        let mut opened = notary.open(sealed.as_ref(), &Sender::verify(&key, &told)?)?;
         let document = opened.next_document()?.ok_or("one document")?;
         println!("the notary opened {}, {} bytes", document.name(), document.content_len());
 

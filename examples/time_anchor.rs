@@ -78,6 +78,7 @@ impl TimeAnchor for LocalAuthority {
     }
 
     async fn stamp(&self, digest: &[u8; 32]) -> Result<Vec<u8>, AnchorError> {
+        // It waits for a process, which on an executor's thread this demonstration alone may do.
         self.token(digest).map_err(|failure| AnchorError::new(failure.to_string()))
     }
 }

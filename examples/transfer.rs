@@ -6,6 +6,8 @@
 //! The vault reads and writes its storage while it seals and opens. The file at the other end is this program's
 //! own affair: the sealing threads read it where it is sealed, and a second thread writes it, so that it is not
 //! waited for.
+//!
+//! For measuring: key and pin lie beside the vault, and the pin is not kept up to date (`VaultOptions::pin_store`).
 
 use std::{
     fs::File,

@@ -19,7 +19,8 @@ pub trait TimeAnchor: fmt::Debug + Send + Sync {
     /// A name for the authority, 1 to 128 bytes, kept with the token.
     fn authority(&self) -> &str;
 
-    /// A token, 64 KiB at most, which says that `digest`, a SHA-256 value, existed when it was made.
+    /// A token, 64 KiB at most, which says that `digest`, a SHA-256 value, existed when it was made. What blocks belongs on a
+    /// thread of its own, or it stops the executor's.
     ///
     /// # Errors
     ///

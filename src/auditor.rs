@@ -177,14 +177,12 @@ impl Auditor {
                 return Err(Error::not_found(format!("record {seq}")));
             }
             self.put_on_record(LogReading::Disclosure, seq..seq.saturating_add(1)).await?;
-            let (mut disclosed, state) = (None, ledger.state());
-            let mut visit = |record: &Hashed, body: &[u8]| {
+            let state = ledger.state();
+            let disclose = |record: &Hashed, body: &[u8]| {
                 let disclosure = Disclosure::new(state.vault, ledger.audit(), record, body);
-                disclosed = Some(disclosure.map_err(|OpenError| unreadable(record))?);
-                Ok(())
+                disclosure.map_err(|OpenError| unreadable(record))
             };
-            ledger.records(&state, seq..seq.saturating_add(1), &mut visit).await?;
-            disclosed.ok_or_else(|| Error::not_found(format!("record {seq}")))
+            ledger.record(&state, seq, disclose).await
         })
         .await
     }

@@ -67,7 +67,9 @@ pub enum ErrorKind {
 
 /// Why an operation failed: what happened, to which object, and what to do next.
 ///
-/// No secret and no personal datum is ever part of it.
+/// `Display` is this crate's own text, and no secret and no personal datum is ever part of it. Where the storage, a key service
+/// or a pin store failed, the source has their words, and so has `Debug`: they may name hosts and paths, so log them, and
+/// answer no client with them.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -252,7 +254,8 @@ impl From<StorageError> for Error {
             StorageErrorKind::Unsupported => ErrorKind::Unsupported,
             _ => ErrorKind::Storage,
         };
-        Self::new(kind, "the storage failed").caused(error)
+        let reason = "the storage failed: `Error::storage` says how, and the source of this error why";
+        Self::new(kind, reason).caused(error)
     }
 }
 

@@ -62,11 +62,7 @@ macro_rules! id {
         }
 
         #[cfg(feature = "serde")]
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-                s.collect_str(self)
-            }
-        }
+        $crate::ids::serialize_as_text!($name);
 
         #[cfg(feature = "serde")]
         impl<'de> serde::Deserialize<'de> for $name {
@@ -79,6 +75,20 @@ macro_rules! id {
 
 #[cfg(feature = "intake")]
 pub(crate) use id;
+
+/// Serializes what its text says whole, as that.
+#[cfg(feature = "serde")]
+macro_rules! serialize_as_text {
+    ($($name:ty),+) => {
+        $(impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.collect_str(self)
+            }
+        })+
+    };
+}
+#[cfg(feature = "serde")]
+pub(crate) use serialize_as_text;
 
 /// What was serialized as its text.
 #[cfg(feature = "serde")]
@@ -277,17 +287,13 @@ mod serialize {
         }
     }
 
-    impl serde::Serialize for DocumentId {
-        fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-            s.collect_str(self)
+    impl<'de> serde::Deserialize<'de> for GrantId {
+        fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+            super::from_text(d)
         }
     }
 
-    impl serde::Serialize for GrantId {
-        fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-            s.collect_str(self)
-        }
-    }
+    super::serialize_as_text!(DocumentId, GrantId);
 }
 
 /// The bytes in lower-case hexadecimal.

@@ -30,6 +30,9 @@
 //! | watch it run | features `tracing` and `metrics`, and `docs/OPERATIONS.md` |
 //! | bring a backend | [`storage::Storage`], and the conformance suite behind feature `testing` |
 //!
+//! A call may be dropped at any `await`. What that leaves of one that writes is told under *Cancellation*; one that has no
+//! such section puts nothing on record, and is simply called again.
+//!
 //! The stored format is `docs/FORMAT.md`, the reasons are `docs/DESIGN.md`, the threat model is
 //! `SECURITY.md`.
 //!
@@ -101,8 +104,6 @@ pub use document::{Attributes, ContentDigest, NewDocument, SealedPage};
 pub use env::ThreadSleeper;
 pub use env::{Clock, Entropy, EntropyError, NoSleep, Sleeper, SystemClock, SystemEntropy, Timestamp};
 pub use error::{Error, ErrorKind, Result};
-#[cfg(feature = "intake")]
-pub(crate) use export::quoted;
 pub use export::verify_exported_records;
 pub use grant::{Mode, Terms};
 pub use ids::{CaseId, DocumentId, GrantId, OperationId, ParseIdError, Scope, VaultId, VersionId};
@@ -125,6 +126,8 @@ pub use session::{
     NewCase, NewStatement, OpenedRecord, Opener, Outcome, Personal, RevocationReport, Session,
     SessionBuilder, Statement, StatementPage, Stored, VersionInfo, WhoCanOpen,
 };
+#[cfg(feature = "intake")]
+pub(crate) use text::json_string as quoted;
 pub use transfer::{Delivery, Opened, OpenedDocument, Reader, SealedUpload, Upload, UploadToken};
 pub use vault::{SlotId, SlotInfo, Vault, VaultOptions};
 pub use verification::{CheckedIndex, CheckedTiles, KeptCheckpoint, LogReader, VerifiedLog};

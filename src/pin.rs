@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::{
     crypto::sign::VerifyingKey,
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     ids::{Hex, VaultId, parse_hex},
     log::{Hash, signing::LogKey, trust::Cosignature},
     text::parse_decimal,
@@ -76,6 +76,36 @@ impl Pin {
         &self.root
     }
 
+    /// Whether a [`PinStore`] that has `saved` is to put this pin in its place: it is of a longer log.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](ErrorKind::Invalid) if `saved` is another vault's; [`Forked`](ErrorKind::Forked) if no log can have had both.
+    /// The saved one stays, and the store answers with the error.
+    ///
+    /// # Security
+    ///
+    /// That a longer log under newer keys goes on from the saved one, two pins cannot tell: a vault proves it when it is
+    /// opened with the store.
+    pub fn supersedes(&self, saved: &Self) -> Result<bool> {
+        if self.vault != saved.vault {
+            return Err(Error::invalid(
+                "the saved pin is another vault's; give each vault a place for its pin of its own",
+            ));
+        }
+        if self.may_share_a_log_with(saved) {
+            return Ok(self.size > saved.size);
+        }
+        Err(Error::new(
+            ErrorKind::Forked,
+            format!(
+                "the log, of {} records, is not the one of the saved pin, of {}, which stays: the storage shows \
+                 two, or the pin's place was restored; open by the saved pin to see which",
+                self.size, saved.size
+            ),
+        ))
+    }
+
     /// Whether one log can have had both these heads, as far as two pins tell: signing keys only go
     /// forward, one epoch a record, and an epoch has one key. Both are of one vault.
     pub(crate) fn may_share_a_log_with(&self, other: &Self) -> bool {
@@ -108,6 +138,9 @@ impl Pin {
         fields.next().is_none().then_some(pin)
     }
 }
+
+#[cfg(feature = "serde")]
+crate::ids::serialize_as_text!(Pin);
 
 impl fmt::Display for Pin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -264,6 +264,9 @@ impl Fingerprint {
     }
 }
 
+#[cfg(feature = "serde")]
+crate::ids::serialize_as_text!(Fingerprint);
+
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.characters().chars().enumerate().try_for_each(|(i, character)| {

@@ -1,4 +1,4 @@
-//! Base 32 and Base 64 (RFC 4648), and decimal numbers, as canonical text.
+//! Base 32 and Base 64 (RFC 4648), decimal numbers and JSON strings, as canonical text.
 
 use zeroize::Zeroizing;
 
@@ -101,6 +101,33 @@ const BASE32: &[u8] = b"abcdefghijklmnopqrstuvwxyz234567";
 const BASE64_URL: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 /// RFC 4648 §4, table 1.
 const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// `text` as a JSON string (RFC 8259 §7), in quotes.
+///
+/// Escaped are quotation marks, backslashes, and whatever a terminal or an editor could act on:
+/// control characters, line and paragraph separators, and marks of writing direction. A string thus stays
+/// on its line and looks like what it is, also outside JSON.
+pub(crate) fn json_string(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            _ if is_active(character) => quoted.push_str(&format!("\\u{:04x}", u32::from(character))),
+            _ => quoted.push(character),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// Controls, separators of lines, and the marks that UAX #9 §2 lists; all below U+10000.
+fn is_active(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
 
 #[cfg(test)]
 mod tests {

@@ -256,13 +256,6 @@ fn an_export_that_was_altered_is_noticed() {
         }
         refused(&[]);
         refused(&[&lines.concat(), "\n"]);
-        for (from, to) in
-            [("Stored", "Read"), (":2,\"", ":3,\""), ("T", "t"), ("\"case\":\"", "\"case\":\"0")]
-        {
-            let altered = whole.replacen(from, to, 1);
-            assert_ne!(altered, whole);
-            assert_eq!(verify(&altered).unwrap_err().kind(), ErrorKind::Corrupt, "{from}");
-        }
         // A member that is there twice: most parsers take the last.
         for member in ["seq", "time", "kind", "case", "document", "version", "operation", "signing_epoch"] {
             for place in [",\"purpose\"", ",\"topic\"", ",\"leaf\""] {
@@ -271,6 +264,10 @@ fn an_export_that_was_altered_is_noticed() {
             }
         }
         for (from, to) in [
+            ("Stored", "Read"),
+            (":2,\"", ":3,\""),
+            ("T", "t"),
+            ("\"case\":\"", "\"case\":\"0"),
             ("\"topic\":null", "\"topic\":\"t\""),
             ("\"topic\":null", "\"topic\": null"),
             (",\"topic\":null", ""),
@@ -278,7 +275,6 @@ fn an_export_that_was_altered_is_noticed() {
             ("\"actor\":\"", "\"actor\":\"\\"),
         ] {
             let altered = whole.replacen(from, to, 1);
-            assert_ne!(altered, whole);
             assert_eq!(verify(&altered).unwrap_err().kind(), ErrorKind::Corrupt, "{from}");
         }
         // Every byte of a line's leaf and hash, and of the checkpoint.
@@ -289,6 +285,9 @@ fn an_export_that_was_altered_is_noticed() {
             let mut altered = whole.clone().into_bytes();
             altered[at] ^= 1;
             assert!(verify_exported_records(altered.as_slice(), &origin, &key).is_err(), "byte {at}");
+            altered[at] = 0xff; // no text at all
+            let error = verify_exported_records(altered.as_slice(), &origin, &key).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "byte {at}");
         }
         let error = verify_exported_records(whole.as_bytes(), &origin, &[9; 32]).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Invalid));

@@ -16,6 +16,8 @@
 mod common;
 #[path = "common/interrupted.rs"]
 mod interrupted;
+#[path = "hand_over/keyrings.rs"]
+mod keyrings;
 
 use std::{
     collections::{BTreeMap, VecDeque},

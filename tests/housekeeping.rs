@@ -2,8 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
+#[path = "common/interrupted.rs"]
+mod interrupted;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, panic_any},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use common::{block_on, vault, vault_on};
@@ -13,6 +19,7 @@ use docvault::{
     keys::{Bounds, KeyError, KeyWrap, LocalKey, Passphrase, SlotKind},
     storage::{MemoryStorage, Storage},
 };
+use interrupted::{Call, Interrupted};
 
 /// A clock that a test sets.
 #[derive(Debug, Clone, Default)]
@@ -201,6 +208,48 @@ fn garbage_goes_only_after_it_expired_and_was_condemned() {
         assert_eq!(desk.retrieve(kept.document).await.unwrap().len(), 9 << 20);
         vault.audit().verify_from_genesis().await.unwrap();
     });
+}
+
+/// Its key is found by the head of the operation alone.
+#[test]
+fn a_case_that_was_never_opened_goes_whole_wherever_its_collection_dies() {
+    let (storage, hands) = (Arc::new(MemoryStorage::default()), Hands::default());
+    let folder = tempfile::tempdir().unwrap();
+    let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
+    let options = VaultOptions::default().clock(hands.clone()).sleeper(NoSleep::default());
+    let vault = block_on(Vault::create_with(storage.clone(), key.clone(), options.clone())).unwrap();
+    let desk_on = |storage: Arc<dyn Storage>| {
+        let pin = vault.pin();
+        let opened = Vault::open_with(storage, key.clone(), &pin, options.clone());
+        block_on(opened).unwrap().session("a").purpose("p").begin().unwrap()
+    };
+    let left = |storage: &MemoryStorage| {
+        ["head/", "key/"].map(|prefix| block_on(storage.list(prefix, None, 10)).unwrap().len())
+    };
+    block_on(desk_on(storage.clone()).create_case("is opened")).unwrap();
+    let place = Arc::new(Interrupted::new(storage.clone()));
+    let dies = desk_on(place.clone());
+    place.interrupt(|call, name| {
+        let commits = call == Call::Create && name.starts_with("log/");
+        commits && panic_any(7_u8)
+    });
+    assert!(catch_unwind(AssertUnwindSafe(|| block_on(dies.create_case("never is")))).is_err());
+    assert_eq!(left(&storage), [2, 2]);
+    assert_eq!(block_on(desk_on(storage.clone()).collect_garbage()).unwrap().announced, 1);
+    hands.advance(Duration::from_secs(2 * 24 * 3600));
+
+    for nth in 0.. {
+        let copy = Arc::new(storage.snapshot());
+        let place = Arc::new(Interrupted::new(copy.clone()));
+        let dies = desk_on(place.clone());
+        place.interrupt_at(nth, || panic_any(7_u8));
+        let died = catch_unwind(AssertUnwindSafe(|| block_on(dies.collect_garbage()))).is_err();
+        block_on(desk_on(copy.clone()).collect_garbage()).unwrap();
+        assert_eq!(left(&copy), [1, 1], "it died at call {nth}, of {:?}", place.interrupted());
+        if !died {
+            return assert!(nth > 10, "{nth} calls");
+        }
+    }
 }
 
 /// Each makes a record that stays for ever.

@@ -151,6 +151,17 @@ fn a_keyring_changes_once_though_no_pin_can_be_saved() {
         let gone = slots.iter().find(|slot| slot.label == "spare").unwrap().id;
         office.unsaved(async |desk| desk.remove_slot(gone).await).await;
         assert_eq!(office.opened_by("fresh").await.unwrap_err().kind(), ErrorKind::Locked);
+
+        let only = office.key("only");
+        office.refuses.store(true, Ordering::Relaxed);
+        let told = office.desk.rekey(&only, "only").await.unwrap_err();
+        office.refuses.store(false, Ordering::Relaxed);
+        let ErrorKind::PinNotSaved(operation) = told.kind() else { panic!("{told:?}") };
+        let outcome = office.desk.outcome(operation).await.unwrap();
+        assert!(matches!(outcome, Outcome::Committed { .. }), "{outcome:?}");
+        assert_eq!(labels(&office.vault).await, ["only"]);
+        assert!(office.opened_by("only").await.is_ok());
+        assert_eq!(office.listed("keyring/").await.len(), 1);
     });
 }
 

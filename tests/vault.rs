@@ -5,7 +5,7 @@ mod common;
 
 use common::{block_on, identity, vault};
 use docvault::{
-    ErrorKind, Freshness, NewDocument, Pin, Recipient, Terms, Vault, VaultOptions,
+    ErrorKind, Freshness, Identity, NewDocument, Pin, Recipient, Terms, Vault, VaultOptions,
     keys::{Bounds, LocalKey, Passphrase},
     storage::MemoryStorage,
 };
@@ -211,6 +211,50 @@ fn a_range_beyond_what_is_given_whole_is_refused_without_a_trace() {
         assert_eq!(vault.pin().size(), size);
         assert_eq!(desk.retrieve_range(document, 90..100).await.unwrap().len(), 10);
         assert_eq!(desk.reader(document).await.unwrap().range(0..100).await.unwrap().len(), 100);
+
+        let identity = Identity::create(folder.path().join("identity")).unwrap();
+        let recipient =
+            Recipient::verify(&identity.recipient_bytes(), &identity.fingerprint().to_string()).unwrap();
+        let grant = desk.grant(document, &recipient, Terms::read().purpose("p")).await.unwrap();
+        let refused = desk.deliver(grant).await.unwrap().collect().await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Invalid);
+        let (mut delivery, mut len) = (desk.deliver(grant).await.unwrap(), 0);
+        while let Some(piece) = delivery.next().await.unwrap() {
+            len += piece.len();
+        }
+        assert!(len > 100);
+    });
+}
+
+/// Ids come back from what they were serialized to; reports say their ids and names as text.
+#[test]
+#[cfg(feature = "serde")]
+fn ids_and_reports_are_serialized_as_text() {
+    block_on(async {
+        let (vault, _folder) = vault().await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        let document = desk.store(case, NewDocument::named("x"), vec![7]).await.unwrap().document;
+        let identity = Identity::from_seed(docvault::Secret::copy_from(&[7; 32]).unwrap());
+        let recipient =
+            Recipient::verify(&identity.recipient_bytes(), &identity.fingerprint().to_string()).unwrap();
+        let grant = desk.grant(document, &recipient, Terms::read().purpose("p")).await.unwrap();
+        let text = serde_json::to_value(grant).unwrap();
+        assert_eq!(text, grant.to_string());
+        assert_eq!(serde_json::from_value::<docvault::GrantId>(text).unwrap(), grant);
+        assert!(serde_json::from_str::<docvault::GrantId>("\"00\"").is_err());
+
+        let who = serde_json::to_value(desk.who_can_open(document).await.unwrap()).unwrap();
+        assert_eq!(who["slots"][0]["label"], "root");
+        assert_eq!(who["slots"][0]["id"], vault.slots().await.unwrap()[0].id.to_string());
+        assert_eq!(who["grants"][0]["recipient"], identity.fingerprint().to_string());
+        let revoked = serde_json::to_value(desk.revoke(grant).await.unwrap()).unwrap();
+        assert_eq!(revoked["grant"], grant.to_string());
+        let copied = vault.copy_to(MemoryStorage::default()).await.unwrap();
+        assert_eq!(serde_json::to_value(&copied).unwrap()["pin"], copied.pin.to_string());
+        let report =
+            vault.check(docvault::CheckDepth::Structure).await.unwrap().run(&mut |_| {}).await.unwrap();
+        assert_eq!(serde_json::to_value(&report).unwrap()["findings"], serde_json::json!([]));
     });
 }
 

@@ -1,7 +1,8 @@
 //! What is shown to others: a receipt, and a forgery that is noticed.
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::BufWriter,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
@@ -31,6 +32,16 @@ pub(crate) async fn receipt(desk: &Session, stored: &Stored, vault: &Path) -> Ou
         policy_file.display(),
         receipt_file.display()
     );
+    Ok(())
+}
+
+/// Leaves the log's records beside the vault, for an auditor who has no key.
+pub(crate) async fn export(desk: &Session, vault: &Path) -> Outcome<()> {
+    let file = beside(vault, ".records");
+    desk.export_records(&mut BufWriter::new(File::create(&file)?)).await?;
+    let (origin, key) = desk.vault().audit().log().await?.checkpoint_key().await?;
+    let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    println!("every record is in {}:\n  verify_export {} {origin} {key}\n", file.display(), file.display());
     Ok(())
 }
 

@@ -2,6 +2,9 @@
 //! that is noticed.
 //!
 //! `cargo run --release --example intake -- [--vault DIR] [FILES or FOLDERS…]`
+//!
+//! For this demonstration key, pin and a recipient's identity lie beside the vault. In production the key is in a secret store,
+//! the pin where those who run the storage cannot write, and an identity with its owner alone.
 
 mod evidence;
 mod files;
@@ -17,7 +20,7 @@ const USAGE: &str = "\
 usage: intake [--vault DIR] [--crash-log FILE] [FILES or FOLDERS…]
 
   --vault DIR        the vault's folder, made if it is not there (intake-vault);
-                     DIR.key, DIR.pin, DIR.notary, DIR.receipt and DIR.policy are kept beside it
+                     DIR.key, DIR.pin, DIR.notary, and what is for others, are kept beside it
   --crash-log FILE   append a line for every operation once it is acknowledged
   --without-pin      open the vault though its pin is lost, and keep that of what is there
   --check            verify the vault and everything in the crash log, and do nothing else

@@ -9,8 +9,8 @@ use std::{
 };
 
 use docvault::{
-    CaseId, ContentDigest, DocumentId, ErrorKind, GrantId, Identity, NewDocument, Pin, Recipient, Session,
-    Stored, Terms, Vault, VersionId,
+    CaseId, ContentDigest, DocumentId, ErrorKind, GrantId, Identity, NewDocument, Pin, Recipient, Sender,
+    Session, Stored, Terms, Vault, VersionId,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -51,6 +51,7 @@ pub(crate) async fn tell(asked: &Asked) -> Outcome<bool> {
     if let Some(stored) = newest {
         good &= share(&desk, &stored, &asked.vault, &mut acknowledged).await?;
         evidence::receipt(&desk, &stored, &asked.vault).await?;
+        evidence::export(&desk, &asked.vault).await?;
     }
     verify(&vault, &pin).await?;
     if let Some(stored) = newest {
@@ -140,14 +141,23 @@ async fn share(
     let grant = desk.grant(stored.document, &recipient, Terms::read().purpose("notarial deed")).await?;
     acknowledged.note(&format!("granted {grant}"))?;
 
-    let mut parcel = tempfile::tempfile()?;
-    let mut delivery = desk.deliver(grant).await?;
+    let parcel = beside(vault, ".delivery");
+    let (mut file, mut delivery) = (File::create(&parcel)?, desk.deliver(grant).await?);
     while let Some(bytes) = delivery.next().await? {
-        parcel.write_all(&bytes)?;
+        file.write_all(&bytes)?;
     }
-    std::io::Seek::rewind(&mut parcel)?;
-    let mut opened = notary.open(BufReader::new(parcel), &desk.vault().sender())?;
-    println!("the sender's fingerprint was checked: {}", desk.vault().sender().fingerprint());
+    let (sender, sender_file) = (desk.vault().sender(), beside(vault, ".sender"));
+    fs::write(&sender_file, sender.to_bytes())?;
+    println!(
+        "what the notary was sent is in {}; to open it with no vault:\n  open_delivery open {} {} {} {} FOLDER",
+        parcel.display(),
+        beside(vault, ".notary").display(),
+        sender_file.display(),
+        sender.fingerprint(),
+        parcel.display()
+    );
+    let sender = Sender::verify(&fs::read(sender_file)?, &sender.fingerprint().to_string())?;
+    let mut opened = notary.open(BufReader::new(File::open(parcel)?), &sender)?;
     let document = opened.next_document()?.ok_or("the delivery holds no document")?;
     let (name, digest) = (shown(document.name()), document.digest());
     let len = document.copy_to(std::io::sink())?;

@@ -84,12 +84,13 @@ impl Bank {
         let own = CarrierKey::create(folder.path().join("carrier.key"))?;
         let carrier_key = own.public();
         let carrier = Carrier::new(carried.clone(), own, vault.sender());
+        carrier.prove().await?;
 
-        let log = vault.audit().log().await?.verifier_keys().await?;
-        let log = log.first().ok_or("the log has a key")?;
+        let keys = vault.audit().log().await?.verifier_keys().await?;
+        let log: String = keys.iter().map(|key| format!("log {key}\n")).collect();
         let key = WitnessKey::create(folder.path().join("witness.key"), "witness.example/chamber")?;
-        let policy = format!("log {log}\nwitness chamber {}\nquorum chamber\n", key.verifier_key());
-        let known = TrustPolicy::parse(&format!("log {log}\nquorum none\n"))?;
+        let policy = format!("{log}witness chamber {}\nquorum chamber\n", key.verifier_key());
+        let known = TrustPolicy::parse(&format!("{log}quorum none\n"))?;
         let witness = Witness::new(key, known, MemoryWitnessStore::default());
         let (template, policy) = (Template::personal_loan(), TrustPolicy::parse(&policy)?);
         Ok(Self {
@@ -132,9 +133,11 @@ impl Bank {
                 let submitted = self.executive.take_in(case, &inbox, &promise).await?;
                 taken.add(submitted, &promise, client)?;
             }
-            if self.carrier.held(request, promise.deposit()).await?.answers.is_empty() {
+            if !inbox.is_answered(promise.deposit()).await? {
                 let note = self.cosigned().await?;
                 self.executive.answer(case, &inbox, &promise, &note).await?;
+                let answered = inbox.is_answered(promise.deposit()).await?;
+                must(answered, "each deposit opens here: of one that does not, the receipt is all there is")?;
             }
         }
         println!(

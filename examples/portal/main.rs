@@ -11,6 +11,11 @@
 //! portal verify bundle BUNDLE POLICY
 //! ```
 //!
+//! It shows how the pieces fit. Before any of it serves strangers: requests are made under a policy without witnesses, so that a
+//! client's proof is the office's word alone; key and pin lie beside the vault; pages are read from the folder that this was
+//! built in; error pages tell causes; bundles are written on the executor's threads; nothing limits rates, and whoever has a
+//! name of the office has every role.
+//!
 //! The carrier holds no key of the vault: it serves the client's page, takes sealed parts in and promises. It speaks plain
 //! HTTP: put it behind TLS, or whoever is on the way can hand out another page than the one that seals. The
 //! office holds the vault, listens on loopback alone, and reads what the carrier keeps.

@@ -218,7 +218,7 @@ async fn check_head(
 /// Whether the case's key opens under the present keyring; false wraps are findings, and so is a missing one.
 async fn check_key(vault: &Vault, case: CaseId, tally: &mut Tally) -> Result<bool> {
     let keyring = vault.current_keyring().await?;
-    let wraps = vault.wraps(case, &keyring).await?;
+    let wraps = vault.wraps(case, &keyring, None).await?;
     let current = layout::case_key(case, keyring.keys.current_epoch());
     if wraps.is_empty() {
         vault.ledger().sync().await?;

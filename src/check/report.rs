@@ -43,6 +43,7 @@ pub enum Standing {
 
 /// An object that is not as it should be, or not needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Finding {
     /// Its name.
@@ -142,6 +143,7 @@ impl CheckCounts {
 
 /// What a check has found.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct CheckReport {
     /// How far it looked.

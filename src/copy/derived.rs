@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{CopyReport, destination::Destination};
 use crate::{
@@ -29,12 +30,21 @@ pub(super) async fn index(
     let wanted = |key: &ObjectKey| reached.contains_key(key);
     let count = u64::try_from(reached.len()).unwrap_or(u64::MAX);
     let listed = listed(destination, (layout::INDEX, count), wanted).await?;
-    for (key, hash) in reached.iter().filter(|(key, _)| !listed.contains(*key)) {
-        destination.put(key, authentic(destination, key, hash).await?).await?;
+    let lacking = reached.iter().filter(|(key, _)| !listed.contains(*key));
+    let copies: Vec<_> = lacking.map(|(key, hash)| copy_page(destination, key, hash)).collect();
+    let mut copies = stream::iter(copies).buffered(AT_ONCE);
+    while copies.try_next().await?.is_some() {
         report.named += 1;
     }
     Ok(())
 }
+
+async fn copy_page(destination: &Destination<'_>, key: &ObjectKey, hash: &Hash) -> Result<()> {
+    destination.put(key, authentic(destination, key, hash).await?).await
+}
+
+/// Pages of the index copied at once.
+const AT_ONCE: usize = 32;
 
 /// Index objects by their names, with their hashes.
 pub(super) type Reached = HashMap<ObjectKey, Hash>;

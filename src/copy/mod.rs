@@ -10,11 +10,11 @@ use bytes::Bytes;
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    ledger::{self, Signatures, State, Verified, walk},
+    ledger::{Signatures, State, Verified, walk},
     log::Hash,
     observe,
     pin::Pin,
-    storage::{ObjectKey, Storage, layout},
+    storage::{ObjectKey, Storage, layout, probe},
     vault::Vault,
 };
 use destination::Destination;
@@ -22,6 +22,7 @@ use records::Records;
 
 /// What a copy has done.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct CopyReport {
     /// Records that the destination had before, without a gap.
@@ -150,7 +151,7 @@ impl Vault {
     ) -> Result<CopyReport> {
         observe::operation("Vault::copy_to", self.id(), async {
             let destination = observe::storage(destination);
-            ledger::prove(&*destination, self.ledger().entropy()).await?.clear(&*destination).await;
+            probe::prove(&*destination, self.ledger().entropy()).await?.clear(&*destination).await;
             let mut from = None;
             for _ in 0..RETRIES {
                 let state = self.ledger().sync().await?;

@@ -174,7 +174,9 @@ impl PartVisitor for Parts<'_> {
 
 /// Copies the wraps of a case's key under the keyring's epochs, each opened before; gives how many.
 async fn copy_keys(destination: &Destination<'_>, keyring: &LoadedKeyring, case: CaseId) -> Result<u64> {
-    let wraps = destination.vault.wraps(case, keyring).await?;
+    // While a rotation is under way, what is shown may be wrapped under a key that others have: the case's head proves this.
+    let key = destination.vault.case_key(case).await?;
+    let wraps = destination.vault.wraps(case, keyring, Some(&key)).await?;
     if wraps.is_empty() || wraps.iter().any(|wrap| !wrap.opens) {
         let error = Error::corrupt(format!("the key of case {case}"));
         return Err(destination.vault.unless_erased(case, error).await);

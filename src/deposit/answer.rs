@@ -77,7 +77,7 @@ fn bound(request: &Descriptor, deposit: DepositId, number: u16) -> [u8; 32] {
 }
 
 /// Bytes of an answer, at most.
-const ANSWER_CAP: usize = 704 << 10;
+pub(super) const ANSWER_CAP: usize = 704 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -26,6 +26,30 @@ use crate::{
 };
 
 /// What came in for one request, read from a carrier's storage and trusted no further than it verifies.
+///
+/// # Examples
+///
+/// With case files, everything that was promised is taken in and answered, and this is called again whenever it failed:
+///
+/// ```no_run
+/// # use docvault::{CaseId, deposit::Inbox, intake::{Desk, IntakeError, Refusal}};
+/// # async fn example(desk: Desk, case: CaseId, inbox: Inbox) -> Result<(), Box<dyn std::error::Error>> {
+/// for promise in inbox.promises().await? {
+///     match desk.take_in(case, &inbox, &promise).await {
+///         // An earlier run did.
+///         Ok(_) | Err(IntakeError::Refused(Refusal::AlreadyTaken)) => {}
+///         Err(error) => return Err(error.into()),
+///     }
+///     if !inbox.is_answered(promise.deposit()).await? {
+///         let note = desk.session().vault().audit().checkpoint().await?; // have it cosigned
+///         let receipt = desk.answer(case, &inbox, &promise, &note).await?;
+///         // Of a deposit that does not open, this is all there is: keep it, and give it to the client by another way.
+///         std::fs::write(promise.deposit().to_string(), receipt.to_bytes())?;
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub struct Inbox {
     storage: Arc<dyn Storage>,
     descriptor: Descriptor,
@@ -127,6 +151,19 @@ impl Inbox {
                 form: contents.form,
                 comment: contents.comment,
             })
+        })
+        .await
+    }
+
+    /// Whether the carrier has an answer for a deposit.
+    ///
+    /// # Errors
+    ///
+    /// The storage's.
+    pub async fn is_answered(&self, deposit: DepositId) -> Result<bool> {
+        observe::operation("Inbox::is_answered", (self.descriptor.request(), deposit), async {
+            let first = objects::answer(self.descriptor.request(), deposit, 0);
+            Ok(self.storage.read(&first, Some(0..0)).await?.is_some())
         })
         .await
     }

@@ -21,13 +21,10 @@ use crate::{
 /// What a request asks for, and until when.
 #[must_use = "terms are signed by `Session::sign_request`"]
 pub struct RequestTerms {
-    pub(crate) case: CaseId,
     carrier: CarrierPublicKey,
-    slots: Vec<Slot>,
+    details: Details,
     expires: Timestamp,
     answer_within: Duration,
-    policy: String,
-    presentation: Vec<u8>,
     passphrase: Option<SecretBytes>,
 }
 
@@ -51,20 +48,21 @@ impl RequestTerms {
     /// nothing.
     pub fn new(case: CaseId, carrier: CarrierPublicKey, expires: Timestamp) -> Self {
         Self {
-            case,
             carrier,
-            slots: Vec::new(),
+            details: Details { case, policy: String::new(), slots: Vec::new(), presentation: Vec::new() },
             expires,
             answer_within: Duration::from_secs(3 * 24 * 3600),
-            policy: String::new(),
-            presentation: Vec::new(),
             passphrase: None,
         }
     }
 
+    pub(crate) const fn case(&self) -> CaseId {
+        self.details.case
+    }
+
     /// Adds a slot; up to 64, numbered from 0 in this order.
     pub fn slot(mut self, slot: Slot) -> Self {
-        self.slots.push(slot);
+        self.details.slots.push(slot);
         self
     }
 
@@ -77,13 +75,13 @@ impl RequestTerms {
     /// Sets the text of the [`TrustPolicy`](crate::TrustPolicy) that the client holds receipts against; 32 KiB at
     /// most.
     pub fn policy(mut self, policy: impl Into<String>) -> Self {
-        self.policy = policy.into();
+        self.details.policy = policy.into();
         self
     }
 
     /// Sets what the application shows: titles, instructions, languages; 48 KiB at most.
     pub fn presentation(mut self, presentation: impl Into<Vec<u8>>) -> Self {
-        self.presentation = presentation.into();
+        self.details.presentation = presentation.into();
         self
     }
 
@@ -127,12 +125,10 @@ impl RequestTerms {
             issued: now,
             expires: self.expires,
             answer_within: self.answer_within,
-            slots: self.slots.iter().map(|slot| slot.caps).collect(),
+            slots: self.details.slots.iter().map(|slot| slot.caps).collect(),
             salt,
         };
-        let Self { case, policy, slots, presentation, .. } = self;
-        let details = Details { case, policy, slots, presentation };
-        let sealed = details.seal(&keys.root, &header.encode(), entropy)?;
+        let sealed = self.details.seal(&keys.root, &header.encode(), entropy)?;
         let descriptor = Descriptor::sign(&header, &sealed, key);
         let descriptor =
             descriptor.map_err(|Malformed| Error::invalid("the request is too large; ask for less"))?;
@@ -141,11 +137,9 @@ impl RequestTerms {
     }
 
     fn check(&self, now: Timestamp) -> Result<()> {
-        if self.slots.is_empty() || self.slots.len() > SLOTS_CAP {
-            return Err(Error::invalid(format!(
-                "a request has 1 to {SLOTS_CAP} slots, not {}",
-                self.slots.len()
-            )));
+        let slots = self.details.slots.len();
+        if slots == 0 || slots > SLOTS_CAP {
+            return Err(Error::invalid(format!("a request has 1 to {SLOTS_CAP} slots, not {slots}")));
         }
         if self.passphrase.as_ref().is_some_and(|passphrase| passphrase.is_empty()) {
             return Err(Error::invalid("an empty passphrase keeps nobody out: ask for one, or for none"));
@@ -153,17 +147,15 @@ impl RequestTerms {
         if self.expires <= now {
             return Err(Error::invalid("a request expires after it is made"));
         }
-        let Self { case, policy, slots, presentation, .. } = self;
-        let (policy, slots, presentation) = (policy.clone(), slots.clone(), presentation.clone());
-        Details { case: *case, policy, slots, presentation }.check()
+        self.details.check()
     }
 }
 
 impl fmt::Debug for RequestTerms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestTerms")
-            .field("case", &self.case)
-            .field("slots", &self.slots.len())
+            .field("case", &self.details.case)
+            .field("slots", &self.details.slots.len())
             .field("expires", &self.expires)
             .finish_non_exhaustive()
     }

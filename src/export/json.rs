@@ -1,27 +1,6 @@
-//! JSON strings (RFC 8259 §7), written in one way and read back.
+//! JSON strings (RFC 8259 §7), read back as they are written in one way.
 
-use crate::wire::Malformed;
-
-/// `text` as a JSON string, in quotes.
-///
-/// Escaped are quotation marks, backslashes, and whatever a terminal or an editor could act on:
-/// control characters, line and paragraph separators, and marks of writing direction. A string thus stays
-/// on its line and looks like what it is, also outside JSON.
-pub(crate) fn string(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            _ if is_active(character) => quoted.push_str(&format!("\\u{:04x}", u32::from(character))),
-            _ => quoted.push(character),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
+use crate::{text::json_string as string, wire::Malformed};
 
 /// A string, or `null`.
 pub(super) fn optional(text: Option<&str>) -> String {
@@ -73,12 +52,6 @@ pub(super) fn take_optional(text: &str) -> Result<(Option<String>, &str), Malfor
 fn hexadecimal(rest: &mut core::str::Chars<'_>) -> Result<char, Malformed> {
     let digits: String = rest.by_ref().take(4).collect();
     u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32).ok_or(Malformed)
-}
-
-/// Controls, separators of lines, and the marks that UAX #9 §2 lists; all below U+10000.
-fn is_active(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

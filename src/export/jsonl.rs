@@ -1,10 +1,10 @@
 //! JSON Lines: one object a record, the checkpoint last (FORMAT §9.4).
 
-use super::json::{self, optional, string};
+use super::json::{self, optional};
 use crate::{
     ids::Hex,
     log::{commit::Hashed, leaf::LEAF_LEN, record::AuditRecord},
-    text::base64,
+    text::{base64, json_string as string},
 };
 
 /// A record's line.

@@ -10,7 +10,6 @@ mod tiles;
 mod verify;
 
 #[cfg(feature = "intake")]
-pub(crate) use json::string as quoted;
 pub(crate) use lines::{Form, records};
 #[cfg(feature = "fs")]
 pub(crate) use tiles::{tiles, tokens};

@@ -1,9 +1,9 @@
 //! Text: one line of English a record, for people.
 
-use super::json::string;
 use crate::{
     ids::Hex,
     log::{commit::Hashed, leaf::Kind, record::AuditRecord},
+    text::json_string as string,
 };
 
 /// A record's line.

@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{json::string, lines::unwritten};
+use super::lines::unwritten;
 use crate::{
     error::{Error, Result},
     ledger::{Pages, State, Visitor},
@@ -19,6 +19,7 @@ use crate::{
         kept::TimeToken,
         tiling::{Piece, Tiling},
     },
+    text::json_string as string,
     verification::{self, walk_all},
 };
 

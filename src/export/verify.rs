@@ -39,12 +39,12 @@ pub fn verify_exported_records(mut reader: impl BufRead, origin: &str, key: &[u8
     let mut chain = Chain::default();
     for number in 1u64.. {
         let fault = |Malformed| Error::corrupt(format!("line {number} of the export"));
-        let line = next_line(&mut reader)?;
+        let line = next_line(&mut reader)?.map_err(fault)?;
         if let Some(note) = line.strip_prefix("{\"checkpoint\":") {
             let note = note.strip_suffix("}\n").ok_or(Malformed).and_then(json::parse_string);
             let checkpoint = Checkpoint::parse(&note.map_err(fault)?, origin, key)?;
             let whole = (checkpoint.size(), *checkpoint.root()) == (chain.tree.size(), chain.tree.root());
-            let ends = next_line(&mut reader)?.is_empty();
+            let ends = next_line(&mut reader)?.map_err(fault)?.is_empty();
             return if whole && ends { Ok(checkpoint) } else { Err(fault(Malformed)) };
         }
         chain.add(&line).map_err(fault)?;
@@ -64,9 +64,7 @@ impl Chain {
         let (before, end) = line.split_at_checked(at).ok_or(Malformed)?;
         let encoded = end.get(LEAF_AT).and_then(parse_base64).ok_or(Malformed)?;
         let record = Hashed::new(Leaf::parse(&encoded)?);
-        let sealed =
-            Outer { actor: String::new(), purpose: String::new(), request: None, details: Vec::new() };
-        let start = jsonl::start(&record, &AuditRecord::new(&record.leaf, sealed));
+        let start = jsonl::start(&record, &AuditRecord::new(&record.leaf, Outer::default()));
         let stated = record.leaf.kind == Kind::Stated;
         let told = before.strip_prefix(&start).is_some_and(|rest| jsonl::is_middle(rest, stated));
         let follows = record.leaf.seq == self.tree.size() && record.leaf.previous == self.last;
@@ -79,14 +77,15 @@ impl Chain {
     }
 }
 
-fn next_line(reader: &mut impl BufRead) -> Result<String> {
-    let mut line = String::new();
-    let read = reader.by_ref().take(LINE_CAP).read_line(&mut line);
+/// A line, malformed if it is no text.
+fn next_line(reader: &mut impl BufRead) -> Result<Result<String, Malformed>> {
+    let mut line = Vec::new();
+    let read = reader.by_ref().take(LINE_CAP).read_until(b'\n', &mut line);
     read.map_err(|error| {
         let reason = "the export cannot be read";
         StorageError::new(StorageErrorKind::Unavailable, reason).caused(error)
     })?;
-    Ok(line)
+    Ok(String::from_utf8(line).map_err(|_| Malformed))
 }
 
 /// Length of a line, at most: a note of 256 KiB, each byte escaped.

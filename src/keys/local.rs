@@ -17,9 +17,9 @@ use crate::{
     secret_file,
 };
 
-/// A root key of 32 random bytes in a file of its owner.
+/// A root key of 32 random bytes in a file of its owner, or wherever else its owner keeps them.
 ///
-/// There is no way to make one without a file: whoever loses the only key loses the vault.
+/// Whoever loses the only key loses the vault: [`Session::add_slot`](crate::Session::add_slot) takes another.
 ///
 /// # Security
 ///
@@ -53,6 +53,19 @@ impl LocalKey {
     /// [`Storage`](crate::ErrorKind::Storage) if the file system fails.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         secret_file::load(path.as_ref(), HEADER).map(Self)
+    }
+}
+
+impl LocalKey {
+    /// The key of 32 bytes that the caller keeps elsewhere, such as in a secret manager.
+    ///
+    /// # Security
+    ///
+    /// They must come from a cryptographically secure generator: what can be guessed, such as the hash of a password,
+    /// opens everything ([`Passphrase`](super::Passphrase) is for those). And they must be stored durably first.
+    #[must_use]
+    pub const fn from_seed(seed: Secret<32>) -> Self {
+        Self(seed)
     }
 }
 
@@ -97,6 +110,11 @@ mod tests {
         let loaded = LocalKey::load(&path).expect("loads");
         let unwrapped = block_on(loaded.unwrap(&[1; 32], &wrapped)).expect("unwraps");
         assert_eq!(unwrapped.expose(), secret.expose());
+        let kept_elsewhere = LocalKey::from_seed(loaded.0.duplicate());
+        assert_eq!(
+            block_on(kept_elsewhere.unwrap(&[1; 32], &wrapped)).expect("unwraps").expose(),
+            secret.expose()
+        );
         let refused = |result| matches!(result, Err(KeyError::Refused));
         assert!(refused(block_on(loaded.unwrap(&[2; 32], &wrapped))));
         assert!(refused(block_on(loaded.unwrap(&[1; 32], &wrapped[1..]))));

@@ -22,6 +22,68 @@ pub use passphrase::{Bounds, Passphrase};
 ///
 /// An implementation must bind `context` (as associated data, or in a key derivation), must be
 /// key-committing, and must answer every kind of tampering with the same [`KeyError::Refused`].
+///
+/// # Examples
+///
+/// Over a key service that makes data keys and wraps them, bound to what it is told:
+///
+/// ```
+/// use async_trait::async_trait;
+/// use docvault::{Secret, SystemEntropy, chunked, keys::{KeyError, KeyWrap, SlotKind}};
+///
+/// # #[derive(Debug)]
+/// # struct Service;
+/// # enum Failure { Refused, OutOfReach(String) }
+/// # impl Service {
+/// #     async fn data_key(&self, _: &[u8; 32]) -> Result<(Secret<32>, Vec<u8>), Failure> {
+/// #         let key = Secret::copy_from(&[7; 32]).ok_or(Failure::OutOfReach(String::new()))?;
+/// #         Ok((key, vec![9; 3]))
+/// #     }
+/// #     async fn decrypt(&self, wrapped: &[u8], _: &[u8; 32]) -> Result<Secret<32>, Failure> {
+/// #         if wrapped == [9; 3] { Secret::copy_from(&[7; 32]).ok_or(Failure::Refused) } else { Err(Failure::Refused) }
+/// #     }
+/// # }
+/// #[derive(Debug)]
+/// struct ServiceKey(Service);
+///
+/// #[async_trait]
+/// impl KeyWrap for ServiceKey {
+///     fn kind(&self) -> SlotKind {
+///         SlotKind::External(1)
+///     }
+///
+///     async fn wrap(&self, context: &[u8; 32], secret: &Secret<32>) -> Result<Vec<u8>, KeyError> {
+///         // Services call it encryption context, or additional data.
+///         let (key, wrapped_key) = self.0.data_key(context).await.map_err(told)?;
+///         // This commits to its key; not every service's own encryption does.
+///         let sealed = chunked::seal(&key, context, secret.expose(), &SystemEntropy)?;
+///         Ok([sealed, wrapped_key].concat())
+///     }
+///
+///     async fn unwrap(&self, context: &[u8; 32], wrapped: &[u8]) -> Result<Secret<32>, KeyError> {
+///         let (sealed, wrapped_key) = wrapped.split_at_checked(SEALED).ok_or(KeyError::Refused)?;
+///         let key = self.0.decrypt(wrapped_key, context).await.map_err(told)?;
+///         let secret = chunked::open(&key, context, sealed).map_err(|_| KeyError::Refused)?;
+///         Secret::copy_from(&secret).ok_or(KeyError::Refused)
+///     }
+/// }
+///
+/// const SEALED: usize = chunked::PREFIX_LEN + 32 + chunked::TAG_LEN;
+///
+/// fn told(failure: Failure) -> KeyError {
+///     match failure {
+///         Failure::Refused => KeyError::Refused,
+///         Failure::OutOfReach(why) => KeyError::Unavailable(why),
+///     }
+/// }
+/// # futures_lite::future::block_on(async {
+/// # let (key, secret) = (ServiceKey(Service), Secret::copy_from(&[1; 32]).ok_or("32 bytes")?);
+/// # let wrapped = key.wrap(&[2; 32], &secret).await?;
+/// # assert_eq!(key.unwrap(&[2; 32], &wrapped).await?.expose(), secret.expose());
+/// # assert!(key.unwrap(&[3; 32], &wrapped).await.is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[async_trait]
 pub trait KeyWrap: fmt::Debug + Send + Sync + 'static {
     /// Which kind of root key this is, as written in the slot (FORMAT §4.2): an unknown kind of

@@ -2,10 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{
-    objects::{beyond, get},
-    state::Head,
-};
+use super::{objects::get, state::Head};
 use crate::{
     error::{Error, Result},
     ids::VaultId,
@@ -13,7 +10,7 @@ use crate::{
         commit::{COMMIT_CAP, Commit},
         signing::LogKey,
     },
-    storage::{ObjectKey, Storage, layout},
+    storage::{ObjectKey, Storage, beyond, layout},
     wire::Malformed,
 };
 

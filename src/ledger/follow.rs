@@ -10,7 +10,6 @@ use futures_util::{
 
 use super::{
     commits::{next, signed, verified},
-    objects::beyond,
     state::{Head, State},
     writer::Ledger,
 };
@@ -22,7 +21,7 @@ use crate::{
         commit::{COMMIT_CAP, Commit},
         signing::LogKey,
     },
-    storage::{ObjectKey, layout},
+    storage::{ObjectKey, beyond, layout},
 };
 
 impl Ledger {

@@ -5,9 +5,9 @@ use bytes::Bytes;
 use crate::{
     env::Sleeper,
     error::{Error, Result},
-    storage::{Creation, ObjectKey, Storage, StorageError, StorageErrorKind},
+    storage::{Creation, ObjectKey, Storage, StorageError, StorageErrorKind, beyond},
 };
-use core::{ops::Range, time::Duration};
+use core::time::Duration;
 
 /// Stores an object that no one else may name: after anything but `Created` the name is read.
 ///
@@ -51,12 +51,6 @@ pub(crate) async fn put(
 pub(crate) async fn get(storage: &dyn Storage, key: &ObjectKey, cap: usize) -> Result<Bytes> {
     let found = storage.read(key, Some(beyond(cap))).await?;
     found.filter(|bytes| bytes.len() <= cap).ok_or_else(|| Error::corrupt(format!("object {key}")))
-}
-
-/// What is read of an object that may have `cap` bytes: one more, which tells that it is longer. Some are read by the
-/// dozen, and who runs the storage decides what is there.
-pub(super) fn beyond(cap: usize) -> Range<u64> {
-    0..u64::try_from(cap).unwrap_or(u64::MAX).saturating_add(1)
 }
 
 pub(crate) fn unsettled(key: &ObjectKey) -> StorageError {

@@ -29,7 +29,7 @@ use crate::{
         signing::LogKey,
         statement::Statement,
     },
-    storage::{Storage, layout},
+    storage::{Storage, beyond, layout},
     wire::{Malformed, Reader},
 };
 
@@ -40,8 +40,8 @@ use crate::{
 /// Not found if there is no first commit; corrupt if it is none.
 pub(crate) async fn claimed(storage: &dyn Storage) -> Result<(Trusted, Statement)> {
     let name = layout::commit(0, &[0; 32]);
-    let bytes = storage.read(&name, None).await?.ok_or_else(|| Error::not_found("log"))?;
-    let bytes = bytes.slice(..bytes.len().min(COMMIT_CAP));
+    let bytes =
+        storage.read(&name, Some(beyond(COMMIT_CAP))).await?.ok_or_else(|| Error::not_found("log"))?;
     let fault = || Error::corrupt(format!("commit {name}"));
     let (vault, statement) = claim(&bytes).map_err(|Malformed| fault())?;
     let log_key = LogKey::first(statement.commit);

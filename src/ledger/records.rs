@@ -46,6 +46,26 @@ impl Ledger {
         }
     }
 
+    /// What `open` makes of record `seq`, authentic as with [`Ledger::records`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::records`].
+    pub(crate) async fn record<T: Send>(
+        &self,
+        state: &State,
+        seq: u64,
+        mut open: impl FnMut(&Hashed, &[u8]) -> Result<T> + Send,
+    ) -> Result<T> {
+        let mut opened = None;
+        let mut visit = |record: &Hashed, body: &[u8]| {
+            opened = Some(open(record, body)?);
+            Ok(())
+        };
+        self.records(state, seq..seq.saturating_add(1), &mut visit).await?;
+        opened.ok_or_else(|| unknown(seq))
+    }
+
     /// Follows the chain to a record that `state` vouches for: one of its tail, or one that a row names.
     async fn authenticate(&self, state: &State, from: Commit) -> Result<()> {
         let mut commit = from;
@@ -86,8 +106,8 @@ impl Ledger {
         // Numbers in names are inverted: what is listed behind this begins at `seq` or before.
         let after = layout::commit(seq.saturating_add(1), &[0xff; 32]);
         let name = self.storage().list(layout::LOG, Some(&after), 1).await?.into_iter().next();
-        let storage = self.storage();
-        let mut commit = commits::required(storage, state.vault, &name.ok_or_else(|| unknown(seq))?).await?;
+        let (storage, name) = (self.storage(), name.unwrap_or_else(|| layout::commit(0, &[0; 32])));
+        let mut commit = commits::required(storage, state.vault, &name).await?;
         while commit.end() <= seq {
             commit = self.following(state, &commit).await?;
         }

@@ -18,7 +18,6 @@ use super::{
     lookup::Pages,
     objects::{TRIES, backoff},
     planner::{Planner, look_ahead},
-    probe,
     queue::{Queue, Ticket},
     state::State,
     turns::Turns,
@@ -35,7 +34,7 @@ use crate::{
     },
     observe,
     secret::Secret,
-    storage::{Creation, ObjectKey, Storage, StorageError},
+    storage::{Creation, ObjectKey, Storage, StorageError, probe},
 };
 
 /// Gives the key that signs what follows a state, which its keyring holds.

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What the audit key opens: opaque identifiers, and details that name nobody.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Outer {
     pub(crate) actor: String,
     pub(crate) purpose: String,

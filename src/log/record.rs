@@ -55,9 +55,7 @@ impl AuditRecord {
         body: &[u8],
     ) -> Result<(Self, Option<SealedInner>), OpenError> {
         if leaf.form == BodyForm::Plain {
-            let outer =
-                Outer { actor: String::new(), purpose: String::new(), request: None, details: Vec::new() };
-            return Ok((Self::new(leaf, outer), None));
+            return Ok((Self::new(leaf, Outer::default()), None));
         }
         let (outer, inner) = body::open(vault, leaf, audit, body)?;
         let record = Self::new(leaf, outer);

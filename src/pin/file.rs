@@ -67,7 +67,10 @@ impl PinStore for FilePinStore {
         blocking::unblock(move || {
             let mut durable = shared.durable.lock().unwrap_or_else(PoisonError::into_inner);
             let saved = read(&shared.path)?;
-            let kept = if supersedes(&pin, saved.as_ref())? { pin } else { saved.unwrap_or(pin) };
+            let kept = match saved {
+                Some(saved) if !pin.supersedes(&saved)? => saved,
+                _ => pin,
+            };
             if durable.as_ref() != Some(&kept) {
                 *durable = None;
                 replace(&shared.path, format!("{kept}\n").as_bytes())?;
@@ -77,27 +80,6 @@ impl PinStore for FilePinStore {
         })
         .await
     }
-}
-
-/// Whether `pin` must take the place of `saved`.
-fn supersedes(pin: &Pin, saved: Option<&Pin>) -> Result<bool> {
-    let Some(saved) = saved else { return Ok(true) };
-    if pin.vault != saved.vault {
-        return Err(Error::invalid(
-            "the pin's file belongs to another vault; give each vault a file of its own",
-        ));
-    }
-    if pin.may_share_a_log_with(saved) {
-        return Ok(pin.size > saved.size);
-    }
-    Err(Error::new(
-        ErrorKind::Forked,
-        format!(
-            "the log, of {} records, is not the one of the saved pin, of {}, which stays: the storage shows \
-             two, or the file was restored; open by the saved pin to see which",
-            pin.size, saved.size
-        ),
-    ))
 }
 
 /// Missing is `None`.

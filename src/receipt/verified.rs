@@ -12,6 +12,7 @@ use crate::{
         leaf::{Kind, Leaf},
         trust::{CheckedCheckpoint, Cosignature},
     },
+    text::json_string as string,
 };
 
 /// What a [`Receipt`](crate::Receipt) has proven.
@@ -100,7 +101,7 @@ impl VerifiedReceipt {
         let members = [
             ("record", self.record.to_string()),
             ("time", self.time.as_millis().to_string()),
-            ("kind", string(&format!("{:?}", self.kind))),
+            ("kind", string(self.kind.name())),
             ("operation", string(&self.operation.to_string())),
             ("case", optional(self.case)),
             ("document", optional(self.document)),
@@ -195,18 +196,4 @@ fn object(members: &[(&str, String)]) -> String {
 
 fn optional(value: Option<impl fmt::Display>) -> String {
     value.map_or_else(|| "null".to_owned(), |value| string(&value.to_string()))
-}
-
-// RFC 8259 §7: quotation mark, reverse solidus and the control characters are escaped.
-fn string(text: &str) -> String {
-    let mut json = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => json.extend(['\\', character]),
-            control if control.is_control() => json.push_str(&format!("\\u{:04x}", u32::from(control))),
-            other => json.push(other),
-        }
-    }
-    json.push('"');
-    json
 }

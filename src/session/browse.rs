@@ -80,6 +80,7 @@ pub struct VersionInfo {
 
 /// A page of a listing of cases.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct CasePage {
     /// Up to 1,000 cases, by id.
@@ -90,6 +91,7 @@ pub struct CasePage {
 
 /// A page of a listing of documents.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct DocumentPage {
     /// Up to 1,000 documents, by id, each in its newest version.

@@ -83,9 +83,12 @@ impl Session {
     }
 
     async fn erased_cases(&self) -> Result<BTreeSet<CaseId>> {
-        let rows = self.vault.all_rows(&self.vault.ledger().state(), RowKey::cases()).await?;
-        let erased = rows.iter().filter(|row| row.kind == Kind::CaseErased);
-        Ok(erased.map(plan::case_of).collect())
+        let (state, mut erased) = (self.vault.ledger().state(), BTreeSet::new());
+        let mut pages = self.vault.row_pages(&state, RowKey::cases());
+        while let Some(page) = pages.next().await? {
+            erased.extend(page.iter().filter(|row| row.kind == Kind::CaseErased).map(plan::case_of));
+        }
+        Ok(erased)
     }
 
     /// Deletes everything of an erased case, its keys first; gives the number of objects.
@@ -116,9 +119,31 @@ impl Session {
             let fates: Vec<_> = found.iter().map(|(_, operation)| self.fate(*operation)).collect();
             let fates: Vec<Fate> = stream::iter(fates).buffered(AT_ONCE).try_collect().await?;
             // What was decided on may have changed since: each record's own plan decides anew.
-            for ((case, operation), fate) in found.into_iter().zip(fates) {
+            let (new, known): (Vec<_>, Vec<_>) =
+                found.into_iter().zip(fates).partition(|(_, fate)| matches!(fate, Fate::Announce));
+            for ((case, operation), fate) in known {
                 self.collect_operation(case, operation, fate, report).await?;
             }
+            self.announce_orphans(new.into_iter().map(|(found, _)| found).collect(), report).await?;
+        }
+        Ok(())
+    }
+
+    /// Announces operations on their behalf, together. A storage can make up any number of names, and a record is for ever:
+    /// what is too many waits for the next call.
+    async fn announce_orphans(
+        &self,
+        mut found: Vec<(CaseId, OperationId)>,
+        report: &mut GarbageReport,
+    ) -> Result<()> {
+        let room = usize::try_from(ANNOUNCED.saturating_sub(report.announced)).unwrap_or(usize::MAX);
+        let later = found.split_off(room.min(found.len()));
+        report.kept += u64::try_from(later.len()).unwrap_or(u64::MAX);
+        let announcements: Vec<_> =
+            found.into_iter().map(|(case, operation)| self.announce_orphan(case, operation)).collect();
+        let mut announcements = stream::iter(announcements).buffered(AT_ONCE);
+        while let Some(announced) = announcements.try_next().await? {
+            report.announced += u64::from(announced);
         }
         Ok(())
     }
@@ -131,11 +156,8 @@ impl Session {
         report: &mut GarbageReport,
     ) -> Result<()> {
         match fate {
-            Fate::Keep => {}
+            Fate::Keep | Fate::Announce => {}
             Fate::Wait => report.kept += 1,
-            // A storage can make up any number of names, and a record is for ever: the others wait for the next call.
-            Fate::Announce if report.announced >= ANNOUNCED => report.kept += 1,
-            Fate::Announce => report.announced += u64::from(self.announce_orphan(case, operation).await?),
             Fate::Condemn => {
                 let condemned = self.condemn(case, operation, GivenUp::Expired).await;
                 if let Some(kept) = self.unless_denied(condemned)? {
@@ -190,12 +212,13 @@ impl Session {
     /// Deletes a condemned operation's objects, and the key of a case that it failed to open.
     async fn delete_objects(&self, case: CaseId, operation: OperationId) -> Result<u64> {
         let mut deleted = 0;
-        for prefix in [layout::PARTS, layout::HEADS] {
-            deleted += self.delete_under(&layout::of_operation(prefix, case, operation)).await?;
-        }
-        // Only the operation that made the case's id could open it, and it is condemned.
+        // Only the operation that made the case's id could open it, and it is condemned. The key is found again by the
+        // operation's head alone, and so goes first.
         if self.row(&self.vault.ledger().state(), &RowKey::case(case)).await?.is_none() {
             deleted += self.delete_under(&layout::of_case(layout::CASE_KEYS, case)).await?;
+        }
+        for prefix in [layout::PARTS, layout::HEADS] {
+            deleted += self.delete_under(&layout::of_operation(prefix, case, operation)).await?;
         }
         Ok(deleted)
     }

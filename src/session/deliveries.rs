@@ -6,7 +6,7 @@ use super::{Session, browse::AT_ONCE, content::RETRIES};
 use crate::{
     error::{Error, ErrorKind, Result},
     grant::Mode,
-    ids::{DocumentId, GrantId, Scope},
+    ids::{CaseId, DocumentId, GrantId, Scope},
     ledger::State,
     log::{
         leaf::Kind,
@@ -139,18 +139,28 @@ impl Session {
             }
             Scope::Case(case) => self.vault.all_rows(state, RowKey::documents(case)).await?,
         };
-        let mut versions = Vec::new();
-        for newest in documents {
-            let document = DocumentId::new(grant.scope().case(), newest.key.child_id());
-            if newest.seq <= made {
-                versions.push((document, newest));
-                continue;
-            }
-            let all = self.vault.all_rows(state, RowKey::versions(document)).await?;
-            let then = all.into_iter().filter(|row| row.seq <= made).max_by_key(|row| row.seq);
-            versions.extend(then.map(|row| (document, row)));
+        let case = grant.scope().case();
+        let versions: Vec<_> =
+            documents.into_iter().map(|newest| self.version_at(state, case, newest, made)).collect();
+        let versions: Vec<_> = stream::iter(versions).buffered(AT_ONCE).try_collect().await?;
+        Ok(versions.into_iter().flatten().collect())
+    }
+
+    /// A document of which `newest` is the newest version, and the version that it had at record `made`.
+    async fn version_at(
+        &self,
+        state: &State,
+        case: CaseId,
+        newest: Row,
+        made: u64,
+    ) -> Result<Option<(DocumentId, Row)>> {
+        let document = DocumentId::new(case, newest.key.child_id());
+        if newest.seq <= made {
+            return Ok(Some((document, newest)));
         }
-        Ok(versions)
+        let all = self.vault.all_rows(state, RowKey::versions(document)).await?;
+        let then = all.into_iter().filter(|row| row.seq <= made).max_by_key(|row| row.seq);
+        Ok(then.map(|row| (document, row)))
     }
 
     /// The record that made the grant, also when the newest row about it is its revocation.

@@ -44,7 +44,8 @@ impl Session {
     ///
     /// # Cancellation
     ///
-    /// The document may be stored or not, whole or not at all.
+    /// The document may be stored or not, whole or not at all: [`Session::documents`] tells. Whoever must be able to try again
+    /// takes [`Session::upload`] and keeps its token.
     pub async fn store(
         &self,
         case: CaseId,

@@ -37,7 +37,8 @@ pub enum ErasureLevel {
     /// versions and no backups: with the present keyring, a kept wrap of the case's key would open.
     Deleted,
     /// Every epoch of the keyring is newer than the erasure ([`Session::rotate_epoch`]): no wrap of the
-    /// case's key opens under the present keyring, wherever a copy was kept.
+    /// case's key opens under the present keyring, wherever a copy was kept. If the rotation died between its last record and
+    /// its deletions, the keyring before is still there, which opens such a copy: the next change of the keyring deletes it.
     EpochRotated,
 }
 

@@ -24,6 +24,7 @@ use crate::{
 
 /// Someone who can open a document by a grant, and on what terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Opener {
     /// The grant.
@@ -46,6 +47,7 @@ pub struct Opener {
 
 /// Who can open a document, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct WhoCanOpen {
     /// Root keys that open the whole vault, recovery keys included.
@@ -56,6 +58,7 @@ pub struct WhoCanOpen {
 
 /// What a revocation has ended, and what it could not.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct RevocationReport {
     /// The grant.
@@ -235,16 +238,20 @@ impl Session {
         last: u64,
     ) -> Result<Vec<(DocumentId, VersionId)>> {
         let mode = self.vault.grant_head(grant, row).await?.meta.terms.terms.mode;
-        let mut exposed = Vec::new();
-        for (document, newest) in self.versions_in(state, grant, row, mode).await? {
-            let rows = match mode {
-                Mode::Snapshot => vec![newest],
-                Mode::Following => self.vault.all_rows(state, RowKey::versions(document)).await?,
-            };
-            let delivered = rows.iter().filter(|row| row.seq <= last);
-            exposed.extend(delivered.map(|row| (document, plan::version(row))));
-        }
-        Ok(exposed)
+        let documents = self.versions_in(state, grant, row, mode).await?;
+        let versions: Vec<_> = documents
+            .into_iter()
+            .map(|(document, newest)| async move {
+                let rows = match mode {
+                    Mode::Snapshot => vec![newest],
+                    Mode::Following => self.vault.all_rows(state, RowKey::versions(document)).await?,
+                };
+                let delivered = rows.into_iter().filter(|row| row.seq <= last);
+                Ok::<Vec<_>, Error>(delivered.map(|row| (document, plan::version(&row))).collect())
+            })
+            .collect();
+        let exposed: Vec<Vec<_>> = stream::iter(versions).buffered(AT_ONCE).try_collect().await?;
+        Ok(exposed.concat())
     }
 
     /// Who can open a document, and why: root keys, and grants on it and on its case.

@@ -227,12 +227,15 @@ impl Session {
     ///
     /// Keep the new pin and give it to everybody who opens the vault, open it anew with `key` by that pin before the keyring
     /// changes again, give the others their slots ([`Session::add_slot`]), then [`Session::rotate_epoch`]. `key` must be one
-    /// that only you have; the vault must be one that you opened by a pin.
+    /// that only you have; the vault must be one that you opened by a pin. What was signed before stands: check the index
+    /// ([`LogReader::check_index`](crate::LogReader::check_index)), by which everything is looked up. Checkpoints and requests
+    /// as after [`Session::rotate_signing_keys`].
     ///
     /// # Errors
     ///
     /// The key's own; [`ErrorKind::Contended`](crate::ErrorKind::Contended) if others kept changing the keyring;
-    /// [`ErrorKind::NotDeleted`](crate::ErrorKind::NotDeleted) as for [`Session::remove_slot`].
+    /// [`ErrorKind::NotDeleted`](crate::ErrorKind::NotDeleted) as for [`Session::remove_slot`]; corrupt if the keyring that the
+    /// log names has not the keys that the vault was made with, for somebody has put theirs there: go on from a copy.
     ///
     /// # Security
     ///
@@ -291,6 +294,11 @@ impl Session {
     /// Gives the log fresh keys to sign commits and checkpoints with, from the next record on; the
     /// old ones are forgotten, and the record of the change is signed by them.
     ///
+    /// A [`TrustPolicy`](crate::TrustPolicy) that was given out before knows the old key alone: witnesses refuse the new
+    /// checkpoints, and a client's page the answers to a request that was signed before. So answer what is promised and close
+    /// what requests are open, change the keys, then give the new line of
+    /// [`LogReader::verifier_keys`](crate::LogReader::verifier_keys) to witnesses, auditors and authorities, and ask anew.
+    ///
     /// # Errors
     ///
     /// The storage's; [`ErrorKind::Contended`](crate::ErrorKind::Contended) if others kept changing the keyring;
@@ -300,7 +308,7 @@ impl Session {
     ///
     /// Who has stolen an old key can still sign another history that leaves the old one before the
     /// change. A pin, a witness or a receipt from after the change contradicts it, so take a new pin
-    /// now, and have the new checkpoint cosigned.
+    /// now, and have the new checkpoint cosigned. If they have a root key too, or may have one, it takes [`Session::rekey`].
     ///
     /// # Cancellation
     ///

@@ -12,6 +12,7 @@ use crate::{
 
 /// What became of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Outcome {
     /// Its record stands in the log.

@@ -12,7 +12,7 @@ use crate::{
         row::RowKey,
     },
     observe,
-    plan::{Browsed, LogReading, ReadLog},
+    plan::{Browsed, LogReading},
     receipt::{Disclosure, Opening, Receipt},
     vault::Extent,
     verification::prove,
@@ -57,8 +57,9 @@ impl Session {
     /// let receipt = desk.receipt(stored.seq, &note).await?.to_string(); // for the client
     ///
     /// // The client, with no vault, no network and no key:
-    /// let log = vault.audit().log().await?.verifier_keys().await?;
-    /// let policy = TrustPolicy::parse(&format!("log {}\nquorum none\n", log[0]))?;
+    /// let keys = vault.audit().log().await?.verifier_keys().await?; // one for each signing epoch
+    /// let log: String = keys.iter().map(|key| format!("log {key}\n")).collect();
+    /// let policy = TrustPolicy::parse(&format!("{log}quorum none\n"))?;
     /// let proven = docvault::Receipt::parse(&receipt)?.verify(&policy)?;
     /// assert_eq!((proven.record, proven.content), (stored.seq, Some(stored.digest)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -118,15 +119,9 @@ impl Session {
 
     /// A record's body and the key of its outer layer, on record before they are released.
     async fn disclosure(&self, seq: u64) -> Result<Disclosure> {
+        self.read_record(seq, LogReading::Disclosure).await?;
         let ledger = self.vault.ledger();
-        if ledger.sync().await?.head.size <= seq {
-            return Err(Error::not_found(format!("record {seq}")));
-        }
-        let (origin, operation, range) = (self.origin.clone(), self.operation()?, seq..seq.saturating_add(1));
-        let what = LogReading::Disclosure;
-        self.commit(operation, ReadLog { origin, operation, what, range: range.clone() }).await?;
-        let mut disclosed = None;
-        let mut visit = |record: &Hashed, body: &[u8]| {
+        let disclose = |record: &Hashed, body: &[u8]| {
             if record.leaf.form == BodyForm::Plain {
                 return Err(Error::invalid(
                     "the vault's first record is not sealed, and says of nobody that they did it",
@@ -134,10 +129,8 @@ impl Session {
             }
             let key = body::outer_key(ledger.audit(), body);
             let key = key.map_err(|OpenError| Error::corrupt(format!("record {seq}")))?;
-            disclosed = Some(Disclosure { vault: self.vault.id(), key, body: body.to_vec() });
-            Ok(())
+            Ok(Disclosure { vault: self.vault.id(), key, body: body.to_vec() })
         };
-        ledger.records(&ledger.state(), range, &mut visit).await?;
-        disclosed.ok_or_else(|| Error::corrupt(format!("record {seq}")))
+        ledger.record(&ledger.state(), seq, disclose).await
     }
 }

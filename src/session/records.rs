@@ -82,24 +82,15 @@ impl Session {
     /// At most the reading is on record.
     pub async fn open_record(&self, seq: u64) -> Result<OpenedRecord> {
         observe::operation("Session::open_record", self.vault.id(), async {
-            let ledger = self.vault.ledger();
-            if ledger.sync().await?.head.size <= seq {
-                return Err(Error::not_found(format!("record {seq}")));
-            }
-            let (origin, operation, range) =
-                (self.origin.clone(), self.operation()?, seq..seq.saturating_add(1));
-            let what = LogReading::OneRecord;
             let looked = Looked::at(self.vault.now());
-            self.commit(operation, ReadLog { origin, operation, what, range: range.clone() }).await?;
-            let mut opened = None;
-            let mut visit = |found: &Hashed, body: &[u8]| {
+            self.read_record(seq, LogReading::OneRecord).await?;
+            let ledger = self.vault.ledger();
+            let open = |found: &Hashed, body: &[u8]| {
                 let outer = AuditRecord::open(self.vault.id(), ledger.audit(), &found.leaf, body);
                 let (record, inner) = outer.map_err(|OpenError| corrupt(seq))?;
-                opened = Some((record, found.leaf.clone(), inner));
-                Ok(())
+                Ok((record, found.leaf.clone(), inner))
             };
-            ledger.records(&ledger.state(), range, &mut visit).await?;
-            let (record, leaf, inner) = opened.ok_or_else(|| corrupt(seq))?;
+            let (record, leaf, inner) = ledger.record(&ledger.state(), seq, open).await?;
             let personal = match inner.filter(|inner| !inner.is_empty()) {
                 Some(inner) => self.personal(&leaf, &inner, &looked).await?,
                 None => Personal::None,
@@ -107,6 +98,15 @@ impl Session {
             Ok(OpenedRecord { record, personal })
         })
         .await
+    }
+
+    /// Puts on record that one record is read, if there is one.
+    pub(super) async fn read_record(&self, seq: u64, what: LogReading) -> Result<()> {
+        if self.vault.ledger().sync().await?.head.size <= seq {
+            return Err(Error::not_found(format!("record {seq}")));
+        }
+        let (origin, operation, range) = (self.origin.clone(), self.operation()?, seq..seq.saturating_add(1));
+        self.commit(operation, ReadLog { origin, operation, what, range }).await.map(drop)
     }
 
     /// The inner layer of a record; that it was erased only on the word of the log.

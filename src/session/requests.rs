@@ -20,12 +20,12 @@ impl Session {
     /// Invalid; erased, or not found, for another case; denied if there are no 19 MiB of memory for a passphrase; no
     /// randomness; the storage's.
     pub async fn sign_request(&self, terms: RequestTerms) -> Result<SignedRequest> {
-        observe::operation("Session::sign_request", (self.vault.id(), terms.case), async {
+        observe::operation("Session::sign_request", (self.vault.id(), terms.case()), async {
             let ledger = self.vault.ledger();
             // No record is planned here, which would look whether another process has erased the case.
             ledger.sync().await?;
             let request = RequestId::from_bytes(env::random(ledger.entropy())?);
-            let secrets = self.secrets_of(terms.case, request).await?;
+            let secrets = self.secrets_of(terms.case(), request).await?;
             let key = self.vault.keyring().keys.delivery_key();
             terms.sign(self.vault.id(), request, &secrets, &key, (ledger.entropy(), ledger.now()))
         })

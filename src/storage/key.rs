@@ -37,6 +37,9 @@ impl Borrow<str> for ObjectKey {
     }
 }
 
+#[cfg(feature = "serde")]
+crate::ids::serialize_as_text!(ObjectKey);
+
 impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -20,6 +20,7 @@ mod listing;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
+pub(crate) mod probe;
 #[cfg(feature = "redb")]
 mod redb;
 #[cfg(any(feature = "object-store", feature = "postgres"))]
@@ -47,6 +48,12 @@ pub use postgres::PostgresStorage;
 pub(crate) const OBJECT_CAP: u64 = 16 << 20;
 /// What is read of an object if all of it is asked for: enough to see that it is none.
 pub(crate) const WHOLE: Range<u64> = 0..OBJECT_CAP + 1;
+
+/// What is read of an object that may have `cap` bytes: one more, which tells that it is longer. Some are read by the
+/// dozen, and who runs the storage decides what is there.
+pub(crate) fn beyond(cap: usize) -> Range<u64> {
+    0..u64::try_from(cap).unwrap_or(u64::MAX).saturating_add(1)
+}
 
 /// How a [`Storage::create`] went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

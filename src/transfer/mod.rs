@@ -3,6 +3,7 @@
 mod checked;
 mod delivery;
 mod opened;
+mod parcel;
 mod part;
 mod range;
 mod reader;
@@ -20,8 +21,8 @@ pub use token::UploadToken;
 pub use upload::Upload;
 
 pub(crate) use checked::{PartVisitor, find_parts, open_parts, part_names};
-pub(crate) use delivery::Parcel;
+pub(crate) use parcel::Parcel;
 #[cfg(any(test, fuzzing))]
-pub(crate) use delivery::{Envelope, Manifest as DeliveryManifest};
+pub(crate) use parcel::{Envelope, Manifest as DeliveryManifest};
 pub(crate) use source::ContentSource;
 pub(crate) use token::Target;

@@ -2,16 +2,14 @@
 
 use std::io::Read;
 
-use super::delivery::{
+use super::parcel::{
     ENVELOPE_LEN, Envelope, Item, Manifest, item_context, item_key, malformed, manifest_key,
 };
 use crate::{
     crypto::{
         chunked::{self, OpenError},
         digest::sha256,
-        schedule,
-        sign::VerifyingKey,
-        wrap,
+        schedule, wrap,
     },
     document::VersionMeta,
     env::Timestamp,
@@ -229,7 +227,6 @@ fn check_sender(
     }
     let mut w = Writer::with_capacity(start.len() + manifest.len() + 4);
     w.fixed(start).bytes(manifest);
-    let key: &VerifyingKey = key;
     key.verify(schedule::SIGN_DELIVERY, w.as_slice(), signature).map_err(|_| malformed())
 }
 

@@ -176,6 +176,10 @@ impl Reader {
     /// Corrupt, from then on for ever; erased, if the case was meanwhile, which is looked for every 30
     /// seconds; the storage's, after which it can be
     /// called again. What came before belongs to the content digest.
+    ///
+    /// # Cancellation
+    ///
+    /// Nothing is lost: call it again.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         observe::operation("Reader::next", self.subject(), async {
             let Some(at) = self.at()? else { return Ok(None) };

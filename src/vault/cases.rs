@@ -24,7 +24,7 @@ use crate::{
     log::row::{Row, RowKey},
     plan, policy,
     secret::{Holder, Secret},
-    storage::{ObjectKey, layout},
+    storage::{ObjectKey, beyond, layout},
     wire::{Malformed, Reader, Writer},
 };
 
@@ -242,6 +242,11 @@ impl Vault {
         self.ledger().put(&layout::case_key(case, epoch), object).await
     }
 
+    /// A wrap as the storage shows it, no longer than tells that it is none.
+    async fn stored_wrap(&self, name: &ObjectKey) -> Result<Option<Bytes>> {
+        Ok(self.ledger().storage().read(name, Some(beyond(WRAP_LEN))).await?)
+    }
+
     /// A case's key, and the newest epoch of `keyring` under which the storage shows a wrap of it. The case's row is looked
     /// up if it is needed and not given.
     async fn load_case_key(
@@ -252,7 +257,7 @@ impl Vault {
     ) -> Result<Option<(u32, Secret<32>)>> {
         for (epoch, epoch_key) in keyring.keys.epochs() {
             let name = layout::case_key(case, epoch);
-            if let Some(object) = self.ledger().storage().read(&name, None).await? {
+            if let Some(object) = self.stored_wrap(&name).await? {
                 let opened = open(self.id(), case, epoch, epoch_key, &object);
                 let key = opened.map_err(|OpenError| Error::corrupt(format!("object {name}")))?;
                 if epoch != keyring.keys.current_epoch() {
@@ -267,17 +272,22 @@ impl Vault {
         Ok(None)
     }
 
-    /// The stored wraps of a case's key under epochs of `keyring`, newest first, each with whether it opens to the same key;
-    /// none if the storage shows none.
+    /// The stored wraps of a case's key under epochs of `keyring`, newest first, each with whether it opens to `key`, or to
+    /// the same as the first one that opens; none if the storage shows none.
     ///
     /// # Errors
     ///
     /// The storage's.
-    pub(crate) async fn wraps(&self, case: CaseId, keyring: &LoadedKeyring) -> Result<Vec<StoredWrap>> {
-        let (mut found, mut newest) = (Vec::new(), None);
+    pub(crate) async fn wraps(
+        &self,
+        case: CaseId,
+        keyring: &LoadedKeyring,
+        key: Option<&Secret<32>>,
+    ) -> Result<Vec<StoredWrap>> {
+        let (mut found, mut newest) = (Vec::new(), key.map(Secret::duplicate));
         for (epoch, epoch_key) in keyring.keys.epochs() {
             let name = layout::case_key(case, epoch);
-            if let Some(object) = self.ledger().storage().read(&name, None).await? {
+            if let Some(object) = self.stored_wrap(&name).await? {
                 let key = open(self.id(), case, epoch, epoch_key, &object).ok();
                 let opens =
                     key.is_some_and(|key| is_same(newest.get_or_insert_with(|| key.duplicate()), &key));
@@ -312,7 +322,7 @@ impl Vault {
         let object = seal(self.id(), case, epoch, epoch_key, &key, self.ledger().entropy())?;
         match ledger::put(self.ledger().storage(), self.ledger().sleeper(), &name, object).await {
             Ok(()) => Ok(()),
-            Err(error) => match self.ledger().storage().read(&name, None).await? {
+            Err(error) => match self.stored_wrap(&name).await? {
                 // Another process wrapped the same key in the same place at the same time.
                 Some(object)
                     if open(self.id(), case, epoch, epoch_key, &object)
@@ -347,6 +357,9 @@ fn seal(
     w.fixed(&wrap::wrap(epoch_key, &context(vault, case, epoch), key, entropy)?);
     Ok(w.into_vec().into())
 }
+
+/// Bytes of a stored wrap.
+const WRAP_LEN: usize = 12 + WRAPPED_LEN;
 
 fn open(
     vault: VaultId,
@@ -456,7 +469,7 @@ mod tests {
             let epoch = keyring.keys.current_epoch();
             let own = seal(vault.id(), case, epoch, epoch_key, &Secret::take([8; 32]), &SystemEntropy);
             storage.create(name, own.expect("entropy")).await.expect("memory");
-            let wraps = vault.wraps(case, &keyring).await.expect("memory");
+            let wraps = vault.wraps(case, &keyring, None).await.expect("memory");
             assert_eq!(wraps.iter().map(|wrap| wrap.opens).collect::<Vec<_>>(), [true, false]);
         });
     }

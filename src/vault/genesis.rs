@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use futures_util::{FutureExt, future::BoxFuture};
 
-use super::{Freshness, LoadedKeyring, Vault, VaultOptions};
+use super::{
+    Freshness, LoadedKeyring, Vault, VaultOptions,
+    replacing::{RETRIES, kept_changing},
+};
 use crate::{
     crypto::digest::sha256,
     env::{Entropy, random},
@@ -97,7 +100,7 @@ fn kind_of(root: &dyn KeyWrap) -> Result<SlotKind> {
 ///
 /// # Errors
 ///
-/// Not found if the storage shows no log; as [`unlock`].
+/// Not found if the storage shows no log; contended if it showed others' changes again and again; as [`unlock`].
 pub(super) fn load<'a>(
     trusted: &'a Trusted,
     kept: Option<&'a Trusted>,
@@ -106,7 +109,7 @@ pub(super) fn load<'a>(
 ) -> BoxFuture<'a, Result<(State, LoadedKeyring)>> {
     Box::pin(async move {
         let mut tried: Option<State> = None;
-        loop {
+        for _ in 0..RETRIES {
             let loaded =
                 ledger::load_with(trusted, kept, pages, |state, storage| sealed(state, storage).boxed())
                     .await?;
@@ -121,6 +124,7 @@ pub(super) fn load<'a>(
                 unlocked => return Ok((state, unlocked?)),
             }
         }
+        Err(kept_changing())
     })
 }
 

@@ -1,5 +1,6 @@
 //! Heads as the log names them: found by a row, opened by the case key, checked against the effect.
 
+use core::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -152,8 +153,7 @@ impl Vault {
         let row = if row.is_some() { row } else { self.fresh_row(&RowKey::case(case)).await? };
         let row = row.ok_or_else(|| Error::corrupt(format!("the record of case {case}")))?;
         let id = self.head_id(case, [0; 16], plan::case_head(&row), HeadType::Case);
-        let stored = self.ledger().storage().read(&layout::head(case, id.operation), None).await?;
-        let parsed = parse(id, stored)?.map_err(|_| missing(id))?;
+        let parsed = self.parsed_head(id, Some(0..START)).await?;
         let (_, meta) = parsed.open(key).map_err(|OpenError| missing(id))?;
         case_meta_of(&parsed, &meta, &row.effect).map(drop)
     }
@@ -242,18 +242,21 @@ impl Vault {
     }
 
     async fn read_head(&self, id: HeadId, extent: Extent) -> Result<(ParsedHead, HeadKey, SecretBytes)> {
-        let name = layout::head(id.case, id.operation);
         let range = (extent == Extent::Start).then_some(0..START);
-        let (case_key, read) = join(self.case_key(id.case), self.ledger().storage().read(&name, range)).await;
-        let case_key: Arc<Secret<32>> = case_key?;
-        let mut parsed = parse(id, read?)?;
-        if let Err(needed) = parsed {
-            // The metadata is longer than what was asked for.
-            parsed = parse(id, self.ledger().storage().read(&name, Some(0..needed.0)).await?)?;
-        }
-        let parsed = parsed.map_err(|_| missing(id))?;
+        let (case_key, parsed) = join(self.case_key(id.case), self.parsed_head(id, range)).await;
+        let (case_key, parsed): (Arc<Secret<32>>, _) = (case_key?, parsed?);
         let (key, meta) = parsed.open(&case_key).map_err(|OpenError| missing(id))?;
         Ok((parsed, key, meta))
+    }
+
+    /// A head, of which `range` is read, and more if its metadata is longer.
+    async fn parsed_head(&self, id: HeadId, range: Option<Range<u64>>) -> Result<ParsedHead> {
+        let (storage, name) = (self.ledger().storage(), layout::head(id.case, id.operation));
+        let mut parsed = parse(id, storage.read(&name, range).await?)?;
+        if let Err(needed) = parsed {
+            parsed = parse(id, storage.read(&name, Some(0..needed.0)).await?)?;
+        }
+        parsed.map_err(|_| missing(id))
     }
 }
 

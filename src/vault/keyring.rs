@@ -6,7 +6,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{
     LoadedKeyring, Vault, genesis,
-    replacing::{Change, RETRIES, beside_what_is_left, kept_changing, stands, unless_it_stands},
+    replacing::{Change, RETRIES, beside, beside_what_is_left, kept_changing, stands, unless_it_stands},
 };
 use crate::{
     crypto::digest::sha256,
@@ -28,6 +28,9 @@ use crate::{
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SlotId([u8; 16]);
 
+#[cfg(feature = "serde")]
+crate::ids::serialize_as_text!(SlotId);
+
 impl core::fmt::Display for SlotId {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "{}", crate::ids::Hex(&self.0))
@@ -42,6 +45,7 @@ impl core::fmt::Debug for SlotId {
 
 /// Who holds a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct SlotInfo {
     /// Which slot.
@@ -165,15 +169,15 @@ impl Vault {
     }
 
     async fn try_to_rotate(&self, origin: &Origin, left: &mut Vec<ObjectKey>) -> Result<u64> {
-        if !self.add_epoch(origin, left).await? {
-            unless_it_stands(self.finish_rotation(origin, left).await)?;
-            if !self.add_epoch(origin, left).await? {
-                return Err(Error::denied(
-                    "others keep beginning rotations that they do not finish: try again",
-                ));
-            }
+        let mut added = self.add_epoch(origin, left).await?;
+        if added.is_none() {
+            let finished = unless_it_stands(self.finish_rotation(origin, left).await)?;
+            added = beside(&finished, self.add_epoch(origin, left).await)?;
         }
-        self.finish_rotation(origin, left).await
+        let Some(added) = added else {
+            return Err(Error::denied("others keep beginning rotations that they do not finish: try again"));
+        };
+        beside(&added, self.finish_rotation(origin, left).await)
     }
 
     /// Wraps every case under the newest epoch and forgets the others; gives the number of cases.
@@ -207,11 +211,11 @@ impl Vault {
         Ok(())
     }
 
-    /// Adds a fresh epoch, and tells whether it did: not if as many are held as there can be, by rotations that were not
-    /// finished.
-    async fn add_epoch(&self, origin: &Origin, left: &mut Vec<ObjectKey>) -> Result<bool> {
+    /// Adds a fresh epoch, and tells what that has left; none if as many are held as there can be, by rotations that were
+    /// not finished.
+    async fn add_epoch(&self, origin: &Origin, left: &mut Vec<ObjectKey>) -> Result<Option<Result<()>>> {
         let add = |keys: &mut Keyring| {
-            if keys.slots.is_empty() || keys.epochs().count() >= EPOCH_CAP {
+            if keys.epochs().count() >= EPOCH_CAP {
                 return Err(Error::denied("too many epochs are held: finish a rotation first"));
             }
             keys.add_epoch(self.ledger().entropy())?;
@@ -220,9 +224,9 @@ impl Vault {
         match self.try_to_change(origin, add, left).await {
             Err(error) if error.kind() == ErrorKind::Denied => {
                 let full = self.current_keyring().await?.keys.epochs().count() >= EPOCH_CAP;
-                if full { Ok(false) } else { Err(error) }
+                if full { Ok(None) } else { Err(error) }
             }
-            added => unless_it_stands(added).map(|()| true),
+            added => unless_it_stands(added).map(Some),
         }
     }
 

@@ -29,7 +29,7 @@ use crate::{
     env::Timestamp,
     env::random,
     error::{Error, Result},
-    ids::VaultId,
+    ids::{OperationId, VaultId},
     keys::KeyWrap,
     ledger::{self, Command, Committed, Ledger, LedgerParts, Pages, State, Trusted},
     observe,
@@ -294,7 +294,7 @@ impl Vault {
     /// Commits, and advances the pin store.
     pub(crate) async fn commit(
         &self,
-        operation: crate::ids::OperationId,
+        operation: OperationId,
         command: impl Command + 'static,
     ) -> Result<Committed> {
         self.commit_all(operation, vec![Arc::new(command)]).await
@@ -307,7 +307,7 @@ impl Vault {
     /// [`ErrorKind::PinNotSaved`](crate::ErrorKind::PinNotSaved) if they stand; of any other, none does.
     pub(crate) async fn commit_all(
         &self,
-        operation: crate::ids::OperationId,
+        operation: OperationId,
         commands: Vec<Arc<dyn Command>>,
     ) -> Result<Committed> {
         let committed = self.0.ledger.commit(operation, commands).await?;
@@ -316,7 +316,7 @@ impl Vault {
     }
 
     /// Advances the pin store after `operation`, which stands whatever the store says.
-    pub(crate) async fn keep_pin(&self, operation: crate::ids::OperationId) -> Result<()> {
+    pub(crate) async fn keep_pin(&self, operation: OperationId) -> Result<()> {
         self.save_pin().await.map_err(|error| Error::pin_not_saved(operation, error))
     }
 

@@ -58,7 +58,8 @@ impl VaultOptions {
         self
     }
 
-    /// Waits by `sleeper` instead of on a thread, e.g. by the runtime's timer.
+    /// Waits by `sleeper` instead of on a thread, e.g. by the runtime's timer. Without feature `fs` nothing waits unless this
+    /// is set: what failed is tried again at once.
     #[must_use]
     pub fn sleeper(mut self, sleeper: impl Sleeper) -> Self {
         self.sleeper = Arc::new(sleeper);
@@ -102,8 +103,9 @@ impl VaultOptions {
         }
     }
 
-    /// Bytes up to which [`Session::retrieve`](crate::Session::retrieve) gives a document whole, and
-    /// [`Session::retrieve_range`](crate::Session::retrieve_range) a range; 256 MiB unless set.
+    /// Bytes up to which [`Session::retrieve`](crate::Session::retrieve) gives a document whole,
+    /// [`Session::retrieve_range`](crate::Session::retrieve_range) a range, and
+    /// [`Delivery::collect`](crate::Delivery::collect) a delivery; 256 MiB unless set.
     #[must_use]
     pub fn whole_limit(mut self, bytes: u64) -> Self {
         self.whole_limit = bytes;

@@ -11,9 +11,10 @@ use crate::{
     ids::OperationId,
     keyring::Keyring,
     ledger::Command,
-    log::Hash,
+    log::{Hash, commit::Hashed, record::AuditRecord},
     plan::{ChangeKeyring, KeyringChange, Origin},
     storage::{ObjectKey, StorageError, layout},
+    verification,
 };
 
 impl Vault {
@@ -43,6 +44,7 @@ impl Vault {
         self.ledger().sync().await?;
         for _ in 0..RETRIES {
             let from = self.current_keyring().await?;
+            self.prove_keyring(&from).await?;
             let mut keys = from.keys.duplicate();
             let change = make(&mut keys)?;
             match self.replace_keyring(origin, &from, &keys, change, left).await {
@@ -80,9 +82,12 @@ impl Vault {
             self.ledger().put(&name, object).await?;
             self.ledger().commit(operation, commands).await
         };
-        self.0.keyrings.expect(LoadedKeyring::new(to, keys.duplicate()));
+        self.0.keyrings.expect(from.digest, LoadedKeyring::new(to, keys.duplicate()));
         if let Err(refused) = done.await {
-            left.extend(self.withdraw(name, &refused).await);
+            if !may_land(&refused) {
+                self.0.keyrings.give_up(&to);
+                left.extend(self.withdraw(name).await);
+            }
             return Err(refused);
         }
         // The log names another one now; what a removed key could open goes.
@@ -132,12 +137,40 @@ impl Vault {
 
     /// Deletes the keyring of a change that can never land; gives its name if it is still there. The slots in it are those
     /// that the change began from: a key that was removed meanwhile opens it.
-    async fn withdraw(&self, keyring: ObjectKey, refused: &Error) -> Option<ObjectKey> {
-        let may_land = matches!(refused.kind(), ErrorKind::OutcomeUnknown(_));
-        if !may_land && self.delete_keyrings(core::slice::from_ref(&keyring)).await.is_err() {
-            return Some(keyring);
+    async fn withdraw(&self, keyring: ObjectKey) -> Option<ObjectKey> {
+        let deleted = self.delete_keyrings(core::slice::from_ref(&keyring)).await;
+        deleted.is_err().then_some(keyring)
+    }
+
+    /// Sees, before the first change that this process makes, that the keyring it began with has the keys which the log
+    /// states and was written with: whoever has a seed that signs the log can have it name one of their own, whose
+    /// successor would be the end of the true one.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt if it has not, or if the log does not show it; the storage's.
+    async fn prove_keyring(&self, keyring: &LoadedKeyring) -> Result<()> {
+        if self.0.keyrings.is_proven() {
+            return Ok(());
         }
-        None
+        let (ledger, keys) = (self.ledger(), &keyring.keys);
+        let state = ledger.state();
+        if state.keyring() != keyring.digest {
+            // Another has come since, and a change of this one will not be planned.
+            return Ok(());
+        }
+        let stated = verification::stated_keys(ledger.pages(), &state).await?;
+        let fault = || Error::corrupt(layout::keyring(&keyring.digest));
+        if stated != (keys.delivery_key().verifying_key(), keys.checkpoint_key().verifying_key()) {
+            return Err(fault());
+        }
+        // The first that has a sealed body.
+        let mut opens = |record: &Hashed, body: &[u8]| {
+            AuditRecord::open(self.id(), &keys.audit, &record.leaf, body).map(drop).map_err(|_| fault())
+        };
+        ledger.records(&state, 1..2.min(state.head.size), &mut opens).await?;
+        self.0.keyrings.is_the_vaults();
+        Ok(())
     }
 
     /// Deletes keyrings that nothing names any more; an error if one of them is still there.
@@ -175,17 +208,30 @@ pub(super) fn kept_changing() -> Error {
     Error::new(ErrorKind::Contended, "the keyring kept being changed by others; nothing was changed")
 }
 
+/// Whether the change that ended in this error may be on record, or come to be.
+fn may_land(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::OutcomeUnknown(_))
+}
+
 /// Whether the change that ended in this error is on record.
 pub(super) fn stands(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::NotDeleted(_) | ErrorKind::PinNotSaved(_))
 }
 
-/// An error if it did not happen. What a change left that stands, the change that follows it makes up for, and tells: it
-/// deletes superseded keyrings and saves a pin, too.
-pub(super) fn unless_it_stands<T>(changed: Result<T>) -> Result<()> {
+/// An error if it did not happen. What a change that stands has left, the change that follows it makes up for, for it
+/// deletes superseded keyrings and saves a pin, too: that is told [`beside`] what the next one says, if that fails.
+pub(super) fn unless_it_stands<T>(changed: Result<T>) -> Result<Result<()>> {
     match changed {
         Err(error) if !stands(&error) => Err(error),
-        _ => Ok(()),
+        changed => Ok(changed.map(drop)),
+    }
+}
+
+/// What came of the second of two changes, and beside it what the first has left, unless that was made up for.
+pub(super) fn beside<T>(left: &Result<()>, second: Result<T>) -> Result<T> {
+    match (left, second) {
+        (Err(left), Err(error)) if !stands(&error) => Err(error.beside(left)),
+        (_, second) => second,
     }
 }
 
@@ -206,53 +252,69 @@ const AT_ONCE: usize = 32;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{env::SystemEntropy, keys::LocalKey, storage::MemoryStorage};
+    use crate::{
+        env::SystemEntropy,
+        keys::LocalKey,
+        storage::{MemoryStorage, Storage},
+    };
 
-    /// Whoever had a keyring signs a record that names one of their making, with the owner's slots in it.
-    async fn named(
-        storage: Arc<MemoryStorage>,
-        make: impl Fn(&Vault, &Keyring) -> Keyring,
-    ) -> (ErrorKind, ErrorKind) {
-        let folder = tempfile::tempdir().expect("a folder");
+    /// Whoever had a keyring signs a record that names one of their making, with the owner's slots in it. What the owner's
+    /// rekeying comes to, of a process that was open and of one that opens by the pin from before; and how many keyrings
+    /// are there then.
+    async fn named(make: impl Fn(&Vault, &Keyring) -> Keyring) -> ([Option<ErrorKind>; 2], usize) {
+        let (storage, folder) = (Arc::<MemoryStorage>::default(), tempfile::tempdir().expect("a folder"));
         let path = folder.path().join("key");
         let key = LocalKey::create(&path).expect("a key");
         let vault = Vault::create(storage.clone(), key).await.expect("a vault");
+        let session = vault.session("a").purpose("p").begin().expect("a session");
+        session.create_case("c").await.expect("a case");
         let another = async || {
             let key = LocalKey::load(&path).expect("the key");
             Vault::open(storage.clone(), key, &vault.pin()).await
         };
-        let owner = another().await.expect("it opens");
+        let owner = another().await;
         let from = vault.current_keyring().await.expect("a keyring");
         let made = make(&vault, &from.keys);
         let object = made.seal(vault.id(), &SystemEntropy).expect("entropy");
         let (to, operation) = (sha256(&[&object]), vault.ledger().operation().expect("entropy"));
         vault.ledger().put(&layout::keyring(&to), object).await.expect("memory");
-        let session = vault.session("a").purpose("p").begin().expect("a session");
         let (origin, change) = (session.origin().clone(), KeyringChange::EpochAdded);
         let (from, epoch) = (from.digest, made.current_epoch());
         let command =
             ChangeKeyring { origin, operation, from, to, change, slot: [0; 16], epoch, signing: None };
         vault.ledger().commit(operation, vec![Arc::new(command)]).await.expect("the seed signs it");
-        let fresh = LocalKey::create(folder.path().join("fresh")).expect("a key");
-        let session = owner.session("b").purpose("q").begin().expect("a session");
-        let rekeyed = session.rekey(&fresh, "x").await.expect_err("keys of another's making");
-        (rekeyed.kind(), another().await.err().map_or(ErrorKind::NotFound, |error| error.kind()))
+        let mut kinds = [None; 2];
+        for (opened, kind) in [owner, another().await].into_iter().zip(&mut kinds) {
+            let fresh = tempfile::tempdir().expect("a folder");
+            let fresh = LocalKey::create(fresh.path().join("fresh")).expect("a key");
+            let rekeyed = match opened.map(|owner| owner.session("b").purpose("q").begin()) {
+                Ok(session) => session.expect("a session").rekey(&fresh, "x").await.map(drop),
+                Err(error) => Err(error),
+            };
+            *kind = rekeyed.err().map(|error| error.kind());
+        }
+        let keyrings = storage.list(layout::KEYRINGS, None, LISTED).await.expect("memory");
+        (kinds, keyrings.len())
     }
 
     #[test]
     fn keys_of_a_thiefs_making_are_not_carried_on() {
         futures_lite::future::block_on(async {
-            let none = Arc::<MemoryStorage>::default;
-            let corrupt = ErrorKind::Corrupt;
-            // Where the audit key, and the delivery seed, begin (FORMAT §4.2).
-            for at in [0, 68] {
-                let other = |_: &Vault, keys: &Keyring| {
+            let refused = ([Some(ErrorKind::Corrupt); 2], 2);
+            let other_at = |at: usize| {
+                move |_: &Vault, keys: &Keyring| {
                     let mut contents = keys.contents();
                     contents[at] ^= 1;
                     Keyring::read(&contents, |_| keys.slots.clone()).expect("it reads")
-                };
-                assert_eq!(named(none(), other).await.0, corrupt);
+                }
+            };
+            // Where the audit key, the delivery seed and the checkpoint seed begin (FORMAT §4.2).
+            for at in [0, 68, 100] {
+                assert_eq!(named(other_at(at)).await, refused, "{at}");
             }
+            // The key of the first epoch: who has opened no keyring before has nothing to compare it with.
+            let (kinds, keyrings) = named(other_at(172)).await;
+            assert_eq!((kinds[0], keyrings), (Some(ErrorKind::Corrupt), 1));
             let last_epoch = |vault: &Vault, keys: &Keyring| {
                 let mut other = keys.duplicate();
                 while u64::from(other.current_epoch()) <= vault.ledger().state().head.size {
@@ -262,13 +324,20 @@ mod tests {
                 assert!(u64::from(over) > vault.ledger().state().head.size + 1);
                 other
             };
-            assert_eq!(named(none(), last_epoch).await, (corrupt, corrupt));
+            assert_eq!(named(last_epoch).await, refused);
             let signing = |_: &Vault, keys: &Keyring| {
                 let mut other = keys.duplicate();
                 other.rotate_signing(&SystemEntropy).expect("entropy");
                 other
             };
-            assert_eq!(named(none(), signing).await, (corrupt, corrupt));
+            assert_eq!(named(signing).await, refused);
+            // One that adds an epoch, and nothing else, is the vault's own.
+            let own = |_: &Vault, keys: &Keyring| {
+                let mut other = keys.duplicate();
+                other.add_epoch(&SystemEntropy).expect("entropy");
+                other
+            };
+            assert_eq!(named(own).await, ([None, Some(ErrorKind::Locked)], 1));
         });
     }
 }

@@ -1,6 +1,6 @@
 //! Checkpoints that were kept, and whether a note is one of this log (FORMAT §9.2).
 
-use futures_util::future::try_join;
+use futures_util::{StreamExt, TryStreamExt, future::try_join, stream};
 
 use crate::{
     crypto::{digest::sha256, sign::VerifyingKey},
@@ -61,11 +61,8 @@ pub(crate) async fn checkpoints(
         RowKey::checkpoint(&kept.size.to_be_bytes(), kept.operation).after()
     });
     let rows = view(pages, state).children(&start, PAGE).await?;
-    let mut found = Vec::with_capacity(rows.len());
-    for row in rows {
-        found.push(read(pages, &row).await?);
-    }
-    Ok(found)
+    let reads: Vec<_> = rows.iter().map(|row| read(pages, row)).collect();
+    stream::iter(reads).buffered(AT_ONCE).try_collect().await
 }
 
 async fn read(pages: &Pages, row: &Row) -> Result<KeptCheckpoint> {
@@ -137,15 +134,16 @@ async fn signed(tree: &Tree<'_>, pages: &Pages, state: &State, note: &str) -> Re
     Err(Error::corrupt("the checkpoint's signing epoch"))
 }
 
-/// The key that signs checkpoints now.
+/// The key of deliveries, and the key that signs checkpoints now, as the log states them.
 ///
 /// # Errors
 ///
 /// Corrupt.
-pub(super) async fn present_key(pages: &Pages, state: &State) -> Result<VerifyingKey> {
+pub(crate) async fn stated_keys(pages: &Pages, state: &State) -> Result<(VerifyingKey, VerifyingKey)> {
     let tree = Tree::new(state, &**pages.storage());
     let statement = statement(&tree, pages, state).await?;
-    Ok(checkpoint_key(&tree, pages, state, &statement, state.log_key.epoch).await?.0)
+    let (checkpoint, _) = checkpoint_key(&tree, pages, state, &statement, state.log_key.epoch).await?;
+    Ok((statement.delivery, checkpoint))
 }
 
 /// What the vault's first record states, shown to be of the log that `state` ends.
@@ -186,5 +184,7 @@ fn view<'a>(pages: &'a Pages, state: &'a State) -> View<'a> {
     View::of(state, pages, Timestamp::default())
 }
 
+/// Kept checkpoints read at once.
+const AT_ONCE: usize = 32;
 /// Kept checkpoints listed at once.
 const PAGE: usize = 100;

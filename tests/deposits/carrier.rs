@@ -6,7 +6,10 @@ use bytes::Bytes;
 use docvault::{
     Clock, ErrorKind, Secret,
     deposit::*,
-    storage::{Storage, testing::EvilStorage},
+    storage::{
+        Storage,
+        testing::{CheckThenWriteStorage, EvilStorage, OverwritingStorage},
+    },
 };
 
 use crate::{
@@ -77,6 +80,22 @@ fn a_carrier_says_why_it_does_not_take_something() {
         );
         // What was promised is promised.
         assert_eq!(carrier.finish(whole).await.unwrap(), promise);
+    });
+}
+
+#[test]
+fn a_carrier_is_told_of_a_storage_that_overwrites() {
+    block_on(async {
+        let office = Intake::new().await;
+        let before = objects(&*office.kept).await;
+        office.carrier().prove().await.unwrap();
+        assert_eq!(objects(&*office.kept).await, before, "what the proof wrote is gone");
+        let others: [Arc<dyn Storage>; 2] =
+            [Arc::new(OverwritingStorage::new()), Arc::new(CheckThenWriteStorage::new())];
+        for other in others {
+            let refused = office.carrier_on(other).prove().await.unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Unsupported);
+        }
     });
 }
 

@@ -196,24 +196,19 @@ fn receipts() -> Vec<KitFile> {
     let mut files = vec![
         accept("sound", "The base's first version", whole.clone()),
         accept("actor", "With the record's body and the key to it", of(&told)),
-        proven.file(
-            "no-opening",
-            "Without an opening: the record, and not what it is about",
-            of(&proven.extra(None, None)),
-        ),
+        proven
+            .file(
+                "no-opening",
+                "Without an opening: the record, and not what it is about",
+                of(&proven.extra(None, None)),
+            )
+            .releasing(b""),
         asked(accept(
             "cosigned",
             "A quorum of one, which has cosigned",
             with(&cosigned(&note, &WITNESS, 1_790_000_000)),
         )),
     ];
-    files = files
-        .into_iter()
-        .map(|file| match file.get("released") {
-            Some(_) => file,
-            None => file.releasing(b""),
-        })
-        .collect();
     files.extend([
         refused("malformed", "format", "Format 2", of(&patched(&extra, 4, &[2]))),
         refused("malformed", "suite", "Suite 2", of(&patched(&extra, 5, &[2]))),

@@ -213,6 +213,7 @@ async fn deposits(tour: &Tour, desk: &Session) -> Vec<Vec<u8>> {
     let request = signed.descriptor.request();
     let place = tour.place();
     let carrier = docvault::deposit::Carrier::new(place.clone(), office::carrier_key(), vault.sender());
+    tour.call("Carrier::prove", carrier.prove()).await;
     tour.call("Carrier::publish", carrier.publish(signed.descriptor.to_bytes())).await;
     let descriptor = tour.call("Carrier::descriptor", carrier.descriptor(request)).await;
     let url = signed.link.expose_url("https://intake.example").unwrap();
@@ -237,6 +238,7 @@ async fn deposits(tour: &Tour, desk: &Session) -> Vec<Vec<u8>> {
     tour.call("Inbox::answer", inbox.answer(&incoming, &receipt, &SystemEntropy::default())).await;
     tour.call("Inbox::clear", inbox.clear(promise.deposit())).await;
     tour.call("Inbox::close", inbox.close(vault.now())).await;
+    tour.call("Inbox::is_answered", inbox.is_answered(client.id())).await;
     tour.call("Carrier::close", carrier.close(request)).await;
     let journal = client.journal(&SystemEntropy::default()).unwrap();
     let (_, fragment) = url.split_once('#').unwrap();

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// An operation by its name, and how often it comes up.
-const OPERATIONS: [(&str, u64); 21] = [
+const OPERATIONS: [(&str, u64); 22] = [
     ("retrieve", 12),
     ("store_version", 12),
     ("store", 6),
@@ -30,6 +30,7 @@ const OPERATIONS: [(&str, u64); 21] = [
     ("revoke", 2),
     ("close_case", 1),
     ("erase_case", 2),
+    ("rekey", 1),
     ("rotate_root", 1),
     ("rotate_epoch", 1),
     ("rotate_signing_keys", 1),
@@ -84,6 +85,7 @@ impl Client {
             "revoke" => self.revoke(grant).await,
             "close_case" => self.close_case(case).await,
             "erase_case" => self.erase_case(&known.cases).await,
+            "rekey" => self.rekey().await,
             "rotate_root" => self.rotate_root().await,
             "rotate_epoch" => self.rotate_epoch().await,
             "rotate_signing_keys" => self.rotate_signing_keys().await,
@@ -331,9 +333,18 @@ impl Client {
         self.attempt("revoke", What::Revoke(grant), revoke, |report| Some(Told::of(report.seq, None))).await;
     }
 
-    async fn rotate_root(&mut self) {
+    fn root_key(&mut self) -> RootKey {
         let stream = Chance::new(self.chance.next(), 0);
-        let root = RootKey { number: stream.clone().next() as u8 | 1, entropy: Seeded::new(stream) };
+        RootKey { number: stream.clone().next() as u8 | 1, entropy: Seeded::new(stream) }
+    }
+
+    async fn rekey(&mut self) {
+        let (root, desk) = (self.root_key(), self.desk.clone());
+        self.attempt("rekey", What::ChangeKeyring, desk.rekey(&root, "root"), |_| None).await;
+    }
+
+    async fn rotate_root(&mut self) {
+        let root = self.root_key();
         let (vault, desk) = (self.vault.clone(), self.desk.clone());
         let rotate = async {
             let slots = vault.slots().await?;

@@ -30,6 +30,7 @@ struct Shared {
 pub(crate) async fn serve(place: &Path, address: &str, office: Sender) -> Outcome<()> {
     let (storage, key) = place::carrier(place)?;
     let carrier = Arc::new(Carrier::new(storage, key, office.clone()));
+    carrier.prove().await?;
     let listener = TcpListener::bind(address).await?;
     println!("carrier: http://{}/", listener.local_addr()?);
     let shared = Shared { carrier, office: Arc::new(office) };

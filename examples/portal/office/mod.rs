@@ -64,7 +64,7 @@ struct Office {
     machine: Desk,
     templates: Vec<Template>,
     carrier: CarrierLink,
-    /// Where bundles lie, in clear, while they are sent.
+    /// Where bundles lie, in clear, while they are sent, and receipts that could not be left with the carrier.
     exports: PathBuf,
     /// What clients hold their receipts against.
     policy: String,

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -112,7 +113,7 @@ impl Office {
                 continue;
             }
             if let Err(error) = self.settle(request, &promise).await {
-                eprintln!("portal: deposit {deposit}: {}", with_causes(&error));
+                eprintln!("portal: deposit {deposit}: {}", with_causes(&*error));
                 request.deposits(|all| all.later.insert(deposit, Instant::now() + RETRY));
             }
             self.changed();
@@ -121,28 +122,26 @@ impl Office {
     }
 
     /// Takes a deposit in, or sets it aside, and answers it; each once, whatever failed between.
-    async fn settle(&self, request: &Request, promise: &Promise) -> Result<(), IntakeError> {
+    async fn settle(&self, request: &Request, promise: &Promise) -> Outcome<()> {
         let deposit = promise.deposit();
         if !request.deposits(|all| all.taken.contains(&deposit)) {
             match self.machine.take_in(request.case, &request.inbox, promise).await {
                 Ok(_) | Err(IntakeError::Refused(Refusal::AlreadyTaken)) => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
             request.deposits(|all| all.taken.insert(deposit));
         }
-        if !self.is_answered(promise).await? {
+        let kept = self.exports.join(format!("{deposit}.receipt"));
+        if !kept.exists() && !request.inbox.is_answered(deposit).await? {
             let note = self.vault.audit().checkpoint().await?;
-            self.machine.answer(request.case, &request.inbox, promise, &note).await?;
+            let receipt = self.machine.answer(request.case, &request.inbox, promise, &note).await?;
+            if !request.inbox.is_answered(deposit).await? {
+                fs::write(&kept, receipt.to_bytes())?;
+                eprintln!("portal: deposit {deposit} does not open: give its client {}", kept.display());
+            }
         }
         request.deposits(|all| all.settled.insert(deposit));
         Ok(())
-    }
-
-    /// Whether the carrier has an answer (FORMAT §11.3).
-    async fn is_answered(&self, promise: &Promise) -> docvault::Result<bool> {
-        let prefix = format!("deposit/{}/{}/answer-", promise.request(), promise.deposit());
-        let found = self.carrier.storage.list(&prefix, None, 1).await;
-        Ok(!found.map_err(docvault::Error::from)?.is_empty())
     }
 }
 

@@ -1,16 +1,18 @@
 //! What a carrier has of a deposit.
 
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{Answer, Carrier};
+use super::{AT_ONCE, Answer, Carrier};
 use crate::{
     deposit::{
+        answer::ANSWER_CAP,
         ids::{DepositId, RequestId},
         objects,
         part::{PARTS_CAP, PartStart},
     },
     observe,
-    storage::Listing,
+    storage::{Listing, beyond},
 };
 
 /// A part that a carrier has.
@@ -60,21 +62,25 @@ impl Carrier {
         let prefix = objects::parts(request, deposit);
         let (mut listing, mut parts) = (Listing::new(&*self.storage, &prefix), Vec::new());
         while let Some(keys) = listing.next().await? {
-            for key in &keys {
+            let starts: Vec<_> = keys.into_iter().map(|key| self.start_of(key)).collect();
+            let mut starts = stream::iter(starts).buffered(AT_ONCE);
+            while let Some(start) = starts.try_next().await? {
+                parts.extend(start.map(|start| HeldPart::of(&start)));
                 if u64::try_from(parts.len()).unwrap_or(u64::MAX) >= PARTS_CAP {
                     return Ok(parts);
                 }
-                parts.extend(self.start_of(key).await?.map(|start| HeldPart::of(&start)));
             }
         }
         Ok(parts)
     }
 
     async fn answers(&self, request: RequestId, deposit: DepositId) -> Answer<Vec<Bytes>> {
-        let mut answers = Vec::new();
-        for number in 0..objects::ANSWERS {
+        let reads = (0..objects::ANSWERS).map(|number| async move {
             let key = objects::answer(request, deposit, number);
-            let Some(answer) = self.storage.read(&key, None).await? else { break };
+            self.storage.read(&key, Some(beyond(ANSWER_CAP))).await
+        });
+        let (mut reads, mut answers) = (stream::iter(reads).buffered(FEW), Vec::new());
+        while let Some(Some(answer)) = reads.try_next().await? {
             answers.push(answer);
         }
         Ok(answers)
@@ -86,3 +92,6 @@ impl HeldPart {
         Self { page: start.place.page, part: start.place.part, sha256: start.digest }
     }
 }
+
+/// Answers read at once: of most deposits there is one.
+const FEW: usize = 4;

@@ -7,6 +7,7 @@ mod refusal;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 
 pub use held::{Held, HeldPart};
 pub use key::{CarrierKey, CarrierPublicKey};
@@ -17,26 +18,32 @@ use super::{
     ids::{DepositId, RequestId},
     manifest::Manifest,
     objects::{self, settle},
-    part::{Part, PartStart, Place},
+    part::{PREFIX_LEN, Part, PartStart, Place},
     promise::Promise,
 };
 use crate::{
-    env::{Clock, SystemClock, Timestamp},
+    env::{Clock, SystemClock, SystemEntropy, Timestamp},
     error::{Error, Result},
     observe,
     recipient::Sender,
-    storage::Storage,
+    storage::{ObjectKey, Storage, probe},
     wire::Malformed,
 };
 
 /// Takes deposits in, and promises that they will be answered. It holds no key of the vault and opens nothing.
 ///
-/// It keeps no state but in its storage, so any number of processes may run on one. Its storage can be a part of
-/// the vault's own, or another: all names begin with `deposit/`.
+/// It keeps no state but in its storage, so any number of processes may run on one. [`Carrier::prove`] tells, when one
+/// starts, a storage that it cannot keep promises on.
 ///
 /// What a client sends needs no authentication but the signature it carries; [`Refusal`] says why something is
 /// not taken. A web server around it limits rates and sizes: a part has at most
 /// [`PART_MAX`](super::PART_MAX) bytes, everything else less than 1 MiB.
+///
+/// # Security
+///
+/// It faces the network: give it a storage, or at least credentials, of its own. All names begin with `deposit/`; it creates,
+/// reads and lists, and what [`Carrier::prove`] has left it deletes. The office deletes more ([`Inbox::clear`](super::Inbox::clear)).
+/// Whoever may delete in the vault's storage can make the vault unreadable. No copy of the vault has a carrier's objects.
 #[derive(Debug)]
 pub struct Carrier {
     storage: Arc<dyn Storage>,
@@ -59,6 +66,30 @@ impl Carrier {
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
+    }
+
+    /// Proves that the storage keeps what was created first, and that one of several creates at once wins: on one that
+    /// overwrites, two promises can get one number, and one of them is lost. Call it when a process starts.
+    ///
+    /// It creates some objects under names of their own, `probe/…`, and deletes them: 37 creates, a read, 12 deletions.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) if it does not; the storage's, and no randomness.
+    ///
+    /// # Security
+    ///
+    /// A race that comes out well proves nothing for the next: the store's documentation has to promise conditional creates.
+    ///
+    /// # Cancellation
+    ///
+    /// Some of those objects may stay; nothing reads them.
+    pub async fn prove(&self) -> Result<()> {
+        observe::operation("Carrier::prove", (), async {
+            probe::prove(&*self.storage, &SystemEntropy).await?.clear(&*self.storage).await;
+            Ok(())
+        })
+        .await
     }
 
     /// Publishes a request. Anybody may send it: only what the vault signed for this carrier is taken.
@@ -290,14 +321,13 @@ impl Carrier {
         if outline.pages.len() > usize::from(caps.files) {
             return Err(Refusal::Caps.into());
         }
-        let mut sealed_bytes = 0u64;
-        for (page, hashes) in (0..).zip(&outline.pages) {
-            let parts = u32::try_from(hashes.len()).unwrap_or(u32::MAX);
-            for (part, hash) in (0..).zip(hashes) {
-                let place = Place { page, part, last: part.saturating_add(1) == parts };
-                let held = self.held_part(outline.request, outline.deposit, (page, part)).await?;
-                let held = held.ok_or(Refusal::Missing { page, part })?;
-                if held.place != place || held.digest != *hash {
+        let (listed, mut sealed_bytes): (Vec<_>, _) = (listed(&outline.pages).collect(), 0u64);
+        for some in listed.chunks(AT_ONCE) {
+            let at = |place: &Place| objects::part(outline.request, outline.deposit, place.page, place.part);
+            let reads: Vec<_> = some.iter().map(|(place, _)| self.start_of(at(place))).collect();
+            for ((place, hash), held) in some.iter().zip(try_join_all(reads).await?) {
+                let held = held.ok_or(Refusal::Missing { page: place.page, part: place.part })?;
+                if held.place != *place || held.digest != **hash {
                     return Err(Refusal::Conflict.into());
                 }
                 sealed_bytes = sealed_bytes.saturating_add(u64::from(held.len));
@@ -312,13 +342,22 @@ impl Carrier {
         deposit: DepositId,
         (page, part): (u16, u32),
     ) -> Answer<Option<PartStart>> {
-        self.start_of(&objects::part(request, deposit, page, part)).await
+        self.start_of(objects::part(request, deposit, page, part)).await
     }
 
-    async fn start_of(&self, key: &crate::storage::ObjectKey) -> Answer<Option<PartStart>> {
-        let Some(bytes) = self.storage.read(key, Some(0..PREFIX)).await? else { return Ok(None) };
-        Ok(Some(PartStart::parse(&bytes).map_err(|Malformed| Error::corrupt(key))?))
+    async fn start_of(&self, key: ObjectKey) -> Answer<Option<PartStart>> {
+        let Some(bytes) = self.storage.read(&key, Some(START)).await? else { return Ok(None) };
+        Ok(Some(PartStart::parse(&bytes).map_err(|Malformed| Error::corrupt(&key))?))
     }
+}
+
+/// The places and hashes of all parts of a manifest's pages, in their order.
+fn listed(pages: &[Vec<[u8; 32]>]) -> impl Iterator<Item = (Place, &[u8; 32])> {
+    (0..).zip(pages).flat_map(|(page, hashes)| {
+        let parts = u32::try_from(hashes.len()).unwrap_or(u32::MAX);
+        let place = move |part: u32| Place { page, part, last: part.saturating_add(1) == parts };
+        (0..).zip(hashes).map(move |(part, hash)| (place(part), hash))
+    })
 }
 
 /// What is held under a part's name, if it is that part.
@@ -328,4 +367,8 @@ fn same(held: PartStart, sent: &PartStart) -> Answer<HeldPart> {
 
 /// Deposits that a slot lets begin beyond its uses: for telephones that lost their journal.
 pub(super) const ABANDONED: u16 = 8;
-const PREFIX: u64 = 152;
+/// What of a part is not sealed.
+#[expect(clippy::as_conversions, reason = "a constant, and small")]
+const START: core::ops::Range<u64> = 0..PREFIX_LEN as u64;
+/// Parts of which that is read at once.
+const AT_ONCE: usize = 32;

@@ -111,15 +111,14 @@ fn place(
     arrived: &mut BTreeMap<DocumentId, Arrived>,
     folder: &Path,
 ) -> Result<()> {
-    for (at, requirement, document) in manifest.documents() {
-        let whole = (document.document, document.version, document.digest);
-        let name = names::stored(at, &requirement.requirement);
-        let arrived = take(arrived, whole, &name)?;
+    for (_, _, document) in manifest.documents() {
+        let arrived = take(arrived, (document.document, document.version, document.digest))?;
         cut(&arrived.path, &document.files, folder)?;
-        fs::remove_file(&arrived.path).map_err(|error| BundleFault::Unwritable(error).at(&name))?;
+        let removed = fs::remove_file(&arrived.path);
+        removed.map_err(|error| BundleFault::Unwritable(error).at_path(&arrived.path))?;
     }
     for other in &manifest.others {
-        let arrived = take(arrived, (other.document, other.version, other.digest), &other.path)?;
+        let arrived = take(arrived, (other.document, other.version, other.digest))?;
         let to = folder.join(&other.path);
         let placed = make_parent(&to).and_then(|()| fs::rename(&arrived.path, to));
         placed.map_err(|error| BundleFault::Unwritable(error).at(&other.path))?;
@@ -130,13 +129,12 @@ fn place(
 fn take(
     arrived: &mut BTreeMap<DocumentId, Arrived>,
     (document, version, digest): (DocumentId, VersionId, ContentDigest),
-    name: &str,
 ) -> Result<Arrived> {
-    let found = arrived.remove(&document).ok_or_else(|| BundleFault::Missing.at(name))?;
+    let found = arrived.remove(&document).ok_or_else(|| BundleFault::Missing.at(document.to_string()))?;
     if (found.version, found.digest) == (version, digest) {
         Ok(found)
     } else {
-        Err(BundleFault::Altered("the manifest").at(name))
+        Err(BundleFault::Altered("the manifest").at(document.to_string()))
     }
 }
 
@@ -153,7 +151,8 @@ fn cut(whole: &Path, files: &[BundledFile], folder: &Path) -> Result<()> {
     }
     match whole.read(&mut [0]) {
         Ok(0) => Ok(()),
-        _ => Err(BundleFault::Altered("the manifest").at(files.last().map_or("", |file| &file.path))),
+        Err(error) => Err(BundleFault::Unreadable(error).at("a document that arrived")),
+        Ok(_) => Err(BundleFault::Altered("the manifest").at(files.last().map_or("", |file| &file.path))),
     }
 }
 

@@ -9,7 +9,11 @@ use crate::{
 
 impl Desk {
     /// Makes the receipt for a deposit that was taken in or set aside, under the checkpoint `note`, leaves it with
-    /// the carrier for the client (unless the deposit does not open: then keep the receipt), and has the carrier forget the sealed parts, unless they are in quarantine.
+    /// the carrier for the client, and has the carrier forget the sealed parts, unless they are in quarantine.
+    ///
+    /// **Of a deposit that does not open nothing can be left with the carrier**
+    /// ([`Inbox::is_answered`](crate::deposit::Inbox::is_answered) tells): keep the receipt, and give it to the client by another
+    /// way, or the promise is all that they can show.
     ///
     /// [`Audit::checkpoint`](crate::Audit::checkpoint) gives the note; have it cosigned by the witnesses of the
     /// policy that the request holds. It can be called again, under a later note.

@@ -8,7 +8,8 @@ use crate::{
 
 /// Why something did not happen: the case is as it was, unless [`IntakeError::Vault`] says otherwise.
 ///
-/// No text of it names a person.
+/// No text of it names a person, but perhaps that of [`IntakeError::Bundle`]: it says which file, and clients call files as
+/// they like. Keep it out of logs.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IntakeError {

@@ -254,7 +254,7 @@ impl Desk {
         &self,
         file: &CaseFile,
         command: Command,
-        claim: Option<Claimed>,
+        claim: Option<ClaimedContent>,
     ) -> Result<Option<CaseFile>> {
         let statement = self.decided(file, command)?;
         match self.session.make_statement(file.case, stating(&statement, file, claim)).await {
@@ -355,10 +355,10 @@ impl Desk {
 }
 
 /// A claim, and the digest of the content that it is about.
-type Claimed = (Vec<u8>, ContentDigest);
+type ClaimedContent = (Vec<u8>, ContentDigest);
 
 /// The vault's statement of one of ours, behind which nothing may have been stated since `file` was read.
-fn stating(statement: &Statement, file: &CaseFile, claim: Option<Claimed>) -> NewStatement {
+fn stating(statement: &Statement, file: &CaseFile, claim: Option<ClaimedContent>) -> NewStatement {
     let new = new_statement(statement).follows(Some(file.newest));
     match claim {
         Some((claim, digest)) => new.claim(claim).content(digest),

@@ -1,7 +1,7 @@
 //! Handing in: inspected, stored as a version, and stated, the last two together or not at all.
 
 use super::{
-    CaseFile, Claimed, Desk, IntakeError, Result, TRIES,
+    CaseFile, ClaimedContent, Desk, IntakeError, Result, TRIES,
     inspect::{Examined, Inspection},
     stating,
     submission::{AcceptedSubmission, NewSubmission, Submitted},
@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What a statement about a deposit claims, by its verdict.
-pub(super) type Claims<'a> = &'a (dyn Fn(deposit::Verdict) -> Result<Claimed> + Send + Sync);
+pub(super) type Claims<'a> = &'a (dyn Fn(deposit::Verdict) -> Result<ClaimedContent> + Send + Sync);
 
 /// What is handed in, looked at.
 struct HandedIn<'a> {
@@ -183,8 +183,7 @@ impl Desk {
     fn expected(&self, file: &CaseFile, handed_in: &HandedIn<'_>) -> Result<(), Refusal> {
         handed_in.said.no_form.clone().map_or(Ok(()), Err)?;
         let known = file.document_of(handed_in.requirement);
-        let document = known.or_else(|| format!("{}{:032}", file.case(), 0).parse().ok());
-        let document = document.ok_or(Refusal::UnknownRequirement)?;
+        let document = known.unwrap_or_else(|| DocumentId::new(file.case(), [0; 16]));
         let pages = handed_in.files.iter().map(|examined| (examined.bytes, examined.digest));
         let command = handed_in.submit(document, VersionId::from_bytes([0; 16]), handed_in.digest(), pages);
         self.decided(file, command).map(drop)

@@ -13,7 +13,7 @@ use crate::{
     head::{HeadId, HeadKey},
     ids::{DocumentId, VersionId},
     secret::SecretBytes,
-    transfer::{delivery::malformed, part::Part, reader::Walk, source::content_len},
+    transfer::{parcel::malformed, part::Part, reader::Walk, source::content_len},
 };
 
 /// A document of a delivery.

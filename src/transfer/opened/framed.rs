@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    transfer::delivery::malformed,
+    transfer::parcel::malformed,
 };
 
 /// A length of at most `cap`, and as many bytes; grows as they come, whatever length is declared.

@@ -117,7 +117,7 @@ def parse_contents(contents: bytes, slots: list[Slot], log: Log) -> Keyring:
     labels = r.items(wire.CAP_SLOTS, lambda: (r.take(16), r.text(128)))
     r.end()
     ascending([epoch for epoch, _ in epochs], "keyring epochs")
-    require(bool(epochs), "keyring: no epoch")
+    require(bool(epochs) and epochs[-1][0] <= len(log.leaves), "keyring: no epoch, or more than there are records")
     require([slot.id for slot in slots] == [id_ for id_, _ in labels], "keyring: labels are not those of the slots")
     newest = log.signing[-1]
     public = newest.commit_key, log.genesis.delivery_key, newest.checkpoint_key

@@ -1,14 +1,14 @@
-//! Proof, before the first commit, that the backend honours create-if-absent.
+//! Proof, before the first commit, that a backend honours create-if-absent.
 
 use core::array;
 
 use bytes::Bytes;
 use futures_util::future::{join, join_all};
 
+use super::{Creation, ObjectKey, Storage, StorageError, StorageErrorKind, layout};
 use crate::{
     env::{Entropy, random},
     error::Result,
-    storage::{Creation, ObjectKey, Storage, StorageError, StorageErrorKind, layout},
 };
 
 /// What a proof has left, to be deleted.
