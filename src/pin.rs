@@ -76,7 +76,8 @@ impl Pin {
         &self.root
     }
 
-    /// Whether a [`PinStore`] that has `saved` is to put this pin in its place: it is of a longer log.
+    /// Whether a [`PinStore`] that has `saved` is to put this pin in its place: it is of a longer log. It must do so only if it
+    /// has `saved` still: of two that are saved at once, the older must not come to stand last.
     ///
     /// # Errors
     ///

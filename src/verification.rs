@@ -16,7 +16,7 @@ pub use checkpoints::KeptCheckpoint;
 pub use index::CheckedIndex;
 pub use tiles::CheckedTiles;
 
-pub(crate) use checkpoints::{check, checkpoints, stated_keys};
+pub(crate) use checkpoints::{check, checkpoints};
 pub(crate) use receipts::prove;
 pub(crate) use tiles::{TileFault, compare as compare_tiles};
 
@@ -229,7 +229,7 @@ impl LogReader {
     /// They are what the log states: as good as the pin that it was opened by.
     pub async fn checkpoint_key(&self) -> Result<(String, [u8; 32])> {
         observe::operation("LogReader::checkpoint_key", self.vault(), async {
-            let (_, key) = stated_keys(&self.pages, &self.state).await?;
+            let key = checkpoints::present_key(&self.pages, &self.state).await?;
             Ok((statement::origin(self.state.vault), key.to_bytes()))
         })
         .await

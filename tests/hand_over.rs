@@ -36,7 +36,7 @@ use bytes::Bytes;
 use common::{block_on, vault_on};
 use docvault::{
     CaseId, Error, NewStatement, NoSleep, Vault, VaultOptions,
-    keys::LocalKey,
+    keys::{KeyWrap, LocalKey},
     storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError},
 };
 use futures_lite::future::yield_now;
@@ -45,7 +45,7 @@ use tempfile::TempDir;
 
 /// Memory, each call of which suspends before its effect, and again before its answer.
 #[derive(Debug)]
-struct Suspending(MemoryStorage);
+struct Suspending(Arc<MemoryStorage>);
 
 #[async_trait]
 impl Storage for Suspending {
@@ -101,10 +101,18 @@ impl Scene {
         })
     }
 
-    async fn open(&self, objects: MemoryStorage) -> Vault {
-        let key = Arc::new(LocalKey::load(self.folder.path().join("key")).unwrap());
+    async fn open(&self, objects: impl Into<Arc<MemoryStorage>>) -> Vault {
+        self.open_by(self.key(), objects).await
+    }
+
+    async fn open_by(&self, key: impl KeyWrap, objects: impl Into<Arc<MemoryStorage>>) -> Vault {
         let options = VaultOptions::default().sleeper(NoSleep::default());
-        Vault::open_with(Arc::new(Suspending(objects)), key, &self.vault.pin(), options).await.unwrap()
+        let storage = Arc::new(Suspending(objects.into()));
+        Vault::open_with(storage, Arc::new(key), &self.vault.pin(), options).await.unwrap()
+    }
+
+    fn key(&self) -> LocalKey {
+        LocalKey::load(self.folder.path().join("key")).unwrap()
     }
 
     /// How often each task's statement stands in the log, in which nothing else may have been added.

@@ -210,6 +210,31 @@ fn garbage_goes_only_after_it_expired_and_was_condemned() {
     });
 }
 
+/// Tiles are a cache: a vault without them opens, and so may its keys be changed.
+#[test]
+fn keys_are_changed_though_every_tile_is_lost() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, folder) = vault_on(storage.clone()).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        for _ in 0..600 {
+            desk.cases(None).await.unwrap();
+        }
+        let tiles = storage.list("tile/", None, 1000).await.unwrap();
+        assert!(tiles.len() > 2);
+        for tile in tiles {
+            storage.delete(&tile).await.unwrap();
+        }
+        let key = LocalKey::load(folder.path().join("key")).unwrap();
+        let another = Vault::open(storage, key, &vault.pin()).await.unwrap();
+        let desk = another.session("b").purpose("q").begin().unwrap();
+        desk.add_slot(&passphrase("x"), "x").await.unwrap();
+        desk.rotate_signing_keys().await.unwrap();
+        desk.rekey(&passphrase("y"), "y").await.unwrap();
+        assert_eq!(another.slots().await.unwrap().len(), 1);
+    });
+}
+
 /// Its key is found by the head of the operation alone.
 #[test]
 fn a_case_that_was_never_opened_goes_whole_wherever_its_collection_dies() {

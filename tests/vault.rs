@@ -246,7 +246,9 @@ fn ids_and_reports_are_serialized_as_text() {
 
         let who = serde_json::to_value(desk.who_can_open(document).await.unwrap()).unwrap();
         assert_eq!(who["slots"][0]["label"], "root");
-        assert_eq!(who["slots"][0]["id"], vault.slots().await.unwrap()[0].id.to_string());
+        let slot = vault.slots().await.unwrap()[0].id;
+        assert_eq!(who["slots"][0]["id"], slot.to_string());
+        assert_eq!(serde_json::from_value::<docvault::SlotId>(who["slots"][0]["id"].clone()).unwrap(), slot);
         assert_eq!(who["grants"][0]["recipient"], identity.fingerprint().to_string());
         let revoked = serde_json::to_value(desk.revoke(grant).await.unwrap()).unwrap();
         assert_eq!(revoked["grant"], grant.to_string());

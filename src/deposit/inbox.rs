@@ -21,7 +21,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     observe,
     recipient::Sender,
-    storage::{Storage, delete_where},
+    storage::{Storage, beyond, delete_where},
     wire::Malformed,
 };
 
@@ -32,7 +32,7 @@ use crate::{
 /// With case files, everything that was promised is taken in and answered, and this is called again whenever it failed:
 ///
 /// ```no_run
-/// # use docvault::{CaseId, deposit::Inbox, intake::{Desk, IntakeError, Refusal}};
+/// # use docvault::{CaseId, ErrorKind, deposit::Inbox, intake::{Desk, IntakeError, Refusal}};
 /// # async fn example(desk: Desk, case: CaseId, inbox: Inbox) -> Result<(), Box<dyn std::error::Error>> {
 /// for promise in inbox.promises().await? {
 ///     match desk.take_in(case, &inbox, &promise).await {
@@ -40,11 +40,20 @@ use crate::{
 ///         Ok(_) | Err(IntakeError::Refused(Refusal::AlreadyTaken)) => {}
 ///         Err(error) => return Err(error.into()),
 ///     }
-///     if !inbox.is_answered(promise.deposit()).await? {
+///     let kept = format!("{}-{}.receipt", promise.request(), promise.deposit());
+///     let opens = match inbox.deposit(&promise).await {
+///         Ok(incoming) if inbox.is_answered(&incoming).await? => continue,
+///         Ok(_) => true,
+///         // There is no key to seal an answer by: keep the receipt, and give it to the client by another way.
+///         Err(error) if error.kind() == ErrorKind::Unreadable => false,
+///         Err(error) => return Err(error.into()),
+///     };
+///     if opens || !std::fs::exists(&kept)? {
 ///         let note = desk.session().vault().audit().checkpoint().await?; // have it cosigned
 ///         let receipt = desk.answer(case, &inbox, &promise, &note).await?;
-///         // Of a deposit that does not open, this is all there is: keep it, and give it to the client by another way.
-///         std::fs::write(promise.deposit().to_string(), receipt.to_bytes())?;
+///         if !opens {
+///             std::fs::write(kept, receipt.to_bytes())?;
+///         }
 ///     }
 /// }
 /// # Ok(())
@@ -155,15 +164,25 @@ impl Inbox {
         .await
     }
 
-    /// Whether the carrier has an answer for a deposit.
+    /// Whether the carrier has an answer of this office for the deposit. What lies there and was not sealed by it is none.
     ///
     /// # Errors
     ///
-    /// The storage's.
-    pub async fn is_answered(&self, deposit: DepositId) -> Result<bool> {
-        observe::operation("Inbox::is_answered", (self.descriptor.request(), deposit), async {
-            let first = objects::answer(self.descriptor.request(), deposit, 0);
-            Ok(self.storage.read(&first, Some(0..0)).await?.is_some())
+    /// [`Erased`](ErrorKind::Erased); the storage's.
+    pub async fn is_answered(&self, deposit: &IncomingDeposit) -> Result<bool> {
+        observe::operation("Inbox::is_answered", (self.descriptor.request(), deposit.id()), async {
+            for number in 0..objects::ANSWERS {
+                let key = objects::answer(self.descriptor.request(), deposit.id(), number);
+                let Some(sealed) = self.storage.read(&key, Some(beyond(answer::ANSWER_CAP))).await? else {
+                    break;
+                };
+                let place = (deposit.id(), usize::from(number));
+                let opened = deposit.key.with(|key| answer::open(&self.descriptor, place, key, &sealed))?;
+                if opened.is_ok() {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
         })
         .await
     }

@@ -9,7 +9,6 @@ mod text;
 mod tiles;
 mod verify;
 
-#[cfg(feature = "intake")]
 pub(crate) use lines::{Form, records};
 #[cfg(feature = "fs")]
 pub(crate) use tiles::{tiles, tokens};

@@ -159,7 +159,7 @@ impl Session {
     /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) if all 64 slots are taken; [`ErrorKind::Invalid`](crate::ErrorKind::Invalid)
     /// for a label of more than 128 bytes, or a key that no slot can hold; [`ErrorKind::Contended`](crate::ErrorKind::Contended)
     /// if others kept changing the keyring; [`ErrorKind::NotDeleted`](crate::ErrorKind::NotDeleted) once the change stands, if
-    /// the superseded keyring does, too; the key's own and the storage's.
+    /// the superseded keyring does, too; corrupt as for [`Session::rekey`]; the key's own and the storage's.
     ///
     /// # Security
     ///
@@ -181,7 +181,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) for the last slot; not found;
+    /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) for the last slot; not found; corrupt as for [`Session::rekey`];
     /// [`ErrorKind::NotDeleted`](crate::ErrorKind::NotDeleted), and then the key still opens the keyring that was there.
     ///
     /// # Security
@@ -208,7 +208,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Not found; the key's own; [`ErrorKind::NotDeleted`](crate::ErrorKind::NotDeleted) as for [`Session::remove_slot`].
+    /// Not found; the key's own; corrupt as for [`Session::rekey`];
+    /// [`ErrorKind::NotDeleted`](crate::ErrorKind::NotDeleted) as for [`Session::remove_slot`].
     ///
     /// # Cancellation
     ///
@@ -235,7 +236,8 @@ impl Session {
     ///
     /// The key's own; [`ErrorKind::Contended`](crate::ErrorKind::Contended) if others kept changing the keyring;
     /// [`ErrorKind::NotDeleted`](crate::ErrorKind::NotDeleted) as for [`Session::remove_slot`]; corrupt if the keyring that the
-    /// log names has not the keys that the vault was made with, for somebody has put theirs there: go on from a copy.
+    /// log names has not the audit and delivery keys that the vault was made with, for somebody has put theirs there: go on from
+    /// a copy.
     ///
     /// # Security
     ///
@@ -301,8 +303,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// The storage's; [`ErrorKind::Contended`](crate::ErrorKind::Contended) if others kept changing the keyring;
-    /// [`ErrorKind::NotDeleted`](crate::ErrorKind::NotDeleted) once the change stands.
+    /// The storage's; [`ErrorKind::Contended`](crate::ErrorKind::Contended) if others kept changing the keyring; corrupt as for
+    /// [`Session::rekey`]; [`ErrorKind::NotDeleted`](crate::ErrorKind::NotDeleted) once the change stands.
     ///
     /// # Security
     ///

@@ -28,8 +28,23 @@ use crate::{
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SlotId([u8; 16]);
 
+impl core::str::FromStr for SlotId {
+    type Err = crate::ids::ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        crate::ids::parse_hex(text).map(Self)
+    }
+}
+
 #[cfg(feature = "serde")]
 crate::ids::serialize_as_text!(SlotId);
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for SlotId {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        crate::ids::from_text(d)
+    }
+}
 
 impl core::fmt::Display for SlotId {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {

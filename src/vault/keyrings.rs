@@ -38,11 +38,16 @@ impl LoadedKeyring {
 pub(crate) struct Keyrings {
     storage: Arc<dyn Storage>,
     root: Arc<dyn KeyWrap>,
-    loaded: RwLock<Arc<LoadedKeyring>>,
-    /// What this process made, and no root key of its own may open: the log may name it, or not, or not yet.
-    made: RwLock<Vec<Made>>,
+    known: RwLock<Known>,
     /// The one that this process began with has turned out to be the vault's own, and so has every one since.
     proven: AtomicBool,
+}
+
+/// What this process has open.
+struct Known {
+    loaded: Arc<LoadedKeyring>,
+    /// What it made, and no root key of its own may open: the log may name it, or not, or not yet.
+    made: Vec<Made>,
 }
 
 /// A keyring, and the one that it was made from: once the log names another after that, it can never name this one.
@@ -53,37 +58,40 @@ struct Made {
 
 impl Keyrings {
     pub(super) fn new(storage: Arc<dyn Storage>, root: Arc<dyn KeyWrap>, loaded: LoadedKeyring) -> Self {
-        let (loaded, made, proven) =
-            (RwLock::new(Arc::new(loaded)), RwLock::default(), AtomicBool::new(false));
-        Self { storage, root, loaded, made, proven }
+        let known = Known { loaded: Arc::new(loaded), made: Vec::new() };
+        Self { storage, root, known: RwLock::new(known), proven: AtomicBool::new(false) }
     }
 
     pub(super) fn loaded(&self) -> Arc<LoadedKeyring> {
-        self.loaded.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.known.read().unwrap_or_else(PoisonError::into_inner).loaded.clone()
     }
 
     /// Takes a keyring that was made from the one with that digest, from the moment on at which the log names it.
     pub(super) fn expect(&self, from: Hash, made: LoadedKeyring) {
-        self.made().push(Made { from, keyring: Arc::new(made) });
+        self.known().made.push(Made { from, keyring: Arc::new(made) });
     }
 
     /// Forgets one that the log will never name.
     pub(super) fn give_up(&self, made: &Hash) {
-        self.made().retain(|other| other.keyring.digest != *made);
+        self.known().made.retain(|other| other.keyring.digest != *made);
     }
 
-    fn made(&self) -> RwLockWriteGuard<'_, Vec<Made>> {
-        self.made.write().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the place of `known`.
-    fn replace(&self, known: &LoadedKeyring, loaded: Arc<LoadedKeyring>) -> Arc<LoadedKeyring> {
-        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded.clone();
-        self.made().retain(|other| other.from != known.digest);
-        loaded
+    /// Takes the place of the one with the digest `known`, if that is still there: who opened a keyring slowly must not put
+    /// it back over one that has followed it.
+    fn replace(&self, known: &Hash, opened: Arc<LoadedKeyring>) -> Arc<LoadedKeyring> {
+        let mut now = self.known();
+        if now.loaded.digest == *known {
+            now.loaded = opened.clone();
+            now.made.retain(|other| other.from != *known);
+        }
+        opened
     }
 
-    /// Whether [`Keyrings::prove`] has nothing left to ask.
+    /// Whether it was seen already that the one it began with is the vault's own.
     pub(super) fn is_proven(&self) -> bool {
         self.proven.load(Ordering::Relaxed)
     }
@@ -100,7 +108,12 @@ impl Keyrings {
     /// Locked if the root key opens it no longer; corrupt if it is missing, altered, or holds other keys than a vault
     /// keeps for ever.
     pub(super) async fn at(&self, state: &State) -> Result<Arc<LoadedKeyring>> {
-        let known = self.loaded();
+        let (known, made) = {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            let made =
+                known.made.iter().map(|made| &made.keyring).find(|made| made.digest == state.keyring());
+            (known.loaded.clone(), made.cloned())
+        };
         // A log without a record names no keyring: its first one is about to be written.
         if state.head.size == 0 {
             return Ok(known);
@@ -108,16 +121,14 @@ impl Keyrings {
         if known.digest == state.keyring() {
             return of_its_place(known, state);
         }
-        let made =
-            self.made().iter().map(|made| made.keyring.clone()).find(|made| made.digest == state.keyring());
         if let Some(made) = made {
-            return of_its_place(self.replace(&known, made), state);
+            return of_its_place(self.replace(&known.digest, made), state);
         }
-        let loaded = genesis::unlock(state, &*self.storage, &*self.root).await?;
-        if !are_of_one_vault(&loaded.keys, &known.keys) {
-            return Err(Error::corrupt(layout::keyring(&loaded.digest)));
+        let opened = genesis::unlock(state, &*self.storage, &*self.root).await?;
+        if !are_of_one_vault(&opened.keys, &known.keys) {
+            return Err(Error::corrupt(layout::keyring(&opened.digest)));
         }
-        Ok(self.replace(&known, Arc::new(loaded)))
+        Ok(self.replace(&known.digest, Arc::new(opened)))
     }
 }
 

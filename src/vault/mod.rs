@@ -128,8 +128,9 @@ impl Vault {
     ///
     /// [`ErrorKind::RolledBack`](crate::ErrorKind::RolledBack) if the log ends before the pin, [`ErrorKind::Forked`](crate::ErrorKind::Forked) if it is another one;
     /// [`ErrorKind::Locked`](crate::ErrorKind::Locked) if `key` opens no slot; [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if anything on the way is
-    /// not what the vault wrote; [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if the storage shows no log; the key's own and
-    /// the storage's.
+    /// not what the vault wrote; [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if the storage shows no log;
+    /// [`ErrorKind::Contended`](crate::ErrorKind::Contended) if it shows others' changes again and again; the key's own and the
+    /// storage's.
     pub async fn open(storage: impl Storage, key: impl KeyWrap, pin: &Pin) -> Result<Self> {
         Self::open_with(Arc::new(storage), Arc::new(key), pin, VaultOptions::default()).await
     }

@@ -10,11 +10,10 @@ use crate::{
     error::{Error, ErrorKind, Result, both},
     ids::OperationId,
     keyring::Keyring,
-    ledger::Command,
-    log::{Hash, commit::Hashed, record::AuditRecord},
+    ledger::{Command, State},
+    log::{Hash, body, commit::Hashed, leaf::BodyForm, statement::Statement},
     plan::{ChangeKeyring, KeyringChange, Origin},
     storage::{ObjectKey, StorageError, layout},
-    verification,
 };
 
 impl Vault {
@@ -44,7 +43,6 @@ impl Vault {
         self.ledger().sync().await?;
         for _ in 0..RETRIES {
             let from = self.current_keyring().await?;
-            self.prove_keyring(&from).await?;
             let mut keys = from.keys.duplicate();
             let change = make(&mut keys)?;
             match self.replace_keyring(origin, &from, &keys, change, left).await {
@@ -68,6 +66,7 @@ impl Vault {
         change: Change,
         left: &mut Vec<ObjectKey>,
     ) -> Result<()> {
+        self.prove_keyring(from).await?;
         let object = keys.seal(self.id(), self.ledger().entropy())?;
         let to = sha256(&[&object]);
         // All of these were made from `from` or before it, and a change is planned on exactly the keyring
@@ -142,35 +141,50 @@ impl Vault {
         deleted.is_err().then_some(keyring)
     }
 
-    /// Sees, before the first change that this process makes, that the keyring it began with has the keys which the log
-    /// states and was written with: whoever has a seed that signs the log can have it name one of their own, whose
-    /// successor would be the end of the true one.
+    /// Sees, before the first change that this process makes, that the keyring it began with has the keys that a vault never
+    /// changes: whoever has a seed that signs the log can have it name one of their own, whose successor would be the end of
+    /// the true one. Needs no tile, which may be lost.
     ///
     /// # Errors
     ///
-    /// Corrupt if it has not, or if the log does not show it; the storage's.
+    /// Corrupt if it has not, or the log's first records are missing; the storage's.
     async fn prove_keyring(&self, keyring: &LoadedKeyring) -> Result<()> {
         if self.0.keyrings.is_proven() {
             return Ok(());
         }
-        let (ledger, keys) = (self.ledger(), &keyring.keys);
-        let state = ledger.state();
-        if state.keyring() != keyring.digest {
-            // Another has come since, and a change of this one will not be planned.
-            return Ok(());
+        let mut state = self.ledger().state();
+        loop {
+            match self.wrote_the_first_records(&state, &keyring.keys).await {
+                // Another process may have folded, and collected what this index has.
+                Err(error) if error.kind() == ErrorKind::Corrupt => {
+                    let newer = self.ledger().sync().await?;
+                    if newer.manifest.covered() == state.manifest.covered() {
+                        return Err(error);
+                    }
+                    state = newer;
+                }
+                Ok(true) => {
+                    self.0.keyrings.is_the_vaults();
+                    return Ok(());
+                }
+                Ok(false) => return Err(Error::new(ErrorKind::Corrupt, NOT_THE_VAULTS)),
+                Err(error) => return Err(error),
+            }
         }
-        let stated = verification::stated_keys(ledger.pages(), &state).await?;
-        let fault = || Error::corrupt(layout::keyring(&keyring.digest));
-        if stated != (keys.delivery_key().verifying_key(), keys.checkpoint_key().verifying_key()) {
-            return Err(fault());
-        }
-        // The first that has a sealed body.
-        let mut opens = |record: &Hashed, body: &[u8]| {
-            AuditRecord::open(self.id(), &keys.audit, &record.leaf, body).map(drop).map_err(|_| fault())
+    }
+
+    /// Whether the first record states the delivery key, and the audit key opens the first sealed one.
+    async fn wrote_the_first_records(&self, state: &State, keys: &Keyring) -> Result<bool> {
+        let (delivery, mut wrote) = (keys.delivery_key().verifying_key(), true);
+        let mut visit = |record: &Hashed, sealed: &[u8]| {
+            wrote &= match record.leaf.form {
+                BodyForm::Plain => Statement::parse(sealed).is_ok_and(|stated| stated.delivery == delivery),
+                _ => body::open(self.id(), &record.leaf, &keys.audit, sealed).is_ok(),
+            };
+            Ok(())
         };
-        ledger.records(&state, 1..2.min(state.head.size), &mut opens).await?;
-        self.0.keyrings.is_the_vaults();
-        Ok(())
+        self.ledger().records(state, 0..state.head.size.min(2), &mut visit).await?;
+        Ok(wrote)
     }
 
     /// Deletes keyrings that nothing names any more; an error if one of them is still there.
@@ -241,6 +255,8 @@ pub(super) fn beside_what_is_left(error: Error, left: &[ObjectKey]) -> Error {
     if left.is_empty() || told { error } else { error.beside(&Error::new(ErrorKind::Storage, LEFT)) }
 }
 
+const NOT_THE_VAULTS: &str = "the keyring that the log names has not the keys that the vault was made with: somebody has put \
+                              theirs there; nothing was changed; go on from a copy (`Vault::copy_to`)";
 const LEFT: &str = "a keyring that the log does not name was not deleted, which a key opens that was removed: the next \
                     change of the keyring deletes it";
 pub(super) const RETRIES: u32 = 8;
@@ -308,8 +324,8 @@ mod tests {
                     Keyring::read(&contents, |_| keys.slots.clone()).expect("it reads")
                 }
             };
-            // Where the audit key, the delivery seed and the checkpoint seed begin (FORMAT §4.2).
-            for at in [0, 68, 100] {
+            // Where the audit key and the delivery seed begin (FORMAT §4.2).
+            for at in [0, 68] {
                 assert_eq!(named(other_at(at)).await, refused, "{at}");
             }
             // The key of the first epoch: who has opened no keyring before has nothing to compare it with.

@@ -134,16 +134,15 @@ async fn signed(tree: &Tree<'_>, pages: &Pages, state: &State, note: &str) -> Re
     Err(Error::corrupt("the checkpoint's signing epoch"))
 }
 
-/// The key of deliveries, and the key that signs checkpoints now, as the log states them.
+/// The key that signs checkpoints now.
 ///
 /// # Errors
 ///
 /// Corrupt.
-pub(crate) async fn stated_keys(pages: &Pages, state: &State) -> Result<(VerifyingKey, VerifyingKey)> {
+pub(super) async fn present_key(pages: &Pages, state: &State) -> Result<VerifyingKey> {
     let tree = Tree::new(state, &**pages.storage());
     let statement = statement(&tree, pages, state).await?;
-    let (checkpoint, _) = checkpoint_key(&tree, pages, state, &statement, state.log_key.epoch).await?;
-    Ok((statement.delivery, checkpoint))
+    Ok(checkpoint_key(&tree, pages, state, &statement, state.log_key.epoch).await?.0)
 }
 
 /// What the vault's first record states, shown to be of the log that `state` ends.

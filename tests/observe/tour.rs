@@ -238,7 +238,7 @@ async fn deposits(tour: &Tour, desk: &Session) -> Vec<Vec<u8>> {
     tour.call("Inbox::answer", inbox.answer(&incoming, &receipt, &SystemEntropy::default())).await;
     tour.call("Inbox::clear", inbox.clear(promise.deposit())).await;
     tour.call("Inbox::close", inbox.close(vault.now())).await;
-    tour.call("Inbox::is_answered", inbox.is_answered(client.id())).await;
+    tour.call("Inbox::is_answered", inbox.is_answered(&incoming)).await;
     tour.call("Carrier::close", carrier.close(request)).await;
     let journal = client.journal(&SystemEntropy::default()).unwrap();
     let (_, fragment) = url.split_once('#').unwrap();

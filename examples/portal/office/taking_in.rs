@@ -8,7 +8,7 @@ use std::{
 };
 
 use docvault::{
-    CaseId, DepositId, RequestId,
+    CaseId, DepositId, ErrorKind, RequestId,
     deposit::{Inbox, Promise},
     intake::{IntakeError, Refusal},
 };
@@ -131,16 +131,30 @@ impl Office {
             }
             request.deposits(|all| all.taken.insert(deposit));
         }
-        let kept = self.exports.join(format!("{deposit}.receipt"));
-        if !kept.exists() && !request.inbox.is_answered(deposit).await? {
-            let note = self.vault.audit().checkpoint().await?;
-            let receipt = self.machine.answer(request.case, &request.inbox, promise, &note).await?;
-            if !request.inbox.is_answered(deposit).await? {
-                fs::write(&kept, receipt.to_bytes())?;
-                eprintln!("portal: deposit {deposit} does not open: give its client {}", kept.display());
-            }
-        }
+        self.answer(request, promise).await?;
         request.deposits(|all| all.settled.insert(deposit));
+        Ok(())
+    }
+
+    /// Answers a deposit, unless it is answered. Of one that does not open the receipt is kept here, for its client to be
+    /// given by another way.
+    async fn answer(&self, request: &Request, promise: &Promise) -> Outcome<()> {
+        let kept = self.exports.join(format!("{}-{}.receipt", promise.request(), promise.deposit()));
+        let opens = match request.inbox.deposit(promise).await {
+            Ok(incoming) if request.inbox.is_answered(&incoming).await? => return Ok(()),
+            Ok(_) => true,
+            Err(error) if error.kind() == ErrorKind::Unreadable && kept.exists() => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::Unreadable => false,
+            Err(error) => return Err(error.into()),
+        };
+        let note = self.vault.audit().checkpoint().await?;
+        let receipt = self.machine.answer(request.case, &request.inbox, promise, &note).await?;
+        if !opens {
+            let written = kept.with_extension("tmp");
+            fs::write(&written, receipt.to_bytes())?;
+            fs::rename(written, &kept)?;
+            eprintln!("portal: a deposit does not open: give its client {}", kept.display());
+        }
         Ok(())
     }
 }

@@ -11,9 +11,8 @@ impl Desk {
     /// Makes the receipt for a deposit that was taken in or set aside, under the checkpoint `note`, leaves it with
     /// the carrier for the client, and has the carrier forget the sealed parts, unless they are in quarantine.
     ///
-    /// **Of a deposit that does not open nothing can be left with the carrier**
-    /// ([`Inbox::is_answered`](crate::deposit::Inbox::is_answered) tells): keep the receipt, and give it to the client by another
-    /// way, or the promise is all that they can show.
+    /// **Of a deposit that does not open nothing can be left with the carrier**: keep the receipt, and give it to the client
+    /// by another way, or the promise is all that they can show. [`Inbox`](crate::deposit::Inbox) has an example.
     ///
     /// [`Audit::checkpoint`](crate::Audit::checkpoint) gives the note; have it cosigned by the witnesses of the
     /// policy that the request holds. It can be called again, under a later note.
