@@ -11,7 +11,6 @@
     clippy::as_conversions,
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
-    clippy::too_many_lines,
     unreachable_pub,
     reason = "tests"
 )]

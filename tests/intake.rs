@@ -309,15 +309,19 @@ fn a_client_hands_in_by_a_link_and_gets_a_receipt() {
             file.state().requirement("id").map(|id| (id.stage, id.comments)),
             Some((Stage::Submitted, 1))
         );
-        // A form alone, wrongly answered: on record, refused, and the client is told so.
-        let wrong = client.begin(1, Vec::<File>::new(), &SystemEntropy::default()).unwrap();
-        let form = [("monthly".to_owned(), "plenty".to_owned())].into();
-        let manifest = wrong.finish(form, "").unwrap();
-        let promise = carrier.finish(manifest.clone()).await.unwrap();
-        let promise = wrong.check_promise(&promise, &manifest).unwrap();
-        let refused = office.desk.take_in(office.case, &inbox, &promise).await.unwrap();
-        assert!(matches!(refused, Submitted::SetAside { verdict: Verdict::Refused, .. }));
+        a_wrong_form_is_set_aside(&office, &client, &inbox).await;
     });
+}
+
+/// A form alone, wrongly answered: on record, refused, and the client is told so.
+async fn a_wrong_form_is_set_aside(office: &Office, client: &deposit::OpenedRequest, inbox: &deposit::Inbox) {
+    let wrong = client.begin(1, Vec::<File>::new(), &SystemEntropy::default()).unwrap();
+    let form = [("monthly".to_owned(), "plenty".to_owned())].into();
+    let manifest = wrong.finish(form, "").unwrap();
+    let promise = office.intake.carrier().finish(manifest.clone()).await.unwrap();
+    let promise = wrong.check_promise(&promise, &manifest).unwrap();
+    let refused = office.desk.take_in(office.case, inbox, &promise).await.unwrap();
+    assert!(matches!(refused, Submitted::SetAside { verdict: Verdict::Refused, .. }));
 }
 
 #[test]

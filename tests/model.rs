@@ -9,7 +9,6 @@
     clippy::as_conversions,
     unreachable_pub,
     clippy::cast_possible_truncation,
-    clippy::too_many_lines,
     reason = "tests"
 )]
 

@@ -15,7 +15,6 @@
     clippy::as_conversions,
     clippy::cast_possible_truncation,
     clippy::future_not_send,
-    clippy::too_many_lines,
     unreachable_pub,
     reason = "tests"
 )]

@@ -11,7 +11,6 @@
     clippy::as_conversions,
     clippy::cast_possible_truncation,
     clippy::future_not_send,
-    clippy::too_many_lines,
     clippy::unwrap_in_result,
     unreachable_pub,
     reason = "tests"

@@ -7,7 +7,6 @@
     clippy::indexing_slicing,
     clippy::as_conversions,
     clippy::cast_possible_truncation,
-    clippy::too_many_lines,
     clippy::unwrap_in_result,
     reason = "tests"
 )]

@@ -56,7 +56,7 @@ pub use passphrase::{Bounds, Passphrase};
 ///         // Services call it encryption context, or additional data.
 ///         let (key, wrapped_key) = self.0.data_key(context).await.map_err(told)?;
 ///         // This commits to its key; not every service's own encryption does.
-///         let sealed = chunked::seal(&key, context, secret.expose(), &SystemEntropy)?;
+///         let sealed = chunked::seal(&key, context, secret.expose(), &SystemEntropy::default())?;
 ///         Ok([sealed, wrapped_key].concat())
 ///     }
 ///

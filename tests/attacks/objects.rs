@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use docvault::{
-    CheckDepth, ErrorKind, NewCase, NewDocument, Outcome, Terms,
+    CheckDepth, DocumentId, ErrorKind, NewCase, NewDocument, OperationId, Outcome, Terms,
     chunked::{CHUNK_LEN, PREFIX_LEN, TAG_LEN},
     storage::{ObjectKey, Storage},
 };
@@ -54,7 +54,7 @@ fn planted_object_rejected() {
         assert_eq!(desk.documents(world.case, None).await.unwrap().documents.len(), 1);
         assert!(desk.documents(second, None).await.unwrap().documents.is_empty());
         assert_eq!(desk.retrieve(theirs.document).await.unwrap_err().kind(), ErrorKind::NotFound);
-        let moved = docvault::DocumentId::new(second, *mine.document.own());
+        let moved = DocumentId::new(second, *mine.document.own());
         assert_eq!(desk.retrieve(moved).await.unwrap_err().kind(), ErrorKind::NotFound);
         assert_eq!(desk.retrieve(mine.document).await.unwrap(), b"mine".as_slice());
     });
@@ -119,6 +119,32 @@ fn metadata_swap_rejected() {
     });
 }
 
+/// The chunks moved, doubled, exchanged for those of another message, left out, cut and added to, each at each place.
+fn arrangements(chunks: &[Vec<u8>], others: &[Vec<u8>]) -> Vec<Vec<Vec<u8>>> {
+    let mut all = Vec::new();
+    let mut with = |change: &dyn Fn(&mut Vec<Vec<u8>>)| {
+        let mut arranged = chunks.to_vec();
+        change(&mut arranged);
+        all.push(arranged);
+    };
+    for from in 0..chunks.len() {
+        for to in 0..chunks.len() {
+            if from != to {
+                with(&|arranged| arranged.swap(from, to));
+                with(&|arranged| arranged[to].clone_from(&chunks[from]));
+            }
+            with(&|arranged| arranged[to].clone_from(&others[from]));
+        }
+        with(&|arranged| drop(arranged.remove(from)));
+        with(&|arranged| arranged.truncate(from));
+        with(&|arranged| {
+            arranged[from].pop();
+        });
+        with(&|arranged| arranged.push(chunks[from].clone()));
+    }
+    all
+}
+
 #[test]
 fn chunk_matrix_exhaustive() {
     block_on(async {
@@ -156,30 +182,8 @@ fn chunk_matrix_exhaustive() {
             let ((prefix, chunks), (other_prefix, others)) =
                 (split(&object, at), split(&foreign, foreign_at));
             let joined = |prefix: &[u8], chunks: &[Vec<u8>]| [prefix, &chunks.concat()].concat();
-            for from in 0..chunks.len() {
-                for to in 0..chunks.len() {
-                    if from != to {
-                        let mut moved = chunks.clone();
-                        moved.swap(from, to);
-                        refused(joined(&prefix, &moved)).await;
-                        let mut doubled = chunks.clone();
-                        doubled[to].clone_from(&chunks[from]);
-                        refused(joined(&prefix, &doubled)).await;
-                    }
-                    let mut spliced = chunks.clone();
-                    spliced[to].clone_from(&others[from]);
-                    refused(joined(&prefix, &spliced)).await;
-                }
-                let mut without = chunks.clone();
-                without.remove(from);
-                refused(joined(&prefix, &without)).await;
-                refused(joined(&prefix, &chunks[..from])).await;
-                let mut cut = chunks.clone();
-                cut[from].pop();
-                refused(joined(&prefix, &cut)).await;
-                let mut more = chunks.clone();
-                more.push(chunks[from].clone());
-                refused(joined(&prefix, &more)).await;
+            for arranged in arrangements(&chunks, &others) {
+                refused(joined(&prefix, &arranged)).await;
             }
             refused(joined(&other_prefix, &chunks)).await;
             refused(joined(&prefix, &others)).await;
@@ -188,6 +192,32 @@ fn chunk_matrix_exhaustive() {
             println!("{tried} arrangements of {} chunks refused", chunks.len());
         }
     });
+}
+
+/// Two uploads whose commit was lost on the way: of a document, which is told, and of a version of another's document.
+async fn lost_uploads(world: &World, of_another: DocumentId) -> (Vec<OperationId>, DocumentId) {
+    let (mut operations, mut framed) = (Vec::new(), None);
+    for document in [None, Some(of_another)] {
+        let gate = Gate::new(world.storage.clone());
+        let desk = session(&world.open(gate.clone()).await.unwrap());
+        let named = NewDocument::named("framed");
+        let upload = match document {
+            None => desk.upload(world.case, named).await,
+            Some(document) => desk.upload_version(document, named, "framed").await,
+        };
+        let mut upload = upload.unwrap();
+        upload.write(&message(LARGE, 1)).await.unwrap();
+        let token = upload.token().unwrap().to_bytes();
+        framed.get_or_insert(DocumentId::new(world.case, token[40..56].try_into().unwrap()));
+        gate.hold("log/");
+        let error = upload.finish().await.unwrap_err();
+        let ErrorKind::OutcomeUnknown(operation) = error.kind() else { panic!("{error}") };
+        let head: ObjectKey = format!("head/{}/{operation}", world.case).parse().unwrap();
+        assert!(world.storage.read(&head, None).await.unwrap().is_some());
+        assert_eq!(objects(&*world.storage, &format!("part/{}/{operation}/", world.case)).await.len(), 1);
+        operations.push(operation);
+    }
+    (operations, framed.unwrap())
 }
 
 /// A8: the storage holds sound objects of the vault's own making, and nothing that says somebody stored them.
@@ -199,29 +229,7 @@ fn framing_without_record() {
         let notary = identity(1);
         let terms = Terms::read().purpose("p").following();
         let grant = world.desk.grant(world.case, &recipient(&notary), terms).await.unwrap();
-        // Two uploads whose commit was lost on the way: of a document, and of a version of another's document.
-        let (mut operations, mut framed) = (Vec::new(), None);
-        for document in [None, Some(honest.document)] {
-            let gate = Gate::new(world.storage.clone());
-            let desk = session(&world.open(gate.clone()).await.unwrap());
-            let named = NewDocument::named("framed");
-            let upload = match document {
-                None => desk.upload(world.case, named).await,
-                Some(document) => desk.upload_version(document, named, "framed").await,
-            };
-            let mut upload = upload.unwrap();
-            upload.write(&message(LARGE, 1)).await.unwrap();
-            let token = upload.token().unwrap().to_bytes();
-            framed.get_or_insert(docvault::DocumentId::new(world.case, token[40..56].try_into().unwrap()));
-            gate.hold("log/");
-            let error = upload.finish().await.unwrap_err();
-            let ErrorKind::OutcomeUnknown(operation) = error.kind() else { panic!("{error}") };
-            let head: ObjectKey = format!("head/{}/{operation}", world.case).parse().unwrap();
-            assert!(world.storage.read(&head, None).await.unwrap().is_some());
-            assert_eq!(objects(&*world.storage, &format!("part/{}/{operation}/", world.case)).await.len(), 1);
-            operations.push(operation);
-        }
-        let framed = framed.unwrap();
+        let (operations, framed) = lost_uploads(&world, honest.document).await;
         // Nobody is shown them, by a list, by their identifiers, in a delivery or by the records.
         let vault = world.open(world.storage.clone()).await.unwrap();
         let desk = session(&vault);

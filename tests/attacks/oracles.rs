@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 use docvault::{
-    Error, ErrorKind, NewDocument, Terms,
+    DocumentId, Error, ErrorKind, GrantId, NewDocument, Terms, Vault,
     deposit::Promise,
     keys::LocalKey,
     storage::{Storage, testing::EvilStorage},
@@ -46,6 +46,47 @@ fn regions(head: &Bytes) -> [Range<usize>; 2] {
     [8..meta, meta..head.len()]
 }
 
+/// A vault on a storage that alters its objects.
+struct Oracle<'a> {
+    world: &'a World,
+    evil: &'a Arc<EvilStorage>,
+    vault: Vault,
+    document: DocumentId,
+    /// Of two pages.
+    pages: DocumentId,
+    grant: GrantId,
+}
+
+impl Oracle<'_> {
+    /// Whatever is wrong with that object, one text says so, by each way to content.
+    async fn one_text(&self, name: &str, altered: Vec<Option<Bytes>>, fresh: bool) {
+        let key = name.parse().unwrap();
+        let honest = self.evil.read(&key, None).await.unwrap().unwrap();
+        let mut texts: [BTreeSet<String>; 3] = Default::default();
+        for bytes in altered {
+            match bytes {
+                Some(bytes) => self.evil.substitute(&key, bytes),
+                None => self.evil.delete(&key).await.unwrap(),
+            }
+            // A vault remembers keys of cases, and a session what it read ranges of.
+            let opened = if fresh { &self.world.open(self.evil.clone()).await.unwrap() } else { &self.vault };
+            let opened = session(opened);
+            let whole = opened.retrieve(self.document).await.and(opened.retrieve(self.pages).await);
+            let range = opened.retrieve_range(self.document, 0..1).await;
+            let range = range.and(opened.retrieve_range(self.pages, 99..101).await);
+            let delivered = async { opened.deliver(self.grant).await?.collect().await }.await;
+            for (texts, failed) in texts.iter_mut().zip([whole, range, delivered]) {
+                texts.extend(failed.err().map(|error| told(&error)));
+            }
+        }
+        self.evil.substitute(&key, honest);
+        assert!(texts.iter().any(|texts| texts.len() == 1), "{name}: nothing was refused");
+        for texts in texts {
+            assert!(texts.len() <= 1, "{name}: {texts:#?}");
+        }
+    }
+}
+
 #[test]
 fn error_oracle_indistinct() {
     block_on(async {
@@ -61,32 +102,7 @@ fn error_oracle_indistinct() {
         let (grant, _other) = (granted(1).await, granted(2).await);
         let evil = world.evil();
         let vault = world.open(evil.clone()).await.unwrap();
-        let one_text = async |name: &str, altered: Vec<Option<Bytes>>, fresh: bool| {
-            let key = name.parse().unwrap();
-            let honest = evil.read(&key, None).await.unwrap().unwrap();
-            let mut texts: [BTreeSet<String>; 3] = Default::default();
-            for bytes in altered {
-                match bytes {
-                    Some(bytes) => evil.substitute(&key, bytes),
-                    None => evil.delete(&key).await.unwrap(),
-                }
-                // A vault remembers keys of cases, and a session what it read ranges of.
-                let opened = if fresh { &world.open(evil.clone()).await.unwrap() } else { &vault };
-                let opened = session(opened);
-                let whole = opened.retrieve(stored.document).await.and(opened.retrieve(pages).await);
-                let range = opened.retrieve_range(stored.document, 0..1).await;
-                let range = range.and(opened.retrieve_range(pages, 99..101).await);
-                let delivered = async { opened.deliver(grant).await?.collect().await }.await;
-                for (texts, failed) in texts.iter_mut().zip([whole, range, delivered]) {
-                    texts.extend(failed.err().map(|error| told(&error)));
-                }
-            }
-            evil.substitute(&key, honest);
-            assert!(texts.iter().any(|texts| texts.len() == 1), "{name}: nothing was refused");
-            for texts in texts {
-                assert!(texts.len() <= 1, "{name}: {texts:#?}");
-            }
-        };
+        let oracle = Oracle { world: &world, evil: &evil, vault, document: stored.document, pages, grant };
         let read = async |name: &str| evil.read(&name.parse().unwrap(), None).await.unwrap().unwrap();
         // Heads: of content, and of a grant; each with what another of its kind holds.
         let name = head_name(&other);
@@ -94,7 +110,7 @@ fn error_oracle_indistinct() {
         for (region, from) in regions(&head).into_iter().zip(regions(&older)) {
             let altered = alterations(&head, region.clone(), &older[from], 11);
             let gone = if region.start == 8 { vec![None] } else { Vec::new() };
-            one_text(name.as_str(), altered.into_iter().map(Some).chain(gone).collect(), false).await;
+            oracle.one_text(name.as_str(), altered.into_iter().map(Some).chain(gone).collect(), false).await;
         }
         let mut grants = objects(&*evil, "head/").await;
         grants.retain(|name, _| !before.contains_key(name));
@@ -103,16 +119,18 @@ fn error_oracle_indistinct() {
             grants.iter().partition(|(name, _)| name.to_string().ends_with(&grant.operation().to_string()));
         let ([(name, bytes)], [(_, other)]) = (own.as_slice(), other.as_slice()) else { panic!("two") };
         let altered = alterations(bytes, 8..bytes.len(), &other[8..], 11);
-        one_text(name.as_str(), altered.into_iter().map(Some).chain([None]).collect(), false).await;
+        oracle.one_text(name.as_str(), altered.into_iter().map(Some).chain([None]).collect(), false).await;
         // Parts of pages, each with what the other holds; and the key of a case, whose absence has a text of its own.
         let parts: Vec<_> = objects(&*evil, "part/").await.into_iter().collect();
         for (at, (name, bytes)) in parts.iter().enumerate() {
             let altered = alterations(bytes, 0..bytes.len(), &parts[1 - at].1, 7);
-            one_text(name.as_str(), altered.into_iter().map(Some).chain([None]).collect(), false).await;
+            oracle
+                .one_text(name.as_str(), altered.into_iter().map(Some).chain([None]).collect(), false)
+                .await;
         }
         let (name, bytes) = only(&*evil, "key/").await;
         let altered = alterations(&bytes, 12..bytes.len(), &head[24..128], 9);
-        one_text(name.as_str(), altered.into_iter().map(Some).collect(), true).await;
+        oracle.one_text(name.as_str(), altered.into_iter().map(Some).collect(), true).await;
     });
 }
 
@@ -185,7 +203,7 @@ fn error_oracle_of_deposits_indistinct() {
 }
 
 /// A document of two pages, which are in parts and not in its head.
-async fn two_pages(world: &World) -> docvault::DocumentId {
+async fn two_pages(world: &World) -> DocumentId {
     let mut upload = world.desk.upload(world.case, NewDocument::named("pages")).await.unwrap();
     upload.write(&[4; 100]).await.unwrap();
     upload.next_page().await.unwrap();

@@ -142,27 +142,35 @@ fn what_receipts_prove_cannot_be_told_otherwise() {
             assert!(found, "{what}: {refused}");
             fs::write(bundle.join("manifest.json"), &original).unwrap();
         }
-        // The files themselves, in one another's place.
-        let [front, back] = [&id_is.files[0].path, &id_is.files[1].path].map(|path| bundle.join(path));
-        let (a, b) = (fs::read(&front).unwrap(), fs::read(&back).unwrap());
-        fs::write(&front, &b).unwrap();
-        fs::write(&back, &a).unwrap();
-        sum_again(&bundle);
-        assert!(matches!(office.refused(&bundle).what, BundleFault::Altered("manifest.json")));
-        fs::write(&front, &a).unwrap();
-        fs::write(&back, &b).unwrap();
-        // Words for people that the manifest does not say.
-        for name in ["README.txt", "log.txt"] {
-            let text = fs::read_to_string(bundle.join(name)).unwrap();
-            fs::write(bundle.join(name), format!("{text}See www.example.com.\n")).unwrap();
-            sum_again(&bundle);
-            let refused = office.refused(&bundle);
-            assert!(matches!(refused.what, BundleFault::Altered(_)) && refused.at == name, "{refused}");
-            fs::write(bundle.join(name), text).unwrap();
-        }
+        no_file_stands_for_another(&office, &bundle, &id_is.files);
+        no_words_are_added(&office, &bundle);
         sum_again(&bundle);
         verify_bundle(&bundle, &office.intake.policy).unwrap();
     });
+}
+
+/// The files themselves, in one another's place.
+fn no_file_stands_for_another(office: &Office, bundle: &Path, files: &[BundledFile]) {
+    let [front, back] = [&files[0].path, &files[1].path].map(|path| bundle.join(path));
+    let (a, b) = (fs::read(&front).unwrap(), fs::read(&back).unwrap());
+    fs::write(&front, &b).unwrap();
+    fs::write(&back, &a).unwrap();
+    sum_again(bundle);
+    assert!(matches!(office.refused(bundle).what, BundleFault::Altered("manifest.json")));
+    fs::write(&front, &a).unwrap();
+    fs::write(&back, &b).unwrap();
+}
+
+/// Words for people that the manifest does not say.
+fn no_words_are_added(office: &Office, bundle: &Path) {
+    for name in ["README.txt", "log.txt"] {
+        let text = fs::read_to_string(bundle.join(name)).unwrap();
+        fs::write(bundle.join(name), format!("{text}See www.example.com.\n")).unwrap();
+        sum_again(bundle);
+        let refused = office.refused(bundle);
+        assert!(matches!(refused.what, BundleFault::Altered(_)) && refused.at == name, "{refused}");
+        fs::write(bundle.join(name), text).unwrap();
+    }
 }
 
 #[test]

@@ -136,6 +136,22 @@ fn a_page_that_failed_releases_nothing_more_and_one_cut_short_is_found() {
     });
 }
 
+/// The receipt for the record in a deposit's.
+fn record_in(receipt: &DepositReceipt) -> Receipt {
+    let bytes = receipt.to_bytes();
+    let text = String::from_utf8_lossy(&bytes);
+    Receipt::parse(&text[text.find("c2sp.org/tlog-proof").unwrap()..]).unwrap()
+}
+
+fn put_together(claim: &[u8], promise: &Promise, receipt: &Receipt) -> DepositReceipt {
+    let mut bytes = b"dvdr\x01\x01\0\0".to_vec();
+    for field in [claim, &promise.to_bytes(), receipt.to_string().as_bytes()] {
+        bytes.extend(u32::try_from(field.len()).unwrap().to_be_bytes());
+        bytes.extend(field);
+    }
+    DepositReceipt::parse(&bytes).unwrap()
+}
+
 #[test]
 fn a_receipt_holds_for_its_own_deposit_claim_and_record_alone() {
     block_on(async {
@@ -162,20 +178,9 @@ fn a_receipt_holds_for_its_own_deposit_claim_and_record_alone() {
             let claim = deposit.claim(office.case, "official-id", Verdict::Accepted, time);
             claim.to_bytes().unwrap()
         };
-        let of = |receipt: &DepositReceipt| {
-            let bytes = receipt.to_bytes();
-            let text = String::from_utf8_lossy(&bytes);
-            let start = text.find("c2sp.org/tlog-proof").unwrap();
-            Receipt::parse(&text[start..]).unwrap()
-        };
+        let of = record_in;
         let put = |claim: Vec<u8>, promise: &IncomingDeposit, receipt: Receipt| {
-            let mut bytes = b"dvdr\x01\x01\0\0".to_vec();
-            let promise = promise.promise().to_bytes().to_vec();
-            for field in [claim, promise, receipt.to_string().into_bytes()] {
-                bytes.extend(u32::try_from(field.len()).unwrap().to_be_bytes());
-                bytes.extend(field);
-            }
-            check(&DepositReceipt::parse(&bytes).unwrap()).unwrap_err()
+            check(&put_together(&claim, promise.promise(), &receipt)).unwrap_err()
         };
         let now = office.clock.now();
         assert_eq!(put(claim(&incoming[0], now), &incoming[1], of(&receipt)), DepositReceiptError::Mismatch);

@@ -18,29 +18,37 @@ use crate::{
     intake::*,
 };
 
+const fn at(page: u16, part: u32, last: bool) -> At {
+    At { page, part, last }
+}
+
+/// Parts that belong nowhere, and why.
+fn out_of_place(holder: &Holder, deposit: &[u8; 16]) -> Vec<(Refusal, Bytes)> {
+    let full = PART_LEN as usize;
+    let mut unknown = holder.part(deposit, at(0, 0, true), 5).to_vec();
+    unknown[8] ^= 1;
+    vec![
+        (Refusal::Caps, holder.part(&deposit_id(2, 9), at(0, 0, true), 5)),
+        (Refusal::Caps, holder.part(deposit, at(2, 0, true), 5)),
+        (Refusal::Caps, holder.part(deposit, at(0, 6, true), 5)),
+        (Refusal::Caps, holder.part(deposit, at(0, u32::MAX, false), full)),
+        (Refusal::Caps, holder.part(&deposit_id(1, 9), at(0, 0, true), 0)),
+        (Refusal::Malformed, holder.part(deposit, at(0, 0, false), 5)),
+        (Refusal::Malformed, holder.part(deposit, at(0, 0, true), full + 1)),
+        (Refusal::Malformed, holder.part(deposit, at(0, 1, true), 0)),
+        (Refusal::Malformed, holder.part_of(deposit, at(0, 0, true), b"short")),
+        (Refusal::Malformed, Bytes::new()),
+        (Refusal::Unknown, unknown.into()),
+    ]
+}
+
 #[test]
 fn a_carrier_says_why_it_does_not_take_something() {
     block_on(async {
         let office = Intake::new().await;
         let signed = office.request().await;
         let (carrier, holder, deposit) = (office.carrier(), Holder::of(&signed), deposit_id(0, 9));
-        let at = |page, part, last| At { page, part, last };
-        let full = PART_LEN as usize;
-        let mut unknown = holder.part(&deposit, at(0, 0, true), 5).to_vec();
-        unknown[8] ^= 1;
-        for (refused, part) in [
-            (Refusal::Caps, holder.part(&deposit_id(2, 9), at(0, 0, true), 5)),
-            (Refusal::Caps, holder.part(&deposit, at(2, 0, true), 5)),
-            (Refusal::Caps, holder.part(&deposit, at(0, 6, true), 5)),
-            (Refusal::Caps, holder.part(&deposit, at(0, u32::MAX, false), full)),
-            (Refusal::Caps, holder.part(&deposit_id(1, 9), at(0, 0, true), 0)),
-            (Refusal::Malformed, holder.part(&deposit, at(0, 0, false), 5)),
-            (Refusal::Malformed, holder.part(&deposit, at(0, 0, true), full + 1)),
-            (Refusal::Malformed, holder.part(&deposit, at(0, 1, true), 0)),
-            (Refusal::Malformed, holder.part_of(&deposit, at(0, 0, true), b"short")),
-            (Refusal::Malformed, Bytes::new()),
-            (Refusal::Unknown, unknown.into()),
-        ] {
+        for (refused, part) in out_of_place(&holder, &deposit) {
             assert_eq!(refusal(carrier.receive(part).await), refused);
         }
         let before = objects(&*office.kept).await.len();

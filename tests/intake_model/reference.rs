@@ -322,6 +322,31 @@ impl Model {
         self.approvers(key).is_empty() || dates == (there.issued, there.valid_until)
     }
 
+    /// Whether an approval with these dates happens.
+    fn approves(
+        &self,
+        key: &str,
+        (version, digest): (VersionId, ContentDigest),
+        dates: (Option<Date>, Option<Date>),
+        (now, actor): (u64, &Actor),
+    ) -> bool {
+        let Some(there) = self.there(key) else { return false };
+        let (issued, last) = (dates.0.or(there.issued), dates.1.or(there.valid_until));
+        let own = there.by == actor.id() && !matches!(there.origin, Origin::Deposit { .. });
+        let persons = key != "income" || (!own && !self.approvers(key).contains(&actor.id()));
+        let dated = (key != "income" || issued.is_some()) && (key != "id" || last.is_some());
+        let handed_in = there.origin != Origin::Vault || matches!(key, "id" | "extra");
+        actor.has_role(&"reviewer".parse().unwrap())
+            && self.agrees(key, &there, (issued, last))
+            && handed_in
+            && self.stage(key) == Standing::Submitted
+            && self.seen(key, version, digest)
+            && persons
+            && dated
+            && self.fresh(key, issued, there.received)
+            && last.is_none_or(|last| number(last) >= day(now))
+    }
+
     /// Whether the command happens.
     pub(crate) fn accepts(&self, command: &Command, now: u64, actor: &Actor) -> bool {
         let role = |role: &str| actor.has_role(&role.parse().unwrap());
@@ -339,24 +364,12 @@ impl Model {
             Command::SetAside { requirement, origin, .. } => {
                 self.deposit_fits(requirement.as_str(), origin, now)
             }
-            Command::Approve { requirement, version, digest, issued, valid_until } => {
-                let key = requirement.as_str();
-                let Some(there) = self.there(key) else { return false };
-                let (issued, last) = (issued.or(there.issued), valid_until.or(there.valid_until));
-                let own = there.by == actor.id() && !matches!(there.origin, Origin::Deposit { .. });
-                let persons = key != "income" || (!own && !self.approvers(key).contains(&actor.id()));
-                let dated = (key != "income" || issued.is_some()) && (key != "id" || last.is_some());
-                let handed_in = there.origin != Origin::Vault || matches!(key, "id" | "extra");
-                role("reviewer")
-                    && self.agrees(key, &there, (issued, last))
-                    && handed_in
-                    && self.stage(key) == Standing::Submitted
-                    && self.seen(key, *version, *digest)
-                    && persons
-                    && dated
-                    && self.fresh(key, issued, there.received)
-                    && last.is_none_or(|last| number(last) >= day(now))
-            }
+            Command::Approve { requirement, version, digest, issued, valid_until } => self.approves(
+                requirement.as_str(),
+                (*version, *digest),
+                (*issued, *valid_until),
+                (now, actor),
+            ),
             Command::Reject { requirement, version, digest, .. } => {
                 role("reviewer") && self.seen(requirement.as_str(), *version, *digest)
             }

@@ -228,47 +228,63 @@ fn parts() -> Vec<KitFile> {
 }
 
 fn manifests() -> Vec<KitFile> {
-    let listed = |deposit: &Deposit| -> Vec<Vec<Key>> {
-        deposit.parts().iter().map(|parts| parts.iter().map(|part| part.digest).collect()).collect()
-    };
-    let body = |deposit: &Deposit, manifest: Vec<u8>| {
-        let mut objects = BTreeMap::new();
-        for part in deposit.parts().iter().flatten() {
-            objects.insert(format!("part-{:04x}-{:08x}", part.page, part.part), Some(deposit.encode(part)));
-        }
-        objects.insert("manifest".to_owned(), Some(manifest));
-        container(&objects)
-    };
-    let manifest = |name: &str, what: &str, class: &str, make: &dyn Fn(&Deposit) -> Vec<u8>| {
-        let name = format!("manifest-{name}");
-        let deposit = Deposit::new(&name, &small());
-        let body = body(&deposit, make(&deposit));
-        file(&name, "deposit-manifest", "§11.2, §11.3", what).expect(class).body(body)
-    };
-    let start = *b"dvdm\x01\x01\0\0";
-    let of = |deposit: &Deposit, start: [u8; 8], listed: Vec<Vec<Key>>| {
-        deposit.manifest_of(start, listed, &pad(&deposit.contents()), &deposit.request.link_key())
-    };
+    [manifests_by_themselves(), manifests_and_their_parts()].concat()
+}
+
+fn listed(deposit: &Deposit) -> Vec<Vec<Key>> {
+    deposit.parts().iter().map(|parts| parts.iter().map(|part| part.digest).collect()).collect()
+}
+
+/// The manifest of a deposit that begins so and lists these parts.
+fn listing(deposit: &Deposit, start: [u8; 8], listed: Vec<Vec<Key>>) -> Vec<u8> {
+    deposit.manifest_of(start, listed, &pad(&deposit.contents()), &deposit.request.link_key())
+}
+
+/// A manifest, and the parts that were sent before it.
+fn sent(deposit: &Deposit, manifest: Vec<u8>) -> Vec<u8> {
+    let mut objects = BTreeMap::new();
+    for part in deposit.parts().iter().flatten() {
+        objects.insert(format!("part-{:04x}-{:08x}", part.page, part.part), Some(deposit.encode(part)));
+    }
+    objects.insert("manifest".to_owned(), Some(manifest));
+    container(&objects)
+}
+
+fn manifest(name: &str, what: &str, class: &str, make: &dyn Fn(&Deposit) -> Vec<u8>) -> KitFile {
+    let name = format!("manifest-{name}");
+    let deposit = Deposit::new(&name, &small());
+    let body = sent(&deposit, make(&deposit));
+    file(&name, "deposit-manifest", "§11.2, §11.3", what).expect(class).body(body)
+}
+
+const START: [u8; 8] = *b"dvdm\x01\x01\0\0";
+
+fn manifests_by_themselves() -> Vec<KitFile> {
     let form = Deposit::new("manifest-form", &[]);
     vec![
         manifest("sound", "Two pages, a part each", "accept", &Deposit::manifest),
-        file("manifest-form", "deposit-manifest", "§11.2", "A form alone").body(body(&form, form.manifest())),
+        file("manifest-form", "deposit-manifest", "§11.2", "A form alone").body(sent(&form, form.manifest())),
         manifest("format", "Format 2", "malformed", &|deposit| {
-            of(deposit, *b"dvdm\x02\x01\0\0", listed(deposit))
+            listing(deposit, *b"dvdm\x02\x01\0\0", listed(deposit))
         }),
         manifest("reserved", "A reserved bit", "malformed", &|deposit| {
-            of(deposit, *b"dvdm\x01\x01\0\x01", listed(deposit))
+            listing(deposit, *b"dvdm\x01\x01\0\x01", listed(deposit))
         }),
         manifest("signature", "Signed by somebody else", "signature", &|deposit| {
-            deposit.manifest_of(start, listed(deposit), &pad(&deposit.contents()), &[9; 32])
+            deposit.manifest_of(START, listed(deposit), &pad(&deposit.contents()), &[9; 32])
         }),
         manifest("byte-behind", "A byte behind the signature", "malformed", &|deposit| {
             [deposit.manifest(), vec![0]].concat()
         }),
+    ]
+}
+
+fn manifests_and_their_parts() -> Vec<KitFile> {
+    vec![
         manifest("no-part", "A page without parts", "malformed", &|deposit| {
             let mut listed = listed(deposit);
             listed[1].clear();
-            of(deposit, start, listed)
+            listing(deposit, START, listed)
         }),
         {
             let mut file =
@@ -284,18 +300,18 @@ fn manifests() -> Vec<KitFile> {
             &|deposit| {
                 let mut listed = listed(deposit);
                 listed[1].push([9; 32]);
-                of(deposit, start, listed)
+                listing(deposit, START, listed)
             },
         ),
         manifest("part-other", "Another hash than that of a part", "conflict", &|deposit| {
             let mut listed = listed(deposit);
             listed[1][0] = [9; 32];
-            of(deposit, start, listed)
+            listing(deposit, START, listed)
         }),
         manifest("page-too-many", "A page more than the slot takes", "caps", &|deposit| {
             let mut listed = listed(deposit);
             listed.push(vec![[9; 32]]);
-            of(deposit, start, listed)
+            listing(deposit, START, listed)
         }),
     ]
 }

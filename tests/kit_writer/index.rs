@@ -291,67 +291,64 @@ struct Kept {
     behind: Vec<u8>,
 }
 
+/// A vault that kept a checkpoint, changed.
+fn keeping(name: &str, what: &str, change: fn(&mut Kept, &Chest)) -> KitFile {
+    let name = format!("index/kept-{name}");
+    let (chest, _, _) = super::log::base();
+    let mut chest = chest.overlay(&name);
+    let size = chest.leaves.len();
+    let note = note(&chest, size, &merkle(&chest.hashes()));
+    let mut kept =
+        Kept { start: *b"dvcp\x01\0\0\0", note, tokens: Vec::new(), size: size as u64, behind: Vec::new() };
+    change(&mut kept, &chest);
+    let mut out = Out::default().fixed(&kept.start).text(&kept.note).u32(kept.tokens.len());
+    for (authority, token) in &kept.tokens {
+        out = out.text(authority).bytes(token);
+    }
+    let object = out.fixed(&kept.behind).0;
+    let effect = sha256(&[&object]);
+    chest.put(format!("checkpoint/{:016x}-{}", !kept.size, hex(&effect)), object);
+    let record = Record { auxiliary: kept.size.to_be_bytes().to_vec(), effect, ..chest.record(17) };
+    chest.commit(vec![record]);
+    super::log::over_base(&name, "§9.2", what, &chest).expect("corrupt")
+}
+
 fn kept() -> Vec<KitFile> {
-    let of = |name: &str, what: &str, change: fn(&mut Kept, &Chest)| {
-        let name = format!("index/kept-{name}");
-        let (chest, _, _) = super::log::base();
-        let mut chest = chest.overlay(&name);
-        let size = chest.leaves.len();
-        let note = note(&chest, size, &merkle(&chest.hashes()));
-        let mut kept = Kept {
-            start: *b"dvcp\x01\0\0\0",
-            note,
-            tokens: Vec::new(),
-            size: size as u64,
-            behind: Vec::new(),
-        };
-        change(&mut kept, &chest);
-        let mut out = Out::default().fixed(&kept.start).text(&kept.note).u32(kept.tokens.len());
-        for (authority, token) in &kept.tokens {
-            out = out.text(authority).bytes(token);
-        }
-        let object = out.fixed(&kept.behind).0;
-        let effect = sha256(&[&object]);
-        chest.put(format!("checkpoint/{:016x}-{}", !kept.size, hex(&effect)), object);
-        let record = Record { auxiliary: kept.size.to_be_bytes().to_vec(), effect, ..chest.record(17) };
-        chest.commit(vec![record]);
-        super::log::over_base(&name, "§9.2", what, &chest).expect("corrupt")
-    };
     let (_, _, versions) = super::log::base();
     let accept = |file: KitFile| file.expect("accept").releasing(&released(&versions));
     vec![
-        accept(of("sound", "A checkpoint that the vault kept", |_, _| {})),
-        accept(of("tokens", "With tokens of two authorities", |kept, _| {
+        accept(keeping("sound", "A checkpoint that the vault kept", |_, _| {})),
+        accept(keeping("tokens", "With tokens of two authorities", |kept, _| {
             kept.tokens =
                 vec![("a.example".to_owned(), b"one".to_vec()), ("b.example".to_owned(), Vec::new())];
         })),
-        of("format", "Format 2", |kept, _| kept.start[4] = 2),
-        of("reserved", "A reserved bit", |kept, _| kept.start[6] = 1),
-        of("tokens-unsorted", "Tokens out of order", |kept, _| {
+        keeping("format", "Format 2", |kept, _| kept.start[4] = 2),
+        keeping("reserved", "A reserved bit", |kept, _| kept.start[6] = 1),
+        keeping("tokens-unsorted", "Tokens out of order", |kept, _| {
             kept.tokens =
                 vec![("b.example".to_owned(), b"one".to_vec()), ("a.example".to_owned(), b"two".to_vec())];
         }),
-        of("tokens-doubled", "Two tokens of one authority", |kept, _| {
+        keeping("tokens-doubled", "Two tokens of one authority", |kept, _| {
             kept.tokens =
                 vec![("a.example".to_owned(), b"one".to_vec()), ("a.example".to_owned(), b"two".to_vec())];
         }),
-        of("token-of-nobody", "A token of an authority without a name", |kept, _| {
+        keeping("token-of-nobody", "A token of an authority without a name", |kept, _| {
             kept.tokens = vec![(String::new(), b"one".to_vec())];
         }),
-        of("tokens-too-many", "17 tokens", |kept, _| {
+        keeping("tokens-too-many", "17 tokens", |kept, _| {
             kept.tokens = (0..17).map(|i| (format!("{i:02}.example"), Vec::new())).collect();
         }),
-        of("byte-behind", "A byte behind the last token", |kept, _| kept.behind.push(0)),
-        of("other-size", "A checkpoint of another size than its record says", |kept, _| kept.size -= 1),
-        of("other-root", "A checkpoint of another root", |kept, chest| {
+        keeping("byte-behind", "A byte behind the last token", |kept, _| kept.behind.push(0)),
+        keeping("other-size", "A checkpoint of another size than its record says", |kept, _| kept.size -= 1),
+        keeping("other-root", "A checkpoint of another root", |kept, chest| {
             kept.note = note(chest, chest.leaves.len(), &[9; 32]);
         })
         .expect("forked"),
-        of("future", "A checkpoint of more records than are before it", |kept, chest| {
+        keeping("future", "A checkpoint of more records than are before it", |kept, chest| {
             kept.size += 1;
             kept.note = note(chest, chest.leaves.len() + 1, &merkle(&chest.hashes()));
         }),
-        of("unsigned", "A checkpoint that somebody else signed", |kept, chest| {
+        keeping("unsigned", "A checkpoint that somebody else signed", |kept, chest| {
             let mut other = chest.clone();
             other.signing.checkpoint = [9; 32];
             kept.note = note(&other, chest.leaves.len(), &merkle(&chest.hashes()));

@@ -254,66 +254,85 @@ fn leaves() -> Vec<KitFile> {
 
 /// What a record may be in its place.
 fn shape() -> Vec<KitFile> {
-    let over = |name: &str, what: &str, make: fn(&mut Chest, &Case)| {
-        let name = format!("log/{name}");
-        let (chest, case, _) = base();
-        let mut chest = chest.overlay(&name);
-        make(&mut chest, &case);
-        over_base(&name, "§5.2", what, &chest).expect("corrupt")
-    };
+    [shape_of_records(), shape_of_commits()].concat()
+}
+
+/// A log that goes on with what `make` adds to it.
+fn going_on(name: &str, what: &str, make: fn(&mut Chest, &Case)) -> KitFile {
+    let name = format!("log/{name}");
+    let (chest, case, _) = base();
+    let mut chest = chest.overlay(&name);
+    make(&mut chest, &case);
+    over_base(&name, "§5.2", what, &chest).expect("corrupt")
+}
+
+fn shape_of_records() -> Vec<KitFile> {
     vec![
-        over("second-genesis", "A second Genesis", |chest, _| {
+        going_on("second-genesis", "A second Genesis", |chest, _| {
             let record = chest.genesis([9; 32]);
             chest.commit(vec![record]);
         }),
-        over("case-missing", "A case closed, and none is named", |chest, case| {
+        going_on("case-missing", "A case closed, and none is named", |chest, case| {
             let record = turn(chest, case, 4, case.opened, case.effect);
             chest.commit(vec![Record { case: [0; 16], ..record }]);
         }),
-        over("case-not-allowed", "A keyring record about a case", |chest, case| {
+        going_on("case-not-allowed", "A keyring record about a case", |chest, case| {
             let object = chest.keyring();
             let keyring = chest.put_keyring(object);
             let record = chest.keyring_change(4, keyring);
             chest.commit(vec![Record { case: case.id, ..record }]);
         }),
-        over("effect-missing", "A case closed, without an effect", |chest, case| {
+        going_on("effect-missing", "A case closed, without an effect", |chest, case| {
             let record = turn(chest, case, 4, case.opened, [0; 32]);
             chest.commit(vec![record]);
         }),
-        over("named-missing", "A case closed that names no opening", |chest, case| {
+        going_on("named-missing", "A case closed that names no opening", |chest, case| {
             let record = turn(chest, case, 4, [0; 16], case.effect);
             chest.commit(vec![record]);
         }),
-        over("ordinal-0", "A version stored with the ordinal 0", |chest, case| {
+        going_on("ordinal-0", "A version stored with the ordinal 0", |chest, case| {
             let version = Version::inline(chest, case, b"acta");
             let head = version.head(&mut chest.dice);
             chest.put(head.name(&version.ids), head.bytes());
             let record = version.record(chest, &head);
             chest.commit(vec![Record { auxiliary: Vec::new(), ..record }]);
         }),
-        over("signing-keys-inside", "New signing keys that are not the last of their commit", |chest, _| {
-            let records = vec![rotation(chest), chest.browsed()];
-            chest.commit(records);
-        }),
-        over("signed-by-old-keys", "Signed by keys that were replaced", |chest, _| {
+    ]
+}
+
+fn shape_of_commits() -> Vec<KitFile> {
+    vec![
+        going_on(
+            "signing-keys-inside",
+            "New signing keys that are not the last of their commit",
+            |chest, _| {
+                let records = vec![rotation(chest), chest.browsed()];
+                chest.commit(records);
+            },
+        ),
+        going_on("signed-by-old-keys", "Signed by keys that were replaced", |chest, _| {
             let record = rotation(chest);
             chest.commit(vec![record]);
             let record = chest.browsed();
             chest.commit(vec![record]);
         }),
-        over("positions", "Two records of one commit, both in the first place", |chest, _| {
+        going_on("positions", "Two records of one commit, both in the first place", |chest, _| {
             let records = vec![chest.browsed(), chest.browsed()];
             let mut draft = chest.draft(records);
             draft.leaves[1][13] = 0;
             chest.push(draft);
         }),
-        over("broken-inside", "The second record of a commit follows another than the first", |chest, _| {
-            let records = vec![chest.browsed(), chest.browsed()];
-            let mut draft = chest.draft(records);
-            draft.leaves[1][32] ^= 1;
-            chest.push(draft);
-        }),
-        over("misnamed", "A commit under another name, and the next that is listed", |chest, _| {
+        going_on(
+            "broken-inside",
+            "The second record of a commit follows another than the first",
+            |chest, _| {
+                let records = vec![chest.browsed(), chest.browsed()];
+                let mut draft = chest.draft(records);
+                draft.leaves[1][32] ^= 1;
+                chest.push(draft);
+            },
+        ),
+        going_on("misnamed", "A commit under another name, and the next that is listed", |chest, _| {
             let record = chest.browsed();
             let draft = chest.draft(vec![record]);
             let bytes = draft.encode(&chest.signing.commit);
@@ -321,14 +340,14 @@ fn shape() -> Vec<KitFile> {
             chest
                 .put(format!("log/{:016x}-{}", !(draft.first + 1), super::file::hex(&previous[..16])), bytes);
         }),
-        over("commit-hidden", "The newest commit that the pin knows is not there", |chest, _| {
+        going_on("commit-hidden", "The newest commit that the pin knows is not there", |chest, _| {
             let first = chest.leaves.len() as u64 - 1;
             let previous = &chest.leaves[chest.leaves.len() - 1][32..48];
             let name = format!("log/{:016x}-{}", !first, super::file::hex(previous));
             chest.objects.insert(name, None);
         })
         .expect("rolled-back"),
-        over("commit-replaced", "An earlier commit in place of the newest", |chest, _| {
+        going_on("commit-replaced", "An earlier commit in place of the newest", |chest, _| {
             let first = chest.leaves.len() as u64 - 1;
             let previous = &chest.leaves[chest.leaves.len() - 1][32..48];
             let name = format!("log/{:016x}-{}", !first, super::file::hex(previous));

@@ -171,122 +171,222 @@ fn opening(version: &Version, head: &Head) -> Vec<u8> {
     [&version.meta.blind[..], &sha256(&[front]), &version.meta.digest].concat()
 }
 
-fn receipts() -> Vec<KitFile> {
-    let proven = Proven::new();
-    let (note, proof) = (proven.note(), proven.proof());
-    let (opening, disclosure) = (proven.opening.as_slice(), proven.disclosure());
-    let extra = proven.extra(Some(opening), None);
-    let told = proven.extra(Some(opening), Some(&disclosure));
-    let whole = proven.receipt(&extra, SEQ, &proof, &note);
-    let accept =
-        |name: &str, what: &str, receipt: String| proven.file(name, what, receipt).releasing(&proven.content);
-    let refused =
-        |class: &str, name: &str, what: &str, receipt: String| proven.file(name, what, receipt).expect(class);
-    let of = |extra: &[u8]| proven.receipt(extra, SEQ, &proof, &note);
+/// A sound receipt, and what it is made of.
+struct Receipts {
+    proven: Proven,
+    note: String,
+    proof: Vec<Key>,
+    extra: Vec<u8>,
+    whole: String,
+}
+
+impl Receipts {
+    fn new() -> Self {
+        let proven = Proven::new();
+        let (note, proof, extra) = (proven.note(), proven.proof(), proven.extra(Some(&proven.opening), None));
+        let whole = proven.receipt(&extra, SEQ, &proof, &note);
+        Self { proven, note, proof, extra, whole }
+    }
+
+    /// The receipt with this extra data.
+    fn of(&self, extra: &[u8]) -> String {
+        self.proven.receipt(extra, SEQ, &self.proof, &self.note)
+    }
+
+    /// The receipt under this note.
+    fn with(&self, note: &str) -> String {
+        self.proven.receipt(&self.extra, SEQ, &self.proof, note)
+    }
+
+    fn accept(&self, name: &str, what: &str, receipt: String) -> KitFile {
+        self.proven.file(name, what, receipt).releasing(&self.proven.content)
+    }
+
+    fn refused(&self, class: &str, name: &str, what: &str, receipt: String) -> KitFile {
+        self.proven.file(name, what, receipt).expect(class)
+    }
+}
+
+/// The same, under a policy that asks for a witness.
+fn asked(mut file: KitFile) -> KitFile {
     let witnessed = verifier_key("witness.example", 4, &WITNESS);
-    let asked = |file: KitFile| {
-        let mut file = file;
-        file.fields.retain(|(_, value)| value != "quorum none");
-        file.with("policy", format!("witness w {witnessed}")).with("policy", "quorum w")
-    };
-    let with = |note: &str| proven.receipt(&extra, SEQ, &proof, note);
-    let other = [&[0; 32][..], &opening[32..]].concat();
-    let mut wrong_body = disclosure.clone();
-    *wrong_body.last_mut().unwrap() ^= 1;
-    let mut files = vec![
-        accept("sound", "The base's first version", whole.clone()),
-        accept("actor", "With the record's body and the key to it", of(&told)),
+    file.fields.retain(|(_, value)| value != "quorum none");
+    file.with("policy", format!("witness w {witnessed}")).with("policy", "quorum w")
+}
+
+fn receipts() -> Vec<KitFile> {
+    let receipts = Receipts::new();
+    [
+        accepted(&receipts),
+        malformed(&receipts),
+        of_proofs(&receipts),
+        of_notes(&receipts),
+        of_openings(&receipts),
+    ]
+    .concat()
+}
+
+fn accepted(receipts: &Receipts) -> Vec<KitFile> {
+    let proven = &receipts.proven;
+    let told = proven.extra(Some(&proven.opening), Some(&proven.disclosure()));
+    vec![
+        receipts.accept("sound", "The base's first version", receipts.whole.clone()),
+        receipts.accept("actor", "With the record's body and the key to it", receipts.of(&told)),
         proven
             .file(
                 "no-opening",
                 "Without an opening: the record, and not what it is about",
-                of(&proven.extra(None, None)),
+                receipts.of(&proven.extra(None, None)),
             )
             .releasing(b""),
-        asked(accept(
+        asked(receipts.accept(
             "cosigned",
             "A quorum of one, which has cosigned",
-            with(&cosigned(&note, &WITNESS, 1_790_000_000)),
+            receipts.with(&cosigned(&receipts.note, &WITNESS, 1_790_000_000)),
         )),
-    ];
-    files.extend([
-        refused("malformed", "format", "Format 2", of(&patched(&extra, 4, &[2]))),
-        refused("malformed", "suite", "Suite 2", of(&patched(&extra, 5, &[2]))),
-        refused("malformed", "reserved", "A reserved bit", of(&patched(&extra, 7, &[1]))),
-        refused("malformed", "byte-behind", "A byte behind the extra data", of(&[&extra[..], &[0]].concat())),
-        refused(
+    ]
+}
+
+fn malformed(receipts: &Receipts) -> Vec<KitFile> {
+    vec![
+        receipts.refused("malformed", "format", "Format 2", receipts.of(&patched(&receipts.extra, 4, &[2]))),
+        receipts.refused("malformed", "suite", "Suite 2", receipts.of(&patched(&receipts.extra, 5, &[2]))),
+        receipts.refused(
+            "malformed",
+            "reserved",
+            "A reserved bit",
+            receipts.of(&patched(&receipts.extra, 7, &[1])),
+        ),
+        receipts.refused(
+            "malformed",
+            "byte-behind",
+            "A byte behind the extra data",
+            receipts.of(&[&receipts.extra[..], &[0]].concat()),
+        ),
+        receipts.refused(
             "malformed",
             "optional",
             "An opening that is neither absent nor there",
-            of(&patched(&extra, 288, &[2])),
+            receipts.of(&patched(&receipts.extra, 288, &[2])),
         ),
-        refused(
+        receipts.refused(
             "malformed",
             "leaf",
             "A leaf of a kind that is not known",
-            of(&patched(&extra, 14, &[0, 99])),
+            receipts.of(&patched(&receipts.extra, 14, &[0, 99])),
         ),
-        refused(
+        receipts.refused(
             "malformed",
             "index",
             "Another index than the leaf's",
-            proven.receipt(&extra, 3, &proof, &note),
+            receipts.proven.receipt(&receipts.extra, 3, &receipts.proof, &receipts.note),
         ),
-        refused("malformed", "header", "Another first line", whole.replacen("@v1", "@v2", 1)),
-        refused("checkpoint", "no-note", "Without a checkpoint", proven.receipt(&extra, SEQ, &proof, "")),
-        refused(
+        receipts.refused(
+            "malformed",
+            "header",
+            "Another first line",
+            receipts.whole.replacen("@v1", "@v2", 1),
+        ),
+        receipts.refused(
             "malformed",
             "index-zero",
             "An index with a leading zero",
-            whole.replacen("index 2", "index 02", 1),
+            receipts.whole.replacen("index 2", "index 02", 1),
         ),
-        refused("inclusion", "proof-altered", "A hash of the proof altered", {
-            let mut altered = proof.clone();
+    ]
+}
+
+fn of_proofs(receipts: &Receipts) -> Vec<KitFile> {
+    vec![
+        receipts.refused("inclusion", "proof-altered", "A hash of the proof altered", {
+            let mut altered = receipts.proof.clone();
             altered[0][0] ^= 1;
-            proven.receipt(&extra, SEQ, &altered, &note)
+            receipts.proven.receipt(&receipts.extra, SEQ, &altered, &receipts.note)
         }),
-        refused(
+        receipts.refused(
             "inclusion",
             "proof-short",
             "A hash of the proof missing",
-            proven.receipt(&extra, SEQ, &proof[1..], &note),
+            receipts.proven.receipt(&receipts.extra, SEQ, &receipts.proof[1..], &receipts.note),
         ),
-        refused("inclusion", "proof-long", "A hash too many", {
-            proven.receipt(&extra, SEQ, &[&proof[..], &[[0; 32]]].concat(), &note)
+        receipts.refused("inclusion", "proof-long", "A hash too many", {
+            receipts.proven.receipt(
+                &receipts.extra,
+                SEQ,
+                &[&receipts.proof[..], &[[0; 32]]].concat(),
+                &receipts.note,
+            )
         }),
-        refused("inclusion", "leaf-altered", "Another time in the leaf", of(&patched(&extra, 8 + 31, &[1]))),
-        refused("inclusion", "small-tree", "A checkpoint from before the record", {
-            let hashes = proven.chest.hashes();
+        receipts.refused(
+            "inclusion",
+            "leaf-altered",
+            "Another time in the leaf",
+            receipts.of(&patched(&receipts.extra, 8 + 31, &[1])),
+        ),
+        receipts.refused("inclusion", "small-tree", "A checkpoint from before the record", {
+            let hashes = receipts.proven.chest.hashes();
             let note = checkpoint(
-                &proven.chest.origin(),
+                &receipts.proven.chest.origin(),
                 2,
                 &merkle(&hashes[..2]),
-                &proven.chest.signing.checkpoint,
+                &receipts.proven.chest.signing.checkpoint,
             );
-            proven.receipt(&extra, SEQ, &[], &note)
+            receipts.proven.receipt(&receipts.extra, SEQ, &[], &note)
         }),
-        refused("checkpoint", "other-log", "The checkpoint of a log that is not in the policy", {
-            with(&checkpoint("docvault/other", 5, &[1; 32], &[9; 32]))
+    ]
+}
+
+fn of_notes(receipts: &Receipts) -> Vec<KitFile> {
+    vec![
+        receipts.refused("checkpoint", "no-note", "Without a checkpoint", receipts.with("")),
+        receipts.refused("checkpoint", "other-log", "The checkpoint of a log that is not in the policy", {
+            receipts.with(&checkpoint("docvault/other", 5, &[1; 32], &[9; 32]))
         }),
-        refused("checkpoint", "other-key", "The checkpoint signed by another key", {
-            with(&checkpoint(&proven.chest.origin(), 5, &merkle(&proven.chest.hashes()), &[9; 32]))
+        receipts.refused("checkpoint", "other-key", "The checkpoint signed by another key", {
+            receipts.with(&checkpoint(
+                &receipts.proven.chest.origin(),
+                5,
+                &merkle(&receipts.proven.chest.hashes()),
+                &[9; 32],
+            ))
         }),
-        asked(refused("checkpoint", "no-quorum", "A quorum of one, which has not cosigned", whole)),
-        asked(refused("checkpoint", "false-cosignature", "A cosignature of the quorum that is false", {
-            with(&note.clone().add_false_cosignature())
-        })),
-        refused("opening", "opening", "A blind that is another", of(&proven.extra(Some(&other), None))),
-        refused(
+        asked(receipts.refused(
+            "checkpoint",
+            "no-quorum",
+            "A quorum of one, which has not cosigned",
+            receipts.whole.clone(),
+        )),
+        asked(receipts.refused(
+            "checkpoint",
+            "false-cosignature",
+            "A cosignature of the quorum that is false",
+            receipts.with(&receipts.note.clone().add_false_cosignature()),
+        )),
+    ]
+}
+
+fn of_openings(receipts: &Receipts) -> Vec<KitFile> {
+    let (opening, disclosure) = (receipts.proven.opening.as_slice(), receipts.proven.disclosure());
+    let other = [&[0; 32][..], &opening[32..]].concat();
+    let mut wrong_body = disclosure.clone();
+    *wrong_body.last_mut().unwrap() ^= 1;
+    vec![
+        receipts.refused(
+            "opening",
+            "opening",
+            "A blind that is another",
+            receipts.of(&receipts.proven.extra(Some(&other), None)),
+        ),
+        receipts.refused(
             "body",
             "body",
             "A body that was altered",
-            of(&proven.extra(Some(opening), Some(&wrong_body))),
+            receipts.of(&receipts.proven.extra(Some(opening), Some(&wrong_body))),
         ),
-        refused("body", "body-key", "A key that does not open the body", {
-            of(&proven.extra(Some(opening), Some(&patched(&disclosure, 16, &[9; 32]))))
+        receipts.refused("body", "body-key", "A key that does not open the body", {
+            receipts.of(&receipts.proven.extra(Some(opening), Some(&patched(&disclosure, 16, &[9; 32]))))
         }),
-    ]);
-    files
+    ]
 }
 
 trait Cosigned {

@@ -149,15 +149,21 @@ fn shown(name: &str, what: &str, change: impl FnOnce(&mut Request)) -> KitFile {
 }
 
 fn requests() -> Vec<KitFile> {
+    [opened(), altered(), shown_for_another(), asked_for_a_passphrase()].concat()
+}
+
+/// A request whose padded contents were changed.
+fn padded(name: &str, what: &str, change: fn(&mut Vec<u8>)) -> KitFile {
+    changed(name, what, |request| {
+        let mut padded = pad(&request.contents());
+        change(&mut padded);
+        request.details = Some(padded);
+    })
+}
+
+fn opened() -> Vec<KitFile> {
     let request = plain();
     let accept = |file: KitFile| file.expect("accept").releasing(PRESENTATION);
-    let padded = |name: &str, what: &str, change: fn(&mut Vec<u8>)| {
-        changed(name, what, |request| {
-            let mut padded = pad(&request.contents());
-            change(&mut padded);
-            request.details = Some(padded);
-        })
-    };
     let mut late = request.file("request-expired", "Looked at when it has expired", request.bytes());
     late.fields
         .iter_mut()
@@ -179,6 +185,11 @@ fn requests() -> Vec<KitFile> {
             .file("request-passphrase-unasked", "A passphrase, and none is asked for", request.bytes())
             .with("passphrase", hex(b"luna"))
             .expect("invalid"),
+    ]
+}
+
+fn altered() -> Vec<KitFile> {
+    vec![
         changed("request-format", "Format 2", |request| request.start[4] = 2),
         changed("request-suite", "Suite 2", |request| request.start[5] = 2),
         changed("request-reserved", "A reserved bit", |request| request.start[7] = 1),
@@ -198,6 +209,11 @@ fn requests() -> Vec<KitFile> {
         changed("request-byte-behind", "A byte behind the presentation", |request| {
             request.details = Some(pad(&[request.contents(), vec![0]].concat()));
         }),
+    ]
+}
+
+fn shown_for_another() -> Vec<KitFile> {
+    vec![
         shown("request-other-intake", "The request with another intake key, soundly signed", |request| {
             request.intake = [9; 32];
         }),
@@ -205,6 +221,11 @@ fn requests() -> Vec<KitFile> {
             request.chest.vault[0] ^= 1;
         }),
         shown("request-of-other", "Another request", |request| request.id[0] ^= 1),
+    ]
+}
+
+fn asked_for_a_passphrase() -> Vec<KitFile> {
+    vec![
         asks_passphrase(
             "request-passphrase",
             "With the passphrase that it asks for",

@@ -165,13 +165,7 @@ impl Pair {
                 self.grant(&desk, scope, c > 100, operation).await;
             }
             ("deliver", ..) if grant.is_some() => self.deliver(&desk, grant.unwrap(), operation).await,
-            ("revoke", ..) if grant.is_some() => {
-                let grant = grant.unwrap();
-                let done = agree(desk.revoke(grant).await, self.model.revoke(grant), operation);
-                let Some((report, (deliveries, exposed))) = done else { return };
-                assert_eq!(report.delivered.len(), deliveries, "{operation:?}");
-                assert_eq!(report.exposed.into_iter().collect::<BTreeSet<_>>(), exposed, "{operation:?}");
-            }
+            ("revoke", ..) if grant.is_some() => self.revoke(&desk, grant.unwrap(), operation).await,
             ("who_can_open", _, Some(document)) => self.who_can_open(&desk, document).await,
             ("slots", ..) => self.change_slots(&desk, a, &name).await,
             ("rotate_root", ..) => self.rotate_root(&desk, &name).await,
@@ -190,6 +184,13 @@ impl Pair {
             }
             _ => {}
         }
+    }
+
+    async fn revoke(&mut self, desk: &Session, grant: GrantId, operation: &Operation) {
+        let done = agree(desk.revoke(grant).await, self.model.revoke(grant), operation);
+        let Some((report, (deliveries, exposed))) = done else { return };
+        assert_eq!(report.delivered.len(), deliveries, "{operation:?}");
+        assert_eq!(report.exposed.into_iter().collect::<BTreeSet<_>>(), exposed, "{operation:?}");
     }
 
     async fn store(

@@ -8,8 +8,8 @@ use std::{
 };
 
 use docvault::{
-    CheckDepth, Identity, LogReader, NewCase, NewDocument, NewStatement, Recipient, RecordFilter, Session,
-    SystemEntropy, Terms, TrustPolicy, Upload, Vault, VaultOptions,
+    CaseId, CheckDepth, Identity, LogReader, NewCase, NewDocument, NewStatement, Recipient, RecordFilter,
+    Session, SystemEntropy, Terms, TrustPolicy, Upload, Vault, VaultOptions,
     deposit::{Inbox, Link, OpenedRequest, RequestTerms, Slot},
     keys::{LocalKey, Passphrase},
     storage::{MemoryStorage, Storage, testing::CountingStorage},
@@ -163,12 +163,7 @@ async fn documents(tour: &Tour, desk: &Session) -> Vec<Vec<u8>> {
     tour.call("Session::newest_versions", desk.newest_versions(&[document])).await;
     tour.call("Session::history", desk.history(document)).await;
     tour.call("Session::outcome", desk.outcome(made.id)).await;
-    let statement = NewStatement::on("secreto.topic").payload(text("payload"));
-    let made = tour.call("Session::make_statement", desk.make_statement(case, statement)).await;
-    tour.call("Session::newest_statement", desk.newest_statement(case)).await;
-    tour.call("Session::one_statement", desk.one_statement(case, made.id)).await;
-    tour.call("Session::statements", desk.statements(case, None)).await;
-    tour.call("Session::newest_statements", desk.newest_statements(None)).await;
+    statements(tour, desk, case).await;
     tour.call("Session::close_case", desk.close_case(case, &text("reason"))).await;
     tour.call("Session::reopen_case", desk.reopen_case(case, &text("reason"))).await;
     // So many records that a fold is due.
@@ -176,6 +171,15 @@ async fn documents(tour: &Tour, desk: &Session) -> Vec<Vec<u8>> {
         desk.newest_versions(&[document]).await.unwrap();
     }
     vec![stored.digest.as_bytes().to_vec(), sealed_end(&token.to_bytes())]
+}
+
+async fn statements(tour: &Tour, desk: &Session, case: CaseId) {
+    let statement = NewStatement::on("secreto.topic").payload(text("payload"));
+    let made = tour.call("Session::make_statement", desk.make_statement(case, statement)).await;
+    tour.call("Session::newest_statement", desk.newest_statement(case)).await;
+    tour.call("Session::one_statement", desk.one_statement(case, made.id)).await;
+    tour.call("Session::statements", desk.statements(case, None)).await;
+    tour.call("Session::newest_statements", desk.newest_statements(None)).await;
 }
 
 async fn sharing(tour: &Tour, desk: &Session) -> Vec<Vec<u8>> {
@@ -248,7 +252,7 @@ async fn deposits(tour: &Tour, desk: &Session) -> Vec<Vec<u8>> {
 async fn receipt(
     desk: &Session,
     incoming: &docvault::deposit::IncomingDeposit,
-    case: docvault::CaseId,
+    case: CaseId,
 ) -> docvault::deposit::DepositReceipt {
     let claim = incoming.claim(case, "secreto", docvault::deposit::Verdict::Accepted, desk.vault().now());
     let (digest, bytes) = (claim.content_digest(), claim.to_bytes().unwrap());
