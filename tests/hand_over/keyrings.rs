@@ -50,7 +50,11 @@ fn goes_on(changed_before: bool, other: impl AsyncFn(&Vault, LocalKey) -> Result
         let (desk, fresh) = (vault.session("a").purpose("p").begin().unwrap(), key("fresh"));
         let tasks: Vec<Task<'_>> = vec![
             Box::pin(other(&vault, key("other"))),
-            Box::pin(async { desk.rotate_root(own, &fresh).await.map(drop) }),
+            Box::pin(async {
+                desk.rotate_root(own, &fresh).await?;
+                // Takes the keyring that was made.
+                desk.create_case("between").await.map(drop)
+            }),
         ];
         let schedule = Schedule { preempted: [Some(preempted), None], ..Schedule::default() };
         let (ends, took) = run(tasks, &schedule);
