@@ -139,11 +139,7 @@ impl core::fmt::Debug for ContentDigest {
 }
 
 #[cfg(feature = "serde")]
-impl serde::Serialize for ContentDigest {
-    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
-    }
-}
+crate::ids::serialize_as_text!(ContentDigest);
 
 #[cfg(feature = "serde")]
 impl<'de> serde::Deserialize<'de> for ContentDigest {

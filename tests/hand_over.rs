@@ -406,8 +406,7 @@ fn a_storage_that_panics_ends_one_call() {
     for nth in 0.. {
         let objects = Arc::new(scene.objects.snapshot());
         let place = Arc::new(Interrupted::new(objects));
-        let key = LocalKey::load(scene.folder.path().join("key")).unwrap();
-        let vault = block_on(Vault::open(place.clone(), key, &scene.vault.pin())).unwrap();
+        let vault = block_on(Vault::open(place.clone(), scene.key(), &scene.vault.pin())).unwrap();
         place.interrupt_at(nth, || std::panic::panic_any(7_u8));
         let mut tasks: Vec<Task<'_>> =
             (1..=3).map(|task| -> Task<'_> { Box::pin(state(&vault, scene.case, task)) }).collect();

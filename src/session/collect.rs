@@ -119,12 +119,11 @@ impl Session {
             let fates: Vec<_> = found.iter().map(|(_, operation)| self.fate(*operation)).collect();
             let fates: Vec<Fate> = stream::iter(fates).buffered(AT_ONCE).try_collect().await?;
             // What was decided on may have changed since: each record's own plan decides anew.
-            let (new, known): (Vec<_>, Vec<_>) =
-                found.into_iter().zip(fates).partition(|(_, fate)| matches!(fate, Fate::Announce));
-            for ((case, operation), fate) in known {
-                self.collect_operation(case, operation, fate, report).await?;
+            let mut new = Vec::new();
+            for (found, fate) in found.into_iter().zip(fates) {
+                self.collect_operation(found, fate, (&mut new, report)).await?;
             }
-            self.announce_orphans(new.into_iter().map(|(found, _)| found).collect(), report).await?;
+            self.announce_orphans(new, report).await?;
         }
         Ok(())
     }
@@ -148,15 +147,16 @@ impl Session {
         Ok(())
     }
 
+    /// Does what is due of an operation; one that is to be announced is `new`.
     async fn collect_operation(
         &self,
-        case: CaseId,
-        operation: OperationId,
+        (case, operation): (CaseId, OperationId),
         fate: Fate,
-        report: &mut GarbageReport,
+        (new, report): (&mut Vec<(CaseId, OperationId)>, &mut GarbageReport),
     ) -> Result<()> {
         match fate {
-            Fate::Keep | Fate::Announce => {}
+            Fate::Keep => {}
+            Fate::Announce => new.push((case, operation)),
             Fate::Wait => report.kept += 1,
             Fate::Condemn => {
                 let condemned = self.condemn(case, operation, GivenUp::Expired).await;
@@ -231,19 +231,12 @@ impl Session {
     /// later folds may be about to be named.
     async fn collect_index(&self, report: &mut GarbageReport) -> Result<()> {
         let mut state = self.vault.ledger().sync().await?;
-        let reached = loop {
-            match self.reached(&state).await {
-                // Another process may have folded, and collected what this index has.
-                Err(error) if error.kind() == ErrorKind::Corrupt => {
-                    let newer = self.vault.ledger().sync().await?;
-                    if newer.manifest.covered() == state.manifest.covered() {
-                        return Err(error);
-                    }
-                    state = newer;
-                }
-                reached => break reached?,
-            }
-        };
+        let mut reached = self.reached(&state).await;
+        while let Some(newer) = self.vault.superseding(state.manifest.covered(), &reached).await? {
+            state = newer;
+            reached = self.reached(&state).await;
+        }
+        let reached = reached?;
         let covered = state.manifest.covered();
         let superseded = |key: &ObjectKey| {
             !reached.contains(key) && layout::fold_of_index(key).is_some_and(|fold| fold <= covered)

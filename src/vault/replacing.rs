@@ -153,24 +153,16 @@ impl Vault {
             return Ok(());
         }
         let mut state = self.ledger().state();
-        loop {
-            match self.wrote_the_first_records(&state, &keyring.keys).await {
-                // Another process may have folded, and collected what this index has.
-                Err(error) if error.kind() == ErrorKind::Corrupt => {
-                    let newer = self.ledger().sync().await?;
-                    if newer.manifest.covered() == state.manifest.covered() {
-                        return Err(error);
-                    }
-                    state = newer;
-                }
-                Ok(true) => {
-                    self.0.keyrings.is_the_vaults();
-                    return Ok(());
-                }
-                Ok(false) => return Err(Error::new(ErrorKind::Corrupt, NOT_THE_VAULTS)),
-                Err(error) => return Err(error),
-            }
+        let mut wrote = self.wrote_the_first_records(&state, &keyring.keys).await;
+        while let Some(newer) = self.superseding(state.manifest.covered(), &wrote).await? {
+            state = newer;
+            wrote = self.wrote_the_first_records(&state, &keyring.keys).await;
         }
+        if !wrote? {
+            return Err(Error::new(ErrorKind::Corrupt, NOT_THE_VAULTS));
+        }
+        self.0.keyrings.is_the_vaults();
+        Ok(())
     }
 
     /// Whether the first record states the delivery key, and the audit key opens the first sealed one.

@@ -44,7 +44,11 @@ impl Vault {
 
     /// The present state, if what was missed is an index that a newer one has superseded: it may have been deleted
     /// while this process looked it through.
-    async fn superseding<T: Sync>(&self, looked: u64, found: &Result<T>) -> Result<Option<Arc<State>>> {
+    pub(crate) async fn superseding<T: Sync>(
+        &self,
+        looked: u64,
+        found: &Result<T>,
+    ) -> Result<Option<Arc<State>>> {
         if found.as_ref().err().is_none_or(|error| error.kind() != ErrorKind::Corrupt) {
             return Ok(None);
         }

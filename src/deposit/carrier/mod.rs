@@ -323,8 +323,9 @@ impl Carrier {
         }
         let (listed, mut sealed_bytes): (Vec<_>, _) = (listed(&outline.pages).collect(), 0u64);
         for some in listed.chunks(AT_ONCE) {
-            let at = |place: &Place| objects::part(outline.request, outline.deposit, place.page, place.part);
-            let reads: Vec<_> = some.iter().map(|(place, _)| self.start_of(at(place))).collect();
+            let held =
+                |place: &Place| self.held_part(outline.request, outline.deposit, (place.page, place.part));
+            let reads: Vec<_> = some.iter().map(|(place, _)| held(place)).collect();
             for ((place, hash), held) in some.iter().zip(try_join_all(reads).await?) {
                 let held = held.ok_or(Refusal::Missing { page: place.page, part: place.part })?;
                 if held.place != *place || held.digest != **hash {
