@@ -117,7 +117,7 @@ impl Receipt {
     /// # Security
     ///
     /// `policy` must be the verifier's own. The receipt's time is what the vault said; that the record
-    /// existed no later than a witness's time is what that witness says.
+    /// existed no later than a witness's first time is what that witness says.
     pub fn verify(&self, policy: &TrustPolicy) -> Result<VerifiedReceipt, ReceiptError> {
         let checked = policy.check(&self.note).map_err(ReceiptError::Checkpoint)?;
         let head = &checked.checkpoint;

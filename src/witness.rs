@@ -61,8 +61,8 @@ pub enum WitnessRefusal {
     /// No key known for the log has signed the checkpoint, or a signature is false (403).
     #[error("the checkpoint is not signed by a key known for this log")]
     BadSignature,
-    /// The witness has last cosigned another size (409).
-    #[error("the log was last cosigned at size {size}; prove from there")]
+    /// The witness has last cosigned another size, or another root of this size (409).
+    #[error("the log was last cosigned at size {size}, maybe with another root; prove from there")]
     Conflict {
         /// The size that a proof must start from.
         size: u64,
@@ -79,7 +79,8 @@ pub enum WitnessRefusal {
 }
 
 impl Witness {
-    /// A witness for the logs of `log` lines in `logs`, whose other lines are not looked at.
+    /// A witness for the logs of `log` lines in `logs`, whose other lines are not looked at: of an origin with several, by
+    /// the last, so that a log's next key ends the one before, which may be in the wrong hands.
     pub fn new(key: WitnessKey, logs: TrustPolicy, store: impl WitnessStore) -> Self {
         Self { key: Arc::new(key), logs, store: Arc::new(store), clock: Arc::new(SystemClock) }
     }
@@ -109,7 +110,7 @@ impl Witness {
         let WitnessRequest { old, proof, note } =
             WitnessRequest::parse(request).map_err(|Malformed| WitnessRefusal::Malformed)?;
         let note = Note::parse(&note).map_err(|Malformed| WitnessRefusal::Malformed)?;
-        let checkpoint = self.logs.check_log(&note)?;
+        let checkpoint = self.logs.check_last_key(&note)?;
         let (origin, new) = (checkpoint.origin(), TreeHead::new(checkpoint.size(), *checkpoint.root()));
         if old > new.size {
             return Err(WitnessRefusal::Malformed);
@@ -117,6 +118,9 @@ impl Witness {
         let latest = self.store.latest(origin)?;
         let seen = latest.unwrap_or_else(|| TreeHead::new(0, sha256(&[])));
         if old != seen.size {
+            return Err(WitnessRefusal::Conflict { size: seen.size });
+        }
+        if new.size == seen.size && new.root != seen.root {
             return Err(WitnessRefusal::Conflict { size: seen.size });
         }
         proof::verify_consistency(seen.size, &seen.root, new.size, &new.root, &proof)?;

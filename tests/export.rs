@@ -278,6 +278,9 @@ fn an_export_that_was_altered_is_noticed() {
             (",\"topic\":null", ""),
             ("\"request\":null", "\"request\":\"\\u0061\""),
             ("\"actor\":\"", "\"actor\":\"\\"),
+            // Nobody made the first record.
+            ("\"actor\":\"\"", "\"actor\":\"somebody\""),
+            ("\"purpose\":\"\"", "\"purpose\":\"something\""),
         ] {
             let altered = whole.replacen(from, to, 1);
             assert_eq!(verify(&altered).unwrap_err().kind(), ErrorKind::Corrupt, "{from}");

@@ -277,6 +277,49 @@ fn a_case_that_was_never_opened_goes_whole_wherever_its_collection_dies() {
     }
 }
 
+/// Whoever may create in the storage names an operation that was given up in a case that somebody opens at that moment.
+#[test]
+fn a_name_that_was_planted_costs_no_case_its_key() {
+    let (storage, hands) = (Arc::new(MemoryStorage::default()), Hands::default());
+    let folder = tempfile::tempdir().unwrap();
+    let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
+    let options = VaultOptions::default().clock(hands.clone()).sleeper(NoSleep::default());
+    let vault = block_on(Vault::create_with(storage.clone(), key.clone(), options.clone())).unwrap();
+    let desk_on = |storage: Arc<dyn Storage>| {
+        let pin = vault.pin();
+        let opened = Vault::open_with(storage, key.clone(), &pin, options.clone());
+        block_on(opened).unwrap().session("a").purpose("p").begin().unwrap()
+    };
+    let given_up = "cd".repeat(16);
+    let plant = {
+        let storage = storage.clone();
+        move |case: &str| {
+            let name = format!("head/{case}/{given_up}").parse().unwrap();
+            block_on(storage.create(&name, bytes::Bytes::from_static(b"planted"))).unwrap();
+        }
+    };
+    plant(&"ab".repeat(16));
+    let place = Arc::new(Interrupted::new(storage.clone()));
+    let (collector, other) = (desk_on(place.clone()), desk_on(storage.clone()));
+    assert_eq!(block_on(collector.collect_garbage()).unwrap().announced, 1);
+    hands.advance(Duration::from_secs(2 * 24 * 3600));
+    assert_eq!(block_on(collector.collect_garbage()).unwrap().condemned, 1);
+    let (tell, told) = std::sync::mpsc::channel();
+    place.interrupt(move |call, prefix| {
+        let begins = call == Call::List && prefix == "head/";
+        if begins {
+            let case = block_on(other.create_case("meanwhile")).unwrap();
+            plant(&case.to_string());
+            tell.send(case).unwrap();
+        }
+        begins
+    });
+    assert_eq!(block_on(collector.collect_garbage()).unwrap().objects_deleted, 1);
+    let case = told.try_recv().expect("a case was opened while garbage was collected");
+    let newcomer = desk_on(storage);
+    assert_eq!(block_on(newcomer.describe_case(case)).unwrap().title, "meanwhile");
+}
+
 /// Each makes a record that stays for ever.
 #[test]
 fn names_that_a_storage_makes_up_make_a_thousand_records_at_most() {

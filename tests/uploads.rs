@@ -18,7 +18,8 @@ use docvault::{
 };
 use sha2::{Digest as _, Sha256};
 
-const BIG: usize = (8 << 20) + 100;
+const PART: usize = 8 << 20;
+const BIG: usize = PART + 100;
 
 /// Two processes went on with one upload. What one of them finished, the other must not destroy by
 /// giving up.
@@ -117,6 +118,43 @@ fn an_upload_interrupted_while_it_finishes_goes_on_by_its_token() {
             }
             assert!(crashed_at.len() >= 2, "{crashed_at:?}");
         }
+    });
+}
+
+/// Everybody to whom the version is given has the key that opens them.
+#[test]
+fn a_page_that_was_not_meant_goes_with_the_next_collection() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, _folder) = vault_on(storage.clone()).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        let mut upload = desk.upload(case, NewDocument::named("two sides")).await.unwrap();
+        let first = vec![1; PART + 9];
+        upload.write(&first).await.unwrap();
+        let token = upload.token().unwrap();
+        upload.next_page().await.unwrap();
+        upload.write(&vec![9; PART + 1]).await.unwrap();
+        upload.next_page().await.unwrap();
+        drop(upload);
+        let parts = async || storage.list("part/", None, 100).await.unwrap();
+        assert_eq!(parts().await.len(), 4);
+
+        let mut upload = desk.resume_upload(&token).await.unwrap();
+        let from = usize::try_from(upload.position()).unwrap();
+        assert!(from > 0);
+        upload.write(&first[from..]).await.unwrap();
+        upload.next_page().await.unwrap();
+        upload.write(b"the other side").await.unwrap();
+        let stored = upload.finish().await.unwrap();
+        assert_eq!(parts().await.len(), 6);
+        assert_eq!(desk.collect_garbage().await.unwrap().objects_deleted, 3);
+        let left = parts().await;
+        assert_eq!(left.len(), 3);
+        assert_eq!(desk.collect_garbage().await.unwrap().objects_deleted, 0);
+        assert_eq!(parts().await, left);
+        let content = [first, b"the other side".to_vec()].concat();
+        assert_eq!(desk.retrieve(stored.document).await.unwrap(), content);
     });
 }
 

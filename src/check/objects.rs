@@ -75,8 +75,7 @@ impl Names<'_> {
     }
 
     async fn case_key(&mut self, key: &ObjectKey) -> Result<Option<Standing>> {
-        let epoch = key.as_str().rsplit('/').next().and_then(|epoch| u32::from_str_radix(epoch, 16).ok());
-        let (Some(case), Some(epoch)) = (layout::case_of(key), epoch) else {
+        let (Some(case), Some(epoch)) = (layout::case_of(key), layout::epoch_of(key)) else {
             return Ok(Some(Standing::Foreign));
         };
         Ok(match self.case(case).await? {

@@ -253,7 +253,7 @@ impl Destination<'_> {
         }
         let keyring = self.keyring_of(state).await?;
         let oldest = keyring.keys.epochs().map(|(epoch, _)| epoch).min();
-        let dropped = |key: &ObjectKey| layout::epoch_of(key) < oldest;
+        let dropped = |key: &ObjectKey| layout::epoch_of(key).is_some_and(|epoch| Some(epoch) < oldest);
         self.delete(layout::CASE_KEYS, dropped, report).await?;
         let superseded = keyrings.into_iter().filter(|keyring| *keyring != named);
         report.deleted += delete_all(self.storage, superseded).await?;

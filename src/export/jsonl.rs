@@ -3,7 +3,12 @@
 use super::json::{self, optional};
 use crate::{
     ids::Hex,
-    log::{commit::Hashed, leaf::LEAF_LEN, record::AuditRecord},
+    log::{
+        commit::Hashed,
+        leaf::{Kind, LEAF_LEN},
+        record::AuditRecord,
+        topic::is_topic,
+    },
     text::{base64, json_string as string},
 };
 
@@ -20,9 +25,9 @@ fn middle(sealed: [Option<&str>; 4]) -> String {
     MIDDLE.into_iter().zip(sealed).map(member).collect()
 }
 
-/// Whether this is what a line of a record with a topic, or of one without, has in its middle, written in the one way:
-/// to who reads the line as JSON, a member that is there twice would say what its last one does.
-pub(super) fn is_middle(text: &str, topic: bool) -> bool {
+/// Whether this is what a line of a record of this kind can have in its middle, written in the one way: to who reads the
+/// line as JSON, a member that is there twice would say what its last one does.
+pub(super) fn is_middle(text: &str, kind: Kind) -> bool {
     let (mut rest, mut sealed) = (text, Vec::new());
     for name in MIDDLE {
         let Some(value) = rest.strip_prefix(&format!(",\"{name}\":")) else { return false };
@@ -30,8 +35,11 @@ pub(super) fn is_middle(text: &str, topic: bool) -> bool {
         sealed.push(text);
         rest = after;
     }
-    let [actor, purpose, _, last] = sealed.as_slice() else { return false };
-    actor.is_some() && purpose.is_some() && last.is_some() == topic && rest.is_empty()
+    let [Some(actor), Some(purpose), request, topic] = sealed.as_slice() else { return false };
+    let nobody = actor.is_empty() && purpose.is_empty() && request.is_none();
+    let about =
+        topic.as_deref().map_or(kind != Kind::Stated, |topic| kind == Kind::Stated && is_topic(topic));
+    rest.is_empty() && about && (nobody || kind != Kind::Genesis)
 }
 
 /// What a line begins with; the leaf alone tells it.

@@ -7,6 +7,7 @@ use super::{
     jsonl::{self, END_LEN, LEAF_AT},
 };
 use crate::{
+    env::Timestamp,
     error::{Error, Result},
     log::{
         body::Outer,
@@ -56,6 +57,7 @@ pub fn verify_exported_records(mut reader: impl BufRead, origin: &str, key: &[u8
 struct Chain {
     tree: Frontier,
     last: [u8; 32],
+    time: Timestamp,
 }
 
 impl Chain {
@@ -65,14 +67,15 @@ impl Chain {
         let encoded = end.get(LEAF_AT).and_then(parse_base64).ok_or(Malformed)?;
         let record = Hashed::new(Leaf::parse(&encoded)?);
         let start = jsonl::start(&record, &AuditRecord::new(&record.leaf, Outer::default()));
-        let stated = record.leaf.kind == Kind::Stated;
-        let told = before.strip_prefix(&start).is_some_and(|rest| jsonl::is_middle(rest, stated));
-        let follows = record.leaf.seq == self.tree.size() && record.leaf.previous == self.last;
-        if !told || !follows || jsonl::end(&record) != end {
+        let Leaf { seq, previous, kind, time, .. } = record.leaf;
+        let told = before.strip_prefix(&start).is_some_and(|rest| jsonl::is_middle(rest, kind));
+        let follows = seq == self.tree.size() && previous == self.last && time >= self.time;
+        let begins = (kind == Kind::Genesis) == (seq == 0);
+        if !told || !follows || !begins || jsonl::end(&record) != end {
             return Err(Malformed);
         }
         self.tree.push(record.hash);
-        self.last = record.hash;
+        (self.last, self.time) = (record.hash, time);
         Ok(())
     }
 }

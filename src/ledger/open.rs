@@ -27,7 +27,7 @@ use crate::{
         commit::{COMMIT_CAP, Commit, Hashed},
         leaf::Kind,
         signing::LogKey,
-        statement::Statement,
+        statement::{self, Statement},
     },
     storage::{Storage, beyond, layout},
     wire::{Malformed, Reader},
@@ -62,7 +62,8 @@ fn claim(bytes: &Bytes) -> Result<(VaultId, Statement), Malformed> {
     if genesis.leaf.object != *vault.as_bytes() {
         return Err(Malformed);
     }
-    Ok((vault, Statement::parse(commit.body(0).ok_or(Malformed)?)?))
+    let statement = Statement::parse(commit.body(0).ok_or(Malformed)?)?;
+    if statement.origin == statement::origin(vault) { Ok((vault, statement)) } else { Err(Malformed) }
 }
 
 /// Loads the newest state, which begins with what is trusted; `None` if the storage shows no log.

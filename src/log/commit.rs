@@ -80,7 +80,8 @@ impl Draft<'_> {
         };
         let capacity =
             HEADER_LEN + (records.len() + self.recent.len()) * LEAF_LEN + bodies.len() + SIGNATURE_LEN;
-        if capacity > COMMIT_CAP {
+        // What no reader takes would stand at the end of the log for ever.
+        if capacity > COMMIT_CAP || self.recent.len() > RECENT_CAP || records.len() > COUNT_CAP {
             return Err(Malformed);
         }
         let mut w = Writer::with_capacity(capacity);
@@ -333,6 +334,7 @@ pub(crate) const COUNT_CAP: usize = 4096;
 pub(crate) const BODY_CAP: usize = 60 * 1024;
 /// Length of a commit, at most.
 pub(crate) const COMMIT_CAP: usize = 4 * 1024 * 1024;
+/// Records before a commit that it repeats, at most.
 const RECENT_CAP: usize = 8192;
 const HEADER_LEN: usize = 124;
 const SIGNATURE_LEN: usize = 64;

@@ -69,9 +69,23 @@ impl<'a> Note<'a> {
     ///
     /// [`Malformed`] if any signature under the key's name and id does not verify.
     pub(crate) fn signed_by(&self, key: &VerifierKey) -> Result<Option<Signed>, Malformed> {
-        let ours = self.signatures.iter().filter(|line| line.name == key.name() && line.id == key.id());
-        ours.map(|line| key.verify(self.text, &line.bytes))
-            .try_fold(None, |newest, signed| signed.map(|signed| newest.max(signed)))
+        Ok(self.first_and_last_by(key)?.map(|(_, newest)| newest))
+    }
+
+    /// The oldest and the newest of the key's signatures.
+    ///
+    /// # Errors
+    ///
+    /// As [`Note::signed_by`].
+    pub(crate) fn first_and_last_by(&self, key: &VerifierKey) -> Result<Option<(Signed, Signed)>, Malformed> {
+        let mut found: Option<(Signed, Signed)> = None;
+        for line in self.signatures.iter().filter(|line| line.name == key.name() && line.id == key.id()) {
+            if let Some(signed) = key.verify(self.text, &line.bytes)? {
+                let (first, last) = found.unwrap_or((signed, signed));
+                found = Some((first.min(signed), last.max(signed)));
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -110,13 +124,13 @@ fn parse_line(line: &str) -> Result<Signature<'_>, Malformed> {
 }
 
 /// `note` with the signature lines in `lines` that are of somebody known: what a witness answered, cut down to what is
-/// known and right. `known` says of a note with one signature by whom it is, and how new. Of each the newest stays, in
-/// `note` too, or one who signs again and again would leave the others no room.
+/// known and right. `known` says of a note with one signature by whom it is, and how new. Of each the oldest and the
+/// newest stay, in `note` too, or one who signs again and again would leave the others no room.
 ///
 /// # Errors
 ///
 /// [`Malformed`] if either is not what it should be.
-pub(crate) fn append<K: PartialEq, T: Ord>(
+pub(crate) fn append<K: PartialEq, T: Ord + Copy>(
     note: &str,
     lines: &str,
     known: impl Fn(&Note<'_>) -> Option<(K, T)>,
@@ -124,34 +138,49 @@ pub(crate) fn append<K: PartialEq, T: Ord>(
     let text = Note::parse(note)?.text;
     parse_lines(lines)?;
     let (start, had) = note.split_at_checked(text.len() + 1).ok_or(Malformed)?;
-    let mut kept: Vec<(&str, Option<(K, T)>)> = Vec::new();
+    let mut kept: Vec<Kept<'_, K, T>> = Vec::new();
     let all = had.split_inclusive('\n').map(|line| (line, true));
     for (line, had) in all.chain(lines.split_inclusive('\n').map(|line| (line, false))) {
         match known(&Note { text, signatures: parse_lines(line)? }) {
-            Some((who, when)) => keep_newest(&mut kept, line, who, when),
-            None if had => kept.push((line, None)),
+            Some((who, when)) => keep(&mut kept, line, who, when),
+            None if had => kept.push(Kept::Strangers(line)),
             None => {}
         }
     }
-    let lines: String = kept.into_iter().map(|(line, _)| line).collect();
+    let lines: String = kept.iter().flat_map(Kept::lines).flatten().collect();
     let merged = [start, &lines].concat();
     Note::parse(&merged)?;
     Ok(merged)
 }
 
-/// Adds a line, in the place of an older one by the same signer, unless one is as new.
-fn keep_newest<'a, K: PartialEq, T: Ord>(
-    kept: &mut Vec<(&'a str, Option<(K, T)>)>,
-    line: &'a str,
-    who: K,
-    when: T,
-) {
-    let before = |(_, by): &(&str, Option<(K, T)>)| by.as_ref().is_some_and(|(other, _)| *other == who);
-    let at = kept.iter().position(before);
-    match at.and_then(|at| kept.get_mut(at)) {
-        Some((_, Some((_, newest)))) if *newest >= when => {}
-        Some(older) => *older = (line, Some((who, when))),
-        None => kept.push((line, Some((who, when)))),
+/// Lines that stay.
+enum Kept<'a, K, T> {
+    Strangers(&'a str),
+    /// The oldest and the newest of one signer, which may be the same.
+    Of(K, [(T, &'a str); 2]),
+}
+
+impl<'a, K, T: PartialEq> Kept<'a, K, T> {
+    fn lines(&self) -> [Option<&'a str>; 2] {
+        match self {
+            Self::Strangers(line) => [Some(line), None],
+            Self::Of(_, [(oldest, line), (newest, other)]) => {
+                [Some(line), (oldest != newest).then_some(other)]
+            }
+        }
+    }
+}
+
+fn keep<'a, K: PartialEq, T: Ord + Copy>(kept: &mut Vec<Kept<'a, K, T>>, line: &'a str, who: K, when: T) {
+    let of_same = kept.iter_mut().find_map(|kept| match kept {
+        Kept::Of(other, lines) if *other == who => Some(lines),
+        _ => None,
+    });
+    match of_same {
+        Some([oldest, _]) if when < oldest.0 => *oldest = (when, line),
+        Some([_, newest]) if when > newest.0 => *newest = (when, line),
+        Some(_) => {}
+        None => kept.push(Kept::Of(who, [(when, line); 2])),
     }
 }
 

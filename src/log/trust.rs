@@ -62,7 +62,9 @@ enum Threshold {
 pub struct Cosignature {
     /// The witness's name in the policy.
     pub witness: String,
-    /// When the witness says it signed; whole seconds.
+    /// When the witness says it signed first, of the times that are kept: what it signed was there by then.
+    pub first: Timestamp,
+    /// When the witness says it signed last; whole seconds, as `first`.
     pub time: Timestamp,
 }
 
@@ -128,9 +130,10 @@ impl TrustPolicy {
         }
     }
 
-    /// Adds to a checkpoint what a witness answered: the cosignatures of known witnesses that verify, of each the newest.
+    /// Adds to a checkpoint what a witness answered: the cosignatures of known witnesses that verify, of each the oldest,
+    /// which says how long the head has been there, and the newest, which says that no larger one was seen since.
     ///
-    /// Other lines of the answer are dropped, and those of the checkpoint that a newer one of their witness supersedes.
+    /// Other lines of the answer are dropped, and those of the checkpoint that are between these two of their witness.
     ///
     /// # Errors
     ///
@@ -147,14 +150,15 @@ impl TrustPolicy {
     /// The head in a note that its log has signed.
     pub(crate) fn check_log(&self, note: &Note<'_>) -> Result<Checkpoint, CheckpointError> {
         let checkpoint = Checkpoint::parse_text(note.text()).map_err(|_| CheckpointError::Malformed)?;
-        if !self.log_keys(checkpoint.origin()).any(|_| true) {
-            return Err(CheckpointError::UnknownLog);
-        }
-        let mut signed = false;
-        for key in self.log_keys(checkpoint.origin()) {
-            signed |= note.signed_by(key).map_err(|_| CheckpointError::Signature)?.is_some();
-        }
-        if signed { Ok(checkpoint) } else { Err(CheckpointError::Signature) }
+        check_signed(note, self.log_keys(checkpoint.origin()))?;
+        Ok(checkpoint)
+    }
+
+    /// The head in a note that its log has signed with the key of its last line.
+    pub(crate) fn check_last_key(&self, note: &Note<'_>) -> Result<Checkpoint, CheckpointError> {
+        let checkpoint = Checkpoint::parse_text(note.text()).map_err(|_| CheckpointError::Malformed)?;
+        check_signed(note, self.log_keys(checkpoint.origin()).last())?;
+        Ok(checkpoint)
     }
 
     fn log_keys<'a>(&'a self, origin: &'a str) -> impl Iterator<Item = &'a VerifierKey> {
@@ -168,9 +172,10 @@ impl TrustPolicy {
         let mut found = Vec::new();
         for statement in &self.statements {
             let Statement::Witness { name, key, .. } = statement else { continue };
-            if let Some(Signed::At(seconds)) = note.signed_by(key)? {
-                let time = Timestamp::from_millis(seconds.saturating_mul(1000));
-                found.push(Cosignature { witness: name.clone(), time });
+            if let Some((Signed::At(first), Signed::At(last))) = note.first_and_last_by(key)? {
+                let [first, time] =
+                    [first, last].map(|seconds| Timestamp::from_millis(seconds.saturating_mul(1000)));
+                found.push(Cosignature { witness: name.clone(), first, time });
             }
         }
         Ok(found)
@@ -192,6 +197,32 @@ impl TrustPolicy {
             Statement::Quorum(name) => name == NONE || witnessed.contains(&name.as_str()),
             _ => false,
         })
+    }
+}
+
+/// One of the keys, of which there must be any, has signed, and no signature of any is false.
+fn check_signed<'a>(
+    note: &Note<'_>,
+    keys: impl IntoIterator<Item = &'a VerifierKey>,
+) -> Result<(), CheckpointError> {
+    let mut checked = Err(CheckpointError::UnknownLog);
+    for key in keys {
+        let signed = note.signed_by(key).map_err(|Malformed| CheckpointError::Signature)?.is_some();
+        if signed {
+            checked = Ok(());
+        } else if checked.is_err() {
+            checked = Err(CheckpointError::Signature);
+        }
+    }
+    checked
+}
+
+/// One sentence, for people.
+impl fmt::Display for Cosignature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { witness, first, time } = self;
+        let again = if first == time { String::new() } else { format!(" and again at {time}") };
+        write!(f, "The witness {witness:?} has confirmed at {first}{again} that it was shown the same log.")
     }
 }
 
@@ -374,26 +405,37 @@ mod tests {
         for answer in [&many, &many, &line(9, 1), &line(2, 5)] {
             note = policy.add_cosignatures(&note, answer).expect("lines");
         }
-        assert_eq!(note, [self::note(&[]), line(1, 99), line(2, 5)].concat());
+        assert_eq!(note, [self::note(&[]), line(1, 1), line(1, 99), line(2, 5)].concat());
         let checked = policy.check(&note).expect("both");
-        let times: Vec<_> = checked.witnesses.iter().map(|by| by.time.as_millis()).collect();
-        assert_eq!(times, [99_000, 5000]);
+        let times = |by: &Cosignature| [by.first, by.time].map(Timestamp::as_millis);
+        let times: Vec<_> = checked.witnesses.iter().map(times).collect();
+        assert_eq!(times, [[1000, 99_000], [5000, 5000]]);
     }
 
     #[test]
-    fn of_each_known_witness_the_newest_cosignature_stays_and_all_that_others_have_signed() {
+    fn of_each_known_witness_the_oldest_and_the_newest_cosignature_stay_and_all_that_others_have_signed() {
         let policy = policy("quorum W1\n");
         let strangers = line(9, 1) + &line(9, 2);
         let with = |lines: &[String]| [note(&[]), strangers.clone(), lines.concat()].concat();
         let full = with(&[line(1, 5), line(2, 6), line(1, 4)]);
         for (answer, lines) in [
-            (line(1, 7), [line(1, 7), line(2, 6)]),
-            (line(1, 3), [line(1, 5), line(2, 6)]),
-            (line(1, 5), [line(1, 5), line(2, 6)]),
-            (line(2, 6) + &line(2, 9) + &line(2, 8), [line(1, 5), line(2, 9)]),
-            (line(8, 1), [line(1, 5), line(2, 6)]),
+            (line(1, 7), vec![line(1, 4), line(1, 7), line(2, 6)]),
+            (line(1, 3), vec![line(1, 3), line(1, 5), line(2, 6)]),
+            (line(1, 5), vec![line(1, 4), line(1, 5), line(2, 6)]),
+            (line(2, 7) + &line(2, 9) + &line(2, 8), vec![line(1, 4), line(1, 5), line(2, 6), line(2, 9)]),
+            (line(8, 1), vec![line(1, 4), line(1, 5), line(2, 6)]),
         ] {
             assert_eq!(policy.add_cosignatures(&full, &answer).expect("lines"), with(&lines), "{answer}");
         }
+    }
+
+    #[test]
+    fn the_last_of_a_logs_keys_is_the_one_that_a_witness_believes() {
+        let policy = policy("quorum none\n");
+        let by = |note: &str| policy.check_last_key(&Note::parse(note).expect("a note"));
+        assert_eq!(by(&head().sign(&key(101))), Ok(head()));
+        assert_eq!(by(&head().sign(&key(100))), Err(CheckpointError::Signature));
+        let other = Checkpoint::new("example.com/other", 5, [7; 32]).expect("an origin");
+        assert_eq!(by(&other.sign(&key(101))), Err(CheckpointError::UnknownLog));
     }
 }

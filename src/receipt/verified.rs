@@ -148,9 +148,7 @@ impl fmt::Display for VerifiedReceipt {
         if self.witnesses.is_empty() {
             return writeln!(f, "No witness is asked for: others may have been shown another log.");
         }
-        self.witnesses.iter().try_for_each(|Cosignature { witness, time }| {
-            writeln!(f, "The witness {witness:?} has confirmed at {time} that it was shown the same log.")
-        })
+        self.witnesses.iter().try_for_each(|cosignature| writeln!(f, "{cosignature}"))
     }
 }
 
@@ -184,8 +182,8 @@ const fn words(kind: Kind) -> &'static str {
 }
 
 fn witness_json(cosignature: &Cosignature) -> String {
-    let time = cosignature.time.as_millis().to_string();
-    object(&[("name", string(&cosignature.witness)), ("time", time)])
+    let [first, time] = [cosignature.first, cosignature.time].map(|time| time.as_millis().to_string());
+    object(&[("name", string(&cosignature.witness)), ("first", first), ("time", time)])
 }
 
 fn object(members: &[(&str, String)]) -> String {

@@ -10,6 +10,7 @@ use crate::{
     ids::{CaseId, DocumentId, OperationId},
     ledger::State,
     log::{
+        commit::Hashed,
         leaf::Kind,
         page::Page,
         row::RowKey,
@@ -18,6 +19,8 @@ use crate::{
     observe,
     plan::{self, Announce, Condemn, Fate, GivenUp},
     storage::{Listing, ObjectKey, delete_all, delete_where, layout},
+    transfer::{ContentSource, part_names},
+    vault::Extent,
 };
 
 /// What a collection of garbage has done.
@@ -43,7 +46,8 @@ impl Session {
     /// An operation that left objects and is not in the log is first announced, and expires a day
     /// later; once expired it is condemned, after which it cannot commit; only then are its objects
     /// deleted. So clocks decide when to delete, never whether it is safe, and what one call
-    /// announces a later one deletes. Parts of attempts that a finished upload did not use stay.
+    /// announces a later one deletes. Of a version that an upload was resumed for, parts that it does not use go; if it
+    /// has none itself, those of a single attempt stay.
     /// Whatever the storage shows of an erased case is deleted at once, its key included.
     ///
     /// # Errors
@@ -93,15 +97,18 @@ impl Session {
 
     /// Deletes everything of an erased case, its keys first; gives the number of objects.
     pub(super) async fn delete_case(&self, case: CaseId) -> Result<u64> {
-        let mut deleted = 0;
-        for prefix in layout::OF_A_CASE {
+        let mut deleted = self.delete_keys(case).await?;
+        for prefix in [layout::HEADS, layout::PARTS] {
             deleted += self.delete_under(&layout::of_case(prefix, case)).await?;
-            // A listing may lag, and the key, which is first, must not be what it leaves out.
-            if prefix == layout::CASE_KEYS {
-                delete_all(self.vault.ledger().storage(), self.key_objects(case).await?).await?;
-            }
         }
         Ok(deleted)
+    }
+
+    /// Deletes a case's keys; gives how many were listed. A listing may lag, and must not be what saves them.
+    async fn delete_keys(&self, case: CaseId) -> Result<u64> {
+        let listed = self.delete_under(&layout::of_case(layout::CASE_KEYS, case)).await?;
+        delete_all(self.vault.ledger().storage(), self.key_objects(case).await?).await?;
+        Ok(listed)
     }
 
     /// Where a case's key can be, by the keyring that stands.
@@ -112,6 +119,7 @@ impl Session {
 
     async fn collect_operations(&self, prefix: &str, report: &mut GarbageReport) -> Result<()> {
         let mut seen: Option<(CaseId, OperationId)> = None;
+        let mut last = None;
         let mut listing = Listing::new(self.vault.ledger().storage(), prefix);
         while let Some(keys) = listing.next().await? {
             let mut found: Vec<_> = keys.iter().filter_map(layout::operation_of).collect();
@@ -124,8 +132,29 @@ impl Session {
                 self.collect_operation(found, fate, (&mut new, report)).await?;
             }
             self.announce_orphans(new, report).await?;
+            for operation in of_several_attempts(&keys, &mut last) {
+                report.objects_deleted += self.delete_unused_parts(operation).await?;
+            }
         }
         Ok(())
+    }
+
+    /// Deletes what a version does not use of the parts that an upload has stored for it: they open by its key, which
+    /// everybody has who was ever given it.
+    async fn delete_unused_parts(&self, operation: OperationId) -> Result<u64> {
+        let (ledger, state) = (self.vault.ledger(), self.vault.ledger().state());
+        let row = self.row(&state, &RowKey::operation(operation)).await?;
+        let Some(row) = row.filter(|row| row.kind == Kind::Stored) else { return Ok(0) };
+        let of = |record: &Hashed, _: &[u8]| Ok(DocumentId::new(record.leaf.case, record.leaf.object));
+        let document = ledger.record(&state, row.seq, of).await?;
+        let head = match self.vault.version_head(document, &row, Extent::Start).await {
+            // A check tells of it; and what is erased goes anyway.
+            Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Erased) => return Ok(0),
+            head => head?,
+        };
+        let used: BTreeSet<ObjectKey> = part_names(&ContentSource::new(self.vault.clone(), head)).collect();
+        let prefix = layout::of_operation(layout::PARTS, document.case(), operation);
+        Ok(delete_where(ledger.storage(), &prefix, |part| !used.contains(part)).await?)
     }
 
     /// Announces operations on their behalf, together. A storage can make up any number of names, and a record is for ever:
@@ -212,10 +241,11 @@ impl Session {
     /// Deletes a condemned operation's objects, and the key of a case that it failed to open.
     async fn delete_objects(&self, case: CaseId, operation: OperationId) -> Result<u64> {
         let mut deleted = 0;
-        // Only the operation that made the case's id could open it, and it is condemned. The key is found again by the
-        // operation's head alone, and so goes first.
-        if self.row(&self.vault.ledger().state(), &RowKey::case(case)).await?.is_none() {
-            deleted += self.delete_under(&layout::of_case(layout::CASE_KEYS, case)).await?;
+        // Only the operation that made the case's id could open it, and it is condemned; but a name is no evidence of which
+        // that was. The key is found again by the operation's head alone, and so goes first.
+        let unknown = self.row(&self.vault.ledger().state(), &RowKey::case(case)).await?.is_none();
+        if unknown && self.vault.made_case(case, operation).await? {
+            deleted += self.delete_keys(case).await?;
         }
         for prefix in [layout::PARTS, layout::HEADS] {
             deleted += self.delete_under(&layout::of_operation(prefix, case, operation)).await?;
@@ -276,6 +306,22 @@ impl Session {
         }
         Ok(reached)
     }
+}
+
+/// Operations of which these names, with the last one before them, show parts of more than one attempt.
+fn of_several_attempts(
+    keys: &[ObjectKey],
+    last: &mut Option<(OperationId, [u8; 16])>,
+) -> BTreeSet<OperationId> {
+    let part = |key| Some((layout::operation_of(key)?.1, layout::attempt_of_part(key)?.1));
+    let mut found = BTreeSet::new();
+    for (operation, attempt) in keys.iter().filter_map(part) {
+        let before = last.replace((operation, attempt));
+        if before.is_some_and(|(before, other)| before == operation && other != attempt) {
+            found.insert(operation);
+        }
+    }
+    found
 }
 
 /// Operations that one collection announces, at most.

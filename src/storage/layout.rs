@@ -28,8 +28,8 @@ pub(crate) fn commit(first: u64, previous: &[u8; 32]) -> ObjectKey {
 /// The first sequence number in a commit's name.
 pub(crate) fn first_of_commit(key: &ObjectKey) -> Option<u64> {
     let (inverted, previous) = key.as_str().strip_prefix(LOG)?.split_once('-')?;
-    let well_formed = inverted.len() == 16 && previous.len() == 32;
-    u64::from_str_radix(inverted, 16).ok().filter(|_| well_formed).map(|inverted| !inverted)
+    let _: [u8; 16] = crate::ids::parse_hex(previous).ok()?;
+    number::<16>(inverted).map(|inverted| !inverted)
 }
 
 /// The head that `operation` creates in `case`.
@@ -60,8 +60,7 @@ pub(crate) fn of_part(case: CaseId, operation: OperationId, index: u64) -> Strin
 /// The index and the attempt in a part's name.
 pub(crate) fn attempt_of_part(key: &ObjectKey) -> Option<(u64, [u8; 16])> {
     let (index, attempt) = key.as_str().rsplit('/').next()?.split_once('-')?;
-    let index = u64::from_str_radix(index, 16).ok().filter(|_| index.len() == 16)?;
-    Some((index, crate::ids::parse_hex(attempt).ok()?))
+    Some((number::<16>(index)?, crate::ids::parse_hex(attempt).ok()?))
 }
 
 /// The case and the operation in the name of a head or a part.
@@ -88,7 +87,7 @@ pub(crate) fn case_key(case: CaseId, epoch: u32) -> ObjectKey {
 /// The epoch in the name of a case's key.
 pub(crate) fn epoch_of(key: &ObjectKey) -> Option<u32> {
     let (_, epoch) = key.as_str().strip_prefix(CASE_KEYS)?.split_once('/')?;
-    u32::from_str_radix(epoch, 16).ok()
+    u32::try_from(number::<8>(epoch)?).ok()
 }
 
 /// The keyring with this SHA-256.
@@ -103,8 +102,9 @@ pub(crate) fn index(covered: u64, digest: &[u8; 32]) -> ObjectKey {
 
 /// The fold an index object's name tells.
 pub(crate) fn fold_of_index(key: &ObjectKey) -> Option<u64> {
-    let (covered, _) = key.as_str().strip_prefix(INDEX)?.split_once('-')?;
-    u64::from_str_radix(covered, 16).ok()
+    let (covered, digest) = key.as_str().strip_prefix(INDEX)?.split_once('-')?;
+    let _: [u8; 32] = crate::ids::parse_hex(digest).ok()?;
+    number::<16>(covered)
 }
 
 /// A hash tile.
@@ -120,9 +120,9 @@ pub(crate) fn tiles_of(level: u8) -> String {
 /// The level, number and width in a hash tile's name.
 pub(crate) fn tile_of(key: &ObjectKey) -> Option<(u8, u64, u16)> {
     let (level, rest) = key.as_str().strip_prefix(TILES)?.split_once('/')?;
-    let (number, width) = rest.split_once('-')?;
-    let level = u8::from_str_radix(level, 16).ok()?;
-    Some((level, u64::from_str_radix(number, 16).ok()?, u16::from_str_radix(width, 16).ok()?))
+    let (count, width) = rest.split_once('-')?;
+    let (level, width) = (number::<2>(level)?, number::<4>(width)?);
+    Some((u8::try_from(level).ok()?, number::<16>(count)?, u16::try_from(width).ok()?))
 }
 
 /// A full entry bundle.
@@ -132,8 +132,7 @@ pub(crate) fn bundle(number: u64) -> ObjectKey {
 
 /// The number in an entry bundle's name.
 pub(crate) fn bundle_of(key: &ObjectKey) -> Option<u64> {
-    let number = key.as_str().strip_prefix(BUNDLES)?.strip_suffix("-0100")?;
-    u64::from_str_radix(number, 16).ok().filter(|_| number.len() == 16)
+    number::<16>(key.as_str().strip_prefix(BUNDLES)?.strip_suffix("-0100")?)
 }
 
 /// A kept checkpoint of a tree of `size`, named by its SHA-256.
@@ -154,8 +153,14 @@ pub(crate) fn turn(records: u64, process: &[u8; 12]) -> ObjectKey {
 /// The number of records and the process in a turn's name.
 pub(crate) fn turn_of(key: &ObjectKey) -> Option<(u64, [u8; 12])> {
     let (records, process) = key.as_str().strip_prefix(TURNS)?.split_once('-')?;
-    let records = u64::from_str_radix(records, 16).ok().filter(|_| records.len() == 16)?;
-    Some((records, crate::ids::parse_hex(process).ok()?))
+    Some((number::<16>(records)?, crate::ids::parse_hex(process).ok()?))
+}
+
+/// A number of that many digits, as it is written: of a name that is not, nothing is to be read.
+fn number<const DIGITS: usize>(digits: &str) -> Option<u64> {
+    let written = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
+    let well_formed = digits.len() == DIGITS && digits.bytes().all(written);
+    u64::from_str_radix(digits, 16).ok().filter(|_| well_formed)
 }
 
 fn prefix(hash: &[u8; 32]) -> &[u8] {
@@ -202,6 +207,30 @@ mod tests {
         }
         assert_eq!(fold_of_index(&bundle(1)), None);
         assert_eq!(bundle_of(&tile(0, 1, 256)), None);
+    }
+
+    /// Or an object that nobody writes so would pass for one that somebody has written.
+    #[test]
+    fn a_name_that_is_written_otherwise_tells_nothing() {
+        let (case, hash) = (CaseId::from_bytes([1; 16]), "0b".repeat(32));
+        let key = |name: String| name.parse::<ObjectKey>().expect("a name");
+        let (of_log, of_index) = (first_of_commit, fold_of_index);
+        assert_eq!(of_log(&key(format!("log/{:016x}-{}", !5u64, &hash[..32]))), Some(5));
+        for name in [format!("log/{}-{}", "f".repeat(16), "z".repeat(32)), format!("log/5-{}", &hash[..32])] {
+            assert_eq!(of_log(&key(name)), None);
+        }
+        assert_eq!(of_index(&key(format!("index/{:016x}-{hash}", 5))), Some(5));
+        for name in [format!("index/5-{hash}"), format!("index/{:016x}-x", 5)] {
+            assert_eq!(of_index(&key(name)), None);
+        }
+        assert_eq!(epoch_of(&key(format!("key/{case}/00000001"))), Some(1));
+        for epoch in ["1", "000000001", "0000000g"] {
+            assert_eq!(epoch_of(&key(format!("key/{case}/{epoch}"))), None);
+        }
+        assert_eq!(tile_of(&key(format!("tile/00/{:016x}-0100", 7))), Some((0, 7, 256)));
+        for name in ["tile/00/0-100", "tile/0/0000000000000007-0100", "tile/00/0000000000000007-100"] {
+            assert_eq!(tile_of(&key(name.to_owned())), None);
+        }
     }
 
     #[test]

@@ -297,6 +297,25 @@ impl Vault {
         Ok(found)
     }
 
+    /// What the storage shows as wraps of a case's key under epochs of `keyring` opens to, as far as it opens.
+    ///
+    /// # Errors
+    ///
+    /// The storage's.
+    pub(super) async fn wrapped_keys(
+        &self,
+        case: CaseId,
+        keyring: &LoadedKeyring,
+    ) -> Result<Vec<Secret<32>>> {
+        let mut keys = Vec::new();
+        for (epoch, epoch_key) in keyring.keys.epochs() {
+            if let Some(object) = self.stored_wrap(&layout::case_key(case, epoch)).await? {
+                keys.extend(open(self.id(), case, epoch, epoch_key, &object));
+            }
+        }
+        Ok(keys)
+    }
+
     /// Wraps a case's key under the current epoch too, if it is not yet.
     ///
     /// # Errors

@@ -158,6 +158,22 @@ impl Vault {
         case_meta_of(&parsed, &meta, &row.effect).map(drop)
     }
 
+    /// Whether it was `operation` that made `case`, which the log does not know: its head opens as the case's, by a key
+    /// that the storage shows for it.
+    ///
+    /// # Errors
+    ///
+    /// The storage's.
+    pub(crate) async fn made_case(&self, case: CaseId, operation: OperationId) -> Result<bool> {
+        let id = self.head_id(case, [0; 16], operation, HeadType::Case);
+        let parsed = match self.parsed_head(id, Some(0..START)).await {
+            Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(false),
+            parsed => parsed?,
+        };
+        let keys = self.wrapped_keys(case, &*self.current_keyring().await?).await?;
+        Ok(keys.iter().any(|key| parsed.open(key).is_ok()))
+    }
+
     /// Opens the grant that `row` is about.
     ///
     /// # Errors

@@ -74,8 +74,8 @@ fn witness_refuses_rollback() {
     }
     let smaller = WitnessRequest::new(10, Vec::new(), note(&log(9, u64::MAX))).expect("a request");
     assert_eq!(status(witness.add_checkpoint(&smaller.to_string())), 400);
-    for (size, fork) in [(10, 9), (10, 0), (11, 9), (20, 0)] {
-        assert_eq!(status(witness.add_checkpoint(&request(10, &log(size, fork)))), 422, "{size} {fork}");
+    for (size, fork, refused) in [(10, 9, 409), (10, 0, 409), (11, 9, 422), (20, 0, 422)] {
+        assert_eq!(status(witness.add_checkpoint(&request(10, &log(size, fork)))), refused, "{size} {fork}");
     }
     assert_eq!(status(witness.add_checkpoint(&request(10, &log(11, 10)))), 200);
 }
@@ -105,7 +105,7 @@ fn each_refusal_has_its_status() {
     let with_proof = WitnessRequest::new(0, vec![[0; 32]], note(&leaves)).expect("a request");
     assert_eq!(status(witness.add_checkpoint(&with_proof.to_string())), 422);
     let empty = Checkpoint::new(ORIGIN, 0, [7; 32]).expect("an origin").sign(&key(100));
-    assert_eq!(status(witness.add_checkpoint(&format!("old 0\n\n{empty}"))), 422);
+    assert_eq!(status(witness.add_checkpoint(&format!("old 0\n\n{empty}"))), 409);
     let conflict = witness.add_checkpoint(&request(3, &leaves)).expect_err("never seen");
     assert_eq!(
         (conflict.status(), conflict.body().as_str(), conflict.content_type()),
@@ -114,6 +114,22 @@ fn each_refusal_has_its_status() {
     assert_eq!(status(witness.add_checkpoint(&good)), 200);
     let conflict = witness.add_checkpoint(&good).expect_err("seen");
     assert_eq!((conflict.status(), conflict.body().as_str()), (409, "5\n"));
+}
+
+/// Or whoever has a log's older key could have any continuation of it cosigned, and lock out the log itself.
+#[test]
+fn a_superseded_key_of_a_log_gets_no_cosignature() {
+    let line = |seed: u8| {
+        let key = VerifierKey::ed25519(ORIGIN, key(seed).verifying_key()).expect("a name");
+        format!("log {key}\n")
+    };
+    let logs = TrustPolicy::parse(&format!("{}{}quorum none\n", line(99), line(100))).expect("a policy");
+    let key_of_witness = WitnessKey { name: "w1.example".to_owned(), key: key(1) };
+    let witness = Witness::new(key_of_witness, logs, MemoryWitnessStore::new());
+    let head = Checkpoint::new(ORIGIN, 5, root(&log(5, u64::MAX))).expect("an origin");
+    let by_older = format!("old 0\n\n{}", head.sign(&key(99)));
+    assert_eq!(status(witness.add_checkpoint(&by_older)), 403);
+    assert_eq!(status(witness.add_checkpoint(&request(0, &log(5, u64::MAX)))), 200);
 }
 
 /// Two requests on two forks at once, again and again: one is cosigned, the other never.
@@ -136,7 +152,7 @@ fn race(store: impl Fn() -> Shared + Sync) {
         assert_eq!(answers.iter().filter(|answer| **answer == 200).count(), 1, "{answers:?}");
         for (leaves, answer) in forks.iter().zip(&answers) {
             let later = status(witness(store()).add_checkpoint(&request(old + 1, leaves)));
-            assert_eq!(later, if *answer == 200 { 200 } else { 422 });
+            assert_eq!(later, if *answer == 200 { 200 } else { 409 });
             let from_old = status(witness(store()).add_checkpoint(&request(old, leaves)));
             assert_eq!(from_old, 409);
         }
@@ -261,7 +277,7 @@ fn witness_race_two_requests_with_a_crash_between_keeping_and_signing() {
     // It was kept, so a fork is not cosigned any more, and the log gets its cosignature from there.
     let after = witness(inner.clone());
     assert!(matches!(after.add_checkpoint(&request(0, &fork)), Err(WitnessRefusal::Conflict { size: 5 })));
-    assert_eq!(status(after.add_checkpoint(&request(5, &fork))), 422);
+    assert_eq!(status(after.add_checkpoint(&request(5, &fork))), 409);
     assert_eq!(status(after.add_checkpoint(&request(5, &ours))), 200);
 }
 

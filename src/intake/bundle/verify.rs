@@ -347,8 +347,6 @@ impl fmt::Display for VerifiedBundle {
         if self.witnesses.is_empty() {
             return writeln!(f, "No witness is asked for: others may have been shown another log.");
         }
-        self.witnesses.iter().try_for_each(|Cosignature { witness, time, .. }| {
-            writeln!(f, "The witness {witness:?} has confirmed at {time} that it was shown the same log.")
-        })
+        self.witnesses.iter().try_for_each(|cosignature| writeln!(f, "{cosignature}"))
     }
 }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{event::Event, state::CaseState};
+use super::{
+    event::{Change, Event},
+    state::CaseState,
+};
 use crate::{OperationId, intake::Template};
 
 /// The payload of a case's statement.
@@ -54,12 +57,16 @@ impl Statement {
     ///
     /// # Errors
     ///
-    /// [`StatementError`] if it is anything else, down to a member that is not known here, other spacing, or a
-    /// template that is not the one the case was opened with.
+    /// [`StatementError`] if it is anything else, down to a member that is not known here, other spacing, a template that is
+    /// not the one the case was opened with, or one that stands elsewhere than in what opens a case.
     pub fn parse(payload: &[u8]) -> Result<Self, StatementError> {
         let statement: Self = serde_json::from_slice(payload).map_err(|_| StatementError)?;
         let own = |template: &Template| template.hash() == statement.state.template;
-        let fits = statement.template.as_ref().is_none_or(own) && statement.to_json() == payload;
-        if fits { Ok(statement) } else { Err(StatementError) }
+        let fits = match (&statement.event.change, &statement.template, statement.opening) {
+            (Change::Opened { .. }, Some(template), None) => own(template),
+            (Change::Opened { .. }, ..) => false,
+            (_, template, opening) => template.is_none() && opening.is_some(),
+        };
+        if fits && statement.to_json() == payload { Ok(statement) } else { Err(StatementError) }
     }
 }

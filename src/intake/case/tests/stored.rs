@@ -55,6 +55,21 @@ fn statements_are_read_in_one_form_only() {
         assert_ne!(other, payload, "{from}");
         assert_eq!(Statement::parse(other.as_bytes()), Err(StatementError), "{from} → {to}");
     }
+    // The template stands in the opening alone, which all others name.
+    let (named, state) = (OperationId::from_bytes([7; 16]), CaseState::begin(&opening).expect("an opening"));
+    let comment =
+        Command::Comment { requirement: None, text: "a remark".to_owned(), audience: Audience::Office };
+    let event = state.decide(&case.template, comment, at("2026-03-01", 1), &actor()).expect("decided");
+    let next = Statement::following(&state, &case.template, named, event);
+    assert_eq!(Statement::parse(&next.to_json()), Ok(next.clone()));
+    let both = Statement { template: Some(case.template.clone()), ..next.clone() };
+    let neither = Statement { opening: None, ..next };
+    let begun = Statement::opening(&case.template, opening.clone()).expect("an opening");
+    let bare = Statement { template: None, ..begun.clone() };
+    let follows = Statement { opening: Some(named), ..begun };
+    for other in [both, neither, bare, follows] {
+        assert_eq!(Statement::parse(&other.to_json()), Err(StatementError));
+    }
     let other = Template::personal_loan();
     assert_eq!(Statement::opening(&other, opening), None);
     assert_eq!(case.state.status(&other, at("2026-03-01", 0)), Err(Refusal::OtherTemplate));
