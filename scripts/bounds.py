@@ -102,6 +102,7 @@ class Volumes:
         self.chunks = padded // CHUNK + self.messages
         self.blocks = (padded + 1024 * self.messages) // 64
         self.keys = 3 * self.records                  # head keys, keys of bodies, grant keys and theirs
+        self.hmacs = 3 * self.messages + self.keys    # 76 bytes a message, 32 a key
 
 
 def volumes(v):
@@ -124,7 +125,7 @@ def sealing(v):
     yield "two salts meet, were all messages under one input key: m^2 / 2^193", power(birthday(v.messages, 192))
     yield "two messages meet in key and base nonce: m^2 / 2^315", power(birthday(v.messages, 314))
     yield "an input key is guessed: keys x o / 2^256", power(Fraction(v.keys * v.work, 1 << 256))
-    yield "HKDF-Expand told from random, generic: m^2 / 2^256", power(Fraction(v.messages**2, 1 << 256))
+    yield "HKDF-Expand told from random, generic: h^2 / 2^256, in h calls of HMAC", power(Fraction(v.hmacs**2, 1 << 256))
     yield "one ciphertext for two keys or contexts: o^2 / 2^257", power(birthday(v.work, 256))
     yield "the same by an attacker of 2^100", power(birthday(1 << 100, 256))
 

@@ -64,6 +64,6 @@ impl TileFault for Repair<'_> {
         } else {
             self.done.missing += 1;
         }
-        ledger::put(ledger.storage(), ledger.sleeper(), &key, expected).await
+        ledger.put(&key, expected).await
     }
 }

@@ -15,6 +15,7 @@ use crate::{
         Hash,
         commit::Commit,
         leaf::{Kind, Leaf},
+        row::RowKey,
     },
     plan,
     storage::{ObjectKey, layout},
@@ -55,15 +56,23 @@ impl<'a> Records<'a> {
     pub(super) async fn finish(mut self, older: bool) -> Result<[Option<Named>; 2]> {
         self.flush().await?;
         if older && self.rewrapped {
-            for row in self.destination.vault.all_cases().await? {
-                let case = plan::case_of(&row);
-                let done = copy_keys(self.destination, self.keyring, case).await;
-                self.report.keys +=
-                    unless_erased(self.destination, self.state, case, done).await?.unwrap_or(0);
-            }
+            self.copy_all_keys().await?;
         }
         let anchor = self.anchor.filter(|anchor| Some(anchor) != self.last.as_ref());
         Ok([anchor, self.last])
+    }
+
+    async fn copy_all_keys(&mut self) -> Result<()> {
+        let (destination, now) = (self.destination, self.destination.vault.ledger().state());
+        let mut pages = destination.vault.row_pages(&now, RowKey::cases());
+        while let Some(rows) = pages.next().await? {
+            for row in rows.iter().filter(|row| row.kind != Kind::CaseErased) {
+                let case = plan::case_of(row);
+                let done = copy_keys(destination, self.keyring, case).await;
+                self.report.keys += unless_erased(destination, self.state, case, done).await?.unwrap_or(0);
+            }
+        }
+        Ok(())
     }
 
     async fn flush(&mut self) -> Result<()> {

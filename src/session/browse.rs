@@ -135,9 +135,9 @@ impl Session {
     pub async fn describe_case(&self, case: CaseId) -> Result<CaseDescription> {
         observe::operation("Session::describe_case", (self.vault.id(), case), async {
             let missing = || Error::not_found(format!("case {case}"));
-            self.fresh_row(&RowKey::case(case)).await?.ok_or_else(missing)?;
+            self.vault.fresh_row(&RowKey::case(case)).await?.ok_or_else(missing)?;
             self.browse(Browsed::Case(case), 1).await?;
-            let row = self.row(&self.vault.ledger().state(), &RowKey::case(case)).await?;
+            let row = self.vault.row(&self.vault.ledger().state(), &RowKey::case(case)).await?;
             self.describe_case_row(&row.ok_or_else(missing)?).await
         })
         .await
@@ -203,7 +203,7 @@ impl Session {
             let newest = documents.iter().copied().map(|document| {
                 let state = &state;
                 async move {
-                    let row = self.row(state, &RowKey::document(document)).await?;
+                    let row = self.vault.row(state, &RowKey::document(document)).await?;
                     Ok::<_, Error>(row.as_ref().map(plan::version))
                 }
             });
@@ -276,22 +276,21 @@ impl Session {
     }
 
     /// Puts a look at so many items on record.
-    pub(super) async fn browse(&self, what: Browsed, items: usize) -> Result<u64> {
+    pub(super) async fn browse(&self, what: Browsed, items: usize) -> Result<()> {
         self.browse_items(what, Items::Asked(items)).await
     }
 
     /// Puts a look at the items from `first` on on record. What is counted for it is read before: others wait while
     /// it is planned.
-    async fn browse_from(&self, what: Browsed, first: RowKey, most: usize) -> Result<u64> {
+    async fn browse_from(&self, what: Browsed, first: RowKey, most: usize) -> Result<()> {
         self.vault.rows(&self.vault.ledger().state(), &first, most).await?;
         self.browse_items(what, Items::From(first, most)).await
     }
 
-    async fn browse_items(&self, what: Browsed, items: Items) -> Result<u64> {
+    async fn browse_items(&self, what: Browsed, items: Items) -> Result<()> {
         let operation = self.operation()?;
         let origin = self.origin.clone();
-        let committed = self.commit_release(operation, Browse { origin, operation, what, items }).await?;
-        Ok(committed.seq)
+        self.commit_release(operation, Browse { origin, operation, what, items }).await.map(drop)
     }
 
     async fn describe_case_row(&self, row: &Row) -> Result<CaseDescription> {

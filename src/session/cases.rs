@@ -160,7 +160,8 @@ impl Session {
 
     /// The key of a case that the log knows; looks for what others committed before it says no.
     pub(super) async fn known_case_key(&self, case: CaseId) -> Result<Arc<crate::secret::Secret<32>>> {
-        self.fresh_row(&crate::log::row::RowKey::case(case))
+        self.vault
+            .fresh_row(&crate::log::row::RowKey::case(case))
             .await?
             .ok_or_else(|| Error::not_found(format!("case {case}")))?;
         self.vault.case_key(case).await

@@ -143,7 +143,7 @@ impl Session {
     /// everybody has who was ever given it.
     async fn delete_unused_parts(&self, operation: OperationId) -> Result<u64> {
         let (ledger, state) = (self.vault.ledger(), self.vault.ledger().state());
-        let row = self.row(&state, &RowKey::operation(operation)).await?;
+        let row = self.vault.row(&state, &RowKey::operation(operation)).await?;
         let Some(row) = row.filter(|row| row.kind == Kind::Stored) else { return Ok(0) };
         let of = |record: &Hashed, _: &[u8]| Ok(DocumentId::new(record.leaf.case, record.leaf.object));
         let document = ledger.record(&state, row.seq, of).await?;
@@ -189,7 +189,7 @@ impl Session {
             Fate::Wait => report.kept += 1,
             Fate::Condemn => {
                 let condemned = self.condemn(case, operation, GivenUp::Expired).await;
-                if let Some(kept) = self.unless_denied(condemned)? {
+                if let Some(kept) = unless_refused(condemned)? {
                     report.condemned += 1;
                     report.objects_deleted += both(self.delete_objects(case, operation).await, kept)?;
                 }
@@ -200,7 +200,7 @@ impl Session {
     }
 
     async fn fate(&self, operation: OperationId) -> Result<Fate> {
-        let row = self.row(&self.vault.ledger().state(), &RowKey::operation(operation)).await?;
+        let row = self.vault.row(&self.vault.ledger().state(), &RowKey::operation(operation)).await?;
         Ok(Fate::of(operation, row.as_ref(), self.vault.ledger().now()))
     }
 
@@ -209,7 +209,7 @@ impl Session {
         let expiry = self.vault.ledger().now().saturating_add(GRACE);
         let (origin, document) = (self.origin.clone(), DocumentId::new(case, [0; 16]));
         let command = Announce { origin, operation, document, expiry, unknown_only: true, since: 0 };
-        Ok(self.unless_denied(self.commit(operation, command).await)?.is_some())
+        Ok(unless_refused(self.commit(operation, command).await)?.is_some())
     }
 
     /// Gives an upload up on its uploader's word and deletes its objects.
@@ -231,19 +231,12 @@ impl Session {
         Ok(self.vault.keep_pin(operation).await)
     }
 
-    fn unless_denied<T>(&self, committed: Result<T>) -> Result<Option<T>> {
-        match committed {
-            Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Erased) => Ok(None),
-            committed => committed.map(Some),
-        }
-    }
-
     /// Deletes a condemned operation's objects, and the key of a case that it failed to open.
     async fn delete_objects(&self, case: CaseId, operation: OperationId) -> Result<u64> {
         let mut deleted = 0;
         // Only the operation that made the case's id could open it, and it is condemned; but a name is no evidence of which
         // that was. The key is found again by the operation's head alone, and so goes first.
-        let unknown = self.row(&self.vault.ledger().state(), &RowKey::case(case)).await?.is_none();
+        let unknown = self.vault.row(&self.vault.ledger().state(), &RowKey::case(case)).await?.is_none();
         if unknown && self.vault.made_case(case, operation).await? {
             deleted += self.delete_keys(case).await?;
         }
@@ -305,6 +298,14 @@ impl Session {
             }
         }
         Ok(reached)
+    }
+}
+
+/// What was committed, unless the plan refused it.
+fn unless_refused<T>(committed: Result<T>) -> Result<Option<T>> {
+    match committed {
+        Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Erased) => Ok(None),
+        committed => committed.map(Some),
     }
 }
 

@@ -143,7 +143,7 @@ impl Session {
     /// The record may stand; nothing was released.
     pub async fn reader_of(&self, document: DocumentId, version: VersionId) -> Result<Reader> {
         observe::operation("Session::reader_of", (self.vault.id(), document), async {
-            let row = self.fresh_row(&RowKey::version(document, version)).await?;
+            let row = self.vault.fresh_row(&RowKey::version(document, version)).await?;
             let row =
                 row.ok_or_else(|| Error::not_found(format!("version {version} of document {document}")))?;
             let head = self.vault.version_head(document, &row, Extent::Whole).await?;
@@ -190,7 +190,7 @@ impl Session {
         recent: Option<&Recent>,
     ) -> Result<(Row, Result<Arc<ContentSource>>)> {
         let (state, case) = (self.vault.ledger().state(), RowKey::case(document.case()));
-        let row = join(self.document_row(document), self.row(&state, &case)).await.0?;
+        let row = join(self.document_row(document), self.vault.row(&state, &case)).await.0?;
         if let Some(source) = recent.and_then(|recent| recent.find(document, &row)) {
             return Ok((row, Ok(source)));
         }
@@ -206,7 +206,7 @@ impl Session {
             return Ok(false);
         }
         let state = self.vault.ledger().sync().await?;
-        let newest = self.row(&state, &RowKey::document(document)).await?;
+        let newest = self.vault.row(&state, &RowKey::document(document)).await?;
         Ok(newest.is_some_and(|newest| newest.operation != row.operation))
     }
 

@@ -111,12 +111,12 @@ impl Session {
     pub(crate) async fn still_stands(&self, grant: GrantId) -> Result<()> {
         let state = self.vault.ledger().sync().await?;
         self.vault.case_stands(grant.scope().case()).await?;
-        let row = self.row(&state, &RowKey::grant(grant)).await?;
+        let row = self.vault.row(&state, &RowKey::grant(grant)).await?;
         crate::policy::grant_stands(grant, row.as_ref())
     }
 
     async fn grant_row(&self, state: &State, grant: GrantId) -> Result<Row> {
-        let row = self.row(state, &RowKey::grant(grant)).await?;
+        let row = self.vault.row(state, &RowKey::grant(grant)).await?;
         crate::policy::grant_stands(grant, row.as_ref())?;
         row.ok_or_else(|| Error::not_found(format!("grant {grant}")))
     }
@@ -135,7 +135,7 @@ impl Session {
         };
         let documents = match grant.scope() {
             Scope::Document(document) => {
-                self.row(state, &RowKey::document(document)).await?.into_iter().collect()
+                self.vault.row(state, &RowKey::document(document)).await?.into_iter().collect()
             }
             Scope::Case(case) => self.vault.all_rows(state, RowKey::documents(case)).await?,
         };
@@ -168,7 +168,7 @@ impl Session {
         if row.kind == Kind::Granted {
             return Ok(row.seq);
         }
-        let made = self.row(state, &RowKey::operation(grant.operation())).await?;
+        let made = self.vault.row(state, &RowKey::operation(grant.operation())).await?;
         made.map(|made| made.seq).ok_or_else(|| Error::not_found(format!("grant {grant}")))
     }
 }

@@ -188,12 +188,7 @@ impl Session {
 
     /// The newest row about a document.
     pub(super) async fn document_row(&self, document: DocumentId) -> Result<Row> {
-        let row = self.fresh_row(&RowKey::document(document)).await?;
+        let row = self.vault.fresh_row(&RowKey::document(document)).await?;
         row.ok_or_else(|| Error::not_found(format!("document {document}")))
-    }
-
-    /// The newest row about `key`; what others committed is looked for before the answer is none.
-    pub(super) async fn fresh_row(&self, key: &RowKey) -> Result<Option<Row>> {
-        self.vault.fresh_row(key).await
     }
 }

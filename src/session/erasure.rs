@@ -152,7 +152,7 @@ impl Session {
     }
 
     async fn erased_row(&self, case: CaseId) -> Result<Row> {
-        let row = self.row(&self.vault.ledger().state(), &RowKey::case(case)).await?;
+        let row = self.vault.row(&self.vault.ledger().state(), &RowKey::case(case)).await?;
         row.filter(|row| row.kind == Kind::CaseErased)
             .ok_or_else(|| Error::not_found(format!("erasure of case {case}")))
     }

@@ -165,7 +165,7 @@ impl Session {
     pub async fn revoke_because(&self, grant: GrantId, reason: &str) -> Result<RevocationReport> {
         observe::operation("Session::revoke", (self.vault.id(), grant), async {
             within("the reason", reason, REASON_CAP)?;
-            let row = self.fresh_row(&RowKey::grant(grant)).await?;
+            let row = self.vault.fresh_row(&RowKey::grant(grant)).await?;
             row.ok_or_else(|| Error::not_found(format!("grant {grant}")))?;
             let case_key = self.vault.case_key(grant.scope().case()).await?;
             let operation: OperationId = self.operation()?;
@@ -215,7 +215,7 @@ impl Session {
 
     async fn report_revocation(&self, grant: GrantId) -> Result<RevocationReport> {
         let state = self.vault.ledger().state();
-        let row = self.row(&state, &RowKey::grant(grant)).await?;
+        let row = self.vault.row(&state, &RowKey::grant(grant)).await?;
         let row = row.ok_or_else(|| Error::not_found(format!("grant {grant}")))?;
         if row.kind != Kind::Revoked {
             return Err(Error::denied(format!("grant {grant} is not revoked")));

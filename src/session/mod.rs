@@ -37,11 +37,8 @@ use crate::{
     error::{Error, Result},
     ids::OperationId,
     keys::KeyWrap,
-    ledger::{Command, Committed, State},
-    log::{
-        body::{ACTOR_CAP, PURPOSE_CAP, REQUEST_CAP},
-        row::{Row, RowKey},
-    },
+    ledger::{Command, Committed},
+    log::body::{ACTOR_CAP, PURPOSE_CAP, REQUEST_CAP},
     observe,
     plan::Origin,
     vault::{Looked, SlotId, Vault},
@@ -299,7 +296,8 @@ impl Session {
     /// A [`TrustPolicy`](crate::TrustPolicy) that was given out before knows the old key alone: witnesses refuse the new
     /// checkpoints, and a client's page the answers to a request that was signed before. So answer what is promised and close
     /// what requests are open, change the keys, then give the new line of
-    /// [`LogReader::verifier_keys`](crate::LogReader::verifier_keys) to witnesses, auditors and authorities, and ask anew.
+    /// [`LogReader::verifier_keys`](crate::LogReader::verifier_keys) to auditors and authorities behind the old one, to
+    /// witnesses in its place, and ask anew.
     ///
     /// # Errors
     ///
@@ -309,8 +307,9 @@ impl Session {
     /// # Security
     ///
     /// Who has stolen an old key can still sign another history that leaves the old one before the
-    /// change. A pin, a witness or a receipt from after the change contradicts it, so take a new pin
-    /// now, and have the new checkpoint cosigned. If they have a root key too, or may have one, it takes [`Session::rekey`].
+    /// change. A pin or a receipt from after the change contradicts it, and a witness that has cosigned under the new key,
+    /// so take a new pin now, and have the new checkpoint cosigned: a witness that still believes the old key may cosign
+    /// theirs first, and then refuses the true one. If they have a root key too, or may have one, it takes [`Session::rekey`].
     ///
     /// # Cancellation
     ///
@@ -349,10 +348,5 @@ impl Session {
 
     fn operation(&self) -> Result<OperationId> {
         self.vault.ledger().operation()
-    }
-
-    /// The newest row about `key` as far as this process knows.
-    async fn row(&self, state: &State, key: &RowKey) -> Result<Option<Row>> {
-        self.vault.row(state, key).await
     }
 }

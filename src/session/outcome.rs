@@ -54,7 +54,7 @@ impl Session {
     pub async fn outcome(&self, operation: OperationId) -> Result<Outcome> {
         observe::operation("Session::outcome", self.vault.id(), async {
             self.browse(Browsed::Outcome, 1).await?;
-            let row = self.row(&self.vault.ledger().state(), &RowKey::operation(operation)).await?;
+            let row = self.vault.row(&self.vault.ledger().state(), &RowKey::operation(operation)).await?;
             Ok(match row.map(|row| (row.kind, row.seq, row.time, row.operation)) {
                 None => Outcome::NotCommitted,
                 Some((Kind::Condemned, _, _, by)) if by != operation => Outcome::NotCommitted,

@@ -102,7 +102,7 @@ impl Session {
     async fn opening(&self, leaf: &Leaf) -> Result<Opening> {
         let document = DocumentId::new(leaf.case, leaf.object);
         self.browse(Browsed::Receipt(document.into()), 1).await?;
-        let row = self.fresh_row(&RowKey::version(document, VersionId::of(leaf.operation))).await?;
+        let row = self.vault.fresh_row(&RowKey::version(document, VersionId::of(leaf.operation))).await?;
         let row = row.ok_or_else(|| Error::corrupt(format!("record {}", leaf.seq)))?;
         let head = self.vault.version_head(document, &row, Extent::Start).await?;
         let content_digest = *head.meta.content_digest.as_bytes();

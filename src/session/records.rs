@@ -113,7 +113,7 @@ impl Session {
     async fn personal(&self, leaf: &Leaf, inner: &SealedInner, looked: &Looked) -> Result<Personal> {
         match self.opened(leaf, inner, looked).await {
             Err(error) if error.kind() == ErrorKind::Erased => {
-                let erased = self.row(&self.vault.ledger().state(), &RowKey::case(leaf.case)).await?;
+                let erased = self.vault.row(&self.vault.ledger().state(), &RowKey::case(leaf.case)).await?;
                 let by = erased.filter(|row| row.kind == Kind::CaseErased).ok_or(error)?.seq;
                 Ok(Personal::Erased { by })
             }

@@ -231,7 +231,7 @@ impl Session {
         observe::operation("Session::newest_statement", (self.vault.id(), case), async {
             self.known_case_key(case).await?;
             self.browse(Browsed::Statements(Some(case)), 1).await?;
-            match self.row(&self.vault.ledger().state(), &RowKey::newest_statement(case)).await? {
+            match self.vault.row(&self.vault.ledger().state(), &RowKey::newest_statement(case)).await? {
                 Some(row) => self.read_statement(case, &row).await.map(Some),
                 None => Ok(None),
             }
@@ -254,8 +254,8 @@ impl Session {
             self.browse(Browsed::Statements(Some(case)), 1).await?;
             let missing = || Error::not_found(format!("statement {id} about case {case}"));
             let state = self.vault.ledger().state();
-            let made = self.row(&state, &RowKey::operation(id)).await?.ok_or_else(missing)?;
-            let row = self.row(&state, &RowKey::statement(case, made.seq)).await?;
+            let made = self.vault.row(&state, &RowKey::operation(id)).await?.ok_or_else(missing)?;
+            let row = self.vault.row(&state, &RowKey::statement(case, made.seq)).await?;
             self.read_statement(case, &row.filter(|row| row.operation == id).ok_or_else(missing)?).await
         })
         .await
@@ -333,7 +333,7 @@ impl Session {
 
     /// What a statement's effect commitment was made of.
     pub(super) async fn said(&self, case: CaseId, seq: u64) -> Result<Said> {
-        let row = self.fresh_row(&RowKey::statement(case, seq)).await?;
+        let row = self.vault.fresh_row(&RowKey::statement(case, seq)).await?;
         let row = row.ok_or_else(|| Error::corrupt(format!("record {seq}")))?;
         let personal = self.vault.personal(case, &row).await?;
         Said::parse(&personal).map_err(|Malformed| Error::corrupt(format!("record {seq}")))

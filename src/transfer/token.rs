@@ -60,8 +60,9 @@ impl Target {
 ///
 /// # Security
 ///
-/// It holds the document's key wrapped by the case's, and the document's name sealed: it opens
-/// nothing without the vault.
+/// It holds the document's key wrapped by the case's, and the document's name sealed by that key: it opens
+/// nothing without the vault, but to whom the version was delivered, who has the key, it tells its name, type, attributes
+/// and reason.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UploadToken {
     vault: VaultId,

@@ -339,7 +339,7 @@ impl Vault {
             return Ok(());
         }
         let object = seal(self.id(), case, epoch, epoch_key, &key, self.ledger().entropy())?;
-        match ledger::put(self.ledger().storage(), self.ledger().sleeper(), &name, object).await {
+        match self.ledger().put(&name, object).await {
             Ok(()) => Ok(()),
             Err(error) => match self.stored_wrap(&name).await? {
                 // Another process wrapped the same key in the same place at the same time.

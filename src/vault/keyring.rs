@@ -15,10 +15,7 @@ use crate::{
     ids::CaseId,
     keyring::{EPOCH_CAP, Keyring, LABEL_CAP, SLOT_CAP, Slot},
     keys::{KeyWrap, SlotKind},
-    log::{
-        leaf::Kind,
-        row::{Row, RowKey},
-    },
+    log::{leaf::Kind, row::RowKey},
     observe,
     plan::{KeyringChange, Origin, case_of},
     storage::{ObjectKey, delete_all, layout},
@@ -198,24 +195,33 @@ impl Vault {
     /// Wraps every case under the newest epoch and forgets the others; gives the number of cases.
     async fn finish_rotation(&self, origin: &Origin, left: &mut Vec<ObjectKey>) -> Result<u64> {
         let keyring = self.current_keyring().await?;
-        let rows = self.all_cases().await?;
-        let under = &keyring;
-        let cases: Vec<CaseId> = rows.iter().map(case_of).collect();
-        let wraps = rows.into_iter().map(|row| async move {
-            match self.rewrap_case(row, under).await {
-                // Since the cases were listed. A wrap that comes too late is garbage.
-                Err(error) if error.kind() == ErrorKind::Erased => Ok(()),
-                wrapped => wrapped,
-            }
-        });
-        stream::iter(wraps).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        let cases = self.rewrap_cases(&keyring).await?;
         let dropped = match self.drop_epochs(origin, &keyring, left).await {
             // It stands, and what it forgets goes, before that is told.
             Err(error) if !stands(&error) => return Err(error),
             dropped => dropped,
         };
-        both(dropped, self.delete_old_wraps(&cases, under).await)?;
+        both(dropped, self.delete_old_wraps(&cases, &keyring).await)?;
         Ok(u64::try_from(cases.len()).unwrap_or(u64::MAX))
+    }
+
+    /// Wraps every case that the log knows by now under the keyring's newest epoch; gives which.
+    async fn rewrap_cases(&self, keyring: &LoadedKeyring) -> Result<Vec<CaseId>> {
+        let (state, mut cases) = (self.ledger().state(), Vec::new());
+        let mut pages = self.row_pages(&state, RowKey::cases());
+        while let Some(mut rows) = pages.next().await? {
+            rows.retain(|row| row.kind != Kind::CaseErased);
+            cases.extend(rows.iter().map(case_of));
+            let wraps = rows.into_iter().map(|row| async move {
+                match self.rewrap_case(row, keyring).await {
+                    // Since the cases were listed. A wrap that comes too late is garbage.
+                    Err(error) if error.kind() == ErrorKind::Erased => Ok(()),
+                    wrapped => wrapped,
+                }
+            });
+            stream::iter(wraps).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        }
+        Ok(cases)
     }
 
     async fn delete_old_wraps(&self, cases: &[CaseId], keyring: &LoadedKeyring) -> Result<()> {
@@ -265,13 +271,6 @@ impl Vault {
         keys.drop_old_epochs();
         let dropped = Change::of(KeyringChange::EpochsDropped);
         self.replace_keyring(origin, keyring, &keys, dropped, left).await
-    }
-
-    /// The rows of every case the log knows, those that were erased left out.
-    pub(crate) async fn all_cases(&self) -> Result<Vec<Row>> {
-        let mut rows = self.all_rows(&self.ledger().state(), RowKey::cases()).await?;
-        rows.retain(|row| row.kind != Kind::CaseErased);
-        Ok(rows)
     }
 }
 

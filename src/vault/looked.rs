@@ -9,21 +9,28 @@ use crate::env::Timestamp;
 
 /// When something that runs looked whether it may run on.
 #[derive(Debug)]
-pub(crate) struct Looked(AtomicU64);
+pub(crate) struct Looked {
+    last: AtomicU64,
+    /// The latest time that was seen since: a clock that is turned back again and again never gets past `last`.
+    latest: AtomicU64,
+}
 
 impl Looked {
     pub(crate) fn at(now: Timestamp) -> Self {
-        Self(AtomicU64::new(now.as_millis()))
+        let now = now.as_millis();
+        Self { last: AtomicU64::new(now), latest: AtomicU64::new(now) }
     }
 
     /// Whether it is time to look again: 30 seconds later, or if the clock was turned back.
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
-        let last = Timestamp::from_millis(self.0.load(Ordering::Relaxed));
-        now < last || now.saturating_since(last) >= EVERY
+        let last = Timestamp::from_millis(self.last.load(Ordering::Relaxed));
+        let latest = self.latest.fetch_max(now.as_millis(), Ordering::Relaxed);
+        now.as_millis() < latest || now.saturating_since(last) >= EVERY
     }
 
     pub(crate) fn again(&self, now: Timestamp) {
-        self.0.store(now.as_millis(), Ordering::Relaxed);
+        self.last.store(now.as_millis(), Ordering::Relaxed);
+        self.latest.store(now.as_millis(), Ordering::Relaxed);
     }
 }
 
@@ -39,6 +46,11 @@ mod tests {
         for (now, due) in [(100_000, false), (129_999, false), (130_000, true), (99_999, true)] {
             assert_eq!(looked.is_due(Timestamp::from_millis(now)), due, "{now}");
         }
+        // Though it is not before the last look.
+        assert!(!looked.is_due(Timestamp::from_millis(129_000)));
+        looked.again(Timestamp::from_millis(99_999));
+        assert!(!looked.is_due(Timestamp::from_millis(120_000)));
+        assert!(looked.is_due(Timestamp::from_millis(110_000)));
         looked.again(Timestamp::from_millis(99_999));
         assert!(!looked.is_due(Timestamp::from_millis(129_998)));
         assert!(looked.is_due(Timestamp::from_millis(129_999)));

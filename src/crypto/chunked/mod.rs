@@ -5,7 +5,7 @@
 //! message alone, the last one shorter and possibly empty. The module is generic over the AEAD and
 //! the hash of HKDF-Expand; docvault's own suite, ChaCha20-Poly1305 with SHA-256, is the default.
 //!
-//! There is no way to pass a nonce or a salt: every sealing draws a fresh salt.
+//! There is no way to pass a nonce: every sealing draws a fresh salt from its `Entropy`, which has to be random.
 //!
 //! ```
 //! use docvault::{chunked, Secret, SystemEntropy};

@@ -17,6 +17,11 @@ use core::marker::PhantomData;
 ///
 /// Write [`Sealer::prefix`] first, then what each [`Sealer::push`] appends, then what
 /// [`Sealer::finish`] appends. Without `finish` the message is truncated, and no reader opens it whole.
+///
+/// # Security
+///
+/// Its salt is drawn once. It must not go on in two copies of a process, after a fork or from a snapshot of the machine:
+/// different bytes would be sealed with one key and nonce.
 pub struct Sealer<A = ChaCha20Poly1305, H = HkdfSha256> {
     engine: Engine<A>,
     prefix: [u8; PREFIX_LEN],
