@@ -160,6 +160,12 @@ impl WitnessKey {
         Ok(Self { name: name.to_owned(), key: SigningKey::from_seed(seed) })
     }
 
+    /// The key of this seed and of a name that keys can have.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn from_seed(name: &str, seed: crate::Secret<32>) -> Self {
+        Self { name: name.to_owned(), key: SigningKey::from_seed(seed) }
+    }
+
     /// The public half: the key of a `witness` line in a [`TrustPolicy`].
     #[must_use]
     pub fn verifier_key(&self) -> VerifierKey {

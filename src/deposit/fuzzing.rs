@@ -1,5 +1,7 @@
 //! What the fuzz targets `descriptor` and `deposit` call.
 
+mod honest;
+
 use bytes::Bytes;
 
 use super::{
@@ -19,8 +21,12 @@ use crate::{
     wire::{Reader, Writer},
 };
 
-/// A descriptor, signed or yet to be signed, and a link.
+#[cfg(test)]
+pub(crate) use honest::within;
+
+/// A descriptor, signed or yet to be signed, a link, and what was done to honest ones.
 pub(crate) fn descriptor(data: &[u8]) {
+    honest::descriptor(data);
     if let Ok(descriptor) = Descriptor::parse_bytes(Bytes::copy_from_slice(data)) {
         let mut w = Writer::new();
         w.fixed(&descriptor.header.encode()).bytes(&descriptor.details);
@@ -35,8 +41,7 @@ pub(crate) fn descriptor(data: &[u8]) {
             assert_eq!(signed.header, header);
         }
     }
-    let caps = [Caps { uses: 1, files: 2, file_bytes: 3 }; 2];
-    if let Ok(details) = Details::parse(data, &caps) {
+    if let Ok(details) = Details::parse(data, &CAPS) {
         assert_eq!(details.encode().as_slice(), data);
     }
     let Ok(text) = core::str::from_utf8(data) else { return };
@@ -46,8 +51,9 @@ pub(crate) fn descriptor(data: &[u8]) {
     }
 }
 
-/// Everything that a client, a carrier and an office send each other.
+/// Everything that a client, a carrier and an office send each other, and what was done to honest ones.
 pub(crate) fn deposit(data: &[u8]) {
+    honest::deposit(data);
     if let Ok(start) = PartStart::parse(data) {
         assert!(data.starts_with(&start.encode()));
     }
@@ -80,6 +86,9 @@ pub(crate) fn deposit(data: &[u8]) {
     }
 }
 
+/// Of the two slots whose details are parsed.
+const CAPS: [Caps; 2] = [Caps { uses: 1, files: 2, file_bytes: 3 }; 2];
+
 /// Whether bytes parse as something.
 #[cfg(test)]
 pub(crate) type Parses = fn(&[u8]) -> bool;
@@ -96,4 +105,18 @@ pub(crate) const PARSERS: [(&str, Parses); 9] = [
     ("deposit receipt", |data| DepositReceipt::parse(data).is_ok()),
     ("deposit journal", |data| Journal::split(data).is_ok()),
     ("answer", |data| answer::parse(data).is_ok()),
+];
+
+/// Likewise of what is sealed or signed in others, with the target that parses it. A journal's stands where it is sealed.
+#[cfg(test)]
+pub(crate) const WITHIN: [(&str, &str, Parses); 4] = [
+    ("request header", "descriptor", |data| Header::read(&mut Reader::new(data)).is_ok()),
+    ("request details", "descriptor", |data| Details::parse(data, &CAPS).is_ok()),
+    ("deposit contents", "deposit", |data| {
+        Contents::parse(data).is_ok_and(|contents| !contents.pages.is_empty())
+    }),
+    ("journal contents", "deposit", |data| {
+        let split = Journal::split(data);
+        split.is_ok_and(|(named, contents)| Journal::parse(named, contents).is_ok())
+    }),
 ];

@@ -29,14 +29,14 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    fn record(self, record: &Hashed, opened: &AuditRecord) -> String {
+    pub(crate) fn record(self, record: &Hashed, opened: &AuditRecord) -> String {
         match self {
             Self::JsonLines => jsonl::record(record, opened),
             Self::Text => text::record(record, opened),
         }
     }
 
-    fn checkpoint(self, note: &str) -> String {
+    pub(crate) fn checkpoint(self, note: &str) -> String {
         match self {
             Self::JsonLines => jsonl::checkpoint(note),
             Self::Text => text::checkpoint(note),

@@ -3,6 +3,11 @@
 //! Each takes any bytes, must not panic, and checks that what parses encodes to the same bytes.
 
 mod chained;
+mod consistency;
+mod disclosed;
+#[cfg(feature = "intake")]
+mod export;
+mod quorum;
 mod sealed;
 #[cfg(test)]
 mod tests;
@@ -28,7 +33,6 @@ use crate::{
         manifest::Manifest,
         note::{self, Note},
         page::Page,
-        request::WitnessRequest,
         row::Row,
         statement::Statement,
         trust::TrustPolicy,
@@ -111,10 +115,6 @@ pub fn header(data: &[u8]) {
     if let Ok(meta) = CaseMeta::parse(data) {
         assert_eq!(meta.encode().as_slice(), data);
     }
-}
-
-/// A grant's metadata.
-pub fn grant(data: &[u8]) {
     if let Ok(meta) = GrantMeta::parse(data) {
         assert_eq!(meta.encode().as_slice(), data);
     }
@@ -153,8 +153,9 @@ fn sender(data: &[u8]) -> Option<Sender> {
     Sender::verify(data, &fingerprint.to_string()).ok()
 }
 
-/// An upload token, a kept checkpoint.
+/// An upload token, what is sealed in one, a kept checkpoint.
 pub fn token(data: &[u8]) {
+    within::draft(data);
     if let Ok(kept) = Kept::parse(&Bytes::copy_from_slice(data)) {
         assert_eq!(kept.encode(), data);
     }
@@ -163,8 +164,11 @@ pub fn token(data: &[u8]) {
     }
 }
 
-/// A checkpoint, a pin, an object key, a disclosure, an export.
+/// A checkpoint, a pin, an object key, a disclosure, an export; and what was done to honest ones of the last two.
 pub fn text(data: &[u8]) {
+    #[cfg(feature = "intake")]
+    export::records(data);
+    disclosed::altered(data);
     let Ok(text) = core::str::from_utf8(data) else { return };
     if let Ok(pin) = text.parse::<Pin>() {
         assert_eq!(pin.to_string(), text);
@@ -174,7 +178,6 @@ pub fn text(data: &[u8]) {
     }
     if let Ok(disclosure) = Disclosure::parse(text) {
         assert_eq!(disclosure.to_text(), text);
-        drop(disclosure.open());
     }
     let key = SigningKey::from_seed(Secret::take([7; 32]));
     let parse = |note: &str| Checkpoint::parse(note, "origin", &key.verifying_key().to_bytes());
@@ -186,10 +189,9 @@ pub fn text(data: &[u8]) {
         let signed = checkpoint.sign(&key);
         assert!(signed.split("\n\n").next().is_some_and(|canonical| text.starts_with(canonical)));
     }
-    drop(crate::verify_exported_records(data, "origin", &[9; 32]));
 }
 
-/// A note of several signers, and a verifier key.
+/// A note of several signers, a verifier key, and what a witness answers.
 pub fn note(data: &[u8]) {
     let Ok(text) = core::str::from_utf8(data) else { return };
     if let Ok(key) = text.parse::<VerifierKey>() {
@@ -199,10 +201,12 @@ pub fn note(data: &[u8]) {
         assert_eq!(note.to_string(), text);
         drop(Checkpoint::parse_text(note.text()));
     }
+    quorum::answered(text);
 }
 
-/// A trust policy: what it prints parses to the same and prints the same.
+/// A trust policy: what it prints parses to the same and prints the same, and it believes what its text says.
 pub fn trust(data: &[u8]) {
+    quorum::trust(data);
     let Ok(text) = core::str::from_utf8(data) else { return };
     if let Ok(policy) = TrustPolicy::parse(text) {
         let printed = policy.to_string();
@@ -215,13 +219,10 @@ pub fn receipt(data: &[u8]) {
     crate::receipt::fuzzing::receipt(data);
 }
 
-/// A request to a witness.
+/// A request to a witness, which answers it.
 pub fn request(data: &[u8]) {
     let Ok(text) = core::str::from_utf8(data) else { return };
-    if let Ok(request) = WitnessRequest::parse(text) {
-        assert_eq!(request.to_string(), text);
-        drop(Note::parse(request.note()));
-    }
+    consistency::request(text);
 }
 
 /// A request for documents, and a link to one.

@@ -1,9 +1,11 @@
 //! What is sealed in records and keyrings, and what tiles and bundles repeat of the log.
 
+use std::{collections::BTreeSet, sync::LazyLock};
+
 use bytes::Bytes;
 
 use crate::{
-    keyring::{self, Keyring, Label},
+    keyring::{self, Keyring, Slot},
     keys::{PassphraseSlot, SlotKind},
     log::{
         body,
@@ -14,6 +16,7 @@ use crate::{
     padding,
     plan::Said,
     secret::Secret,
+    transfer::{read_draft, write_draft},
     wire::{Malformed, Writer},
 };
 
@@ -38,6 +41,7 @@ pub(super) fn record(data: &[u8]) {
 /// The keys of a keyring, and the slot of a passphrase.
 pub(super) fn keyring(data: &[u8]) {
     if let Ok(keyring) = contents(data) {
+        assert!(keyring.labels.is_sorted_by(|a, b| a.slot < b.slot));
         assert_eq!(keyring.contents().as_slice(), data);
     }
     if let Ok(slot) = PassphraseSlot::parse(data) {
@@ -45,17 +49,26 @@ pub(super) fn keyring(data: &[u8]) {
     }
 }
 
-/// Of a keyring that has a slot for each label.
+/// Of a keyring that has a slot for each label, and one of each, ascending, as no other is read (FORMAT §4.2).
 pub(super) fn contents(data: &[u8]) -> Result<Keyring, Malformed> {
+    static LIKE: LazyLock<Slot> =
+        LazyLock::new(|| keyring::slot([0; 16], SlotKind::Local, &Secret::take([7; 32]), Vec::new()));
+    let slot = |id| {
+        let mut slot = LIKE.clone();
+        slot.id = id;
+        slot
+    };
     Keyring::read(data, |labels| {
-        let like = keyring::slot([0; 16], SlotKind::Local, &Secret::take([7; 32]), Vec::new());
-        let slot = |label: &Label| {
-            let mut slot = like.clone();
-            slot.id = label.slot;
-            slot
-        };
-        labels.iter().map(slot).collect()
+        let ids: BTreeSet<[u8; 16]> = labels.iter().map(|label| label.slot).collect();
+        ids.into_iter().map(slot).collect()
     })
+}
+
+/// What an upload token seals.
+pub(super) fn draft(data: &[u8]) {
+    if let Ok((described, reason, pages)) = read_draft(&padding::pad(data)) {
+        assert_eq!(write_draft(&described, reason.as_deref(), &pages).as_slice(), data);
+    }
 }
 
 /// A tile, and a bundle: as it is, and with its entries as often as it takes.

@@ -174,7 +174,7 @@ pub(super) fn opening() -> Opening {
 }
 
 /// A record, its body, and the key of its outer layer.
-pub(super) fn record(seq: u64, entropy: &dyn Entropy) -> (Leaf, Disclosure) {
+pub(crate) fn record(seq: u64, entropy: &dyn Entropy) -> (Leaf, Disclosure) {
     let opening = opening();
     let mut leaf = Leaf {
         kind: Kind::Stored,
@@ -199,7 +199,7 @@ pub(super) fn record(seq: u64, entropy: &dyn Entropy) -> (Leaf, Disclosure) {
         request: Some("r-1".to_owned()),
         details: vec![0; 8],
     };
-    let (audit, case_key) = (Secret::take([9; 32]), Secret::take([10; 32]));
+    let (audit, case_key) = (Secret::take(AUDIT), Secret::take([10; 32]));
     let personal = Personal { case_key: &case_key, bytes: b"personal" };
     let body = body::seal(VAULT, &leaf, &audit, &outer, Some(personal), entropy).expect("entropy");
     leaf.body = commit::body_commitment(&body);
@@ -207,7 +207,9 @@ pub(super) fn record(seq: u64, entropy: &dyn Entropy) -> (Leaf, Disclosure) {
     (leaf, Disclosure { vault: VAULT, key, body: body.to_vec() })
 }
 
-pub(super) const VAULT: VaultId = VaultId::from_bytes([1; 16]);
+pub(crate) const VAULT: VaultId = VaultId::from_bytes([1; 16]);
+/// The audit key of [`record`].
+pub(crate) const AUDIT: [u8; 32] = [9; 32];
 const ORIGIN: &str = "example.com/vault";
 /// The seed of the key that the policy believes.
 const OWN: u8 = 7;

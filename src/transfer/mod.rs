@@ -26,3 +26,5 @@ pub(crate) use parcel::Parcel;
 pub(crate) use parcel::{Envelope, Manifest as DeliveryManifest};
 pub(crate) use source::ContentSource;
 pub(crate) use token::Target;
+#[cfg(any(test, fuzzing))]
+pub(crate) use token::{read_draft, write_draft};

@@ -83,13 +83,7 @@ impl UploadToken {
     /// The token of an upload with these pages finished.
     pub(super) fn seal(target: &Target, pages: &[Page], entropy: &dyn Entropy) -> Result<Self, EntropyError> {
         let Target { head, key, case_key, described, reason, .. } = target;
-        let mut w = Writer::with_capacity(4096);
-        described.write(&mut w);
-        w.optional(reason.as_deref(), |w, reason| {
-            w.text(reason);
-        });
-        w.u8(u8::from(described.sha256));
-        crate::document::write_pages(&mut w, pages);
+        let draft = write_draft(described, reason.as_deref(), pages);
         let context = head.bind(schedule::UPLOAD_TOKEN, &key.id, &[]);
         Ok(Self {
             vault: head.vault,
@@ -97,7 +91,7 @@ impl UploadToken {
             operation: head.operation,
             key_id: key.id,
             wrapped: key.wrap(head, case_key, entropy)?,
-            draft: chunked::seal(&key.key, &context, &padding::pad(w.as_slice()), entropy)?,
+            draft: chunked::seal(&key.key, &context, &padding::pad(draft.as_slice()), entropy)?,
         })
     }
 
@@ -171,7 +165,18 @@ impl UploadToken {
     }
 }
 
-fn read_draft(padded: &[u8]) -> Result<(NewDocument, Option<String>, Vec<Page>), Malformed> {
+pub(crate) fn write_draft(described: &NewDocument, reason: Option<&str>, pages: &[Page]) -> Writer {
+    let mut w = Writer::with_capacity(4096);
+    described.write(&mut w);
+    w.optional(reason, |w, reason| {
+        w.text(reason);
+    });
+    w.u8(u8::from(described.sha256));
+    crate::document::write_pages(&mut w, pages);
+    w
+}
+
+pub(crate) fn read_draft(padded: &[u8]) -> Result<(NewDocument, Option<String>, Vec<Page>), Malformed> {
     let mut r = Reader::new(padding::unpad(padded)?);
     let mut described = NewDocument::read(&mut r)?;
     let reason = r.optional(|r| r.text(REASON_CAP).map(str::to_owned))?;

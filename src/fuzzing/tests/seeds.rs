@@ -2,12 +2,18 @@
 
 use super::*;
 use crate::{
-    keys::{Bounds, KeyWrap, Passphrase, PassphraseSlot},
+    env::Zeros,
+    keyring::{Keyring, slot},
+    keys::{Bounds, KeyWrap, Passphrase, PassphraseSlot, SlotKind},
     log::{
-        body,
-        commit::Hashed,
+        body::{self, Outer},
+        commit::{Draft, Hashed},
         kept::TimeToken,
-        leaf::{BodyForm, LEAF_LEN},
+        leaf::{BodyForm, Kind, LEAF_LEN},
+        merkle::Frontier,
+        page::PAGE_ITEMS,
+        proof::consistency_ranges,
+        request::WitnessRequest,
         tile::{BUNDLE_LEN, TILE_LEN, Tile},
         topic::topic,
     },
@@ -15,6 +21,7 @@ use crate::{
     plan::Said,
     receipt::Receipt,
     secret::SecretBytes,
+    transfer::{read_draft, write_draft},
 };
 
 fn parse_text<T, E>(parse: impl Fn(&str) -> Result<T, E> + 'static) -> Parser {
@@ -30,6 +37,11 @@ pub(super) fn others() -> Vec<(&'static str, &'static str, Parser)> {
         ("recipient", "delivery", Box::new(|data| recipient(data).is_some())),
         ("sender", "delivery", Box::new(|data| sender(data).is_some())),
         ("tile", "index", Box::new(|data| Tile::parse(data, 8).is_ok())),
+        ("full tile", "index", Box::new(|data| Tile::parse(data, 256).is_ok())),
+        ("full page", "index", Box::new(|data| page_items(data) == PAGE_ITEMS)),
+        ("commit of 64 records", "segment", Box::new(|data| commit_len(data) == 64)),
+        ("keyring of two slots", "keyring", Box::new(|data| slots(data) == 2)),
+        ("draft", "token", Box::new(|data| read_draft(&padding::pad(data)).is_ok())),
         ("entries of a bundle", "index", Box::new(|data| within::bundle(&within::whole_bundle(data)))),
         ("body", "record", Box::new(|data| body::parse(data).is_ok())),
         ("statement of somebody", "record", Box::new(|data| Said::parse(data).is_ok())),
@@ -45,17 +57,50 @@ pub(super) fn others() -> Vec<(&'static str, &'static str, Parser)> {
         ("note", "note", parse_text(|text| Note::parse(text).map(drop))),
         ("verifier key", "note", parse_text(str::parse::<VerifierKey>)),
         ("trust policy", "trust", parse_text(TrustPolicy::parse)),
+        ("policy of witnesses", "trust", Box::new(|data| quorum::policy(data).is_some())),
         ("receipt", "receipt", parse_text(Receipt::parse)),
         ("receipt that opens", "receipt", parse_text(|text| says(text, "opening: true"))),
         ("receipt with actor", "receipt", parse_text(|text| says(text, "disclosure: true"))),
         ("witness request", "request", parse_text(WitnessRequest::parse)),
+        ("request of a log that grew", "request", parse_text(grew)),
     ];
     #[cfg(feature = "intake")]
-    others.extend([
-        ("template", "template", parse_text(crate::intake::Template::from_toml)),
-        ("template in JSON", "template", parse_text(crate::intake::Template::from_json)),
-    ]);
+    {
+        let parser = |parses: crate::deposit::fuzzing::Parses| -> Parser { Box::new(parses) };
+        others.extend([
+            ("template", "template", parse_text(crate::intake::Template::from_toml)),
+            ("template in JSON", "template", parse_text(crate::intake::Template::from_json)),
+            ("export", "text", parser(export::is_export)),
+            ("records of an export", "text", parser(|data| export::honest(data).is_some())),
+        ]);
+        let within = crate::deposit::fuzzing::WITHIN;
+        others.extend(within.map(|(artefact, target, parses)| (artefact, target, parser(parses))));
+    }
     others
+}
+
+fn page_items(data: &[u8]) -> usize {
+    let page = Page::parse(data);
+    page.map_or(0, |page| match page {
+        Page::Rows(rows) => rows.len(),
+        Page::Inner { children, .. } => children.len(),
+    })
+}
+
+fn commit_len(data: &[u8]) -> usize {
+    Commit::parse(VAULT, &Bytes::copy_from_slice(data)).map_or(0, |commit| commit.leaves.len())
+}
+
+fn slots(data: &[u8]) -> usize {
+    SealedKeyring::parse(VAULT, data).map_or(0, |keyring| keyring.slots().count())
+}
+
+/// A request whose proof leads from a tree that has leaves to a larger one.
+fn grew(text: &str) -> Result<(), ()> {
+    let request = WitnessRequest::parse(text).map_err(drop)?;
+    (request.old > 0 && !request.proof.is_empty() && consistency::leads(&request).is_some())
+        .then_some(())
+        .ok_or(())
 }
 
 /// A receipt that has this in it.
@@ -84,9 +129,14 @@ pub(super) async fn seeds(samples: &Samples) -> Vec<(&'static str, Vec<u8>)> {
         ("receipt with actor", actor.into()),
     ];
     seeds.extend(of_the_tree(samples).await);
+    seeds.extend(larger());
     seeds.extend(sealed(samples).await);
     #[cfg(feature = "intake")]
     {
+        let records = records_of_an_export();
+        seeds.push(("export", export::honest(&records).expect("honest").into()));
+        seeds.push(("records of an export", records));
+        seeds.extend(crate::deposit::fuzzing::within());
         let template = std::fs::read_to_string(corpus("template").join("club.toml")).expect("a seed");
         let template = crate::intake::Template::from_toml(&template).expect("a template");
         seeds.push(("template in JSON", template.to_canonical_json().into()));
@@ -100,7 +150,7 @@ async fn of_the_tree(samples: &Samples) -> Vec<(&'static str, Vec<u8>)> {
     for key in samples.storage.list(layout::TILES, None, 1000).await.expect("listed") {
         let bytes = samples.storage.read(&key, None).await.expect("read").expect("there").to_vec();
         match bytes.len() {
-            TILE_LEN => found.push(("tile", bytes[..8 * 32].to_vec())),
+            TILE_LEN => found.extend([("tile", bytes[..8 * 32].to_vec()), ("full tile", bytes)]),
             BUNDLE_LEN => found.push(("entries of a bundle", bytes[..3 * (2 + LEAF_LEN)].to_vec())),
             _ => {}
         }
@@ -146,4 +196,106 @@ async fn personal_body(samples: &Samples) -> Vec<u8> {
         return body::encode(&outer, inner.sealed()).as_slice().to_vec();
     }
     panic!("no record has anything personal");
+}
+
+/// What no vault of a test has, and what is made of fixed keys.
+fn larger() -> Vec<(&'static str, Vec<u8>)> {
+    let policy = "log L0\nlog L1 https://log.example\nwitness a W0\nwitness b W1\nwitness c W2\nwitness d M1\n\
+                  group g 2 a b c\ngroup h any d g\nquorum h\n";
+    let reason = Some("mended");
+    let new = NewDocument::named("name").media_type("text/plain").attribute("a", "b");
+    vec![
+        ("full page", full_page().encode()),
+        ("commit of 64 records", commit_of(64)),
+        ("keyring of two slots", keyring_of(2)),
+        ("draft", write_draft(&new, reason, &[]).into_vec()),
+        ("policy of witnesses", [&[0, 3, 4], policy.as_bytes()].concat()),
+        ("request of a log that grew", request_from(3, 7).to_string().into()),
+    ]
+}
+
+fn full_page() -> Page {
+    let (leaf, _) = crate::receipt::fuzzing::record(6, &Zeros);
+    let hash = Hashed::new(leaf.clone()).hash;
+    let row = |number: usize| {
+        let document = u8::try_from(number).expect("a byte");
+        Row {
+            key: RowKey::document(DocumentId::new(leaf.case, [document; 16])),
+            seq: leaf.seq,
+            kind: leaf.kind,
+            time: leaf.time,
+            operation: leaf.operation,
+            auxiliary: leaf.auxiliary,
+            effect: leaf.effect,
+            leaf: hash,
+            position: 0,
+            commit_previous: [8; 16],
+        }
+    };
+    Page::Rows((0..PAGE_ITEMS).map(row).collect())
+}
+
+/// As [`chained::records`] takes them.
+fn in_a_row(records: &[(Leaf, Vec<u8>)]) -> Vec<u8> {
+    let mut bodies = Writer::new();
+    records.iter().for_each(|(_, body)| {
+        bodies.bytes(body);
+    });
+    let mut w = Writer::new();
+    w.fixed(&[0; 24]).u64(1).u32(u32::try_from(records.len()).expect("few")).u32(0).fixed(&[0; 80]);
+    w.u32(u32::try_from(bodies.as_slice().len()).expect("short"));
+    records.iter().for_each(|(leaf, _)| {
+        w.fixed(&leaf.encode());
+    });
+    w.fixed(bodies.as_slice());
+    w.into_vec()
+}
+
+fn commit_of(records: usize) -> Vec<u8> {
+    let record = |_| (crate::receipt::fuzzing::record(6, &Zeros).0, b"body".to_vec());
+    let (_, entries) =
+        chained::records(&in_a_row(&(0..records).map(record).collect::<Vec<_>>())).expect("few");
+    let before = Frontier::default();
+    let draft = Draft { vault: VAULT, before: &before, recent: &[], entries, nonce: [3; 16] };
+    draft.seal(&SigningKey::from_seed(Secret::take([7; 32]))).expect("few").bytes.to_vec()
+}
+
+fn keyring_of(slots: u8) -> Vec<u8> {
+    let mut keyring = Keyring::generate(&Zeros).expect("zeros");
+    for id in 0..slots {
+        let slot = slot([id; 16], SlotKind::Local, &Secret::take([7; 32]), vec![3; 104]);
+        keyring.add_slot(slot, format!("desk {id}")).expect("no slot has its id");
+    }
+    keyring.seal(VAULT, &Zeros).expect("zeros").to_vec()
+}
+
+fn request_from(old: u64, new: u64) -> WitnessRequest {
+    let proof = (0u8..).zip(consistency_ranges(old, new)).map(|(byte, _)| [byte; 32]).collect();
+    let note = Checkpoint::new("example.com/vault", new, [1; 32]).expect("an origin");
+    let note = note.sign(&SigningKey::from_seed(Secret::take([100; 32])));
+    WitnessRequest::new(old, proof, note).expect("a short proof")
+}
+
+/// A document that was stored, a statement, and a look at the log, with no step behind.
+#[cfg(feature = "intake")]
+fn records_of_an_export() -> Vec<u8> {
+    let (stored, _) = crate::receipt::fuzzing::record(6, &Zeros);
+    let stated = Leaf { kind: Kind::Stated, object: [0; 16], auxiliary: [0; 32], ..stored.clone() };
+    let read = Leaf {
+        kind: Kind::LogRead,
+        form: BodyForm::Outer,
+        case: CaseId::from_bytes([0; 16]),
+        effect: [0; 32],
+        ..stated.clone()
+    };
+    let mut topic = Writer::new();
+    topic.text("approved");
+    let said = |request: Option<&str>, details: &[u8]| {
+        let request = request.map(str::to_owned);
+        let (actor, purpose) = ("user:7f3a".to_owned(), "credit \"review\"\n".to_owned());
+        body::encode(&Outer { actor, purpose, request, details: details.to_vec() }, &[]).into_vec()
+    };
+    let records =
+        [(stored, said(Some("r-1"), &[])), (stated, said(None, topic.as_slice())), (read, said(None, &[]))];
+    [&[0], in_a_row(&records).as_slice()].concat()
 }
