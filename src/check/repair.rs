@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::{
     error::Result,
-    ledger, observe,
+    observe,
     storage::ObjectKey,
     vault::Vault,
     verification::{self, TileFault},

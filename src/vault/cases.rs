@@ -20,7 +20,6 @@ use crate::{
     env::{Entropy, EntropyError},
     error::{Error, ErrorKind, Result},
     ids::{CaseId, VaultId},
-    ledger,
     log::row::{Row, RowKey},
     plan, policy,
     secret::{Holder, Secret},
