@@ -35,6 +35,7 @@ mod attacks {
     mod late;
     mod leaked;
     mod log;
+    mod lost;
     mod names;
     mod objects;
     mod oracles;

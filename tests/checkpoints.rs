@@ -1,17 +1,33 @@
 //! Kept checkpoints: what is kept, what is refused, and who notices.
 #![cfg(feature = "testing")]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::unwrap_in_result,
+    reason = "tests"
+)]
 
 mod common;
+#[path = "kit_writer/mod.rs"]
+mod writer;
 
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use common::{block_on, vault, vault_on};
 use docvault::{
-    AnchorError, ErrorKind, KeptCheckpoint, LogReader, Session, TimeAnchor, Vault,
+    AnchorError, Checkpoint, ErrorKind, KeptCheckpoint, LogReader, Session, TimeAnchor, Vault,
     keys::LocalKey,
     storage::{MemoryStorage, Storage, testing::EvilStorage},
+};
+use writer::{
+    chest::Chest,
+    file::base64,
+    forge::{public, sha256, sign_plain},
 };
 
 /// Gives back what it was asked about, and remembers it.
@@ -275,5 +291,61 @@ fn an_altered_or_missing_object_is_noticed() {
         let error = vault.audit().checkpoints(None).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt);
         assert!(error.to_string().contains(key.as_str()), "{error}");
+    });
+}
+
+/// The first commit of a log of a vault of that id, under keys of the storage's making.
+fn another_beginning(vault: [u8; 16]) -> Chest {
+    let mut forger = Chest::new("forger");
+    forger.vault = vault;
+    forger.objects.clear();
+    forger.leaves.clear();
+    forger.bodies.clear();
+    let keyring = forger.keyring();
+    let digest = forger.put_keyring(keyring);
+    let genesis = forger.genesis(digest);
+    forger.commit(vec![genesis]);
+    forger
+}
+
+/// A checkpoint's text as the forger signs it (c2sp.org/signed-note).
+fn signed_by(forger: &Chest, text: &str) -> String {
+    let (name, seed) = (forger.origin(), &forger.signing.checkpoint);
+    let id = sha256(&[name.as_bytes(), b"\n\x01", &public(seed)]);
+    let signature = [&id[..4], &sign_plain(seed, text.as_bytes())].concat();
+    format!("{text}\n— {name} {}\n", base64(&signature))
+}
+
+/// The first record states who signs checkpoints, so it has to be the log's own.
+#[test]
+fn a_first_record_that_is_not_the_logs_names_no_signer_of_checkpoints() {
+    block_on(async {
+        for count in [3, 300] {
+            let storage = Arc::new(MemoryStorage::default());
+            let (vault, folder) = vault_on(storage.clone()).await;
+            records(&vault, count).await;
+            let forger = another_beginning(*vault.id().as_bytes());
+            let evil = Arc::new(EvilStorage::new(&storage));
+            let (name, first) = forger.objects.iter().find(|(name, _)| name.starts_with("log/")).unwrap();
+            evil.substitute(&name.parse().unwrap(), first.clone().unwrap().into());
+            // Of this very log, and sound but for who signed it.
+            let honest = vault.audit().checkpoint().await.unwrap();
+            let text = honest.split("\n\n").next().unwrap().to_owned() + "\n";
+            let note = signed_by(&forger, &text);
+            let key = public(&forger.signing.checkpoint);
+            assert!(Checkpoint::parse(&note, &forger.origin(), &key).is_ok());
+
+            let log = LogReader::open(evil.clone(), &vault.pin()).await.unwrap();
+            let key = LocalKey::load(folder.path().join("key")).unwrap();
+            let fooled = Vault::open(evil, key, &vault.pin()).await.unwrap();
+            let refusals = [
+                log.checkpoint_key().await.err(),
+                log.verifier_keys().await.err(),
+                log.receipt(1, &note).await.err(),
+                desk(&fooled).keep_checkpoint(&note, &[]).await.err(),
+            ];
+            let kinds = refusals.map(|refusal| refusal.map(|error| error.kind()));
+            assert_eq!(kinds, [Some(ErrorKind::Corrupt); 4], "{count}");
+        }
     });
 }

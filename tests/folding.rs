@@ -26,7 +26,7 @@ use docvault::{
     storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError, StorageErrorKind},
 };
 use futures_lite::future::{poll_once, yield_now};
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use tempfile::TempDir;
 
 /// What a process's calls about the objects of the index meet.
@@ -326,5 +326,39 @@ fn a_fold_whose_leader_was_dropped_is_named_once() {
         dropped.add(office.case(), 1).await;
         assert_eq!(office.indexes().await.get(..2), Some(&[256, 512][..]));
         office.is_whole().await;
+    });
+}
+
+/// Writes until the log has so many records.
+async fn grow(vault: &Vault, size: u64) {
+    let desk = vault.session("a").purpose("p").begin().unwrap();
+    let case = desk.create_case("c").await.unwrap();
+    while vault.pin().size() < size {
+        try_join_all((0..64).map(|_| desk.describe_case(case))).await.unwrap();
+    }
+}
+
+/// Where a level's tile is not full, the next fold's begins with what it holds.
+#[test]
+fn a_fold_writes_no_tile_that_begins_with_a_false_one() {
+    block_on(async {
+        let objects = Arc::new(MemoryStorage::default());
+        let (vault, folder) = vault_on(objects.clone()).await;
+        grow(&vault, 300).await;
+        let tile = |width: u64| format!("tile/01/{:016x}-{width:04x}", 0).parse::<ObjectKey>().unwrap();
+        let first = objects.read(&tile(1), None).await.unwrap().unwrap();
+        let mut other = first.to_vec();
+        other[0] ^= 1;
+        for (shown, is_true) in [(first, true), (other.into(), false)] {
+            let storage = Arc::new(objects.snapshot());
+            storage.delete(&tile(1)).await.unwrap();
+            storage.create(&tile(1), shown).await.unwrap();
+            let key = LocalKey::load(folder.path().join("key")).unwrap();
+            let again = Vault::open(storage.clone(), key, &vault.pin()).await.unwrap();
+            grow(&again, 600).await;
+            let folds = storage.list("index/", None, 10_000).await.unwrap();
+            assert!(folds.iter().any(|key| fold_of(key) == Some(512)), "the log goes on");
+            assert_eq!(storage.read(&tile(2), None).await.unwrap().is_some(), is_true);
+        }
     });
 }

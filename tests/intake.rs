@@ -236,6 +236,14 @@ fn approve_then_swap() {
         // What was looked at is no longer what is there.
         let late = office.reviewer.act(office.case, first.approve()).await.unwrap_err();
         assert!(matches!(late, IntakeError::Refused(Refusal::NotNewest { .. })));
+        // Nor of the newest version, if it is of other bytes than were looked at.
+        let Command::Approve { requirement, version, issued, valid_until, .. } = second.approve() else {
+            panic!("an approval")
+        };
+        let Command::Approve { digest, .. } = first.approve() else { panic!("an approval") };
+        let other = Command::Approve { requirement, version, digest, issued, valid_until };
+        let other = office.reviewer.act(office.case, other).await.unwrap_err();
+        assert!(matches!(other, IntakeError::Refused(Refusal::NotNewest { .. })), "{other}");
         office.reviewer.act(office.case, second.approve()).await.unwrap();
         assert_eq!(office.standing("statement").await, Some(Stage::Approved));
         // Somebody with the vault's keys stores other bytes, past intake.

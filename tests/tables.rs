@@ -44,14 +44,22 @@ fn word(text: &str) -> String {
     text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
-/// Functions behind `#[test]`, other attributes between them allowed; of some names there are several.
+/// Functions behind `#[test]` that are run without being asked for; of some names there are several.
 fn tests(folder: &str) -> Vec<String> {
     sources(folder).iter().flat_map(|source| functions(source)).collect()
 }
 
 fn functions(source: &str) -> Vec<String> {
-    let signatures = source.split("#[test]\n").skip(1).filter_map(|rest| rest.split('{').next());
-    signatures.filter_map(|text| text.rsplit("fn ").next()).map(word).collect()
+    signatures(source).filter(|signature| !signature.contains("#[ignore")).map(name).collect()
+}
+
+/// What stands between `#[test]` and a function's body: its other attributes, and its name.
+fn signatures(source: &str) -> impl Iterator<Item = &str> {
+    source.split("#[test]\n").skip(1).filter_map(|rest| rest.split('{').next())
+}
+
+fn name(signature: &str) -> String {
+    signature.rsplit("fn ").next().map(word).unwrap_or_default()
 }
 
 fn table() -> BTreeMap<String, Vec<String>> {
@@ -88,6 +96,35 @@ fn a_name_of_no_test_or_of_several_is_found() {
 }
 
 #[test]
+fn what_is_not_run_is_no_test() {
+    let source = "#[test]\nfn one() {}\n#[test]\n#[ignore = \"long\"]\nfn two() {}\n#[test]\n#[ignore]\nfn three() {}\n";
+    assert_eq!(functions(source), ["one"]);
+}
+
+/// The files of a test program's folder that its root does not have as a module: nothing runs their tests.
+fn left_out(root: &str, files: &[String]) -> Vec<String> {
+    let modules: BTreeSet<&str> = root.lines().map(str::trim).collect();
+    files.iter().filter(|file| !modules.contains(format!("mod {file};").as_str())).cloned().collect()
+}
+
+#[test]
+fn every_file_of_attacks_and_properties_is_run() {
+    for program in ["tests/attacks", "tests/properties"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(program);
+        let paths = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        let files: Vec<String> = paths
+            .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+            .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+            .collect();
+        assert!(files.len() > 3, "{program}: the files were found");
+        let root = fs::read_to_string(folder.with_extension("rs")).unwrap();
+        assert_eq!(left_out(&root, &files), Vec::<String>::new(), "{program}");
+    }
+    let files = ["one", "two"].map(str::to_owned);
+    assert_eq!(left_out("mod kit {\n    mod one;\n    // mod two;\n}\n", &files), ["two"]);
+}
+
+#[test]
 fn every_attack_and_every_property_stands_in_the_table() {
     let named: BTreeSet<String> = table().into_values().flatten().collect();
     let mut wanted = tests("tests/attacks");
@@ -101,7 +138,7 @@ fn every_attack_and_every_property_stands_in_the_table() {
 #[test]
 fn every_row_is_there() {
     let table = table();
-    for (letter, last) in [("A", 45), ("B", 8), ("P", 22)] {
+    for (letter, last) in [("A", 45), ("B", 10), ("P", 22)] {
         for row in (1..=last).map(|n| format!("{letter}{n}")) {
             assert!(table.contains_key(&row), "{row} is missing");
         }
@@ -129,7 +166,9 @@ fn missing(command: &str) -> Option<String> {
             let name = after("--lib")?.replace("::", "/");
             let module =
                 there(format!("src/{name}.rs")).is_some() && there(format!("src/crypto/{name}.rs")).is_some();
-            (module && !tests("src").iter().any(|test| test.contains(&name))).then_some(name)
+            let sources = sources("src");
+            let mut tests = sources.iter().flat_map(|source| signatures(source)).map(self::name);
+            (module && !tests.any(|test| test.contains(&name))).then_some(name)
         }
         ["cargo", "test", ..] => there(format!("tests/{}.rs", after("--test")?)),
         ["cargo", "bench", ..] => there(format!("benches/{}.rs", after("--bench")?)),

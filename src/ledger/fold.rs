@@ -42,7 +42,11 @@ use crate::{
 /// # Cancellation
 ///
 /// Leaves objects that the next fold finds equal to its own.
-async fn fold(state: &State, pages: &Pages, sleeper: &dyn Sleeper) -> Result<(Arc<Manifest>, Hash)> {
+pub(super) async fn fold(
+    state: &State,
+    pages: &Pages,
+    sleeper: &dyn Sleeper,
+) -> Result<(Arc<Manifest>, Hash)> {
     let covered = state.head.size - state.head.size % FOLD;
     let fold = Fold { state, pages, sleeper, covered };
     let (frontier, keyring) = fold.summary();

@@ -129,9 +129,11 @@ impl Ledger {
     pub(super) fn apply(&self, commit: Commit) -> Result<()> {
         let state = self.state();
         let ordered = commit.leaves.first().is_some_and(|first| first.leaf.time >= state.head.time);
+        // Its name holds half of the hash before it.
+        let follows = *commit.previous() == state.head.hash;
         let after = state.frontier.followed_by(commit.leaves.iter().map(|record| record.hash));
         drop(state);
-        if !ordered || after.root() != *commit.root() {
+        if !follows || !ordered || after.root() != *commit.root() {
             return Err(Error::corrupt(format!("commit {}", commit.name())));
         }
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
@@ -181,7 +183,12 @@ mod tests {
 
     use super::*;
     use crate::{
+        error::ErrorKind,
         keys::LocalKey,
+        log::{
+            commit::{Draft, Entry, Hashed, Sealed, body_commitment},
+            leaf::Leaf,
+        },
         storage::{Creation, MemoryStorage, Storage, StorageError},
         vault::Vault,
     };
@@ -244,6 +251,49 @@ mod tests {
             assert_eq!(other.sync().await.expect("it follows"), writer.pin());
             let (longest, left) = (place.longest.load(Ordering::SeqCst), other.ledger().state().kept());
             assert!(longest < LONG + 2 * 4096 && left < 2 * 4096, "{longest}, and {left} in the end");
+        });
+    }
+
+    /// By who has the log's key: a commit under the one name that can follow `state`, and after another record.
+    async fn beside(vault: &Vault, state: &State) -> Sealed {
+        let newest = state.tail_record(state.head.size - 1).expect("a record").leaf.clone();
+        let mut previous = state.head.hash;
+        previous[31] ^= 1;
+        let body = Bytes::from_static(b"body");
+        let (seq, position, commitment) = (state.head.size, 0, body_commitment(&body));
+        let record = Hashed::new(Leaf { seq, position, previous, body: commitment, ..newest });
+        let entries = vec![Entry { record, body }];
+        let before = &state.frontier;
+        let draft = Draft { vault: state.vault, before, recent: &[], entries, nonce: [0; 16] };
+        let keyring = vault.current_keyring().await.expect("a keyring");
+        draft.seal(&keyring.keys.commit_key()).expect("one entry")
+    }
+
+    #[test]
+    fn a_commit_follows_by_the_whole_hash_before_it() {
+        block_on(async {
+            // Met by its name at once, and in a listing.
+            for honest in [0, NEAR] {
+                let folder = tempfile::tempdir().expect("a folder");
+                let (path, place) = (folder.path().join("key"), Arc::new(MemoryStorage::default()));
+                let key = LocalKey::create(&path).expect("a key");
+                let writer = Vault::create(place.clone(), key).await.expect("a vault");
+                let desk = writer.session("a").purpose("p").begin().expect("a session");
+                let case = desk.create_case("c").await.expect("a case");
+                let key = LocalKey::load(&path).expect("the key");
+                let other = Vault::open(place.clone(), key, &writer.pin()).await.expect("it opens");
+                for _ in 0..honest {
+                    desk.describe_case(case).await.expect("a record");
+                }
+                let state = writer.ledger().state();
+                let forged = beside(&writer, &state).await;
+                assert_eq!(forged.key, layout::commit(state.head.size, &state.head.hash));
+                place.create(&forged.key, forged.bytes).await.expect("memory");
+                let found = next(&*place, state.vault, &state.head).await;
+                assert_eq!(found.expect_err("another record").kind(), ErrorKind::Corrupt);
+                assert_eq!(other.sync().await.expect_err("another record").kind(), ErrorKind::Corrupt);
+                assert_eq!(other.ledger().state().head, state.head, "{honest}");
+            }
         });
     }
 }

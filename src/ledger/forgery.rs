@@ -1,5 +1,7 @@
 //! Logs made by who holds signing keys and means to deceive, down to the last byte.
 
+mod folded;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -295,6 +297,30 @@ fn gaps_and_empty_epochs_are_noticed() {
         fake.add(Kind::Read, 7, &signer);
         assert_eq!(fake.refused_from(&newest), ErrorKind::Corrupt, "epoch {epoch}");
         assert_eq!(fake.refused_from(&early), ErrorKind::Corrupt, "epoch {epoch}");
+    }
+}
+
+/// A root that is signed and false, with true ones before and behind it: who comes from a pin has no tree to compare it with.
+#[test]
+fn a_false_root_within_is_found_by_who_begins_at_the_first_record() {
+    let mut honest = Forger::new();
+    honest.grow(3, &key(1));
+    let (mut fake, mut tree) = (honest.clone(), Frontier::default());
+    (0..honest.state.head.size).for_each(|_| tree.push([5; 32]));
+    honest.add(Kind::Read, 9, &key(1));
+    fake.add_to(Kind::Read, 9, &key(1), &tree);
+    for (mut log, refused) in [(honest, false), (fake, true)] {
+        let named = log.objects.last().expect("added").0.clone();
+        log.grow(3, &key(1));
+        for signatures in [Signatures::Each, Signatures::EndsOfEpochs] {
+            let from = Verified::genesis(LogKey::first(key(1).verifying_key()));
+            let walked = block_on(async {
+                let storage = log.stored().await;
+                walk(&*storage, VAULT, from, log.state.head, signatures, &mut |_: &_| Ok(())).await
+            });
+            let fault = walked.err().map(|fault| (fault.kind(), fault.to_string().contains(named.as_str())));
+            assert_eq!(fault, refused.then_some((ErrorKind::Corrupt, true)), "{signatures:?}");
+        }
     }
 }
 

@@ -346,3 +346,25 @@ const CACHED_PAGES: usize = 256;
 /// Pages read at once by who reads a whole table: some 4 MiB.
 const AHEAD: usize = 64;
 const MANIFEST_CAP: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::future::block_on;
+
+    use super::*;
+    use crate::{error::ErrorKind, storage::MemoryStorage};
+
+    #[test]
+    fn a_manifest_is_the_one_that_is_named() {
+        block_on(async {
+            let [named, other] = [1, 2].map(|mark| Manifest { keyring: [mark; 32], ..Manifest::default() });
+            for (shown, refused) in [(&named, None), (&other, Some(ErrorKind::Corrupt))] {
+                let storage = MemoryStorage::default();
+                let name = layout::index(0, &named.digest());
+                storage.create(&name, shown.encode()).await.expect("memory");
+                let found = Pages::new(Arc::new(storage)).manifest(0, &named.digest()).await;
+                assert_eq!(found.map(drop).err().map(|error| error.kind()), refused);
+            }
+        });
+    }
+}

@@ -410,14 +410,57 @@ const CACHED: usize = 1024;
 
 #[cfg(test)]
 mod tests {
+    use core::ops::Range;
+
+    use async_trait::async_trait;
+
     use super::*;
     use crate::{
         document::NewDocument,
         env::SystemEntropy,
         keyring::Keyring,
         keys::LocalKey,
-        storage::{MemoryStorage, Storage},
+        storage::{Creation, MemoryStorage, Storage, StorageError},
     };
+
+    /// A storage in which somebody else is the first to create an object.
+    #[derive(Debug, Default)]
+    struct Overtaken {
+        objects: MemoryStorage,
+        by: Mutex<Option<(ObjectKey, Bytes)>>,
+    }
+
+    #[async_trait]
+    impl Storage for Overtaken {
+        async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+            let first = self.by.lock().expect("no panic").take_if(|(name, _)| name == key);
+            if let Some((name, first)) = first {
+                self.objects.create(&name, first).await?;
+            }
+            self.objects.create(key, bytes).await
+        }
+
+        async fn read(
+            &self,
+            key: &ObjectKey,
+            range: Option<Range<u64>>,
+        ) -> Result<Option<Bytes>, StorageError> {
+            self.objects.read(key, range).await
+        }
+
+        async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+            self.objects.delete(key).await
+        }
+
+        async fn list(
+            &self,
+            prefix: &str,
+            after: Option<&ObjectKey>,
+            limit: usize,
+        ) -> Result<Vec<ObjectKey>, StorageError> {
+            self.objects.list(prefix, after, limit).await
+        }
+    }
 
     #[test]
     fn a35_a_wrap_of_a_dropped_epoch_opens_under_no_later_keyring() {
@@ -489,6 +532,41 @@ mod tests {
             storage.create(name, own.expect("entropy")).await.expect("memory");
             let wraps = vault.wraps(case, &keyring, None).await.expect("memory");
             assert_eq!(wraps.iter().map(|wrap| wrap.opens).collect::<Vec<_>>(), [true, false]);
+        });
+    }
+
+    /// Who has the newest epoch's key, too, can be the first to wrap under it.
+    #[test]
+    fn a_wrap_that_came_first_has_to_hold_the_cases_key() {
+        futures_lite::future::block_on(async {
+            let (storage, folder) = (Arc::new(Overtaken::default()), tempfile::tempdir().expect("a folder"));
+            let root = LocalKey::create(folder.path().join("key")).expect("a key");
+            let vault = Vault::create(storage.clone(), root).await.expect("a vault");
+            let desk = vault.session("a").purpose("p").begin().expect("a session");
+            let case = desk.create_case("c").await.expect("a case");
+            let row = vault.fresh_row(&RowKey::case(case)).await.expect("memory").expect("a row");
+            let key = vault.case_key(case).await.expect("its key");
+            let mut keys = Keyring::generate(&SystemEntropy).expect("entropy");
+            let wrapped = |keys: &Keyring, key: &Secret<32>| {
+                let epoch = keys.current_epoch();
+                let epoch_key = keys.epoch_key(epoch).expect("it is held");
+                let object = seal(vault.id(), case, epoch, epoch_key, key, &SystemEntropy);
+                (layout::case_key(case, epoch), object.expect("entropy"))
+            };
+            let (name, object) = wrapped(&keys, &key);
+            storage.delete(&name).await.expect("memory");
+            storage.create(&name, object).await.expect("memory");
+            keys.add_epoch(&SystemEntropy).expect("entropy");
+            let keyring = LoadedKeyring::new([0; 32], keys);
+            let false_key = Secret::take([7; 32]);
+            for (first, refused) in [(&false_key, Some(ErrorKind::Corrupt)), (&*key, None)] {
+                let (name, object) = wrapped(&keyring.keys, first);
+                *storage.by.lock().expect("no panic") = Some((name.clone(), object.clone()));
+                let rewrapped = vault.rewrap_case(row.clone(), &keyring).await;
+                assert_eq!(rewrapped.err().map(|error| error.kind()), refused);
+                assert_eq!(storage.read(&name, None).await.expect("memory"), Some(object), "it came first");
+                storage.delete(&name).await.expect("memory");
+            }
         });
     }
 

@@ -161,3 +161,29 @@ impl Signers for Keyrings {
         if same { Ok(loaded.signer.clone()) } else { Err(Error::corrupt("the keyring's signing key")) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::future::block_on;
+
+    use super::*;
+    use crate::{
+        env::SystemEntropy, error::ErrorKind, ids::VaultId, keys::LocalKey, log::signing::LogKey,
+        storage::MemoryStorage,
+    };
+
+    #[test]
+    fn a_keyring_that_signs_by_another_key_than_the_logs_signs_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = LocalKey::create(folder.path().join("key")).expect("a key");
+        let [own, other] = [(); 2].map(|()| Keyring::generate(&SystemEntropy).expect("entropy"));
+        let [of_own, of_other] = [&own, &other].map(|keys| {
+            State::empty(VaultId::from_bytes([1; 16]), LogKey::first(keys.commit_key().verifying_key()))
+        });
+        let loaded = LoadedKeyring::new([1; 32], own);
+        let keyrings = Keyrings::new(Arc::new(MemoryStorage::default()), Arc::new(root), loaded);
+        assert_eq!(block_on(keyrings.signer(&of_own)).expect("its own").verifying_key(), of_own.log_key.key);
+        let refused = block_on(keyrings.signer(&of_other)).expect_err("another log's");
+        assert_eq!(refused.kind(), ErrorKind::Corrupt);
+    }
+}

@@ -98,14 +98,18 @@ fn empty_lists_in_a_policy_are_rejected() {
         let witness = format!("witness ana {}\n", key.verifier_key());
         assert!(parse(&format!("{witness}group g any ana\nquorum g\n")).is_ok());
         assert!(parse("quorum none\n").is_ok());
-        for (what, lines) in [
-            ("a group of none", format!("{witness}group g any\nquorum g\n")),
-            ("all of none", format!("{witness}group g all\nquorum g\n")),
-            ("none of some", format!("{witness}group g 0 ana\nquorum g\n")),
-            ("an unknown group", "quorum g\n".to_owned()),
-            ("no quorum", witness.clone()),
+        for (lines, refused) in [
+            (format!("{witness}group g any\nquorum g\n"), "line 3 of the policy: a group needs members"),
+            (format!("{witness}group g all\nquorum g\n"), "line 3 of the policy: a group needs members"),
+            (format!("{witness}group g 0 ana\nquorum g\n"), "line 3 of the policy: a group needs at least 1"),
+            (
+                "quorum g\n".to_owned(),
+                "line 2 of the policy: no earlier line has a witness or group of this name",
+            ),
+            (witness.clone(), "line 3 of the policy: there is no quorum line"),
         ] {
-            assert!(parse(&lines).is_err(), "{what}");
+            let error = parse(&lines).unwrap_err().to_string();
+            assert!(error.starts_with(refused), "{error}");
         }
     });
 }

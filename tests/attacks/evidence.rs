@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use docvault::{
     ErrorKind, Freshness, LogReader, MemoryWitnessStore, NewDocument, Receipt, TrustPolicy, Vault, Witness,
-    WitnessKey,
+    WitnessKey, WitnessRefusal,
     storage::{MemoryStorage, Storage},
 };
 
@@ -56,6 +56,7 @@ fn tail_deletion_detected() {
         let note = cosigned(&world.vault, &policy, &witness, 0).await;
         let (pin, size) = (world.vault.pin(), world.vault.pin().size());
         let names = objects(&*world.storage, "log/").await;
+        let mut opened = 0;
         for deleted in [1, 2, names.len() / 2, names.len() - 2, names.len()] {
             let evil = world.evil();
             for name in names.keys().take(deleted) {
@@ -69,8 +70,10 @@ fn tail_deletion_detected() {
                 let got = log.head().size();
                 let freshness = log.freshness(&note, &policy).await.unwrap();
                 assert_eq!(freshness, Freshness::RolledBack { seen: size, got });
+                opened += 1;
             }
         }
+        assert_eq!(opened, 3, "until what the early pin saw is cut off, too");
         let honest = LogReader::open(world.storage.clone(), &early).await.unwrap();
         let freshness = honest.freshness(&note, &policy).await.unwrap();
         assert!(matches!(freshness, Freshness::FreshByWitnesses { .. }), "the check passes what is whole");
@@ -127,9 +130,13 @@ fn recompute_contradicts_receipt() {
         assert_eq!(log.receipt(stored.seq, &note).await.unwrap_err().kind(), ErrorKind::Forked);
         // The witness cosigns no second history, whatever is proven to it.
         let note = forger.audit().checkpoint().await.unwrap();
+        let mut answers = Vec::new();
         for old in [0, seen] {
             let request = log.witness_request(old, &note).await.unwrap();
-            assert!(witness.add_checkpoint(&request.to_string()).is_err());
+            answers.push(witness.add_checkpoint(&request.to_string()).unwrap_err());
         }
+        let [from_nothing, from_seen] = &answers[..] else { panic!("two") };
+        assert!(matches!(from_nothing, WitnessRefusal::Conflict { size } if *size == seen), "{from_nothing}");
+        assert!(matches!(from_seen, WitnessRefusal::BadProof(_)), "{from_seen}");
     });
 }

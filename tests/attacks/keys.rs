@@ -225,6 +225,13 @@ fn wrapped_key_malleability() {
             evil.substitute(&name, altered(&wrapped, at, 1 << (at % 8)));
             let error = world.retrieve(evil.clone(), stored.document).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Corrupt, "byte {at}");
+            let fresh = session(&world.open(evil.clone()).await.unwrap());
+            let sealed = fresh.store(world.case, NewDocument::named("z"), b"z".to_vec()).await;
+            assert_eq!(
+                sealed.unwrap_err().kind(),
+                ErrorKind::Corrupt,
+                "nothing is sealed under it: byte {at}"
+            );
         }
         evil.substitute(&name, wrapped);
         // Every bit of what a root key wrapped, and every other slot.

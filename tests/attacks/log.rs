@@ -336,11 +336,13 @@ fn leaf_reveals_no_guess() {
         for head in objects(&*world.storage, "head/").await.values() {
             let meta = u32::from_be_bytes(head[128..132].try_into().unwrap()) as usize;
             let digest = sha256(&[&head[..132 + meta]]);
+            guesses.push(context("effect", &[&digest, blake3::hash(&form).as_bytes()]));
             for blind in [[0; 32], [0xff; 32], digest] {
                 guesses.push(context("effect", &[&blind, &digest, blake3::hash(&form).as_bytes()]));
                 guesses.push(context("effect", &[&blind, &digest, &[0; 32]]));
             }
         }
+        guesses.push(context("effect", &[&sha256(&[b"approved"]), &[0; 32]]));
         for blind in [[0; 32], [0xff; 32]] {
             guesses.push(context("effect", &[&blind, &sha256(&[b"approved"]), &[0; 32]]));
         }

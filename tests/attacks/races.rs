@@ -32,6 +32,12 @@ async fn stands_as_told(
     vault.audit().verify_from_genesis().await.unwrap();
 }
 
+/// What was held back comes too late.
+async fn lands_in_vain(gate: &Gate) {
+    let landed = gate.release().await;
+    assert!(!landed.is_empty() && landed.iter().all(|creation| *creation == Creation::Exists), "{landed:?}");
+}
+
 #[test]
 fn create_conflict_nothing_written() {
     block_on(async {
@@ -95,7 +101,7 @@ fn late_put_lands() {
         let another = session(&world.open(world.storage.clone()).await.unwrap());
         assert_eq!(another.outcome(operation).await.unwrap(), Outcome::NotCommitted);
         gate.pass();
-        assert!(gate.release().await.iter().all(|creation| *creation == Creation::Exists));
+        lands_in_vain(&gate).await;
         assert_eq!(another.outcome(operation).await.unwrap(), Outcome::NotCommitted);
         assert_eq!(desk.outcome(operation).await.unwrap(), Outcome::NotCommitted);
         world.vault.audit().verify_from_genesis().await.unwrap();
@@ -175,7 +181,7 @@ fn zombie_create_after_fold() {
         assert!(watched.deleted().iter().all(|key| !key.as_str().starts_with("log/")));
         // It wakes up: its name is taken, for names that decide are never freed.
         gate.pass();
-        assert!(gate.release().await.iter().all(|creation| *creation == Creation::Exists));
+        lands_in_vain(&gate).await;
         // The collector met its head and announced it on its behalf: it has not happened.
         assert_eq!(zombie.outcome(operation).await.unwrap(), Outcome::Announced);
         assert!(zombie.documents(world.case, None).await.unwrap().documents.is_empty());
@@ -212,7 +218,7 @@ fn gc_then_late_commit() {
         assert!(objects(&*world.storage, "part/").await.is_empty());
         // Both commit too late, and are refused: one by the name that is taken, one by the plan.
         gate.pass();
-        assert!(gate.release().await.iter().all(|creation| *creation == Creation::Exists));
+        lands_in_vain(&gate).await;
         assert_eq!(desk.outcome(operation).await.unwrap(), Outcome::NotCommitted);
         assert_eq!(slow.finish().await.unwrap_err().kind(), ErrorKind::Denied);
         assert!(desk.documents(world.case, None).await.unwrap().documents.is_empty());
@@ -268,6 +274,7 @@ fn id_is_not_authority() {
             let probe = name.as_str().starts_with("probe/");
             assert!(probe || planted.contains(&name.to_string()), "{name} was deleted");
         }
+        assert!(gate.deleted().iter().any(|name| planted.contains(&name.to_string())), "garbage goes");
         // A token is no authority either: ids alone do not make one.
         let token = desk.upload(case, NewDocument::named("y")).await.unwrap().token().unwrap().to_bytes();
         let forged = patched(&patched(&token, 40..56, stored.document.own()), 56..72, version.as_bytes());

@@ -26,6 +26,14 @@ fn content(identity: &Identity, delivery: &[u8], sender: &Sender) -> Result<Vec<
     Ok(content)
 }
 
+/// A delivery of one version, with the metadata and the content of another head in it.
+fn delivered(delivery: &[u8], head: &[u8]) -> Vec<u8> {
+    let meta = 132 + u32::from_be_bytes(head[128..132].try_into().unwrap()) as usize;
+    let (meta, inline) = (&head[128..meta], &head[meta..]);
+    let start = &delivery[..documents_at(delivery)];
+    [start, meta, &u32::try_from(inline.len()).unwrap().to_be_bytes(), inline].concat()
+}
+
 #[test]
 fn recipient_key_substitution() {
     let (honest, attacker) = (identity(1), identity(2));
@@ -85,7 +93,8 @@ fn one_version_one_plaintext() {
         assert_eq!(error.kind(), ErrorKind::Corrupt);
         let mut opened = notary.open(&delivery[..], &world.vault.sender()).unwrap();
         let mut document = opened.next_document().unwrap().unwrap();
-        while document.next_part().is_ok_and(|part| part.is_some()) {}
+        let released = document.next_part().map(|part| part.is_some());
+        assert_eq!(released.unwrap_err().kind(), ErrorKind::Corrupt, "before any of it is released");
         assert_eq!(document.next_part().unwrap_err().kind(), ErrorKind::Corrupt, "the error stays");
         assert_eq!(opened.next_document().unwrap_err().kind(), ErrorKind::Corrupt);
         // A part of one byte too many, before the length of the first sound one.
@@ -136,6 +145,40 @@ fn p14_a_part_that_is_too_long_is_refused() {
     });
 }
 
+/// Whoever has the version's key can seal any padding: what opens is padded with zeros.
+#[test]
+fn p16_content_that_is_not_padded_with_zeros_is_refused() {
+    block_on(async {
+        let world = World::new().await;
+        let stored = world.store("contract", vec![7; 300]).await;
+        let (colluding, notary) = (identity(1), identity(2));
+        let one = granted(&world, stored.document, &colluding).await;
+        let two = granted(&world, stored.document, &notary).await;
+        let apart = take_apart(1, &deliver(&world, one).await);
+        let whole = deliver(&world, two).await;
+        let evil = world.evil();
+        let head = evil.read(&head_name(&stored), None).await.unwrap().unwrap();
+        let attempt = 132 + u32::from_be_bytes(head[128..132].try_into().unwrap()) as usize;
+        let (attempt, sealed) = (&head[attempt..attempt + 16], attempt + 16..head.len());
+        let at = whole.windows(sealed.len()).position(|window| *window == head[sealed.clone()]).unwrap();
+        let place = [&content_context(&world, &apart)[..], attempt, &[0; 8]].concat();
+        // The Padmé length of 300 is 304.
+        for (last, refused) in [(0, false), (1, true)] {
+            let forged = seal(&apart.head_key, &place, &[&[7; 300][..], &[0, 0, 0, last]].concat());
+            evil.substitute(&head_name(&stored), patched(&head, sealed.clone(), &forged));
+            let desk = session(&world.open(evil.clone()).await.unwrap());
+            let delivery = patched(&whole, at..at + forged.len(), &forged);
+            let answers = [
+                desk.retrieve(stored.document).await.err(),
+                desk.reader(stored.document).await.unwrap().next().await.err(),
+                content(&notary, &delivery, &world.vault.sender()).err(),
+            ];
+            let kinds = answers.map(|error| error.map(|error| error.kind()));
+            assert_eq!(kinds, [refused.then_some(ErrorKind::Corrupt); 3], "{last}");
+        }
+    });
+}
+
 /// The recipient has the version's key, so its metadata too is theirs to write: another name, another
 /// digest, another content, all sound under that key.
 #[test]
@@ -143,11 +186,18 @@ fn one_version_one_head() {
     block_on(async {
         let world = World::new().await;
         let stored = world.store("contract", b"pay 100".to_vec()).await;
-        let grant = granted(&world, stored.document, &identity(1)).await;
+        let (grant, notary) = (granted(&world, stored.document, &identity(1)).await, identity(2));
         let apart = take_apart(1, &deliver(&world, grant).await);
+        let two = granted(&world, stored.document, &notary).await;
+        let whole = deliver(&world, two).await;
         let evil = world.evil();
         let head = evil.read(&head_name(&stored), None).await.unwrap().unwrap();
-        evil.substitute(&head_name(&stored), forged_head(&world, &apart, &head, b"pay 900").into());
+        let forged = forged_head(&world, &apart, &head, b"pay 900");
+        // Another recipient's delivery, altered on its way: what the vault signed names the metadata.
+        assert_eq!(delivered(&whole, &head), whole);
+        let error = content(&notary, &delivered(&whole, &forged), &world.vault.sender()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        evil.substitute(&head_name(&stored), forged.into());
         let desk = session(&world.open(evil.clone()).await.unwrap());
         assert_eq!(desk.retrieve(stored.document).await.unwrap_err().kind(), ErrorKind::Corrupt);
         assert_eq!(desk.describe(stored.document).await.unwrap_err().kind(), ErrorKind::Corrupt);
@@ -301,7 +351,7 @@ fn a_delivery_yields_no_key_of_another_version() {
         let second = world.store_version(first.document, b"second".to_vec()).await;
         let apart = take_apart(1, &deliver(&world, grant).await);
         assert_eq!(VersionId::from_bytes(apart.version), first.version, "a snapshot stays one");
-        for stored in [&other, &second] {
+        for stored in [&first, &other, &second] {
             let head = world.storage.read(&head_name(stored), None).await.unwrap().unwrap();
             let len = u32::from_be_bytes(head[128..132].try_into().unwrap()) as usize;
             let vault = world.vault.id();
@@ -313,13 +363,16 @@ fn a_delivery_yields_no_key_of_another_version() {
                 &[2],
                 &head[8..24],
             ];
-            for key in [apart.head_key, apart.grant_key] {
-                let key = docvault::Secret::copy_from(&key).unwrap();
-                let meta = context("head meta", &ids);
-                assert!(docvault::chunked::open(&key, &meta, &head[132..132 + len]).is_err());
-                let wrap = context("head key", &ids);
-                assert!(docvault::chunked::open(&key, &wrap, &head[24..128]).is_err());
-            }
+            let opens = |key: &[u8; 32], label: &str, sealed: &[u8]| {
+                let key = docvault::Secret::copy_from(key).unwrap();
+                docvault::chunked::open(&key, &context(label, &ids), sealed).is_ok()
+            };
+            let (wrapped, meta) = (&head[24..128], &head[132..132 + len]);
+            let delivered = stored.version == first.version;
+            assert_eq!(opens(&apart.head_key, "head meta", meta), delivered, "{:?}", stored.version);
+            assert!(!opens(&apart.head_key, "head key", wrapped));
+            assert!(!opens(&apart.grant_key, "head meta", meta));
+            assert!(!opens(&apart.grant_key, "head key", wrapped));
         }
         let new = NewDocument::named("z");
         assert!(world.desk.store(world.case, new, b"z".to_vec()).await.is_ok());

@@ -102,6 +102,8 @@ const NONCE_LEN: usize = 12;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::crypto::chunked::{ChaCha20Poly1305, HkdfSha256};
 
@@ -130,6 +132,8 @@ mod tests {
     fn p08_every_counter_bit_reaches_the_nonce() {
         let engine = engine();
         let zero = engine.nonce(0);
+        let nonces: HashSet<_> = (0..38).map(|bit| engine.nonce(1 << bit)).collect();
+        assert_eq!(nonces.len(), 38);
         for bit in 0..38 {
             let differing: u32 =
                 engine.nonce(1 << bit).iter().zip(zero).map(|(a, b)| (a ^ b).count_ones()).sum();

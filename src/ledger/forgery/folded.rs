@@ -1,0 +1,62 @@
+//! Logs whose start is folded: of what it covers, the tree is what the manifest says.
+
+use super::*;
+use crate::{
+    env::NoSleep,
+    ledger::fold::fold,
+    log::{commit::Commit, manifest::FOLD},
+};
+
+/// The log as its fold takes it, with another record in the tree where `altered` is.
+fn told(log: &Forger, altered: Option<u64>) -> State {
+    let mut state = State::empty(VAULT, LogKey::first(key(1).verifying_key()));
+    for (_, bytes) in &log.objects {
+        let mut records = Commit::parse(VAULT, bytes).expect("sealed").leaves;
+        let other = records.iter_mut().find(|record| Some(record.leaf.seq) == altered);
+        other.into_iter().for_each(|record| record.hash = [5; 32]);
+        let after = state.frontier.followed_by(records.iter().map(|record| record.hash));
+        state.append(records, after);
+    }
+    state
+}
+
+/// What a storage shows of the log, with an index of it by who has the key of epoch 2.
+async fn folded(log: &Forger, altered: Option<u64>) -> Pages {
+    let state = told(log, altered);
+    let (storage, operation) = (log.stored().await, OperationId::from_bytes([9; 16]));
+    let pages = Pages::new(storage.clone());
+    let (manifest, digest) = fold(&state, &pages, &NoSleep).await.expect("memory");
+    let (case, object, auxiliary) =
+        (CaseId::from_bytes([0; 16]), [0; 16], padded(&manifest.covered().to_be_bytes()));
+    let leaf = Leaf { case, object, auxiliary, operation, effect: [0; 32], ..log.leaf(Kind::Index, 0) };
+    let record = Hashed::new(Leaf { state_root: digest, ..leaf });
+    let entries = vec![Entry { record, body: Bytes::from_static(b"body") }];
+    let (before, recent) = (&state.frontier, state.recent(1));
+    let draft = Draft { vault: VAULT, before, recent: &recent, entries, nonce: [9; 16] };
+    let sealed = draft.seal(&key(2)).expect("one entry");
+    storage.create(&sealed.key, sealed.bytes).await.expect("memory");
+    pages
+}
+
+/// Who has the new key alone can keep the commit that states it, and what the chain is before it, under another tree. As
+/// one commit is gone, the tree is all that a reader from before has.
+#[test]
+fn a_change_of_keys_is_of_the_tree_that_the_old_key_signed() {
+    let mut log = Forger::new();
+    let early = log.trusted();
+    log.grow(3, &key(1));
+    log.add(Kind::SigningKeys, 2, &key(1));
+    while log.state.head.size < FOLD {
+        log.add(Kind::Read, 3, &key(2));
+    }
+    let (gone, _) = log.objects.get(100).expect("added").clone();
+    for (altered, refused) in [(None, None), (Some(2), Some(ErrorKind::Corrupt))] {
+        let found = block_on(async {
+            let pages = folded(&log, altered).await;
+            pages.storage().delete(&gone).await.expect("memory");
+            load(&early, &pages).await
+        });
+        let found = found.map(|state| state.expect("a log").head.size);
+        assert_eq!(found.map_err(|error| error.kind()).err(), refused);
+    }
+}
