@@ -5,12 +5,14 @@ use std::sync::LazyLock;
 use crate::{
     Checkpoint,
     crypto::sign::SigningKey,
+    env::Timestamp,
     error::Result,
     export::Form,
+    ids::{CaseId, OperationId},
     log::{
         body::{self, Outer},
         commit::{Entry, Hashed},
-        leaf::Leaf,
+        leaf::{BodyForm, Kind, Leaf},
         merkle::Frontier,
         record::AuditRecord,
     },
@@ -46,14 +48,36 @@ fn parts(data: &[u8]) -> Option<(&[[u8; 6]], Vec<Record>)> {
     let (steps, rest) = rest.split_at_checked(6 * usize::from(*count))?;
     let (_, entries) = chained::records(rest).ok()?;
     let opened = |entry: Entry| (entry.record.leaf, body::parse(&entry.body).unwrap_or_default().0);
-    Some((steps.as_chunks().0, chain(entries.into_iter().map(opened))))
+    let later = entries.into_iter().map(opened).filter(|(leaf, _)| leaf.kind != Kind::Genesis);
+    Some((steps.as_chunks().0, chain(core::iter::once((genesis(), Outer::default())).chain(later))))
+}
+
+fn genesis() -> Leaf {
+    Leaf {
+        kind: Kind::Genesis,
+        form: BodyForm::Plain,
+        position: 0,
+        seq: 0,
+        time: Timestamp::from_millis(1),
+        previous: [0; 32],
+        case: CaseId::from_bytes([0; 16]),
+        object: [1; 16],
+        auxiliary: [0; 32],
+        operation: OperationId::from_bytes([2; 16]),
+        key_epoch: 1,
+        process: [3; 12],
+        body: [4; 32],
+        effect: [5; 32],
+        state_root: [0; 32],
+    }
 }
 
 /// A log of these leaves.
 fn chain(leaves: impl IntoIterator<Item = (Leaf, Outer)>) -> Vec<Record> {
-    let mut previous = [0; 32];
-    let follow = |(seq, (leaf, outer))| {
-        let record = Hashed::new(Leaf { seq, previous, ..leaf });
+    let (mut previous, mut time) = ([0; 32], Timestamp::default());
+    let follow = |(seq, (leaf, outer)): (u64, (Leaf, Outer))| {
+        time = time.max(leaf.time);
+        let record = Hashed::new(Leaf { seq, previous, time, ..leaf });
         previous = record.hash;
         (record, outer)
     };
@@ -134,18 +158,27 @@ fn stands_for(ours: &str, theirs: &str) -> bool {
     let start = ours.find(",\"actor\":").and_then(|at| ours.get(..at)).expect("a line");
     let end = ours.rfind(",\"leaf\":\"").and_then(|at| ours.get(at..)).expect("a line");
     let middle = theirs.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
-    middle.is_some_and(|middle| is_written(middle, start.contains("\"kind\":\"Stated\"")))
+    let is = |kind: &str| start.contains(&format!("\"kind\":\"{kind}\""));
+    middle.is_some_and(|middle| is_written(middle, is("Stated"), is("Genesis")))
 }
 
 /// Whether another reader of JSON finds there what is written in just this way.
-fn is_written(middle: &str, stated: bool) -> bool {
+fn is_written(middle: &str, stated: bool, by_nobody: bool) -> bool {
     let members = middle.strip_prefix(',').unwrap_or_default();
     let Ok(said) = serde_json::from_str::<serde_json::Value>(&format!("{{{members}}}")) else { return false };
     let text = |name| said.get(name).and_then(serde_json::Value::as_str);
     let member = |name| format!(",\"{name}\":{}", text(name).map_or_else(|| "null".to_owned(), json_string));
     let again = ["actor", "purpose", "request", "topic"].map(member).concat();
-    let named = text("actor").is_some() && text("purpose").is_some();
-    again == middle && named && text("topic").is_some() == stated
+    let named = match ["actor", "purpose", "request"].map(text) {
+        [Some(actor), Some(purpose), request] => {
+            !by_nobody || actor.is_empty() && purpose.is_empty() && request.is_none()
+        }
+        _ => false,
+    };
+    let of_a_topic = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '.' | '-');
+    let about = text("topic")
+        .map_or(!stated, |topic| stated && (1..=64).contains(&topic.len()) && topic.chars().all(of_a_topic));
+    again == middle && named && about
 }
 
 fn verify(export: &[u8]) -> Result<Checkpoint> {

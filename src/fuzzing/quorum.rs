@@ -114,14 +114,17 @@ fn knows(said: &[Vec<&str>], witness: usize) -> bool {
     named(said, "witness").any(|words| words[2] == key_of("W", witness))
 }
 
-/// Of each known witness the newest cosignature stays, and of all others what was there.
+/// Of each known witness the oldest and the newest cosignature stay, and of all others what was there.
 fn merged(policy: &TrustPolicy, said: &[Vec<&str>], [by, older, newer]: [u8; 3]) {
     let there = by & 8 != 0;
     let mut lines = Vec::new();
     for i in chosen(older) {
         let again = newer >> i & 1 == 1 && knows(said, i);
         if there || knows(said, i) {
-            lines.push(LINES[usize::from(again)][i].as_str());
+            lines.push(LINES[0][i].as_str());
+        }
+        if again {
+            lines.push(LINES[1][i].as_str());
         }
     }
     lines.extend(chosen(newer & !older).filter(|i| knows(said, *i)).map(|i| LINES[1][i].as_str()));
