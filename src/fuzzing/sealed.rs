@@ -85,7 +85,7 @@ fn opened(sealed: &[u8], context: &[u8], piece: usize) -> Option<SecretBytes> {
 
 /// A stream of this content: the last few dozen are kept, for sealing is most of the time.
 fn honest(content: &[u8], context: &[u8]) -> Arc<[u8]> {
-    static KEPT: Mutex<BTreeMap<(usize, Vec<u8>), Arc<[u8]>>> = Mutex::new(BTreeMap::new());
+    static KEPT: Mutex<Streams> = Mutex::new(BTreeMap::new());
     let mut kept = KEPT.lock().expect("no panic leaves it half changed");
     if kept.len() == 64 {
         kept.clear();
@@ -127,6 +127,9 @@ fn alter(sealed: &mut Vec<u8>, [what, how, high, low]: [u8; 4]) {
         }
     }
 }
+
+/// By length and context.
+type Streams = BTreeMap<(usize, Vec<u8>), Arc<[u8]>>;
 
 const KEY: [u8; 32] = [7; 32];
 static CONTENT: LazyLock<Vec<u8>> = LazyLock::new(|| (0..=250).cycle().take(usize::from(u16::MAX)).collect());
