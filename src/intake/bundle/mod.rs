@@ -1,5 +1,6 @@
 //! Handing a case over: sealed for a recipient, or plain with its evidence for an authority (FORMAT §13).
 
+mod archive;
 mod collect;
 mod error;
 mod evidence;
