@@ -5,6 +5,8 @@ mod collect;
 mod error;
 mod evidence;
 mod export;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod hand_over;
 mod manifest;
 mod names;
