@@ -131,8 +131,15 @@ fn number(bytes: &[u8], at: usize, width: usize) -> usize {
     bytes[at..at + width].iter().rev().fold(0, |number, byte| number << 8 | usize::from(*byte))
 }
 
+/// The lowest byte comes first, as in all ZIP files.
+fn lowest_first(number: usize) -> [u8; 8] {
+    let mut bytes = (number as u64).to_be_bytes();
+    bytes.reverse();
+    bytes
+}
+
 fn put(bytes: &mut [u8], at: usize, width: usize, number: usize) {
-    bytes[at..at + width].copy_from_slice(&number.to_le_bytes()[..width]);
+    bytes[at..at + width].copy_from_slice(&lowest_first(number)[..width]);
 }
 
 impl Places {
@@ -231,12 +238,12 @@ fn nothing_is_hidden_in_the_headers_of_an_archive() {
 fn with_long_end(bytes: &[u8], [more, between]: [&[u8]; 2]) -> Vec<u8> {
     let end = bytes.len() - 22;
     let [entries, size, offset] =
-        [(8, 2), (12, 4), (16, 4)].map(|(at, width)| number(bytes, end + at, width).to_le_bytes());
-    let len = (44 + more.len()).to_le_bytes();
+        [(8, 2), (12, 4), (16, 4)].map(|(at, width)| lowest_first(number(bytes, end + at, width)));
+    let len = lowest_first(44 + more.len());
     let (versions, disks) = ([45, 0, 45, 0], [0; 8]);
     let record =
         [b"PK\x06\x06", &len[..], &versions, &disks, &entries, &entries, &size, &offset, more].concat();
-    let locator = [&b"PK\x06\x07\0\0\0\0"[..], &end.to_le_bytes(), &[1, 0, 0, 0]].concat();
+    let locator = [&b"PK\x06\x07\0\0\0\0"[..], &lowest_first(end), &[1, 0, 0, 0]].concat();
     let mut long = [&bytes[..end], &record, between, &locator, &bytes[end..]].concat();
     let end = long.len() - 22;
     long[end + 8..end + 20].fill(0xff);
