@@ -34,16 +34,22 @@ fn notary() -> Identity {
 static HONEST: LazyLock<Honest> = LazyLock::new(|| block_on(honest()).expect("a delivery"));
 
 async fn honest() -> docvault::Result<Honest> {
-    let folder = tempfile::tempdir().expect("a folder");
-    let key = LocalKey::create(folder.path().join("key"))?;
+    let key = LocalKey::from_seed(Secret::copy_from(&[2; 32]).expect("32 bytes"));
     let options = VaultOptions::default().sleeper(NoSleep::default()).entropy(Seeded::new(1));
     let options = options.clock(Hand::at(Timestamp::from_millis(1_790_000_000_000)));
     let vault = Vault::create_with(Arc::new(MemoryStorage::default()), Arc::new(key), options).await?;
     let desk = vault.session("a").purpose("p").begin()?;
     let case = desk.create_case("case").await?;
-    for (name, len) in [("first", 5), ("empty", 0), ("chunks", 40_000)] {
+    // The last is too long to stand in its head.
+    for (name, len) in [("first", 5), ("empty", 0), ("chunks", 40_000), ("part", 270_000)] {
         desk.store(case, NewDocument::named(name), vec![7; len]).await?;
     }
+    let paged = NewDocument::named("pages").media_type("image/jpeg").attribute("side", "both").with_sha256();
+    let mut upload = desk.upload(case, paged).await?;
+    upload.write(&[8; 300]).await?;
+    upload.next_page().await?;
+    upload.write(&[9; 20_000]).await?;
+    upload.finish().await?;
     let notary = notary();
     let recipient = Recipient::verify(&notary.recipient_bytes(), &notary.fingerprint().to_string())?;
     let grant = desk.grant(case, &recipient, Terms::read().purpose("p")).await?;
@@ -51,7 +57,7 @@ async fn honest() -> docvault::Result<Honest> {
     let sender = vault.sender();
     let mut documents = Vec::new();
     opened(&sealed, &sender, &mut documents)?;
-    assert_eq!(documents.len(), 3);
+    assert_eq!(documents.len(), 5);
     Ok(Honest { sealed: sealed.to_vec(), sender, documents })
 }
 

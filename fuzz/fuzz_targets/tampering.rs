@@ -11,24 +11,33 @@ mod intake;
 #[path = "../../tests/tamper_vault/mod.rs"]
 mod tamper_vault;
 
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
+use bytes::Bytes;
 use docvault::storage::ObjectKey;
 use tamper_vault::{
     alterations::{self, Alteration, Round},
-    outcomes::{self, Depth, Honest},
+    outcomes::{self, Case, Depth, Honest},
     questions::{QUESTIONS, Question},
     template::Template,
 };
 
 static TEMPLATE: LazyLock<Template> = LazyLock::new(|| common::block_on(Template::new(1, false)));
 static HONEST: LazyLock<Honest<'static>> = LazyLock::new(|| Honest::asked(&TEMPLATE, Depth::All));
-/// Their names in an order that each process has: some are hashes of what keys wrap, which differ.
+/// Their names in an order that each process has: those of keyrings are hashes of what keys wrap, which differs, but not their
+/// ids, which their first bytes end with.
 static NAMES: LazyLock<[Vec<&'static ObjectKey>; 2]> = LazyLock::new(|| {
     [&*TEMPLATE.objects, &TEMPLATE.older].map(|objects| {
         let mut names: Vec<&ObjectKey> = objects.keys().collect();
         let stem = |key: &ObjectKey| key.as_str().rsplit_once(['-', '/']).map(|(stem, _)| stem.to_owned());
-        names.sort_by_key(|key| (TEMPLATE.kinds.kind(key), stem(key), objects[*key].len()));
+        let id = |key: &ObjectKey| match TEMPLATE.kinds.kind(key) {
+            "keyring" => objects[key].slice(..40),
+            _ => Bytes::new(),
+        };
+        names.sort_by_cached_key(|key| (TEMPLATE.kinds.kind(key), stem(key), objects[*key].len(), id(key)));
         names
     })
 });
@@ -43,15 +52,7 @@ static READ: LazyLock<Vec<Vec<&'static ObjectKey>>> = LazyLock::new(|| {
 /// What nobody is misled by: the honest answer, or that something is wrong. Whatever else is answered (that there is less or
 /// nothing, that a grant is revoked, that a request is closed) says something of what is there.
 const SAYS_NOTHING: [&str; 6] = ["same", "told", "found", "Corrupt", "RolledBack", "Forked"];
-/// Kinds of objects and questions of which the table knows that they may be answered by this.
-static KNOWN: LazyLock<BTreeSet<(String, String, String)>> = LazyLock::new(|| {
-    let table = outcomes::table().into_iter();
-    table
-        .flat_map(|((kind, _, question), met)| {
-            met.into_iter().map(move |met| (kind.clone(), question.clone(), met))
-        })
-        .collect()
-});
+static TABLE: LazyLock<BTreeMap<Case, BTreeSet<String>>> = LazyLock::new(outcomes::table);
 
 fn nth(names: &[&'static ObjectKey], number: u16) -> &'static ObjectKey {
     names[usize::from(number) % names.len()]
@@ -95,17 +96,35 @@ fn round(asked: usize, [object, what, more]: [u16; 3], which: u16) -> Option<Rou
     Some(Round { key, alteration })
 }
 
-/// Whether the table knows this of an object that was altered.
+/// Whether the table knows this of an object that was altered: in the same way, if that is all that was done.
 fn is_known(question: &str, outcome: &str, rounds: &[Round<'_>]) -> bool {
     let others = rounds.iter().filter_map(|round| match &round.alteration {
         Alteration::Swapped(other) => Some(other),
         _ => None,
     });
-    let mut keys = rounds.iter().map(|round| round.key).chain(others);
-    keys.any(|key| {
-        let kind = TEMPLATE.kinds.kind(key).to_owned();
-        KNOWN.contains(&(kind, question.to_owned(), outcome.to_owned()))
-    })
+    let kinds: BTreeSet<&str> =
+        rounds.iter().map(|round| round.key).chain(others).map(|key| TEMPLATE.kinds.kind(key)).collect();
+    let rows = TABLE.iter().filter(|((kind, _, asked), _)| kinds.contains(&**kind) && asked == question);
+    let (own, any): (Vec<_>, Vec<_>) = match rounds {
+        [round] if is_in_table(round) => rows.partition(|((_, altered, _), _)| is_done(altered, round)),
+        _ => (Vec::new(), rows.collect()),
+    };
+    let rows = if own.is_empty() { any } else { own };
+    rows.iter().any(|(_, met)| met.contains(outcome))
+}
+
+/// Whether a row tells of what was done: what comes behind the word says to which bytes.
+fn is_done(altered: &str, round: &Round<'_>) -> bool {
+    altered.split(' ').next() == Some(round.alteration.name())
+}
+
+/// What the table has is done to whole objects; nothing is spliced, or extended by another.
+fn is_in_table(round: &Round<'_>) -> bool {
+    match &round.alteration {
+        Alteration::Older(bytes) => TEMPLATE.older.values().any(|older| older == bytes),
+        Alteration::Extended(bytes) => *bytes == TEMPLATE.objects[round.key],
+        _ => true,
+    }
 }
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

@@ -15,6 +15,8 @@ mod within;
 
 use bytes::Bytes;
 
+#[cfg(all(feature = "fs", feature = "intake"))]
+pub use crate::intake::of_bundles::{Files, archive_of, bundle, files_in, mend, verify_archive};
 pub use crate::receipt::fuzzing::alter;
 
 use crate::{

@@ -17,6 +17,8 @@ mod extension;
 mod hex;
 mod template;
 
+#[cfg(all(feature = "fs", any(test, fuzzing)))]
+pub(crate) use bundle::fuzzing as of_bundles;
 #[cfg(feature = "fs")]
 pub use bundle::{
     BundleError, BundleFault, BundleManifest, BundledCompletion, BundledDocument, BundledFile, BundledOther,

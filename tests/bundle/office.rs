@@ -77,7 +77,11 @@ pub(crate) fn pdf(seed: u64) -> Vec<u8> {
 
 impl Office {
     pub(crate) async fn open(template: &str) -> Self {
-        let intake = Intake::new().await;
+        Self::of(Intake::new().await, template).await
+    }
+
+    /// In a vault of somebody else's.
+    pub(crate) async fn of(intake: Intake, template: &str) -> Self {
         let session = |actor: &str| intake.vault.session(actor).purpose("loans").begin().unwrap();
         let executive = Desk::new(session("user:1"));
         let reviewers = ["user:2", "user:3"].map(|actor| Desk::new(session(actor)).role(key("reviewer")));
@@ -119,7 +123,12 @@ impl Office {
 
     /// A complete case of one small file.
     pub(crate) async fn small() -> Self {
-        let office = Self::open(SMALL).await;
+        Self::open(SMALL).await.with_note().await
+    }
+
+    /// One small file is handed in and approved, and the case completed.
+    pub(crate) async fn with_note(self) -> Self {
+        let office = self;
         let note = NewSubmission::direct().file(NewFile::from_memory("note.txt", "text/plain", "A note."));
         let note =
             office.executive.submit(office.case, &key("note"), note).await.unwrap().accepted().unwrap();

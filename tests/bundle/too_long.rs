@@ -95,6 +95,23 @@ fn an_archive_of_too_many_files_is_not_opened() {
     });
 }
 
+/// The number of files is then all ones, as where a 64-bit number stands for it.
+#[test]
+fn an_archive_of_65535_files_has_no_64_bit_numbers() {
+    block_on(async {
+        let office = Office::small().await;
+        let many = office.path("many.zip");
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+        let mut archive = ZipWriter::new(File::create(&many).unwrap());
+        for number in 0..65_535 {
+            archive.start_file(format!("{number}"), options).unwrap();
+        }
+        archive.finish().unwrap();
+        let refused = office.refused(&many);
+        assert!(matches!(refused.what, BundleFault::Missing), "{refused}");
+    });
+}
+
 #[test]
 fn a_manifest_lists_no_more_files_than_a_version_has() {
     block_on(async {

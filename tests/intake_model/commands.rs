@@ -61,7 +61,8 @@ pub(crate) fn about(command: &Command) -> Option<&str> {
         | Command::Reject { requirement, .. }
         | Command::Attest { requirement, .. }
         | Command::SetAside { requirement, .. }
-        | Command::SetDue { requirement, .. } => Some(requirement.as_str()),
+        | Command::SetDue { requirement, .. }
+        | Command::Comment { requirement: Some(requirement), .. } => Some(requirement.as_str()),
         _ => None,
     }
 }
@@ -125,45 +126,59 @@ impl Step {
                 let (issued, valid_until) = (self.issued(now), self.valid_until(now));
                 Command::Approve { requirement, version, digest, issued, valid_until }
             }
-            13 | 14 => Command::Reject { requirement, version, digest, reason, due: None },
-            15 => Command::AskAgain { requirement, reason, due: None },
+            13 | 14 => Command::Reject { requirement, version, digest, reason, due: self.valid_until(now) },
+            15 => Command::AskAgain { requirement, reason, due: self.valid_until(now) },
             16..19 => Command::Attest { requirement, version, digest, attestation: self.attestation() },
             19 => Command::SeeNewerVersion {
                 requirement,
                 version: if self.dice[0] < 60 { version } else { VersionId::from_bytes([serial; 16]) },
                 digest: ContentDigest::of(&[self.dice[1] % 4]),
             },
-            20 => Command::SetAside {
-                requirement,
-                verdict: Verdict::Quarantined,
-                reason,
-                digest: None,
-                bytes: 1,
-                origin: self.origin(now),
-            },
-            21 => Command::IssueRequest {
-                request: self.request(),
-                requirements: if self.dice[1] < 200 {
-                    vec![key("id"), key("income")]
-                } else {
-                    vec![requirement]
-                },
-                expires: Timestamp::from_millis(
-                    (now + u64::from(self.dice[2]) * 3_600_000).saturating_sub(36_000_000),
-                ),
-                uses: u32::from(self.dice[3] % 4),
-                to: None,
-            },
+            20 => self.set_aside(requirement, now),
+            21 => self.issue_request(requirement, now),
             22 => Command::CloseRequest { request: self.request() },
-            23 => Command::Comment { requirement: None, text: reason, audience: Audience::Office },
+            23 => Command::Comment {
+                requirement: (self.dice[1] >= 128).then_some(requirement),
+                text: reason,
+                audience: if self.dice[2] < 128 { Audience::Office } else { Audience::Everyone },
+            },
             24 if self.dice[0] < 128 => {
-                Command::SetContact(Contact::new(key("wife"), "Eva", "eva@example.com"))
+                let name = if self.dice[2] < 240 { "Eva" } else { "" };
+                Command::SetContact(Contact::new(Self::contact(self.dice[1]), name, "eva@example.com"))
             }
-            24 => Command::RemoveContact { contact: key("wife") },
+            24 => Command::RemoveContact { contact: Self::contact(self.dice[1]) },
             25 | 26 => Command::Complete,
             _ if self.dice[0] < 100 => Command::Reopen { reason },
             _ => Command::SetDue { requirement, due: self.valid_until(now) },
         }
+    }
+
+    fn set_aside(&self, requirement: Key, now: u64) -> Command {
+        Command::SetAside {
+            requirement,
+            verdict: if self.dice[1] < 128 { Verdict::Quarantined } else { Verdict::Refused },
+            reason: "because".to_owned(),
+            digest: (self.dice[2] >= 128).then(|| ContentDigest::of(&[self.dice[2] % 4])),
+            bytes: 1,
+            origin: self.origin(now),
+        }
+    }
+
+    fn issue_request(&self, requirement: Key, now: u64) -> Command {
+        let both = || vec![key("id"), key("income")];
+        let expires = (now + u64::from(self.dice[2]) * 3_600_000).saturating_sub(36_000_000);
+        Command::IssueRequest {
+            request: self.request(),
+            requirements: if self.dice[1] < 200 { both() } else { vec![requirement] },
+            expires: Timestamp::from_millis(expires),
+            uses: u32::from(self.dice[3] % 4),
+            to: (self.dice[4] >= 128).then(|| Self::contact(self.dice[4])),
+        }
+    }
+
+    /// Mostly the same one; there are more of them than a case can have.
+    fn contact(die: u8) -> Key {
+        if die % 16 < 10 { key("wife") } else { key(&format!("contact-{}", die / 16)) }
     }
 
     /// What is there, or sometimes something else.
@@ -215,7 +230,7 @@ impl Step {
         match self.dice[5] {
             0..120 => Origin::Direct,
             120..150 => Origin::OnBehalf { of: "client".into() },
-            150..170 => Origin::OnBehalf { of: "wife".into() },
+            150..170 => Origin::OnBehalf { of: Self::contact(self.dice[7]).to_string() },
             170..200 => Origin::External { channel: key("whatsapp"), received_at, by: "eva".into() },
             200..250 => {
                 let deposit = DepositId::from_bytes([self.dice[7] % 8; 16]);

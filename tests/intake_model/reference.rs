@@ -46,6 +46,7 @@ pub(crate) struct Asked {
     pub(crate) requirements: BTreeSet<String>,
     pub(crate) expires: u64,
     pub(crate) uses: usize,
+    pub(crate) to: Option<String>,
     pub(crate) had: BTreeSet<String>,
 }
 
@@ -159,6 +160,9 @@ impl Model {
     pub(crate) fn due(&self, key: &str, now: u64) -> Option<i64> {
         let mut set = self.of(key).filter_map(|(_, fact)| match &fact.command {
             Command::SetDue { due, .. } => Some(due.map(number)),
+            Command::Reject { due: Some(due), .. } | Command::AskAgain { due: Some(due), .. } => {
+                Some(Some(number(*due)))
+            }
             _ => None,
         });
         let template = (key == "id").then(|| day(self.opened) + 5);
@@ -172,6 +176,10 @@ impl Model {
     /// Whether an income was ever handed in.
     pub(crate) fn confidential(&self, key: &str) -> bool {
         key == "income" && self.of(key).any(|(_, fact)| matches!(fact.command, Command::Submit { .. }))
+    }
+
+    pub(crate) fn comments(&self, key: &str) -> usize {
+        self.of(key).filter(|(_, fact)| matches!(fact.command, Command::Comment { .. })).count()
     }
 
     pub(crate) fn set_aside(&self, key: &str) -> usize {
@@ -234,12 +242,13 @@ impl Model {
         let mut open = None;
         for fact in &self.facts {
             match (&fact.command, origin(&fact.command), &mut open) {
-                (Command::IssueRequest { request, requirements, expires, uses, .. }, ..)
+                (Command::IssueRequest { request, requirements, expires, uses, to }, ..)
                     if *request == id =>
                 {
                     let requirements = requirements.iter().map(ToString::to_string).collect();
                     let (expires, uses) = (expires.as_millis(), *uses as usize);
-                    open = Some(Asked { requirements, expires, uses, had: BTreeSet::new() });
+                    let to = to.as_ref().map(ToString::to_string);
+                    open = Some(Asked { requirements, expires, uses, to, had: BTreeSet::new() });
                 }
                 (Command::CloseRequest { request }, ..) if *request == id => open = None,
                 (_, Some(Origin::Deposit { request, deposit, .. }), Some(open)) if *request == id => {
@@ -380,15 +389,22 @@ impl Model {
                 let role = role(if requirement.as_str() == "id" { "notary" } else { "reviewer" });
                 role && self.seen(requirement.as_str(), *version, *digest)
             }
-            Command::IssueRequest { request, requirements, expires, uses, .. } => {
+            Command::IssueRequest { request, requirements, expires, uses, to } => {
+                let told = to.as_ref().is_none_or(|to| self.clients().contains(to.as_str()));
                 let known = requirements.iter().all(|key| REQUIREMENTS.contains(&key.as_str()));
                 known
+                    && told
                     && !requirements.is_empty()
                     && *expires > Timestamp::from_millis(now)
                     && *uses > 0
                     && self.request(*request).is_none()
             }
             Command::CloseRequest { request } => self.request(*request).is_some(),
+            Command::SetContact(contact) => {
+                let others = self.clients().iter().filter(|other| *other != contact.id.as_str()).count();
+                // The client is among them.
+                !contact.name.is_empty() && others <= 8
+            }
             Command::RemoveContact { contact } => {
                 contact.as_str() != "client" && self.clients().contains(contact.as_str())
             }

@@ -1,6 +1,9 @@
 //! A case under commands: by the state machine, by the model, and what holds whatever is done.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 use docvault::{
     ContentDigest, OperationId, RequestId, Timestamp,
@@ -20,13 +23,12 @@ const OPENING: OperationId = OperationId::from_bytes([7; 16]);
 /// 2026-01-01T00:00:00Z.
 const START: u64 = 1_767_225_600_000;
 
-fn template() -> Template {
-    Template::from_toml(include_str!("case.toml")).unwrap()
-}
+static TEMPLATE: LazyLock<Template> =
+    LazyLock::new(|| Template::from_toml(include_str!("case.toml")).unwrap());
 
 /// A case under random commands.
 pub(crate) struct Run {
-    template: Template,
+    template: &'static Template,
     pub(crate) state: CaseState,
     events: Vec<Event>,
     now: u64,
@@ -34,9 +36,9 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn new() -> Self {
-        let template = template();
+        let template = &*TEMPLATE;
         let opening = Opening::new("client");
-        let event = CaseState::open(&template, opening, Timestamp::from_millis(START), &actors()[0]).unwrap();
+        let event = CaseState::open(template, opening, Timestamp::from_millis(START), &actors()[0]).unwrap();
         let state = CaseState::begin(&event).unwrap();
         Self { template, state, events: vec![event], now: START }
     }
@@ -46,16 +48,16 @@ impl Run {
         self.now += step.hours * 3_600_000;
         let command = step.command(&self.state, self.now, u8::try_from(serial + 10).unwrap());
         let now = Timestamp::from_millis(self.now);
-        let event = self.state.decide(&self.template, command.clone(), now, &actors()[step.actor]).ok();
+        let event = self.state.decide(self.template, command.clone(), now, &actors()[step.actor]).ok();
         if let Some(event) = &event {
-            self.state.apply(&self.template, event);
+            self.state.apply(self.template, event);
             self.events.push(event.clone());
         }
         (command, event)
     }
 
     fn status(&self) -> Status {
-        self.state.status(&self.template, Timestamp::from_millis(self.now)).unwrap()
+        self.state.status(self.template, Timestamp::from_millis(self.now)).unwrap()
     }
 }
 
@@ -99,6 +101,7 @@ fn same_there(model: &Model, run: &Run, key: &str) {
         (current.version, current.digest, &current.by, &current.origin, current.received.as_millis(), dates)
     });
     assert_eq!(current, there, "{key}");
+    assert_eq!(state.map_or(0, |state| state.comments) as usize, model.comments(key), "{key}");
     let approvals = state.map_or(&[][..], |state| &state.approvals);
     let approvals: Vec<&str> = approvals.iter().map(|approval| approval.by.as_str()).collect();
     assert_eq!(approvals, model.approvers(key), "{key}");
@@ -112,9 +115,11 @@ fn same_outside(model: &Model, run: &Run) {
         let found = run.state.requests().get(&id).map(|open| {
             let requirements: BTreeSet<String> = open.requirements.iter().map(ToString::to_string).collect();
             let had: BTreeSet<String> = open.deposits.iter().map(ToString::to_string).collect();
-            (requirements, open.expires.as_millis(), open.uses as usize, had)
+            let to = open.to.as_ref().map(ToString::to_string);
+            (requirements, open.expires.as_millis(), open.uses as usize, to, had)
         });
-        let asked = model.request(id).map(|open| (open.requirements, open.expires, open.uses, open.had));
+        let asked = model.request(id);
+        let asked = asked.map(|open| (open.requirements, open.expires, open.uses, open.to, open.had));
         assert_eq!(found, asked, "{id}");
     }
     assert!(run.state.requests().len() <= 2);
@@ -180,10 +185,10 @@ pub(crate) fn hold(steps: &[Step]) {
             assert!(status.requirements.iter().all(valid));
             assert!(status.rules.iter().all(RuleStatus::is_satisfied));
         }
-        let statement = Statement::following(&before, &run.template, OPENING, event);
+        let statement = Statement::following(&before, run.template, OPENING, event);
         let payload = statement.to_json();
         assert!(payload.len() <= 48 * 1024);
         assert_eq!(Statement::parse(&payload), Ok(statement));
     }
-    assert_eq!(CaseState::replay(&run.template, &run.events), Some(run.state));
+    assert_eq!(CaseState::replay(run.template, &run.events), Some(run.state));
 }

@@ -1,9 +1,12 @@
 //! Handing a case over: sealed for a recipient, or plain with its evidence for an authority (FORMAT §13).
 
+mod archive;
 mod collect;
 mod error;
 mod evidence;
 mod export;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod hand_over;
 mod manifest;
 mod names;

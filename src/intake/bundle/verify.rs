@@ -55,7 +55,12 @@ pub struct VerifiedBundle {
 /// `policy` must be the verifier's own: the one in the bundle is its issuer's. A policy whose quorum is none
 /// believes what the issuer's log says without anybody having watched it.
 pub fn verify_bundle(path: impl AsRef<Path>, policy: &TrustPolicy) -> Result<VerifiedBundle> {
-    let mut bundle = Bundle::open(path.as_ref())?;
+    verify(Source::open(path.as_ref())?, policy)
+}
+
+/// The same of what was found, wherever.
+pub(super) fn verify(source: Source, policy: &TrustPolicy) -> Result<VerifiedBundle> {
+    let mut bundle = Bundle::open(source)?;
     let manifest = BundleManifest::parse(&bundle.text(names::MANIFEST)?)?;
     bundle.check_names(&manifest)?;
     let template = bundle.template(&manifest)?;
@@ -89,8 +94,7 @@ struct Bundle {
 }
 
 impl Bundle {
-    fn open(path: &Path) -> Result<Self> {
-        let mut source = Source::open(path)?;
+    fn open(mut source: Source) -> Result<Self> {
         let sums = parse_sums(&source.whole(names::SUMS)?)
             .ok_or_else(|| BundleFault::Malformed("it is not what `sha256sum` writes").at(names::SUMS))?;
         Ok(Self { source, sums })
@@ -307,7 +311,7 @@ fn check_lines(
 }
 
 /// The sums by name: ascending, as they are written here.
-fn parse_sums(text: &[u8]) -> Option<BTreeMap<String, String>> {
+pub(super) fn parse_sums(text: &[u8]) -> Option<BTreeMap<String, String>> {
     let text = str::from_utf8(text).ok()?;
     let line = |line: &str| line.split_once("  ").map(|(sum, name)| (name.to_owned(), sum.to_owned()));
     let sums: BTreeMap<String, String> = text.lines().map(line).collect::<Option<_>>()?;
