@@ -256,7 +256,7 @@ fn is_less(answer: &Facts, honest: &Facts) -> bool {
 const NOT_REFUSED: [&str; 3] = ["same", "less", "told"];
 /// Those that say that something is wrong.
 const REFUSED: [&str; 8] =
-    ["BodyMissing", "Conflict", "Corrupt", "Forked", "NotFound", "RolledBack", "Unknown", "found"];
+    ["BodyMissing", "Conflict", "Corrupt", "NotFound", "RolledBack", "Unknown", "Uses", "found"];
 
 /// The outcomes that may be, and whether each is explained where it must be.
 pub(crate) fn table() -> BTreeMap<Case, BTreeSet<String>> {
