@@ -142,7 +142,7 @@ impl<'a> Honest<'a> {
             Err(Fault(fault)) => fault,
             Ok(answer) if answer == honest => "same".to_owned(),
             Ok(answer) if question.name == "check" && is_of(&answer, &honest, rounds) => {
-                if answer.iter().any(is_fault) { "found" } else { "told" }.to_owned()
+                if answer.iter().any(|finding| is_fault(finding)) { "found" } else { "told" }.to_owned()
             }
             Ok(answer) if reports(question) && answer[1..] == honest[1..] => "told".to_owned(),
             Ok(answer) if is_less(&answer, &honest) => "less".to_owned(),
@@ -166,7 +166,7 @@ impl<'a> Honest<'a> {
             let stays = match (put.name, question.name) {
                 // The log grows by what is asked.
                 (_, "verify") => true,
-                (_, "check") => !answer.iter().any(is_fault),
+                (_, "check") => !answer.iter().any(|finding| is_fault(finding)),
                 // A delivery is on record before what it holds is found to be altered.
                 ("deliver", "grants") => answer == honest || answer == once_delivered(&honest),
                 // An upload that is finished is one document more.
@@ -218,7 +218,7 @@ fn reports(question: &Question) -> bool {
 }
 
 /// Whether a check's finding is a fault.
-fn is_fault(finding: &String) -> bool {
+fn is_fault(finding: &str) -> bool {
     finding.starts_with("Missing ") || finding.starts_with("False ")
 }
 
