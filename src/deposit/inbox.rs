@@ -21,7 +21,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     observe,
     recipient::Sender,
-    storage::{Storage, beyond, delete_where},
+    storage::{ObjectKey, Storage, beyond, delete_where},
     wire::Malformed,
 };
 
@@ -104,25 +104,57 @@ impl Inbox {
     /// The promises given for complete deposits, each once, by slot, and in each in the order in which they were
     /// completed. Reads one object for each and for each slot; lists nothing.
     ///
+    /// A promise that is not the carrier's is left out, and so are those behind a number that is missing:
+    /// [`Inbox::lost_promises`] names them.
+    ///
     /// # Errors
     ///
-    /// The storage's. A promise that is not the carrier's is left out: it is in nobody's hand.
+    /// The storage's.
     pub async fn promises(&self) -> Result<Vec<Promise>> {
         observe::operation("Inbox::promises", self.descriptor.request(), async {
-            let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
-            for (slot, caps) in (0..).zip(self.descriptor.slots()) {
-                for number in 0..caps.uses {
-                    let key = objects::promise(self.descriptor.request(), slot, number);
-                    let Some(bytes) = self.storage.read(&key, None).await? else { break };
-                    let promise = Promise::verify(&bytes, &self.descriptor).ok();
-                    let promise = promise.filter(|promise| promise.deposit().slot() == slot);
-                    // Copied over another's number, which the carrier's storage can do, it is still one promise.
-                    found.extend(promise.filter(|_| seen.insert(bytes)));
-                }
-            }
-            Ok(found)
+            Ok(self.promised().await?.into_iter().map(|(_, promise)| promise).collect())
         })
         .await
+    }
+
+    /// The names, of the first 1,000 that are listed where the carrier keeps its promises, of which
+    /// [`Inbox::promises`] gives none: what is there was altered or is not the carrier's, copies another, or is behind a number
+    /// that is missing. A deposit may wait there that nobody sees, and its client hold a promise of it: have the carrier bring
+    /// its storage in order, or take in what the client's own promise is of ([`Promise::verify`]).
+    ///
+    /// What the storage does not list it does not tell: that there is none proves nothing.
+    ///
+    /// # Errors
+    ///
+    /// The storage's.
+    pub async fn lost_promises(&self) -> Result<Vec<ObjectKey>> {
+        observe::operation("Inbox::lost_promises", self.descriptor.request(), async {
+            // Before the promises are read: one that is given meanwhile is not lost.
+            let prefix = objects::promises(self.descriptor.request());
+            let mut listed = self.storage.list(&prefix, None, LISTED).await?;
+            let found = self.promised().await?;
+            let found: BTreeSet<ObjectKey> = found.into_iter().map(|(key, _)| key).collect();
+            listed.retain(|key| !found.contains(key));
+            Ok(listed)
+        })
+        .await
+    }
+
+    /// The promises that are the carrier's, each with its name.
+    async fn promised(&self) -> Result<Vec<(ObjectKey, Promise)>> {
+        let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
+        for (slot, caps) in (0..).zip(self.descriptor.slots()) {
+            for number in 0..caps.uses {
+                let key = objects::promise(self.descriptor.request(), slot, number);
+                let Some(bytes) = self.storage.read(&key, None).await? else { break };
+                let promise = Promise::verify(&bytes, &self.descriptor).ok();
+                let promise = promise.filter(|promise| promise.deposit().slot() == slot);
+                // Copied over another's number, which the carrier's storage can do, it is still one promise.
+                let promise = promise.filter(|_| seen.insert(bytes));
+                found.extend(promise.map(|promise| (key, promise)));
+            }
+        }
+        Ok(found)
     }
 
     /// Opens the deposit that was promised.
@@ -275,3 +307,6 @@ impl fmt::Debug for Inbox {
         f.debug_struct("Inbox").field("request", &self.descriptor.request()).finish_non_exhaustive()
     }
 }
+
+/// Names listed at once.
+const LISTED: usize = 1000;

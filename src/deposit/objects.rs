@@ -28,6 +28,11 @@ pub(super) fn promise(request: RequestId, slot: u16, number: u16) -> ObjectKey {
     named(format!("deposit/{request}/promise/{slot:04x}-{number:04x}"))
 }
 
+/// Every promise for a request starts so.
+pub(super) fn promises(request: RequestId) -> String {
+    format!("deposit/{request}/promise/")
+}
+
 pub(super) fn part(request: RequestId, deposit: DepositId, page: u16, part: u32) -> ObjectKey {
     named(format!("deposit/{request}/{deposit}/part-{page:04x}-{part:08x}"))
 }

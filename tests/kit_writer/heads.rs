@@ -9,10 +9,15 @@ use super::{
     log::{base, over_base, released},
 };
 
-const CONTENT: &[u8] = b"un contrato";
+pub(super) const CONTENT: &[u8] = b"un contrato";
 
 /// The base with a version more, which `store` stores.
-fn over(name: &str, format: &str, what: &str, store: impl FnOnce(&mut Chest, &Case, Version)) -> KitFile {
+pub(super) fn over(
+    name: &str,
+    format: &str,
+    what: &str,
+    store: impl FnOnce(&mut Chest, &Case, Version),
+) -> KitFile {
     let name = format!("heads/{name}");
     let (chest, case, _) = base();
     let mut chest = chest.overlay(&name);
@@ -22,7 +27,7 @@ fn over(name: &str, format: &str, what: &str, store: impl FnOnce(&mut Chest, &Ca
 }
 
 /// Its metadata is another.
-fn meta(name: &str, what: &str, change: impl FnOnce(&mut Version)) -> KitFile {
+pub(super) fn meta(name: &str, what: &str, change: impl FnOnce(&mut Version)) -> KitFile {
     over(name, "§7.2", what, |chest, _, mut version| {
         change(&mut version);
         version.store(chest);
@@ -42,7 +47,7 @@ fn plaintext(name: &str, format: &str, what: &str, made: impl FnOnce(Vec<u8>) ->
 }
 
 /// Its head is another, and is what the record commits to.
-fn head(name: &str, what: &str, change: impl FnOnce(&mut Head, &mut Chest, &Version)) -> KitFile {
+pub(super) fn head(name: &str, what: &str, change: impl FnOnce(&mut Head, &mut Chest, &Version)) -> KitFile {
     over(name, "§7.1", what, |chest, _, version| {
         let mut head = version.head(&mut chest.dice);
         change(&mut head, chest, &version);

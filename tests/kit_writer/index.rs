@@ -83,15 +83,15 @@ fn rows(chest: &Chest) -> Vec<Vec<u8>> {
 }
 
 /// A fold before it is stored.
-struct Fold {
+pub(super) struct Fold {
     start: [u8; 8],
     page_start: [u8; 8],
     rows: Vec<Vec<u8>>,
-    covered: u64,
-    frontier: Vec<Key>,
+    pub(super) covered: u64,
+    pub(super) frontier: Vec<Key>,
     keyring: Key,
     /// Level, from, to, written, rows, height.
-    tables: Vec<(u8, u64, u64, u64, u64, u8)>,
+    pub(super) tables: Vec<(u8, u64, u64, u64, u64, u8)>,
     /// Behind the manifest, and behind the page.
     behind: [Vec<u8>; 2],
 }
@@ -143,7 +143,7 @@ fn index_name(covered: u64, object: &[u8]) -> String {
 }
 
 /// The base with a fold that `change` alters before it is stored.
-fn folded(name: &str, what: &str, change: impl FnOnce(&mut Fold, &mut Chest)) -> KitFile {
+pub(super) fn folded(name: &str, what: &str, change: impl FnOnce(&mut Fold, &mut Chest)) -> KitFile {
     let name = format!("index/{name}");
     let (chest, _, _) = base();
     let mut chest = chest.overlay(&name);

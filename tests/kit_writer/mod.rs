@@ -7,6 +7,7 @@ pub mod file;
 pub mod forge;
 pub mod head;
 
+mod alone;
 mod answers;
 mod bodies;
 mod deliveries;
@@ -39,6 +40,7 @@ pub fn all() -> Vec<KitFile> {
         texts::files(),
         deposits::files(),
         index::files(),
+        alone::files(),
     ];
     groups.into_iter().flatten().collect()
 }

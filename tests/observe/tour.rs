@@ -234,6 +234,7 @@ async fn deposits(tour: &Tour, desk: &Session) -> Vec<Vec<u8>> {
     let secrets = tour.call("Session::request_secrets", desk.request_secrets(case, request)).await;
     let inbox = tour.call("Inbox::open", Inbox::open(place, request, &vault.sender(), secrets)).await;
     tour.call("Inbox::promises", inbox.promises()).await;
+    tour.call("Inbox::lost_promises", inbox.lost_promises()).await;
     let incoming = tour.call("Inbox::deposit", inbox.deposit(&promise)).await;
     let mut page = incoming.read(0).unwrap();
     tour.call("PageReader::next", page.next()).await;

@@ -1,5 +1,6 @@
 //! What is done to an object: everything that can be told from the names and bytes alone.
 
+use core::ops::Range;
 use std::{collections::BTreeSet, fmt};
 
 use bytes::Bytes;
@@ -88,6 +89,30 @@ impl Round<'_> {
         matches!(self.alteration, Alteration::Doubled(_) | Alteration::Returned)
     }
 
+    /// The objects that are shown otherwise.
+    pub(crate) fn altered(&self) -> impl Iterator<Item = &ObjectKey> {
+        let other = match &self.alteration {
+            Alteration::Swapped(other) | Alteration::Doubled(other) => Some(other),
+            _ => None,
+        };
+        core::iter::once(self.key).chain(other)
+    }
+
+    /// What is done, as the table says it: flips in a commit by what looks at them.
+    pub(crate) fn name(&self, template: &Template) -> &'static str {
+        let name = self.alteration.name();
+        let Some(at) = self.alteration.offset().filter(|_| template.kinds.kind(self.key) == "commit") else {
+            return name;
+        };
+        match at {
+            _ if ROOT.contains(&at) => "flipped root",
+            _ if NONCE.contains(&at) || at + SIGNATURE >= template.objects[self.key].len() => {
+                "flipped signature"
+            }
+            _ => name,
+        }
+    }
+
     pub(crate) fn make(&self, template: &Template, storage: &Overlay) {
         let bytes = || template.objects[self.key].clone();
         let shown = match &self.alteration {
@@ -133,8 +158,10 @@ fn of_each<'a>(
         let (len, kind) = (bytes.len() as u64, template.kinds.kind(key));
         let copied = if kind.ends_with("commit") { 124..124 + 280 * copies(bytes) } else { 0..0 };
         let (start, step) = if all { (0, 1) } else { (len * pass / 8, (len / 2 + 1) as usize) };
+        let telling = if all || kind != "commit" { Vec::new() } else { of_regions(len, pass) };
         (start..len)
             .step_by(step)
+            .chain(telling)
             .filter(move |at| kind != "large part" || is_telling(*at, len))
             .filter_map(move |at| {
                 let middle = len > LONG && at >= 4096 && len - at >= 512;
@@ -143,6 +170,16 @@ fn of_each<'a>(
             .map(move |alteration| Round { key, alteration })
     })
 }
+
+/// A byte of a commit's root, one of its nonce and one of its signature, others in each pass.
+fn of_regions(len: u64, pass: u64) -> Vec<u64> {
+    [ROOT.start as u64 + 4 * pass, NONCE.start as u64 + 2 * pass, len - 64 + 8 * pass].into()
+}
+
+/// Where these stand in a commit (FORMAT §5.3); the signature ends it.
+const ROOT: Range<usize> = 72..104;
+const NONCE: Range<usize> = 104..120;
+const SIGNATURE: usize = 64;
 
 /// The leaves of others that a commit begins with.
 fn copies(commit: &[u8]) -> u64 {
@@ -191,7 +228,8 @@ pub(crate) fn of_objects(template: &Template, all: bool) -> Vec<Round<'_>> {
     rounds.into_iter().enumerate().filter(|(at, _)| wanted(*at)).map(|(_, round)| round).collect()
 }
 
-/// Names that nothing has: a digit of each number in this one changed, and for commits the name that is next.
+/// Names that nothing has: a digit of each number in this one changed; for commits the name that is next, and for what a
+/// carrier keeps that of its next promise.
 pub(crate) fn unused_names(template: &Template, key: &ObjectKey) -> Vec<ObjectKey> {
     let name = key.as_str();
     let is_digit = |at: usize| name.as_bytes().get(at).is_some_and(u8::is_ascii_hexdigit);
@@ -204,6 +242,8 @@ pub(crate) fn unused_names(template: &Template, key: &ObjectKey) -> Vec<ObjectKe
     let hash = pin.split(' ').nth(5).unwrap();
     let next = format!("log/{:016x}-{}", !template.pins[1].size(), &hash[..32]);
     let next = name.starts_with("log/").then_some(next);
-    let names = changed.chain(next).map(|name| name.parse().unwrap());
+    let carried = name.strip_prefix("deposit/").and_then(|name| name.split('/').next());
+    let promise = carried.map(|request| format!("deposit/{request}/promise/0000-0002"));
+    let names = changed.chain(next).chain(promise).map(|name| name.parse().unwrap());
     names.filter(|name| !template.objects.contains_key(name)).collect()
 }

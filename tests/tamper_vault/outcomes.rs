@@ -95,9 +95,10 @@ impl<'a> Honest<'a> {
             let kind = self.template.kinds.kind(round.key);
             let place = round.alteration.offset();
             let place = place.and_then(|offset| (looks.question.place)(kind, offset));
-            let looked_after = round.alteration.number().is_none();
+            // It costs more than the question.
+            let looked_after = round.alteration.number().is_none() || at.is_multiple_of(64);
             let outcome = self.outcome(looks.question, place, core::slice::from_ref(round), looked_after);
-            let refused = !["same", "less", "told"].contains(&outcome.as_str());
+            let refused = !NOT_REFUSED.contains(&outcome.as_str());
             self.note(looks, round, outcome, outcomes);
             if number.is_some_and(|number| refused || number % 8 != turn % 8) {
                 return;
@@ -114,7 +115,7 @@ impl<'a> Honest<'a> {
         }
         let kinds: BTreeSet<&str> = keys.into_iter().map(|key| self.template.kinds.kind(key)).collect();
         for kind in kinds {
-            let case = [kind, round.alteration.name(), looks.question.name].map(str::to_owned);
+            let case = [kind, round.name(self.template), looks.question.name].map(str::to_owned);
             *outcomes.entry(case.into()).or_default().entry(outcome.clone()).or_default() += 1;
         }
     }
@@ -140,8 +141,10 @@ impl<'a> Honest<'a> {
         match asked {
             Err(Fault(fault)) => fault,
             Ok(answer) if answer == honest => "same".to_owned(),
-            // Its findings are what it is asked for.
-            Ok(_) if question.name == "check" => "told".to_owned(),
+            Ok(answer) if question.name == "check" && is_of(&answer, &honest, rounds) => {
+                if answer.iter().any(|finding| is_fault(finding)) { "found" } else { "told" }.to_owned()
+            }
+            Ok(answer) if reports(question) && answer[1..] == honest[1..] => "told".to_owned(),
             Ok(answer) if is_less(&answer, &honest) => "less".to_owned(),
             Ok(answer) => {
                 println!("{rounds:?}: {} says {answer:?}, not {honest:?}", question.name);
@@ -160,15 +163,27 @@ impl<'a> Honest<'a> {
             let answer = asked.unwrap_or_else(|why| panic!("{rounds:?} has left damage: {why:?}"));
             let (answer, honest) = (in_order(question, answer), self.answer(question, None));
             let honest = in_order(question, honest.to_vec());
-            // A delivery is on record before what it holds is found to be altered.
-            if put.name == "deliver" && question.name == "grants" && answer == once_delivered(&honest) {
-                continue;
-            }
-            // A log grows by what is asked; an upload that is finished is one document more.
-            let more = question.name == "verify" || ["resume", "hand in"].contains(&put.name);
-            let stays = answer == honest || more && (question.name == "verify" || is_less(&honest, &answer));
+            let stays = match (put.name, question.name) {
+                // The log grows by what is asked.
+                (_, "verify") => true,
+                (_, "check") => !answer.iter().any(|finding| is_fault(finding)),
+                // A delivery is on record before what it holds is found to be altered.
+                ("deliver", "grants") => answer == honest || answer == once_delivered(&honest),
+                // An upload that is finished is one document more.
+                ("resume" | "hand in", _) => answer == honest || is_less(&honest, &answer),
+                ("erase", "cases") => self.of_others(&answer) == self.of_others(&honest),
+                _ => answer == honest,
+            };
             assert!(stays, "{rounds:?} has changed {}: {answer:?}, not {honest:?}", question.name);
         }
+    }
+}
+
+impl Honest<'_> {
+    /// What is said of cases but the one that is there to be erased.
+    fn of_others(&self, cases: &Facts) -> Facts {
+        let spare = self.template.spare.to_string();
+        cases.iter().filter(|case| !case.contains(&spare)).cloned().collect()
     }
 }
 
@@ -185,8 +200,38 @@ impl Looks {
 }
 
 /// Questions that are answered as before once an alteration is gone; one of them is put each time.
-const WHAT_STAYS: [&str; 8] =
-    ["a range", "cases", "checkpoints", "documents", "erasure", "grants", "look for the answer", "take in"];
+const WHAT_STAYS: [&str; 9] = [
+    "a range",
+    "cases",
+    "check",
+    "checkpoints",
+    "documents",
+    "erasure",
+    "grants",
+    "look for the answer",
+    "take in",
+];
+
+/// Questions whose answer begins with what was done.
+fn reports(question: &Question) -> bool {
+    ["collect", "copy"].contains(&question.name)
+}
+
+/// Whether a check's finding is a fault.
+fn is_fault(finding: &str) -> bool {
+    finding.starts_with("Missing ") || finding.starts_with("False ")
+}
+
+/// Whether a check has other findings, and other counts with them, and all of these are of what was altered.
+fn is_of(answer: &Facts, honest: &Facts, rounds: &[Round<'_>]) -> bool {
+    let findings = |facts: &Facts| facts[1..].iter().cloned().collect::<BTreeSet<_>>();
+    let (answer, honest) = (findings(answer), findings(honest));
+    let altered: BTreeSet<&str> = rounds.iter().flat_map(Round::altered).map(|key| key.as_str()).collect();
+    answer != honest
+        && answer
+            .symmetric_difference(&honest)
+            .all(|finding| finding.split(' ').nth(1).is_some_and(|object| altered.contains(object)))
+}
 
 /// In what order a carrier tells is its own word; of anything else the order is a part of the answer.
 fn in_order(question: &Question, mut facts: Facts) -> Facts {
@@ -207,6 +252,12 @@ fn is_less(answer: &Facts, honest: &Facts) -> bool {
     answer.len() < honest.len() && answer.iter().all(|fact| left.any(|known| known == fact))
 }
 
+/// Outcomes that say why they do no harm.
+const NOT_REFUSED: [&str; 3] = ["same", "less", "told"];
+/// Those that say that something is wrong.
+const REFUSED: [&str; 8] =
+    ["BodyMissing", "Conflict", "Corrupt", "NotFound", "RolledBack", "Unknown", "Uses", "found"];
+
 /// The outcomes that may be, and whether each is explained where it must be.
 pub(crate) fn table() -> BTreeMap<Case, BTreeSet<String>> {
     let text = include_str!("TABLE.md");
@@ -218,8 +269,10 @@ pub(crate) fn table() -> BTreeMap<Case, BTreeSet<String>> {
             panic!("five columns: {line}")
         };
         let met: BTreeSet<String> = list(met).into_iter().collect();
-        let refused = ["same", "less", "told"].iter().all(|outcome| !met.contains(*outcome));
-        assert!(refused == why.is_empty(), "what is not refused says why: {line}");
+        let refused = NOT_REFUSED.iter().all(|outcome| !met.contains(*outcome));
+        let known = |outcome: &String| NOT_REFUSED.contains(&&**outcome) || REFUSED.contains(&&**outcome);
+        assert!(met.iter().all(known), "an outcome that is not known: {line}");
+        assert!(refused == why.is_empty() && *why != "?", "what is not refused says why: {line}");
         for alteration in list(alterations) {
             for question in asked(questions) {
                 let case = ((*kind).to_owned(), alteration.clone(), question);

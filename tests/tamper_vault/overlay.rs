@@ -37,6 +37,7 @@ struct State {
     deleted: BTreeSet<ObjectKey>,
     read: BTreeSet<ObjectKey>,
     listed: BTreeSet<ObjectKey>,
+    healed: bool,
 }
 
 impl Overlay {
@@ -51,11 +52,13 @@ impl Overlay {
     /// Everything as it was, but for what was written and deleted meanwhile: what was there stays there.
     pub(crate) fn heal(&self) {
         let mut state = self.state.lock().unwrap();
+        state.healed = true;
         state.shown.clear();
         state.written.retain(|key, _| !self.shared.contains_key(key));
     }
 
-    /// Of the shared objects those that were read or in the way of a create, and those that were listed.
+    /// Of the shared objects those that were read or in the way of a create, and those that were listed, while something else
+    /// could be shown.
     pub(crate) fn looked_at(&self) -> (BTreeSet<ObjectKey>, BTreeSet<ObjectKey>) {
         let state = self.state.lock().unwrap();
         (state.read.clone(), state.listed.clone())
@@ -64,7 +67,7 @@ impl Overlay {
     /// What is read of `range` of an object.
     fn find(&self, key: &ObjectKey, range: Option<&Range<u64>>) -> Option<Bytes> {
         let mut state = self.state.lock().unwrap();
-        if self.shared.contains_key(key) {
+        if self.shared.contains_key(key) && !state.healed {
             state.read.insert(key.clone());
         }
         if state.deleted.contains(key) {
@@ -138,7 +141,9 @@ impl Storage for Overlay {
         let all: BTreeSet<&ObjectKey> = self.shared.keys().filter(wanted).chain(shown).collect();
         let listed: Vec<ObjectKey> = all.into_iter().take(limit).cloned().collect();
         let shared = listed.iter().filter(|key| self.shared.contains_key(*key)).cloned();
-        state.listed.extend(shared);
+        if !state.healed {
+            state.listed.extend(shared);
+        }
         Ok(listed)
     }
 }

@@ -4,13 +4,15 @@ use core::{fmt::Debug, time::Duration};
 use std::sync::Arc;
 
 use docvault::{
-    CheckDepth, Error, ErrorKind, Kind, LogReader, RecordFilter, Session, Vault, deposit::Promise,
-    storage::MemoryStorage,
+    CheckDepth, Error, ErrorKind, Finding, Kind, LogReader, RecordFilter, Session, Standing, Vault,
+    deposit::Promise, storage::MemoryStorage,
 };
 use futures_util::future::LocalBoxFuture;
 
 use super::{
+    changes,
     fault::Fault,
+    outsiders,
     overlay::Overlay,
     template::{BEGUN, Template, notary, options, paper, passphrase},
 };
@@ -19,7 +21,7 @@ use crate::intake::{Hand, seal};
 /// What was answered, piece by piece.
 pub(crate) type Facts = Vec<String>;
 
-type Answer = Result<Facts, Fault>;
+pub(super) type Answer = Result<Facts, Fault>;
 type Ask = for<'a> fn(&'a Template, Arc<Overlay>, Option<usize>) -> LocalBoxFuture<'a, Answer>;
 
 pub(crate) struct Question {
@@ -32,7 +34,7 @@ pub(crate) struct Question {
 }
 
 macro_rules! questions {
-    ($($name:literal, $every:literal, $place:ident, $ask:ident;)+) => {
+    ($($name:literal, $every:literal, $place:ident, $ask:path;)+) => {
         pub(crate) const QUESTIONS: &[Question] = &[$(Question {
             name: $name,
             every: $every,
@@ -53,17 +55,23 @@ questions! {
     "cases", 1, nowhere, cases;
     "documents", 1, nowhere, documents;
     "contents", 1, nowhere, contents;
+    "older contents", 1, nowhere, older;
     "a range", 1, chunk, range;
     "grants", 1, nowhere, grants;
     "deliver", 1, nowhere, deliver;
     "erasure", 1, nowhere, erasure;
     "resume", 1, nowhere, resume;
+    "signing keys", 1, nowhere, outsiders::signing_keys;
+    "receipts", 1, nowhere, outsiders::receipts;
+    "rotate", 8, nowhere, changes::rotate;
+    "erase", 1, nowhere, changes::erase;
     "take in", 1, nowhere, take_in;
     "hand in", 1, nowhere, hand_in;
     "look for the answer", 1, nowhere, look_for;
     "check tiles", 32, nowhere, tiles;
     "check index", 32, nowhere, index;
     "records", 32, nowhere, records;
+    "export", 32, nowhere, outsiders::export;
     "check", 64, nowhere, check;
     "collect", 64, nowhere, collect;
     "copy", 128, nowhere, copy;
@@ -89,26 +97,31 @@ fn chunk(kind: &'static str, offset: usize) -> Option<usize> {
     (kind == "large part").then_some(offset.saturating_sub(56) / 16_400)
 }
 
-async fn opened(template: &Template, storage: Arc<Overlay>) -> Result<Vault, Error> {
+pub(super) async fn opened(template: &Template, storage: Arc<Overlay>) -> Result<Vault, Error> {
     let options = options(&template.office.clock, 3);
     Vault::open_with(storage, template.key.clone(), &template.pins[1], options).await
 }
 
-async fn desk(template: &Template, storage: Arc<Overlay>) -> Result<Session, Error> {
+pub(super) async fn desk(template: &Template, storage: Arc<Overlay>) -> Result<Session, Error> {
     opened(template, storage).await?.session("b").purpose("q").begin()
 }
 
-fn fact<T: Debug>(answer: T) -> String {
+pub(super) fn fact<T: Debug>(answer: T) -> String {
     format!("{answer:?}")
 }
 
-fn facts<T: Debug>(answers: impl IntoIterator<Item = T>) -> Facts {
+pub(super) fn facts<T: Debug>(answers: impl IntoIterator<Item = T>) -> Facts {
     answers.into_iter().map(fact).collect()
 }
 
+/// One that stands for bytes: what keeps them secret does not show them.
+pub(super) fn digest(bytes: impl AsRef<[u8]>) -> String {
+    blake3::hash(bytes.as_ref()).to_string()
+}
+
 /// One that stands for what is long.
-fn digest<T: Debug>(answer: T) -> String {
-    blake3::hash(fact(answer).as_bytes()).to_string()
+pub(super) fn brief<T: Debug>(answer: T) -> String {
+    digest(fact(answer))
 }
 
 async fn verify(template: &Template, storage: Arc<Overlay>, _: Option<usize>) -> Answer {
@@ -126,7 +139,7 @@ async fn prove(template: &Template, storage: Arc<Overlay>, place: Option<usize>)
     };
     let mut all = Facts::new();
     for seq in seqs {
-        all.push(digest(log.prove_inclusion(seq).await?));
+        all.push(brief(log.prove_inclusion(seq).await?));
     }
     Ok(all)
 }
@@ -170,7 +183,8 @@ async fn cases(template: &Template, storage: Arc<Overlay>, _: Option<usize>) -> 
     let desk = desk(template, storage).await?;
     let mut all = facts(desk.cases(None).await?.cases);
     all.push(fact(desk.describe_case(template.case).await?));
-    all.extend(facts(desk.statements(template.case, None).await?.statements));
+    let statements = desk.statements(template.case, None).await?.statements;
+    all.extend(statements.iter().map(|statement| fact(statement) + &digest(&*statement.payload)));
     Ok(all)
 }
 
@@ -183,11 +197,26 @@ async fn documents(template: &Template, storage: Arc<Overlay>, _: Option<usize>)
     Ok(all)
 }
 
-async fn contents(template: &Template, storage: Arc<Overlay>, _: Option<usize>) -> Answer {
+pub(super) async fn contents(template: &Template, storage: Arc<Overlay>, _: Option<usize>) -> Answer {
     let desk = desk(template, storage).await?;
     let mut all = Facts::new();
     for document in template.papers.small_ones() {
         all.push(digest(desk.retrieve(document).await?));
+    }
+    Ok(all)
+}
+
+/// In every version.
+async fn older(template: &Template, storage: Arc<Overlay>, _: Option<usize>) -> Answer {
+    let desk = desk(template, storage).await?;
+    let mut all = Facts::new();
+    for version in desk.history(template.papers.small).await? {
+        let mut reader = desk.reader_of(template.papers.small, version.described.version).await?;
+        let mut content = Vec::new();
+        while let Some(bytes) = reader.next().await? {
+            content.extend_from_slice(&bytes);
+        }
+        all.push(fact((version, reader.pages())) + &digest(content));
     }
     Ok(all)
 }
@@ -221,10 +250,12 @@ async fn deliver(template: &Template, storage: Arc<Overlay>, _: Option<usize>) -
     let desk = desk(template, storage).await?;
     let sealed = desk.deliver(template.grants[1]).await?.collect().await?;
     let mut opened = notary().open(&sealed[..], &desk.vault().sender())?;
-    let mut all = Facts::new();
+    let mut all =
+        vec![fact((opened.vault(), opened.grant(), opened.time(), opened.terms(), opened.documents()))];
     while let Some(document) = opened.next_document()? {
-        let described = fact((document.id(), document.version(), document.name().to_owned()));
-        all.push(described + &digest(document.content()?));
+        let ids = fact((document.id(), document.version(), document.digest(), document.content_len()));
+        let described = fact((document.name(), document.media_type(), document.attributes()));
+        all.push(ids + &described + &digest(document.content()?));
     }
     let refused = desk.deliver(template.grants[0]).await.map(drop);
     all.push(format!("{:?}", honest(refused, ErrorKind::Denied)?));
@@ -232,7 +263,7 @@ async fn deliver(template: &Template, storage: Arc<Overlay>, _: Option<usize>) -
 }
 
 /// The error that is the honest answer; any other is one.
-fn honest<T>(answer: Result<T, Error>, kind: ErrorKind) -> Result<ErrorKind, Fault> {
+pub(super) fn honest<T>(answer: Result<T, Error>, kind: ErrorKind) -> Result<ErrorKind, Fault> {
     match answer {
         Err(error) if error.kind() == kind => Ok(kind),
         Err(error) => Err(error.into()),
@@ -251,11 +282,11 @@ async fn records(template: &Template, storage: Arc<Overlay>, _: Option<usize>) -
     let desk = desk(template, storage).await?;
     let mut records = desk.auditor().records(&RecordFilter::all()).await?;
     records.retain(|record| record.seq < template.pins[1].size());
-    let mut all = vec![digest(&records)];
+    let mut all = vec![brief(&records)];
     let personal = [Kind::Stored, Kind::Granted, Kind::Revoked, Kind::CaseClosed, Kind::Stated];
     let of_case = |record: &&docvault::AuditRecord| record.case == Some(template.case);
     for record in records.iter().filter(of_case).filter(|record| personal.contains(&record.kind)) {
-        all.push(digest(desk.open_record(record.seq).await?));
+        all.push(brief(desk.open_record(record.seq).await?));
     }
     Ok(all)
 }
@@ -279,11 +310,12 @@ async fn take_in(template: &Template, storage: Arc<Overlay>, _: Option<usize>) -
         let deposit = inbox.deposit(&promise).await?;
         let mut contents = Facts::new();
         for page in 0..deposit.pages().len() {
-            contents.push(digest(deposit.read(page as u16)?.collect().await?));
+            contents.push(digest(&*deposit.read(page as u16)?.collect().await?));
         }
-        all.push(fact((promise, deposit.form(), contents)));
+        all.push(fact((promise, deposit.pages(), deposit.form(), deposit.comment(), contents)));
     }
-    Ok(all)
+    // What was left out.
+    if inbox.lost_promises().await?.is_empty() { Ok(all) } else { Err(Fault("found".into())) }
 }
 
 /// A client goes on where its telephone stopped; another's is refused, for its request is closed.
@@ -334,24 +366,31 @@ async fn look_for(template: &Template, storage: Arc<Overlay>, _: Option<usize>) 
     Ok(all)
 }
 
+/// What it counted and, one by one, what it found; how many names there are is the storage's to say.
 async fn check(template: &Template, storage: Arc<Overlay>, _: Option<usize>) -> Answer {
     let mut check = opened(template, storage).await?.check(CheckDepth::Content).await?;
     let report = check.run(&mut |_| {}).await?;
-    let all = facts(report.findings.iter().map(ToString::to_string));
-    // What is only told of is no fault, but somebody is told.
-    if report.is_sound() { Ok(all) } else { Err(Fault("found".into())) }
+    let faulty = |finding: &&Finding| matches!(finding.standing, Standing::Missing | Standing::False);
+    let faults = report.findings.iter().filter(faulty).count() as u64;
+    assert_eq!((report.counts.faults(), report.is_sound()), (faults, faults == 0), "{report:?}");
+    let mut counts = report.counts;
+    (counts.listed, counts.deposits) = (0, 0);
+    let mut all = vec![fact(counts)];
+    all.extend(report.findings.iter().map(ToString::to_string));
+    Ok(all)
 }
 
-/// Two days later, once to announce and once to delete: what is named is still there.
+/// Two days later, once to announce and once to delete: what is named is still there. What it says of itself comes first.
 async fn collect(template: &Template, storage: Arc<Overlay>, _: Option<usize>) -> Answer {
     let clock = Hand::at(BEGUN);
     let vault =
         Vault::open_with(storage.clone(), template.key.clone(), &template.pins[1], options(&clock, 3))
             .await?;
     let desk = vault.session("b").purpose("q").begin()?;
-    let mut collected = Ok(());
+    let mut reports = Ok(Vec::new());
     for _ in 0..2 {
-        collected = desk.collect_garbage().await.and(collected);
+        let report = desk.collect_garbage().await;
+        reports = report.and_then(|report| reports.map(|before| [before, vec![report]].concat()));
         clock.forward(Duration::from_secs(2 * 24 * 3600));
     }
     storage.heal();
@@ -362,20 +401,21 @@ async fn collect(template: &Template, storage: Arc<Overlay>, _: Option<usize>) -
         documents(template, storage.clone(), None).await.expect(lost),
         grants(template, storage, None).await.expect(lost),
     ];
-    collected?;
-    Ok(all.concat())
+    Ok([vec![fact(reports?)], all.concat()].concat())
 }
 
+/// What it says of itself comes first.
 async fn copy(template: &Template, storage: Arc<Overlay>, _: Option<usize>) -> Answer {
     let vault = opened(template, storage).await?;
     let destination = Arc::new(MemoryStorage::default());
-    vault.copy_to(destination.clone()).await?;
+    let report = vault.copy_to(destination.clone()).await?;
     let options = options(&template.office.clock, 3);
     let copied = Vault::open_with(destination, template.key.clone(), &template.pins[1], options).await?;
-    let mut all = vec![fact(copied.audit().verify_from_genesis().await?.checked)];
+    let mut all = vec![fact(report), fact(copied.audit().verify_from_genesis().await?.checked)];
     let desk = copied.session("b").purpose("q").begin()?;
     for document in template.papers.small_ones() {
-        all.push(digest((desk.retrieve(document).await?, desk.history(document).await?)));
+        all.push(digest(desk.retrieve(document).await?));
+        all.push(brief(desk.history(document).await?));
     }
     if let Some(large) = template.papers.large {
         all.push(digest(desk.retrieve(large).await?));

@@ -3,10 +3,12 @@
 use core::time::Duration;
 use std::{collections::BTreeMap, sync::Arc};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use docvault::{
-    CaseId, DocumentId, GrantId, Identity, NewDocument, NewStatement, NoSleep, Pin, Recipient, Secret,
-    Session, Terms, Timestamp, TrustPolicy, UploadToken, Vault, VaultOptions,
+    AnchorError, CaseId, DocumentId, GrantId, Identity, NewDocument, NewStatement, NoSleep, Pin, Recipient,
+    RecordFilter, Secret, Session, Terms, TimeAnchor, Timestamp, TrustPolicy, UploadToken, Vault,
+    VaultOptions,
     deposit::{Carrier, Depositor, SignedRequest, Slot, Verdict},
     keys::{Bounds, LocalKey, Passphrase},
     storage::{MemoryStorage, ObjectKey, Storage, testing::FaultyStorage},
@@ -28,6 +30,8 @@ pub(crate) struct Template {
     pub(crate) pins: [Pin; 2],
     pub(crate) case: CaseId,
     pub(crate) erased: CaseId,
+    /// Closed, to be erased.
+    pub(crate) spare: CaseId,
     pub(crate) papers: Papers,
     /// On a document, revoked; on the case, following.
     pub(crate) grants: [GrantId; 2],
@@ -95,7 +99,11 @@ impl Template {
         let early = vault.pin();
         let papers = documents(&desk, case, large).await;
         let grants = shared(&desk, case, papers.small).await;
-        let erased = erased(&desk).await;
+        let spare = closed(&desk, "spare").await;
+        let erased = closed(&desk, "erased").await;
+        older.extend(all_of(&storage).await);
+        desk.erase_case(erased).await.unwrap();
+        looked_at(&desk, papers.small).await;
         desk.add_slot(&passphrase(), "recovery").await.unwrap();
         older.extend(all_of(&storage).await);
         desk.rotate_epoch().await.unwrap();
@@ -109,7 +117,7 @@ impl Template {
         for n in 1..=folds {
             grow(&desk, case, 256 * n).await;
             let note = vault.audit().checkpoint().await.unwrap();
-            desk.keep_checkpoint(&note, &[]).await.unwrap();
+            desk.keep_checkpoint(&note, &[&Anchor]).await.unwrap();
             desk.make_statement(case, NewStatement::on("approved").payload("{}").claim("seen"))
                 .await
                 .unwrap();
@@ -121,7 +129,7 @@ impl Template {
         older.retain(|key, _| !objects.contains_key(key));
         let (kinds, objects) = (Kinds::of(&objects, &older), Arc::new(objects));
         let pins = [early, vault.pin()];
-        Self { objects, kinds, older, key, pins, case, erased, papers, grants, token, office, left }
+        Self { objects, kinds, older, key, pins, case, erased, spare, papers, grants, token, office, left }
     }
 
     pub(crate) fn overlay(&self) -> Arc<Overlay> {
@@ -149,14 +157,19 @@ async fn documents(desk: &Session, case: CaseId, large: bool) -> Papers {
     let (small, empty) = (store(case, b"small".to_vec()).await, store(case, Vec::new()).await);
     let again = NewDocument::named("again");
     desk.store_version(small, again, "better", b"second".to_vec()).await.unwrap();
+    let pages = in_parts(desk, case).await;
+    let bulk = desk.create_case("bulk").await.unwrap();
+    let large = if large { Some(store(bulk, intake::content(1, LARGE)).await) } else { None };
+    Papers { small, empty, pages, large }
+}
+
+/// A document of two pages, so in parts.
+async fn in_parts(desk: &Session, case: CaseId) -> DocumentId {
     let mut upload = desk.upload(case, NewDocument::named("pages")).await.unwrap();
     upload.write(&[4; 100]).await.unwrap();
     upload.next_page().await.unwrap();
     upload.write(&[5; 17_000]).await.unwrap();
-    let pages = upload.finish().await.unwrap().document;
-    let bulk = desk.create_case("bulk").await.unwrap();
-    let large = if large { Some(store(bulk, intake::content(1, LARGE)).await) } else { None };
-    Papers { small, empty, pages, large }
+    upload.finish().await.unwrap().document
 }
 
 /// Grants of a document and of the case, both delivered, one revoked; statements; a closed and reopened case.
@@ -176,13 +189,37 @@ async fn shared(desk: &Session, case: CaseId, document: DocumentId) -> [GrantId;
     [one, all]
 }
 
-/// A case of which nothing but its records is left.
-async fn erased(desk: &Session) -> CaseId {
-    let case = desk.create_case("erased").await.unwrap();
+/// A case with a document in its head and one in parts, ready to be erased.
+async fn closed(desk: &Session, title: &str) -> CaseId {
+    let case = desk.create_case(title).await.unwrap();
     desk.store(case, NewDocument::named("gone"), b"gone".to_vec()).await.unwrap();
+    in_parts(desk, case).await;
     desk.close_case(case, "done").await.unwrap();
-    desk.erase_case(case).await.unwrap();
     case
+}
+
+/// Records of a look at the content and at the log, and of a slot that came and went.
+async fn looked_at(desk: &Session, document: DocumentId) {
+    desk.retrieve(document).await.unwrap();
+    desk.auditor().records(&RecordFilter::all()).await.unwrap();
+    let former = LocalKey::from_seed(Secret::copy_from(&[3; 32]).unwrap());
+    let slot = desk.add_slot(&former, "former").await.unwrap();
+    desk.remove_slot(slot).await.unwrap();
+}
+
+/// A time authority that any digest is a token to.
+#[derive(Debug)]
+struct Anchor;
+
+#[async_trait]
+impl TimeAnchor for Anchor {
+    fn authority(&self) -> &str {
+        "time.example"
+    }
+
+    async fn stamp(&self, digest: &[u8; 32]) -> Result<Vec<u8>, AnchorError> {
+        Ok(digest.to_vec())
+    }
 }
 
 /// An upload with its first page stored and its second to come.
