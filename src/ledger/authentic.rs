@@ -7,6 +7,7 @@ use futures_util::future::{BoxFuture, OptionFuture, join, try_join, try_join_all
 use super::{
     commits::required,
     lookup::{Pages, View},
+    open::claimed,
     state::State,
     tiles::Tree,
     verify::{Signatures, Verified, walk},
@@ -78,15 +79,36 @@ async fn checked(trusted: &Trusted, pages: &Pages, state: &State, last: &Commit)
         return if signed { Ok(log_key) } else { Err(Error::corrupt(format!("commit {}", last.name()))) };
     }
     match by_tree(trusted, pages, state, last).await {
-        // A tile may be missing or another's: every commit in between tells as well.
-        Err(error) if error.kind() == ErrorKind::Corrupt => {
-            let (from, ends) = (Verified::trusted(size, head, log_key), Signatures::EndsOfEpochs);
-            let every = &mut |_: &_| Ok(());
-            let walked = walk(&**pages.storage(), state.vault, from, state.head, ends, every).await?;
-            Ok(walked.log_key)
-        }
+        // A tile may be missing or another's: every commit tells as well.
+        Err(error) if error.kind() == ErrorKind::Corrupt => by_every_commit(trusted, pages, state).await,
         proven => proven,
     }
+}
+
+/// By the chain of every commit since what is trusted, and the tree that they make of what was before: whoever has the
+/// newest key alone could sign the true chain under another tree. If tiles do not show what was before, from the first
+/// commit on.
+async fn by_every_commit(trusted: &Trusted, pages: &Pages, state: &State) -> Result<LogKey> {
+    let (storage, Trusted { log_key, size, head, root, .. }) = (&**pages.storage(), *trusted);
+    let known = match Tree::new(state, storage).frontier(size).await {
+        Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
+        known => known.ok().filter(|known| known.root() == root),
+    };
+    let mut met = known.is_some();
+    let from = match known {
+        Some(known) => Verified { frontier: Some(known), ..Verified::trusted(size, head, log_key) },
+        None => Verified::genesis(LogKey::first(claimed(storage).await?.1.commit)),
+    };
+    let mut meet = |commit: &Commit| {
+        met |= commit
+            .leaves
+            .last()
+            .is_some_and(|last| last.leaf.seq.saturating_add(1) == size && last.hash == head)
+            && *commit.root() == root;
+        Ok(())
+    };
+    let walked = walk(storage, state.vault, from, state.head, Signatures::EndsOfEpochs, &mut meet).await?;
+    if met { Ok(walked.log_key) } else { Err(forked(size)) }
 }
 
 /// By a signature for every change of keys since what is trusted, and one for the head, and by proofs

@@ -24,6 +24,7 @@ use crate::{
         leaf::{BodyForm, Kind, Leaf, padded},
         merkle::Frontier,
         signing::LogKey,
+        statement::{Statement, origin},
     },
     secret::Secret,
     storage::{MemoryStorage, ObjectKey, Storage},
@@ -33,6 +34,15 @@ const VAULT: VaultId = VaultId::from_bytes([1; 16]);
 
 fn key(epoch: u8) -> SigningKey {
     SigningKey::from_seed(Secret::take([epoch; 32]))
+}
+
+/// What a record holds: of Genesis the keys of the first epoch.
+fn body(kind: Kind) -> Bytes {
+    let [commit, delivery, checkpoint] = [1, 101, 201].map(|seed| key(seed).verifying_key());
+    match kind {
+        Kind::Genesis => Statement { commit, delivery, checkpoint, origin: origin(VAULT) }.encode(),
+        _ => Bytes::from_static(b"body"),
+    }
 }
 
 /// Whether it is a change of the keyring, which is about no object.
@@ -68,12 +78,16 @@ impl Forger {
             time: Timestamp::from_millis(1000),
             previous: self.state.head.hash,
             case: CaseId::from_bytes([u8::from(read); 16]),
-            object: if names_nothing(kind) { [0; 16] } else { [mark | 0x80; 16] },
+            object: match kind {
+                Kind::Genesis => *VAULT.as_bytes(),
+                _ if names_nothing(kind) => [0; 16],
+                _ => [mark | 0x80; 16],
+            },
             auxiliary: if read { padded(&[mark | 0x80; 16]) } else { stated },
             operation: OperationId::from_bytes([mark.wrapping_add(1); 16]),
             key_epoch: self.state.log_key.epoch,
             process: [0; 12],
-            body: body_commitment(b"body"),
+            body: body_commitment(&body(kind)),
             effect: if read { [0; 32] } else { [9; 32] },
             state_root: stated,
         }
@@ -88,7 +102,7 @@ impl Forger {
     /// Adds a record under the root of another tree than the chain's.
     fn add_to(&mut self, kind: Kind, mark: u8, signer: &SigningKey, before: &Frontier) {
         let record = Hashed::new(self.leaf(kind, mark));
-        let entries = vec![Entry { record, body: Bytes::from_static(b"body") }];
+        let entries = vec![Entry { record, body: body(kind) }];
         let recent = self.state.recent(1);
         let draft = Draft { vault: VAULT, before, recent: &recent, entries, nonce: [mark; 16] };
         let sealed = draft.seal(signer).expect("one entry");

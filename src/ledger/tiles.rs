@@ -77,6 +77,19 @@ impl<'a> Tree<'a> {
         Ok((old_root, proof))
     }
 
+    /// The frontier of the first `size` records, as tiles and tail have it: whether its root is one that somebody holds is
+    /// for the caller to see.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt if a tile is missing or none; the storage's.
+    pub(super) async fn frontier(&self, size: u64) -> Result<Frontier> {
+        let range = 0..size;
+        self.fetch(core::slice::from_ref(&range)).await?;
+        let roots = proof::perfect(range).into_iter().map(|subtree| self.subtree(subtree));
+        Frontier::from_roots(size, roots.collect::<Result<_>>()?).ok_or_else(|| missing(size))
+    }
+
     /// Reads, all at once, what [`Tree::consistency`] needs for each of these sizes.
     ///
     /// # Errors

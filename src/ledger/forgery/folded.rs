@@ -38,8 +38,8 @@ async fn folded(log: &Forger, altered: Option<u64>) -> Pages {
     pages
 }
 
-/// Who has the new key alone can keep the commit that states it, and what the chain is before it, under another tree. As
-/// one commit is gone, the tree is all that a reader from before has.
+/// Who has the new key alone can keep the commit that states it, and what the chain is before it, under another tree. If
+/// one commit is gone, the tree is all that a reader from before has; if none is, the tree that all of them make.
 #[test]
 fn a_change_of_keys_is_of_the_tree_that_the_old_key_signed() {
     let mut log = Forger::new();
@@ -51,12 +51,48 @@ fn a_change_of_keys_is_of_the_tree_that_the_old_key_signed() {
     }
     let (gone, _) = log.objects.get(100).expect("added").clone();
     for (altered, refused) in [(None, None), (Some(2), Some(ErrorKind::Corrupt))] {
+        for lost in [Some(&gone), None] {
+            let found = block_on(async {
+                let pages = folded(&log, altered).await;
+                if let Some(lost) = lost {
+                    pages.storage().delete(lost).await.expect("memory");
+                }
+                load(&early, &pages).await
+            });
+            let found = found.map(|state| state.expect("a log").head.size);
+            assert_eq!(found.map_err(|error| error.kind()).err(), refused, "{altered:?}, without {lost:?}");
+        }
+    }
+}
+
+/// Behind a pin whose own tree no tile shows any more, the log is walked from its first record.
+#[test]
+fn a_log_that_lost_its_tiles_opens_by_every_commit_and_a_false_tree_of_it_does_not() {
+    let mut log = Forger::new();
+    log.grow(30, &key(1));
+    let early = log.trusted();
+    log.add(Kind::SigningKeys, 2, &key(1));
+    while log.state.head.size < FOLD {
+        log.add(Kind::Read, 3, &key(2));
+    }
+    for (altered, refused) in
+        [(None, None), (Some(2), Some(ErrorKind::Corrupt)), (Some(40), Some(ErrorKind::Corrupt))]
+    {
         let found = block_on(async {
             let pages = folded(&log, altered).await;
-            pages.storage().delete(&gone).await.expect("memory");
+            for tile in pages.storage().list(crate::storage::layout::TILES, None, 100).await.expect("memory")
+            {
+                pages.storage().delete(&tile).await.expect("memory");
+            }
             load(&early, &pages).await
         });
         let found = found.map(|state| state.expect("a log").head.size);
-        assert_eq!(found.map_err(|error| error.kind()).err(), refused);
+        assert_eq!(found.map_err(|error| error.kind()).err(), refused, "{altered:?}");
     }
+    let elsewhere = Trusted { root: [7; 32], ..early };
+    let found = block_on(async {
+        let pages = folded(&log, None).await;
+        load(&elsewhere, &pages).await
+    });
+    assert_eq!(found.expect_err("another tree was trusted").kind(), ErrorKind::Forked);
 }
