@@ -1,15 +1,11 @@
 //! Case keys: made, found, kept (FORMAT §4.4).
 
-use core::fmt;
-use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError, Weak},
-};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use subtle::ConstantTimeEq;
 
-use super::{LoadedKeyring, Looked, Vault};
+use super::{LoadedKeyring, Looked, Vault, kept::Kept};
 use crate::{
     FORMAT, SUITE,
     crypto::{
@@ -26,79 +22,6 @@ use crate::{
     storage::{ObjectKey, beyond, layout},
     wire::{Malformed, Reader, Writer},
 };
-
-/// Case keys in memory, wiped when evicted. A case has one key for life, so none is ever stale; that
-/// its case was not erased is looked up anew for every use ([`Vault::case_stands`]).
-#[derive(Default)]
-pub(super) struct CaseKeys(Mutex<Cached>);
-
-#[derive(Default)]
-struct Cached {
-    keys: HashMap<CaseId, Kept>,
-    order: VecDeque<CaseId>,
-    holders: Vec<Weak<dyn Holder>>,
-}
-
-#[derive(Clone)]
-struct Kept {
-    key: Arc<Secret<32>>,
-    /// Records up to which the case was seen to stand.
-    as_of: u64,
-}
-
-impl fmt::Debug for CaseKeys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CaseKeys([REDACTED])")
-    }
-}
-
-impl CaseKeys {
-    fn get(&self, case: CaseId) -> Option<Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys.get(&case).cloned()
-    }
-
-    fn stood(&self, case: CaseId, as_of: u64) {
-        let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kept) = cached.keys.get_mut(&case) {
-            kept.as_of = kept.as_of.max(as_of);
-        }
-    }
-
-    fn remove(&self, case: CaseId) {
-        let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        cached.keys.remove(&case);
-        cached.order.retain(|kept| *kept != case);
-        let holders: Vec<_> = cached.holders.iter().filter_map(Weak::upgrade).collect();
-        drop(cached);
-        holders.iter().for_each(|holder| holder.forget(case));
-    }
-
-    /// The cases of which holders give something unasked.
-    fn unasked(&self) -> BTreeSet<CaseId> {
-        let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let holders: Vec<_> = cached.holders.iter().filter_map(Weak::upgrade).collect();
-        drop(cached);
-        holders.iter().filter_map(|holder| holder.gives_unasked()).collect()
-    }
-
-    fn add_holder(&self, holder: Weak<dyn Holder>) {
-        let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        cached.holders.retain(|holder| holder.strong_count() > 0);
-        cached.holders.push(holder);
-    }
-
-    fn insert(&self, case: CaseId, kept: Kept) {
-        let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if cached.keys.insert(case, kept).is_none() {
-            cached.order.push_back(case);
-        }
-        if cached.order.len() > CACHED
-            && let Some(oldest) = cached.order.pop_front()
-        {
-            cached.keys.remove(&oldest);
-        }
-    }
-}
 
 /// A wrap of a case's key as stored.
 pub(crate) struct StoredWrap {
@@ -405,12 +328,11 @@ fn context(vault: VaultId, case: CaseId, epoch: u32) -> [u8; 32] {
 }
 
 const OVERTAKEN: &str = "the keyring changed while its epoch was being rotated: another change came first";
-/// Case keys kept in memory.
-const CACHED: usize = 1024;
 
 #[cfg(test)]
 mod tests {
     use core::ops::Range;
+    use std::sync::Mutex;
 
     use async_trait::async_trait;
 

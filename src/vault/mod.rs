@@ -3,6 +3,7 @@
 mod cases;
 mod genesis;
 mod heads;
+mod kept;
 mod keyring;
 mod keyrings;
 mod looked;
@@ -39,7 +40,7 @@ use crate::{
     session::SessionBuilder,
     storage::Storage,
 };
-use cases::CaseKeys;
+use kept::CaseKeys;
 use keyrings::Keyrings;
 
 /// One tenant's vault over one storage. Cheap to clone; clones share everything.
