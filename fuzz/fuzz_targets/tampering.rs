@@ -106,16 +106,11 @@ fn is_known(question: &str, outcome: &str, rounds: &[Round<'_>]) -> bool {
         rounds.iter().map(|round| round.key).chain(others).map(|key| TEMPLATE.kinds.kind(key)).collect();
     let rows = TABLE.iter().filter(|((kind, _, asked), _)| kinds.contains(&**kind) && asked == question);
     let (own, any): (Vec<_>, Vec<_>) = match rounds {
-        [round] if is_in_table(round) => rows.partition(|((_, altered, _), _)| is_done(altered, round)),
+        [round] if is_in_table(round) => rows.partition(|((_, altered, _), _)| altered == round.name(&TEMPLATE)),
         _ => (Vec::new(), rows.collect()),
     };
     let rows = if own.is_empty() { any } else { own };
     rows.iter().any(|(_, met)| met.contains(outcome))
-}
-
-/// Whether a row tells of what was done: what comes behind the word says to which bytes.
-fn is_done(altered: &str, round: &Round<'_>) -> bool {
-    altered.split(' ').next() == Some(round.alteration.name())
 }
 
 /// What the table has is done to whole objects; nothing is spliced, or extended by another.
