@@ -34,8 +34,9 @@ pub enum Standing {
     /// Of an erased case; [`Session::collect_garbage`](crate::Session::collect_garbage) deletes it.
     Erased,
     /// Of something committed that does not use it: a part of another attempt, a superseded wrap or keyring, a checkpoint
-    /// without a record, a probe; or a turn, which the next collection of garbage deletes. A superseded keyring opens for a
-    /// removed key, and goes with the next change of the keyring. The others are harmless, and stay.
+    /// without a record, a probe; or a turn. The next collection of garbage deletes turns, and such parts where a version has
+    /// parts of several attempts. A superseded keyring opens for a removed key, and goes with the next change of the keyring.
+    /// The others are harmless, and stay.
     Unused,
     /// No name that a vault gives.
     Foreign,

@@ -46,8 +46,8 @@ impl Session {
     /// An operation that left objects and is not in the log is first announced, and expires a day
     /// later; once expired it is condemned, after which it cannot commit; only then are its objects
     /// deleted. So clocks decide when to delete, never whether it is safe, and what one call
-    /// announces a later one deletes. Of a version that an upload was resumed for, parts that it does not use go; if it
-    /// has none itself, those of a single attempt stay.
+    /// announces a later one deletes. Of a version that an upload was resumed for, parts that it does not use go, unless
+    /// all that are there are of one attempt.
     /// Whatever the storage shows of an erased case is deleted at once, its key included.
     ///
     /// # Errors
