@@ -5,10 +5,10 @@ use core::ops::RangeInclusive;
 use futures_util::future::{BoxFuture, OptionFuture, join, try_join, try_join_all};
 
 use super::{
-    commits::required,
+    commits::{next, required},
     lookup::{Pages, View},
     open::claimed,
-    state::State,
+    state::{Head, State},
     tiles::Tree,
     verify::{Signatures, Verified, walk},
 };
@@ -18,6 +18,7 @@ use crate::{
     ids::VaultId,
     log::{Hash, commit::Commit, leaf::Kind, row::RowKey, signing::LogKey},
     pin::Pin,
+    storage::Storage,
     wire::Malformed,
 };
 
@@ -86,29 +87,40 @@ async fn checked(trusted: &Trusted, pages: &Pages, state: &State, last: &Commit)
 }
 
 /// By the chain of every commit since what is trusted, and the tree that they make of what was before: whoever has the
-/// newest key alone could sign the true chain under another tree. If tiles do not show what was before, from the first
-/// commit on.
+/// newest key alone could sign the true chain under another tree.
 async fn by_every_commit(trusted: &Trusted, pages: &Pages, state: &State) -> Result<LogKey> {
     let (storage, Trusted { log_key, size, head, root, .. }) = (&**pages.storage(), *trusted);
-    let known = match Tree::new(state, storage).frontier(size).await {
+    let from = match Tree::new(state, storage).frontier(size).await {
         Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
-        known => known.ok().filter(|known| known.root() == root),
+        Ok(tree) if tree.root() == root => {
+            Verified { frontier: Some(tree), ..Verified::trusted(size, head, log_key) }
+        }
+        _ => from_the_first(trusted, storage, state).await?,
     };
-    let mut met = known.is_some();
-    let from = match known {
-        Some(known) => Verified { frontier: Some(known), ..Verified::trusted(size, head, log_key) },
-        None => Verified::genesis(LogKey::first(claimed(storage).await?.1.commit)),
-    };
-    let mut meet = |commit: &Commit| {
-        met |= commit
-            .leaves
-            .last()
-            .is_some_and(|last| last.leaf.seq.saturating_add(1) == size && last.hash == head)
-            && *commit.root() == root;
-        Ok(())
-    };
-    let walked = walk(storage, state.vault, from, state.head, Signatures::EndsOfEpochs, &mut meet).await?;
-    if met { Ok(walked.log_key) } else { Err(forked(size)) }
+    let every = &mut |_: &_| Ok(());
+    let walked = walk(storage, state.vault, from, state.head, Signatures::EndsOfEpochs, every).await?;
+    Ok(walked.log_key)
+}
+
+/// What is trusted with its tree, where no tile shows that, by every commit up to it. The first one, and so the key that
+/// it is walked with, may be anybody's until the walk has arrived.
+async fn from_the_first(trusted: &Trusted, storage: &dyn Storage, state: &State) -> Result<Verified> {
+    // Tiles of an end that is none any more are deleted: the new end tells.
+    if next(storage, state.vault, &state.head).await?.is_some() {
+        return Err(Error::corrupt("tiles of an end of the log that others have gone on from"));
+    }
+    let Trusted { vault, log_key, size, head, root } = *trusted;
+    let (_, statement) = claimed(storage).await.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Error::corrupt("the vault's first record"),
+        _ => error,
+    })?;
+    let (from, to) = (
+        Verified::genesis(LogKey::first(statement.commit)),
+        Head { size, hash: head, time: Timestamp::default() },
+    );
+    let walked = walk(storage, vault, from, to, Signatures::EndsOfEpochs, &mut |_: &_| Ok(())).await?;
+    let tree = walked.frontier.as_ref().is_some_and(|tree| tree.root() == root);
+    if tree && walked.log_key == log_key { Ok(walked) } else { Err(forked(size)) }
 }
 
 /// By a signature for every change of keys since what is trusted, and one for the head, and by proofs

@@ -36,13 +36,10 @@ fn key(epoch: u8) -> SigningKey {
     SigningKey::from_seed(Secret::take([epoch; 32]))
 }
 
-/// What a record holds: of Genesis the keys of the first epoch.
-fn body(kind: Kind) -> Bytes {
-    let [commit, delivery, checkpoint] = [1, 101, 201].map(|seed| key(seed).verifying_key());
-    match kind {
-        Kind::Genesis => Statement { commit, delivery, checkpoint, origin: origin(VAULT) }.encode(),
-        _ => Bytes::from_static(b"body"),
-    }
+/// What the first record states, with the key of this number for the first epoch.
+fn genesis(number: u8) -> Bytes {
+    let [commit, delivery, checkpoint] = [number, 101, 201].map(|seed| key(seed).verifying_key());
+    Statement { commit, delivery, checkpoint, origin: origin(VAULT) }.encode()
 }
 
 /// Whether it is a change of the keyring, which is about no object.
@@ -59,9 +56,16 @@ struct Forger {
 
 impl Forger {
     fn new() -> Self {
-        let state = State::empty(VAULT, LogKey::first(key(1).verifying_key()));
+        Self::begun_by(1)
+    }
+
+    /// Whose first record states the key of this number.
+    fn begun_by(number: u8) -> Self {
+        let signer = key(number);
+        let state = State::empty(VAULT, LogKey::first(signer.verifying_key()));
         let mut forger = Self { state, objects: Vec::new() };
-        forger.add(Kind::Genesis, 0, &key(1));
+        let stated = Leaf { body: body_commitment(&genesis(number)), ..forger.leaf(Kind::Genesis, 0) };
+        forger.add_entry(stated, genesis(number), &signer, &Frontier::default());
         forger
     }
 
@@ -87,7 +91,7 @@ impl Forger {
             operation: OperationId::from_bytes([mark.wrapping_add(1); 16]),
             key_epoch: self.state.log_key.epoch,
             process: [0; 12],
-            body: body_commitment(&body(kind)),
+            body: body_commitment(b"body"),
             effect: if read { [0; 32] } else { [9; 32] },
             state_root: stated,
         }
@@ -101,10 +105,14 @@ impl Forger {
 
     /// Adds a record under the root of another tree than the chain's.
     fn add_to(&mut self, kind: Kind, mark: u8, signer: &SigningKey, before: &Frontier) {
-        let record = Hashed::new(self.leaf(kind, mark));
-        let entries = vec![Entry { record, body: body(kind) }];
+        self.add_entry(self.leaf(kind, mark), Bytes::from_static(b"body"), signer, before);
+    }
+
+    fn add_entry(&mut self, leaf: Leaf, body: Bytes, signer: &SigningKey, before: &Frontier) {
+        let nonce = [leaf.operation.as_bytes()[0]; 16];
+        let entries = vec![Entry { record: Hashed::new(leaf), body }];
         let recent = self.state.recent(1);
-        let draft = Draft { vault: VAULT, before, recent: &recent, entries, nonce: [mark; 16] };
+        let draft = Draft { vault: VAULT, before, recent: &recent, entries, nonce };
         let sealed = draft.seal(signer).expect("one entry");
         let after = self.state.frontier.followed_by(sealed.records.iter().map(|record| record.hash));
         self.state.append(sealed.records, after);

@@ -210,7 +210,8 @@ async fn windows(storage: &dyn Storage, from: u64, to: u64) -> Result<Vec<Window
         let page = page_of(storage, &start).await?;
         let reached = page.last().and_then(layout::first_of_commit).is_none_or(|first| first <= from);
         match page.last() {
-            Some(last) if page.len() == PAGE && !reached => {
+            // A listing that does not go on would do so without an end.
+            Some(last) if page.len() == PAGE && !reached && *last > start => {
                 start = last.clone();
                 windows.push(start.clone());
             }

@@ -410,6 +410,11 @@ mod tests {
         let times = |by: &Cosignature| [by.first, by.time].map(Timestamp::as_millis);
         let times: Vec<_> = checked.witnesses.iter().map(times).collect();
         assert_eq!(times, [[1000, 99_000], [5000, 5000]]);
+        // Of so many that not both fit the newest stays.
+        let strangers: String = (1..=97).map(|time| line(9, time)).collect();
+        let full = [self::note(&[]), strangers, line(1, 5), line(2, 5)].concat();
+        let fuller = policy.add_cosignatures(&full, &line(1, 7)).expect("lines");
+        assert!(fuller.ends_with(&(line(1, 7) + &line(2, 5))), "{fuller}");
     }
 
     #[test]

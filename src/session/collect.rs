@@ -10,17 +10,16 @@ use crate::{
     ids::{CaseId, DocumentId, OperationId},
     ledger::State,
     log::{
-        commit::Hashed,
         leaf::Kind,
         page::Page,
-        row::RowKey,
+        row::{Row, RowKey},
         tile::{self, TileId},
     },
     observe,
     plan::{self, Announce, Condemn, Fate, GivenUp},
     storage::{Listing, ObjectKey, delete_all, delete_where, layout},
     transfer::{ContentSource, part_names},
-    vault::Extent,
+    vault::{Extent, VersionHead},
 };
 
 /// What a collection of garbage has done.
@@ -117,6 +116,15 @@ impl Session {
         Ok(keyring.keys.epochs().map(|(epoch, _)| layout::case_key(case, epoch)).collect())
     }
 
+    /// Deletes wraps of a case that the log does not know under epochs that were dropped: it can be opened under none of them.
+    async fn delete_dropped_keys(&self, case: CaseId) -> Result<u64> {
+        let keyring = self.vault.current_keyring().await?;
+        let oldest = keyring.keys.epochs().map(|(epoch, _)| epoch).min();
+        let dropped = |key: &ObjectKey| layout::epoch_of(key).is_some_and(|epoch| Some(epoch) < oldest);
+        let prefix = layout::of_case(layout::CASE_KEYS, case);
+        Ok(delete_where(self.vault.ledger().storage(), &prefix, dropped).await?)
+    }
+
     async fn collect_operations(&self, prefix: &str, report: &mut GarbageReport) -> Result<()> {
         let mut seen: Option<(CaseId, OperationId)> = None;
         let mut last = None;
@@ -132,8 +140,12 @@ impl Session {
                 self.collect_operation(found, fate, (&mut new, report)).await?;
             }
             self.announce_orphans(new, report).await?;
-            for operation in of_several_attempts(&keys, &mut last) {
-                report.objects_deleted += self.delete_unused_parts(operation).await?;
+            let resumed = of_several_attempts(&keys, &mut last);
+            let deletions: Vec<_> =
+                resumed.into_iter().map(|upload| self.delete_unused_parts(upload)).collect();
+            let mut deletions = stream::iter(deletions).buffer_unordered(AT_ONCE);
+            while let Some(deleted) = deletions.try_next().await? {
+                report.objects_deleted += deleted;
             }
         }
         Ok(())
@@ -142,19 +154,24 @@ impl Session {
     /// Deletes what a version does not use of the parts that an upload has stored for it: they open by its key, which
     /// everybody has who was ever given it.
     async fn delete_unused_parts(&self, operation: OperationId) -> Result<u64> {
-        let (ledger, state) = (self.vault.ledger(), self.vault.ledger().state());
+        let state = self.vault.ledger().state();
         let row = self.vault.row(&state, &RowKey::operation(operation)).await?;
         let Some(row) = row.filter(|row| row.kind == Kind::Stored) else { return Ok(0) };
-        let of = |record: &Hashed, _: &[u8]| Ok(DocumentId::new(record.leaf.case, record.leaf.object));
-        let document = ledger.record(&state, row.seq, of).await?;
-        let head = match self.vault.version_head(document, &row, Extent::Start).await {
+        let head = match self.head_of(&row).await {
             // A check tells of it; and what is erased goes anyway.
             Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Erased) => return Ok(0),
             head => head?,
         };
+        let case = head.id.case;
         let used: BTreeSet<ObjectKey> = part_names(&ContentSource::new(self.vault.clone(), head)).collect();
-        let prefix = layout::of_operation(layout::PARTS, document.case(), operation);
-        Ok(delete_where(ledger.storage(), &prefix, |part| !used.contains(part)).await?)
+        let prefix = layout::of_operation(layout::PARTS, case, operation);
+        Ok(delete_where(self.vault.ledger().storage(), &prefix, |part| !used.contains(part)).await?)
+    }
+
+    /// The head of the version that a row of an operation is about.
+    async fn head_of(&self, row: &Row) -> Result<VersionHead> {
+        let leaf = self.vault.leaf(row).await?;
+        self.vault.version_head(DocumentId::new(leaf.case, leaf.object), row, Extent::Start).await
     }
 
     /// Announces operations on their behalf, together. A storage can make up any number of names, and a record is for ever:
@@ -239,6 +256,8 @@ impl Session {
         let unknown = self.vault.row(&self.vault.ledger().state(), &RowKey::case(case)).await?.is_none();
         if unknown && self.vault.made_case(case, operation).await? {
             deleted += self.delete_keys(case).await?;
+        } else if unknown {
+            deleted += self.delete_dropped_keys(case).await?;
         }
         for prefix in [layout::PARTS, layout::HEADS] {
             deleted += self.delete_under(&layout::of_operation(prefix, case, operation)).await?;

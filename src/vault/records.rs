@@ -8,7 +8,8 @@ use crate::{
     ledger::get,
     log::{
         body::{self, Outer},
-        commit::{COMMIT_CAP, Commit},
+        commit::{COMMIT_CAP, Commit, Hashed},
+        leaf::Leaf,
         row::Row,
     },
     secret::SecretBytes,
@@ -33,13 +34,9 @@ impl Vault {
     pub(crate) async fn opened(&self, case: CaseId, row: &Row) -> Result<(Outer, SecretBytes)> {
         let corrupt = || Error::corrupt(format!("record {}", row.seq));
         let looked = Looked::at(self.now());
-        let bytes = get(self.ledger().storage(), &row.commit(), COMMIT_CAP).await?;
-        let commit = Commit::parse(self.id(), &bytes).map_err(|Malformed| corrupt())?;
-        let position = usize::from(row.position);
-        // The row is authentic by the log, so a leaf of that hash is, whoever stored it.
-        let record =
-            commit.leaves.get(position).filter(|record| record.hash == row.leaf).ok_or_else(corrupt)?;
-        let sealed = commit.body(position).ok_or_else(corrupt)?;
+        let commit = self.commit_of(row).await?;
+        let record = record_of(&commit, row).ok_or_else(corrupt)?;
+        let sealed = commit.body(usize::from(row.position)).ok_or_else(corrupt)?;
         let opened = body::open(self.id(), &record.leaf, self.ledger().audit(), sealed);
         let (outer, inner) = opened.map_err(|OpenError| corrupt())?;
         let case_key = self.case_key(case).await?;
@@ -47,4 +44,25 @@ impl Vault {
         self.still_stands(case, &looked).await?;
         Ok((outer, personal))
     }
+
+    /// The record that `row` is about, without its body.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt unless the commit holds exactly that record; the storage's.
+    pub(crate) async fn leaf(&self, row: &Row) -> Result<Leaf> {
+        let commit = self.commit_of(row).await?;
+        let record = record_of(&commit, row).map(|record| record.leaf.clone());
+        record.ok_or_else(|| Error::corrupt(format!("record {}", row.seq)))
+    }
+
+    async fn commit_of(&self, row: &Row) -> Result<Commit> {
+        let bytes = get(self.ledger().storage(), &row.commit(), COMMIT_CAP).await?;
+        Commit::parse(self.id(), &bytes).map_err(|Malformed| Error::corrupt(format!("record {}", row.seq)))
+    }
+}
+
+/// The row is authentic by the log, so a leaf of that hash is, whoever stored it.
+fn record_of<'a>(commit: &'a Commit, row: &Row) -> Option<&'a Hashed> {
+    commit.leaves.get(usize::from(row.position)).filter(|record| record.hash == row.leaf)
 }

@@ -1,10 +1,18 @@
 //! Logs whose start is folded: of what it covers, the tree is what the manifest says.
 
+use core::{
+    ops::Range,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+
 use super::*;
 use crate::{
     env::NoSleep,
     ledger::fold::fold,
     log::{commit::Commit, manifest::FOLD},
+    storage::{Creation, StorageError, layout},
 };
 
 /// The log as its fold takes it, with another record in the tree where `altered` is.
@@ -22,6 +30,10 @@ fn told(log: &Forger, altered: Option<u64>) -> State {
 
 /// What a storage shows of the log, with an index of it by who has the key of epoch 2.
 async fn folded(log: &Forger, altered: Option<u64>) -> Pages {
+    Pages::new(stored(log, altered, &key(2)).await)
+}
+
+async fn stored(log: &Forger, altered: Option<u64>, signer: &SigningKey) -> Arc<MemoryStorage> {
     let state = told(log, altered);
     let (storage, operation) = (log.stored().await, OperationId::from_bytes([9; 16]));
     let pages = Pages::new(storage.clone());
@@ -33,9 +45,9 @@ async fn folded(log: &Forger, altered: Option<u64>) -> Pages {
     let entries = vec![Entry { record, body: Bytes::from_static(b"body") }];
     let (before, recent) = (&state.frontier, state.recent(1));
     let draft = Draft { vault: VAULT, before, recent: &recent, entries, nonce: [9; 16] };
-    let sealed = draft.seal(&key(2)).expect("one entry");
+    let sealed = draft.seal(signer).expect("one entry");
     storage.create(&sealed.key, sealed.bytes).await.expect("memory");
-    pages
+    storage
 }
 
 /// Who has the new key alone can keep the commit that states it, and what the chain is before it, under another tree. If
@@ -75,24 +87,83 @@ fn a_log_that_lost_its_tiles_opens_by_every_commit_and_a_false_tree_of_it_does_n
     while log.state.head.size < FOLD {
         log.add(Kind::Read, 3, &key(2));
     }
-    for (altered, refused) in
-        [(None, None), (Some(2), Some(ErrorKind::Corrupt)), (Some(40), Some(ErrorKind::Corrupt))]
-    {
+    let elsewhere = Trusted { root: [7; 32], ..early };
+    for (pin, altered, refused) in [
+        (early, None, None),
+        (early, Some(2), Some(ErrorKind::Corrupt)),
+        (early, Some(40), Some(ErrorKind::Corrupt)),
+        (elsewhere, None, Some(ErrorKind::Forked)),
+    ] {
+        for lost in [layout::TILES, "tile/00/"] {
+            let found = block_on(async {
+                let pages = folded(&log, altered).await;
+                for tile in pages.storage().list(lost, None, 100).await.expect("memory") {
+                    pages.storage().delete(&tile).await.expect("memory");
+                }
+                load(&pin, &pages).await
+            });
+            let found = found.map(|state| state.expect("a log").head.size);
+            assert_eq!(found.map_err(|error| error.kind()).err(), refused, "{altered:?}, without {lost}");
+        }
+    }
+}
+
+/// A storage that shows another first commit to whoever looks first, and no tiles.
+#[derive(Debug)]
+struct TwoFaced {
+    objects: Arc<MemoryStorage>,
+    first: Bytes,
+    looks: AtomicUsize,
+}
+
+#[async_trait]
+impl Storage for TwoFaced {
+    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+        self.objects.create(key, bytes).await
+    }
+
+    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
+        let name = key.as_str();
+        let is_first = layout::first_of_commit(key) == Some(0);
+        match is_first && self.looks.fetch_add(1, Ordering::Relaxed) == 0 {
+            true => Ok(Some(self.first.clone())),
+            false if name.starts_with(layout::TILES) => Ok(None),
+            false => self.objects.read(key, range).await,
+        }
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        self.objects.delete(key).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StorageError> {
+        self.objects.list(prefix, after, limit).await
+    }
+}
+
+/// Whoever runs the storage has no key of the log, but one of their own that their own first record states.
+#[test]
+fn a_first_record_that_is_shown_once_makes_nobody_a_signer() {
+    let mut log = Forger::new();
+    log.grow(30, &key(1));
+    let early = log.trusted();
+    while log.state.head.size < FOLD {
+        log.add(Kind::Read, 3, &key(1));
+    }
+    let theirs = Forger::begun_by(9).objects.remove(0).1;
+    for (signer, refused) in [(9, Some(ErrorKind::Corrupt)), (1, None)] {
         let found = block_on(async {
-            let pages = folded(&log, altered).await;
-            for tile in pages.storage().list(crate::storage::layout::TILES, None, 100).await.expect("memory")
-            {
-                pages.storage().delete(&tile).await.expect("memory");
-            }
-            load(&early, &pages).await
+            let objects = stored(&log, None, &key(signer)).await;
+            // An honest first commit is shown at once.
+            let looks = AtomicUsize::new(usize::from(refused.is_none()));
+            load(&early, &Pages::new(Arc::new(TwoFaced { objects, first: theirs.clone(), looks }))).await
         });
         let found = found.map(|state| state.expect("a log").head.size);
-        assert_eq!(found.map_err(|error| error.kind()).err(), refused, "{altered:?}");
+        assert_eq!(found.map_err(|error| error.kind()).err(), refused, "signed by {signer}");
     }
-    let elsewhere = Trusted { root: [7; 32], ..early };
-    let found = block_on(async {
-        let pages = folded(&log, None).await;
-        load(&elsewhere, &pages).await
-    });
-    assert_eq!(found.expect_err("another tree was trusted").kind(), ErrorKind::Forked);
 }
