@@ -291,15 +291,27 @@ pub(crate) async fn verify(
         return not_fresh(Freshness::RolledBack { seen, got });
     }
     let storage = &**pages.storage();
-    match Tree::new(state, storage).consistency(seen).await {
+    let from = match Tree::new(state, storage).consistency(seen).await {
         Ok((root, _)) if root != *pin.root() => return not_fresh(Freshness::Forked { seen }),
-        // The walk tells as well, and names the commit.
-        Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
-        _ => {}
-    }
-    let from = Verified::trusted(seen, *pin.head(), *pin.log_key());
+        Ok(_) => Verified::trusted(seen, *pin.head(), *pin.log_key()),
+        // Commits tell as well, and the one that is false is named.
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            match ledger::with_tree(&Trusted::from(pin), pages, state).await {
+                Err(error) if error.kind() == ErrorKind::Forked => {
+                    return not_fresh(Freshness::Forked { seen });
+                }
+                from => from?,
+            }
+        }
+        Err(error) => return Err(error),
+    };
+    let proven = from.frontier.is_none();
     let mut walk = Walk { progress, of: got, commits: 0 };
-    ledger::walk(storage, state.vault, from, state.head, Signatures::EndsOfEpochs, &mut walk).await?;
+    let walked =
+        ledger::walk(storage, state.vault, from, state.head, Signatures::EndsOfEpochs, &mut walk).await?;
+    if !proven && !walked.makes(&state.frontier) {
+        return Err(Error::corrupt("the log's Merkle root"));
+    }
     let Walk { commits, .. } = walk;
     Ok(VerifiedLog { head: state.pin(), checked: got - seen, commits, freshness: Freshness::FreshByPin })
 }
@@ -344,6 +356,9 @@ async fn walk_signed(
     }
     let from = Verified::genesis(LogKey::first(statement.commit));
     let walked = ledger::walk(storage, state.vault, from, state.head, signatures, visitor).await?;
+    if !walked.makes(&state.frontier) {
+        return Err(Error::corrupt("the log's Merkle root"));
+    }
     if walked.log_key == state.log_key {
         Ok(statement)
     } else {

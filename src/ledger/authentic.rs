@@ -44,17 +44,17 @@ impl From<&Pin> for Trusted {
 }
 
 /// Checks that what is trusted leads to `state`, of which `last` is the last commit, and so does what a pin store keeps
-/// beside it; gives the key that signs what follows it.
+/// beside it; gives the key that signs what follows it. An end that others have gone on from and whose tiles are gone is
+/// refused as corrupt, unless it has to do (`holds`): then every commit is looked at.
 pub(super) fn authentic<'a>(
-    trusted: &'a Trusted,
-    kept: Option<&'a Trusted>,
+    (trusted, kept): (&'a Trusted, Option<&'a Trusted>),
     pages: &'a Pages,
-    state: &'a State,
-    last: &'a Commit,
+    (state, last): (&'a State, &'a Commit),
+    holds: bool,
 ) -> BoxFuture<'a, Result<LogKey>> {
     Box::pin(async move {
-        let held = OptionFuture::from(kept.map(|kept| checked(kept, pages, state, last)));
-        let (key, held) = join(checked(trusted, pages, state, last), held).await;
+        let held = OptionFuture::from(kept.map(|kept| checked(kept, pages, (state, last), holds)));
+        let (key, held) = join(checked(trusted, pages, (state, last), holds), held).await;
         let (key, held) = (key?, held.transpose().map_err(by_the_store)?);
         if held.is_none_or(|held| held == key) {
             Ok(key)
@@ -64,7 +64,12 @@ pub(super) fn authentic<'a>(
     })
 }
 
-async fn checked(trusted: &Trusted, pages: &Pages, state: &State, last: &Commit) -> Result<LogKey> {
+async fn checked(
+    trusted: &Trusted,
+    pages: &Pages,
+    (state, last): (&State, &Commit),
+    holds: bool,
+) -> Result<LogKey> {
     let Trusted { log_key, size, head, root, .. } = *trusted;
     if state.head.size < size {
         return Err(rolled_back(size, state.head.size));
@@ -81,7 +86,12 @@ async fn checked(trusted: &Trusted, pages: &Pages, state: &State, last: &Commit)
     }
     match by_tree(trusted, pages, state, last).await {
         // A tile may be missing or another's: every commit tells as well.
-        Err(error) if error.kind() == ErrorKind::Corrupt => by_every_commit(trusted, pages, state).await,
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            match !holds && is_left_behind(pages, state).await? {
+                true => Err(error),
+                false => by_every_commit(trusted, pages, state).await,
+            }
+        }
         proven => proven,
     }
 }
@@ -89,26 +99,36 @@ async fn checked(trusted: &Trusted, pages: &Pages, state: &State, last: &Commit)
 /// By the chain of every commit since what is trusted, and the tree that they make of what was before: whoever has the
 /// newest key alone could sign the true chain under another tree.
 async fn by_every_commit(trusted: &Trusted, pages: &Pages, state: &State) -> Result<LogKey> {
-    let (storage, Trusted { log_key, size, head, root, .. }) = (&**pages.storage(), *trusted);
-    let from = match Tree::new(state, storage).frontier(size).await {
-        Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
-        Ok(tree) if tree.root() == root => {
-            Verified { frontier: Some(tree), ..Verified::trusted(size, head, log_key) }
-        }
-        _ => from_the_first(trusted, storage, state).await?,
-    };
+    let (storage, from) = (&**pages.storage(), with_tree(trusted, pages, state).await?);
     let every = &mut |_: &_| Ok(());
     let walked = walk(storage, state.vault, from, state.head, Signatures::EndsOfEpochs, every).await?;
-    Ok(walked.log_key)
+    // Of the last commit another may have been shown before, under the same name, with another root.
+    if walked.makes(&state.frontier) {
+        Ok(walked.log_key)
+    } else {
+        Err(Error::corrupt("the log's Merkle root"))
+    }
 }
 
-/// What is trusted with its tree, where no tile shows that, by every commit up to it. The first one, and so the key that
-/// it is walked with, may be anybody's until the walk has arrived.
-async fn from_the_first(trusted: &Trusted, storage: &dyn Storage, state: &State) -> Result<Verified> {
-    // Tiles of an end that is none any more are deleted: the new end tells.
-    if next(storage, state.vault, &state.head).await?.is_some() {
-        return Err(Error::corrupt("tiles of an end of the log that others have gone on from"));
+/// What is trusted, with its tree: as tiles and tail show it, or else as every commit up to it makes it.
+///
+/// # Errors
+///
+/// Corrupt; forked, if commits lead to what is trusted and their tree does not; the storage's.
+pub(crate) async fn with_tree(trusted: &Trusted, pages: &Pages, state: &State) -> Result<Verified> {
+    let (storage, Trusted { log_key, size, head, root, .. }) = (&**pages.storage(), *trusted);
+    match Tree::new(state, storage).frontier(size).await {
+        Err(error) if error.kind() != ErrorKind::Corrupt => Err(error),
+        Ok(tree) if tree.root() == root => {
+            Ok(Verified { frontier: Some(tree), ..Verified::trusted(size, head, log_key) })
+        }
+        _ => from_the_first(trusted, storage).await,
     }
+}
+
+/// By every commit up to what is trusted. The first one, and so the key that it is walked with, may be anybody's until the
+/// walk has arrived.
+async fn from_the_first(trusted: &Trusted, storage: &dyn Storage) -> Result<Verified> {
     let Trusted { vault, log_key, size, head, root } = *trusted;
     let (_, statement) = claimed(storage).await.map_err(|error| match error.kind() {
         ErrorKind::NotFound => Error::corrupt("the vault's first record"),
@@ -121,6 +141,11 @@ async fn from_the_first(trusted: &Trusted, storage: &dyn Storage, state: &State)
     let walked = walk(storage, vault, from, to, Signatures::EndsOfEpochs, &mut |_: &_| Ok(())).await?;
     let tree = walked.frontier.as_ref().is_some_and(|tree| tree.root() == root);
     if tree && walked.log_key == log_key { Ok(walked) } else { Err(forked(size)) }
+}
+
+/// Whether others have gone on from this end of the log: then tiles of it may be gone, and the new end tells.
+async fn is_left_behind(pages: &Pages, state: &State) -> Result<bool> {
+    Ok(next(&**pages.storage(), state.vault, &state.head).await?.is_some())
 }
 
 /// By a signature for every change of keys since what is trusted, and one for the head, and by proofs

@@ -25,7 +25,7 @@ mod primitives {
     pub(super) use std::sync::{Mutex, MutexGuard};
 }
 
-pub(crate) use authentic::Trusted;
+pub(crate) use authentic::{Trusted, with_tree};
 pub(crate) use draft::{Command, Committed, Draft, DraftBody};
 pub(crate) use lookup::{Pages, TableCursor, View};
 pub(crate) use objects::{get, put};

@@ -96,7 +96,8 @@ pub(crate) async fn load_with<T: Send>(
     loop {
         let Some((commit, state)) = newest(trusted, pages).await? else { return Ok(None) };
         let name = commit.name();
-        match loaded((trusted, kept), pages, (&commit, state), meanwhile).await {
+        let holds = tried.len() >= PATIENCE;
+        match loaded((trusted, kept), pages, ((&commit, state), holds), meanwhile).await {
             // What this commit's state rests on may have been superseded, and deleted, while it was read: if the
             // log has gone on, its new end tells.
             Err(error) if error.kind() == ErrorKind::Corrupt && tried.len() < TRIES && tried.insert(name) => {
@@ -125,12 +126,13 @@ async fn newest(trusted: &Trusted, pages: &Pages) -> Result<Option<(Commit, Resu
 async fn loaded<T: Send>(
     (trusted, kept): (&Trusted, Option<&Trusted>),
     pages: &Pages,
-    (last, state): (&Commit, Result<State>),
+    ((last, state), holds): ((&Commit, Result<State>), bool),
     meanwhile: Meanwhile<T>,
 ) -> Result<(State, T)> {
     let mut state = state?;
     let (log_key, made) =
-        join(authentic(trusted, kept, pages, &state, last), meanwhile(&state, &**pages.storage())).await;
+        join(authentic((trusted, kept), pages, (&state, last), holds), meanwhile(&state, &**pages.storage()))
+            .await;
     state.log_key = log_key?;
     Ok((state, made))
 }
@@ -227,5 +229,7 @@ impl Tail {
 /// Records, and steps from one commit to the next, that nothing authentic has shown yet: some 512 and one commit's follow
 /// the last fold (FORMAT §6.3).
 const UNPROVEN: usize = 16 * 1024;
+/// Ends of the log that are given up because others have gone on from them and their tiles are gone.
+const PATIENCE: usize = 2;
 /// Commits whose state is looked for, each because the one before it was gone.
 const TRIES: usize = 64;

@@ -84,6 +84,12 @@ impl<'a> Tree<'a> {
     ///
     /// Corrupt if a tile is missing or none; the storage's.
     pub(super) async fn frontier(&self, size: u64) -> Result<Frontier> {
+        let manifest = &self.state.manifest;
+        if size >= manifest.covered() {
+            let tail =
+                (manifest.covered()..size).map(|seq| self.state.leaf_hash(seq).ok_or_else(|| missing(seq)));
+            return Ok(manifest.frontier.followed_by(tail.collect::<Result<Vec<_>>>()?));
+        }
         let range = 0..size;
         self.fetch(core::slice::from_ref(&range)).await?;
         let roots = proof::perfect(range).into_iter().map(|subtree| self.subtree(subtree));

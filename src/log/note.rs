@@ -130,15 +130,15 @@ fn parse_line(line: &str) -> Result<Signature<'_>, Malformed> {
 /// # Errors
 ///
 /// [`Malformed`] if either is not what it should be.
-pub(crate) fn append<'a, K: PartialEq, T: Ord + Copy>(
-    note: &'a str,
-    lines: &'a str,
+pub(crate) fn append<K: PartialEq, T: Ord + Copy>(
+    note: &str,
+    lines: &str,
     known: impl Fn(&Note<'_>) -> Option<(K, T)>,
 ) -> Result<String, Malformed> {
     let text = Note::parse(note)?.text;
     parse_lines(lines)?;
     let (start, had) = note.split_at_checked(text.len() + 1).ok_or(Malformed)?;
-    let mut kept: Vec<Kept<'a, K, T>> = Vec::new();
+    let mut kept: Vec<Kept<'_, K, T>> = Vec::new();
     let all = had.split_inclusive('\n').map(|line| (line, true));
     for (line, had) in all.chain(lines.split_inclusive('\n').map(|line| (line, false))) {
         match known(&Note { text, signatures: parse_lines(line)? }) {
@@ -147,13 +147,16 @@ pub(crate) fn append<'a, K: PartialEq, T: Ord + Copy>(
             None => {}
         }
     }
-    let merged = |of: fn(&Kept<'a, K, T>) -> [Option<&'a str>; 2]| {
-        let lines: String = kept.iter().flat_map(of).flatten().collect();
+    loop {
+        let lines: String = kept.iter().flat_map(Kept::lines).flatten().collect();
         let merged = [start, &lines].concat();
-        Note::parse(&merged).map(drop).map(|()| merged)
-    };
-    // Where there is no room for both, the newest are what a quorum is made of.
-    merged(Kept::lines).or_else(|Malformed| merged(Kept::newest))
+        match Note::parse(&merged) {
+            Ok(_) => return Ok(merged),
+            // Where there is no room for both, the newest are what a quorum is made of.
+            Err(Malformed) if kept.iter_mut().any(|kept| kept.gives_way()) => {}
+            Err(Malformed) => return Err(Malformed),
+        }
+    }
 }
 
 /// Lines that stay.
@@ -163,10 +166,15 @@ enum Kept<'a, K, T> {
     Of(K, [(T, &'a str); 2]),
 }
 
-impl<'a, K, T: PartialEq> Kept<'a, K, T> {
-    fn newest(&self) -> [Option<&'a str>; 2] {
+impl<'a, K, T: PartialEq + Copy> Kept<'a, K, T> {
+    /// Drops the older of two lines; false if there is but one.
+    fn gives_way(&mut self) -> bool {
         match self {
-            Self::Strangers(line) | Self::Of(_, [_, (_, line)]) => [Some(line), None],
+            Self::Of(_, [oldest, newest]) if oldest.0 != newest.0 => {
+                *oldest = *newest;
+                true
+            }
+            _ => false,
         }
     }
 

@@ -413,8 +413,8 @@ mod tests {
         // Of so many that not both fit the newest stays.
         let strangers: String = (1..=97).map(|time| line(9, time)).collect();
         let full = [self::note(&[]), strangers, line(1, 5), line(2, 5)].concat();
-        let fuller = policy.add_cosignatures(&full, &line(1, 7)).expect("lines");
-        assert!(fuller.ends_with(&(line(1, 7) + &line(2, 5))), "{fuller}");
+        let fuller = policy.add_cosignatures(&full, &(line(1, 7) + &line(2, 9))).expect("lines");
+        assert!(fuller.ends_with(&(line(9, 97) + &line(1, 7) + &line(2, 9))), "{fuller}");
     }
 
     #[test]

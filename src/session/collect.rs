@@ -143,7 +143,7 @@ impl Session {
             let resumed = of_several_attempts(&keys, &mut last);
             let deletions: Vec<_> =
                 resumed.into_iter().map(|upload| self.delete_unused_parts(upload)).collect();
-            let mut deletions = stream::iter(deletions).buffer_unordered(AT_ONCE);
+            let mut deletions = stream::iter(deletions).buffer_unordered(UPLOADS_AT_ONCE);
             while let Some(deleted) = deletions.try_next().await? {
                 report.objects_deleted += deleted;
             }
@@ -344,6 +344,8 @@ fn of_several_attempts(
     found
 }
 
+/// Uploads of which parts are deleted at once, many of each.
+const UPLOADS_AT_ONCE: usize = 4;
 /// Operations that one collection announces, at most.
 const ANNOUNCED: u64 = 1000;
 /// How long an operation unknown to the log has to commit once a collection met it.

@@ -30,10 +30,16 @@ fn told(log: &Forger, altered: Option<u64>) -> State {
 
 /// What a storage shows of the log, with an index of it by who has the key of epoch 2.
 async fn folded(log: &Forger, altered: Option<u64>) -> Pages {
-    Pages::new(stored(log, altered, &key(2)).await)
+    Pages::new(stored(log, altered, altered, &key(2)).await.0)
 }
 
-async fn stored(log: &Forger, altered: Option<u64>, signer: &SigningKey) -> Arc<MemoryStorage> {
+/// The same, and the name of its last commit, which claims the tree of `claims`.
+async fn stored(
+    log: &Forger,
+    altered: Option<u64>,
+    claims: Option<u64>,
+    signer: &SigningKey,
+) -> (Arc<MemoryStorage>, ObjectKey) {
     let state = told(log, altered);
     let (storage, operation) = (log.stored().await, OperationId::from_bytes([9; 16]));
     let pages = Pages::new(storage.clone());
@@ -43,11 +49,11 @@ async fn stored(log: &Forger, altered: Option<u64>, signer: &SigningKey) -> Arc<
     let leaf = Leaf { case, object, auxiliary, operation, effect: [0; 32], ..log.leaf(Kind::Index, 0) };
     let record = Hashed::new(Leaf { state_root: digest, ..leaf });
     let entries = vec![Entry { record, body: Bytes::from_static(b"body") }];
-    let (before, recent) = (&state.frontier, state.recent(1));
+    let (before, recent) = (&told(log, claims).frontier, state.recent(1));
     let draft = Draft { vault: VAULT, before, recent: &recent, entries, nonce: [9; 16] };
     let sealed = draft.seal(signer).expect("one entry");
     storage.create(&sealed.key, sealed.bytes).await.expect("memory");
-    storage
+    (storage, sealed.key)
 }
 
 /// Who has the new key alone can keep the commit that states it, and what the chain is before it, under another tree. If
@@ -108,10 +114,11 @@ fn a_log_that_lost_its_tiles_opens_by_every_commit_and_a_false_tree_of_it_does_n
     }
 }
 
-/// A storage that shows another first commit to whoever looks first, and no tiles.
+/// A storage that shows another commit under a name to whoever looks first, and no tiles.
 #[derive(Debug)]
 struct TwoFaced {
     objects: Arc<MemoryStorage>,
+    name: ObjectKey,
     first: Bytes,
     looks: AtomicUsize,
 }
@@ -123,13 +130,11 @@ impl Storage for TwoFaced {
     }
 
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        let name = key.as_str();
-        let is_first = layout::first_of_commit(key) == Some(0);
-        match is_first && self.looks.fetch_add(1, Ordering::Relaxed) == 0 {
-            true => Ok(Some(self.first.clone())),
-            false if name.starts_with(layout::TILES) => Ok(None),
-            false => self.objects.read(key, range).await,
+        if *key == self.name && self.looks.fetch_add(1, Ordering::Relaxed) == 0 {
+            return Ok(Some(self.first.clone()));
         }
+        let is_tile = key.as_str().starts_with(layout::TILES);
+        if is_tile { Ok(None) } else { self.objects.read(key, range).await }
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
@@ -155,15 +160,41 @@ fn a_first_record_that_is_shown_once_makes_nobody_a_signer() {
     while log.state.head.size < FOLD {
         log.add(Kind::Read, 3, &key(1));
     }
-    let theirs = Forger::begun_by(9).objects.remove(0).1;
+    let (name, theirs) = Forger::begun_by(9).objects.remove(0);
     for (signer, refused) in [(9, Some(ErrorKind::Corrupt)), (1, None)] {
         let found = block_on(async {
-            let objects = stored(&log, None, &key(signer)).await;
+            let (objects, _) = stored(&log, None, None, &key(signer)).await;
             // An honest first commit is shown at once.
             let looks = AtomicUsize::new(usize::from(refused.is_none()));
-            load(&early, &Pages::new(Arc::new(TwoFaced { objects, first: theirs.clone(), looks }))).await
+            let shown = TwoFaced { objects, name: name.clone(), first: theirs.clone(), looks };
+            load(&early, &Pages::new(Arc::new(shown))).await
         });
         let found = found.map(|state| state.expect("a log").head.size);
         assert_eq!(found.map_err(|error| error.kind()).err(), refused, "signed by {signer}");
+    }
+}
+
+/// Neither root nor nonce is in a leaf: who has the newest key signs one record twice, under the tree that its manifest
+/// tells and under the true one, and the storage shows the former to who opens, and the latter to who walks.
+#[test]
+fn a_last_commit_that_is_shown_with_two_roots_opens_with_neither() {
+    let mut log = Forger::new();
+    log.grow(30, &key(1));
+    let early = log.trusted();
+    log.add(Kind::SigningKeys, 2, &key(1));
+    while log.state.head.size < FOLD {
+        log.add(Kind::Read, 3, &key(2));
+    }
+    for (altered, refused) in [(None, None), (Some(2), Some(ErrorKind::Corrupt))] {
+        let found = block_on(async {
+            let (told, name) = stored(&log, altered, altered, &key(2)).await;
+            let (objects, again) = stored(&log, altered, None, &key(2)).await;
+            assert_eq!(again, name);
+            let first = told.read(&name, None).await.expect("memory").expect("sealed");
+            let shown = TwoFaced { objects, name, first, looks: AtomicUsize::new(0) };
+            load(&early, &Pages::new(Arc::new(shown))).await
+        });
+        let found = found.map(|state| state.expect("a log").head.size);
+        assert_eq!(found.map_err(|error| error.kind()).err(), refused);
     }
 }
