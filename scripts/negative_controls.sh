@@ -194,7 +194,7 @@ CONTROLS = [
      [("housekeeping", "a_name_that_was_planted_costs_no_case_its_key")]),
     ("the tree that a walk makes", "src/ledger/authentic.rs", "if ⟦walked.makes(&state.frontier)⟧ {", "true",
      [(LIB, "a_last_commit_that_is_shown_with_two_roots_opens_with_neither")]),
-    ("the pinned tree of a log that is walked from its start", "src/ledger/authentic.rs", "if ⟦tree && walked.log_key == log_key⟧ {", "{ let _ = tree; true }",
+    ("the pinned tree of a log that is walked from its start", "src/ledger/authentic.rs", "if ⟦walked.frontier.as_ref().is_none_or(|tree| tree.root() != root)⟧ {", "false",
      [(LIB, "a_log_that_lost_its_tiles_opens_by_every_commit_and_a_false_tree_of_it_does_not")]),
     ("the newest key of a log, at a witness", "src/witness.rs", "self.logs.check_last_key(&note)?", "self.logs.check_log(&note)?",
      [(LIB, "a_superseded_key_of_a_log_gets_no_cosignature")]),

@@ -8,8 +8,8 @@ use std::path::Path;
 use crate::{
     crypto::sign::VerifyingKey,
     error::{Error, Result},
-    ledger::{self, Ledger, Signatures, State, Verified},
-    log::{checkpoint::Checkpoint, commit::Commit, signing::LogKey, statement::origin},
+    ledger::{Ledger, State},
+    log::{checkpoint::Checkpoint, commit::Commit, statement::origin},
     observe,
     pin::Pin,
     vault::Vault,
@@ -35,7 +35,7 @@ impl Audit {
     }
 
     /// Verifies everything committed after `pin`, up to the newest head: names, contiguity, chain,
-    /// times, signing epochs, and the signature of each epoch's last commit and of the head, which bind every
+    /// times, roots, signing epochs, and the signature of each epoch's last commit and of the head, which bind every
     /// commit before them by its hash. Each commit's own signature is [`LogReader::check_tiles`](crate::LogReader::check_tiles)'s to check.
     ///
     /// # Errors
@@ -192,9 +192,7 @@ impl Verifier {
         state: &State,
         visit: &mut (dyn FnMut(&Commit) -> Result<()> + Send),
     ) -> Result<()> {
-        let (_, statement) = verification::first_commit(self.ledger.storage()).await?;
-        let from = Verified::genesis(LogKey::first(statement.commit));
-        let (storage, mut visit) = (self.ledger.storage(), visit);
-        ledger::walk(storage, state.vault, from, state.head, Signatures::Each, &mut visit).await.map(drop)
+        let mut visit = visit;
+        verification::walk_all(self.ledger.pages(), state, &mut visit).await.map(drop)
     }
 }

@@ -290,13 +290,17 @@ pub(crate) async fn verify(
     if seen > got {
         return not_fresh(Freshness::RolledBack { seen, got });
     }
-    let storage = &**pages.storage();
-    let from = match Tree::new(state, storage).consistency(seen).await {
+    let (storage, trusted) = (&**pages.storage(), Trusted::from(pin));
+    let tree = Tree::new(state, storage);
+    let from = match tree.consistency(seen).await {
         Ok((root, _)) if root != *pin.root() => return not_fresh(Freshness::Forked { seen }),
-        Ok(_) => Verified::trusted(seen, *pin.head(), *pin.log_key()),
+        Ok(_) => {
+            let from = Verified::trusted(seen, trusted.head, trusted.log_key);
+            Verified { frontier: Some(tree.frontier(seen).await?), ..from }
+        }
         // Commits tell as well, and the one that is false is named.
         Err(error) if error.kind() == ErrorKind::Corrupt => {
-            match ledger::with_tree(&Trusted::from(pin), pages, state).await {
+            match ledger::with_tree(&trusted, pages, state).await {
                 Err(error) if error.kind() == ErrorKind::Forked => {
                     return not_fresh(Freshness::Forked { seen });
                 }
@@ -305,15 +309,14 @@ pub(crate) async fn verify(
         }
         Err(error) => return Err(error),
     };
-    let proven = from.frontier.is_none();
     let mut walk = Walk { progress, of: got, commits: 0 };
     let walked =
         ledger::walk(storage, state.vault, from, state.head, Signatures::EndsOfEpochs, &mut walk).await?;
-    if !proven && !walked.makes(&state.frontier) {
+    if !walked.makes(&state.frontier) {
         return Err(Error::corrupt("the log's Merkle root"));
     }
-    let Walk { commits, .. } = walk;
-    Ok(VerifiedLog { head: state.pin(), checked: got - seen, commits, freshness: Freshness::FreshByPin })
+    let (commits, freshness) = (walk.commits, Freshness::FreshByPin);
+    Ok(VerifiedLog { head: state.pin(), checked: got - seen, commits, freshness })
 }
 
 /// Verifies the log that `state` ends from its first record on.
@@ -395,3 +398,6 @@ impl Visitor for Walk<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

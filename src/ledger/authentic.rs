@@ -139,8 +139,10 @@ async fn from_the_first(trusted: &Trusted, storage: &dyn Storage) -> Result<Veri
         Head { size, hash: head, time: Timestamp::default() },
     );
     let walked = walk(storage, vault, from, to, Signatures::EndsOfEpochs, &mut |_: &_| Ok(())).await?;
-    let tree = walked.frontier.as_ref().is_some_and(|tree| tree.root() == root);
-    if tree && walked.log_key == log_key { Ok(walked) } else { Err(forked(size)) }
+    if walked.frontier.as_ref().is_none_or(|tree| tree.root() != root) {
+        return Err(forked(size));
+    }
+    if walked.log_key == log_key { Ok(walked) } else { Err(Error::corrupt("the vault's first record")) }
 }
 
 /// Whether others have gone on from this end of the log: then tiles of it may be gone, and the new end tells.

@@ -1,6 +1,6 @@
 //! Logs made by who holds signing keys and means to deceive, down to the last byte.
 
-mod folded;
+pub(crate) mod folded;
 
 use std::sync::Arc;
 

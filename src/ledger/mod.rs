@@ -7,7 +7,7 @@ mod driven;
 mod fold;
 mod follow;
 #[cfg(test)]
-mod forgery;
+pub(crate) mod forgery;
 mod lookup;
 mod objects;
 mod open;

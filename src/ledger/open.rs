@@ -97,11 +97,16 @@ pub(crate) async fn load_with<T: Send>(
         let Some((commit, state)) = newest(trusted, pages).await? else { return Ok(None) };
         let name = commit.name();
         let holds = tried.len() >= PATIENCE;
+        // Every commit was looked at then, and no later end tells better.
+        let last = holds && state.is_ok();
         match loaded((trusted, kept), pages, ((&commit, state), holds), meanwhile).await {
             // What this commit's state rests on may have been superseded, and deleted, while it was read: if the
             // log has gone on, its new end tells.
-            Err(error) if error.kind() == ErrorKind::Corrupt && tried.len() < TRIES && tried.insert(name) => {
-            }
+            Err(error)
+                if error.kind() == ErrorKind::Corrupt
+                    && !last
+                    && tried.len() < TRIES
+                    && tried.insert(name) => {}
             loaded => return loaded.map(Some),
         }
     }
@@ -229,7 +234,7 @@ impl Tail {
 /// Records, and steps from one commit to the next, that nothing authentic has shown yet: some 512 and one commit's follow
 /// the last fold (FORMAT §6.3).
 const UNPROVEN: usize = 16 * 1024;
-/// Ends of the log that are given up because others have gone on from them and their tiles are gone.
+/// Ends of the log after which one is held on to, though others have gone on from it and its tiles are gone.
 const PATIENCE: usize = 2;
 /// Commits whose state is looked for, each because the one before it was gone.
 const TRIES: usize = 64;

@@ -83,7 +83,7 @@ impl<'a> Tree<'a> {
     /// # Errors
     ///
     /// Corrupt if a tile is missing or none; the storage's.
-    pub(super) async fn frontier(&self, size: u64) -> Result<Frontier> {
+    pub(crate) async fn frontier(&self, size: u64) -> Result<Frontier> {
         let manifest = &self.state.manifest;
         if size >= manifest.covered() {
             let tail =

@@ -12,6 +12,7 @@ use crate::{
     env::NoSleep,
     ledger::fold::fold,
     log::{commit::Commit, manifest::FOLD},
+    pin::Pin,
     storage::{Creation, StorageError, layout},
 };
 
@@ -197,4 +198,17 @@ fn a_last_commit_that_is_shown_with_two_roots_opens_with_neither() {
         let found = found.map(|state| state.expect("a log").head.size);
         assert_eq!(found.map_err(|error| error.kind()).err(), refused);
     }
+}
+
+/// A log, and a pin of its start, whose head claims a tree in which another record stands behind a change of keys: whoever
+/// has the newest key can sign that, and tiles that go with it.
+pub(crate) async fn with_another_record_behind(altered: Option<u64>) -> (Arc<MemoryStorage>, Pin) {
+    let mut log = Forger::new();
+    log.grow(30, &key(1));
+    let early = log.state.pin();
+    log.add(Kind::SigningKeys, 2, &key(1));
+    while log.state.head.size < FOLD {
+        log.add(Kind::Read, 3, &key(2));
+    }
+    (stored(&log, altered, altered, &key(2)).await.0, early)
 }
