@@ -294,10 +294,7 @@ pub(crate) async fn verify(
     let tree = Tree::new(state, storage);
     let from = match tree.consistency(seen).await {
         Ok((root, _)) if root != *pin.root() => return not_fresh(Freshness::Forked { seen }),
-        Ok(_) => {
-            let from = Verified::trusted(seen, trusted.head, trusted.log_key);
-            Verified { frontier: Some(tree.frontier(seen).await?), ..from }
-        }
+        Ok(_) => trusted.start(tree.frontier(seen).await?),
         // Commits tell as well, and the one that is false is named.
         Err(error) if error.kind() == ErrorKind::Corrupt => {
             match ledger::with_tree(&trusted, pages, state).await {

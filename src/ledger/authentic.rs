@@ -16,7 +16,7 @@ use crate::{
     env::Timestamp,
     error::{Error, ErrorKind, Result},
     ids::VaultId,
-    log::{Hash, commit::Commit, leaf::Kind, row::RowKey, signing::LogKey},
+    log::{Hash, commit::Commit, leaf::Kind, merkle::Frontier, row::RowKey, signing::LogKey},
     pin::Pin,
     storage::Storage,
     wire::Malformed,
@@ -40,6 +40,13 @@ impl From<&Pin> for Trusted {
     fn from(pin: &Pin) -> Self {
         let (vault, log_key, size) = (pin.vault(), *pin.log_key(), pin.size());
         Self { vault, log_key, size, head: *pin.head(), root: *pin.root() }
+    }
+}
+
+impl Trusted {
+    /// Where a walk from it begins, with its tree.
+    pub(crate) fn start(&self, tree: Frontier) -> Verified {
+        Verified { frontier: Some(tree), ..Verified::trusted(self.size, self.head, self.log_key) }
     }
 }
 
@@ -116,12 +123,10 @@ async fn by_every_commit(trusted: &Trusted, pages: &Pages, state: &State) -> Res
 ///
 /// Corrupt; forked, if commits lead to what is trusted and their tree does not; the storage's.
 pub(crate) async fn with_tree(trusted: &Trusted, pages: &Pages, state: &State) -> Result<Verified> {
-    let (storage, Trusted { log_key, size, head, root, .. }) = (&**pages.storage(), *trusted);
-    match Tree::new(state, storage).frontier(size).await {
+    let storage = &**pages.storage();
+    match Tree::new(state, storage).frontier(trusted.size).await {
         Err(error) if error.kind() != ErrorKind::Corrupt => Err(error),
-        Ok(tree) if tree.root() == root => {
-            Ok(Verified { frontier: Some(tree), ..Verified::trusted(size, head, log_key) })
-        }
+        Ok(tree) if tree.root() == trusted.root => Ok(trusted.start(tree)),
         _ => from_the_first(trusted, storage).await,
     }
 }
