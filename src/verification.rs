@@ -307,11 +307,7 @@ pub(crate) async fn verify(
         Err(error) => return Err(error),
     };
     let mut walk = Walk { progress, of: got, commits: 0 };
-    let walked =
-        ledger::walk(storage, state.vault, from, state.head, Signatures::EndsOfEpochs, &mut walk).await?;
-    if !walked.makes(&state.frontier) {
-        return Err(Error::corrupt("the log's Merkle root"));
-    }
+    ledger::walk_to(state, storage, from, Signatures::EndsOfEpochs, &mut walk).await?;
     let (commits, freshness) = (walk.commits, Freshness::FreshByPin);
     Ok(VerifiedLog { head: state.pin(), checked: got - seen, commits, freshness })
 }
@@ -350,32 +346,16 @@ async fn walk_signed(
     visitor: &mut dyn Visitor,
 ) -> Result<Statement> {
     let storage = &**pages.storage();
-    let (claimed, statement) = first_commit(storage).await?;
+    let (claimed, statement) = ledger::first_commit(storage).await?;
     if claimed.vault != state.vault || statement.origin != statement::origin(state.vault) {
         return Err(Error::corrupt("the vault's first record"));
     }
     let from = Verified::genesis(LogKey::first(statement.commit));
-    let walked = ledger::walk(storage, state.vault, from, state.head, signatures, visitor).await?;
-    if !walked.makes(&state.frontier) {
-        return Err(Error::corrupt("the log's Merkle root"));
-    }
-    if walked.log_key == state.log_key {
+    if ledger::walk_to(state, storage, from, signatures, visitor).await? == state.log_key {
         Ok(statement)
     } else {
         Err(Error::corrupt("the log's signing keys"))
     }
-}
-
-/// What the first commit says; in a log that has a head it cannot be missing.
-///
-/// # Errors
-///
-/// Corrupt; the storage's.
-pub(crate) async fn first_commit(storage: &dyn Storage) -> Result<(Trusted, Statement)> {
-    ledger::claimed(storage).await.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Error::corrupt("the vault's first record"),
-        _ => error,
-    })
 }
 
 /// What a walk gathers on its way.

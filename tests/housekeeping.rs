@@ -14,8 +14,8 @@ use std::{
 use async_trait::async_trait;
 use common::{block_on, vault, vault_on};
 use docvault::{
-    Clock, ErrorKind, Freshness, Kind, NewDocument, NoSleep, RecordFilter, Secret, Timestamp, UploadToken,
-    Vault, VaultOptions,
+    Clock, ErrorKind, Freshness, Kind, NewDocument, NoSleep, RecordFilter, Secret, Session, Timestamp,
+    UploadToken, Vault, VaultOptions,
     keys::{Bounds, KeyError, KeyWrap, LocalKey, Passphrase, SlotKind},
     storage::{MemoryStorage, Storage},
 };
@@ -235,19 +235,24 @@ fn keys_are_changed_though_every_tile_is_lost() {
     });
 }
 
+/// A new vault on `storage`, and what opens it there or elsewhere, by a clock in hand, as a process of its own.
+fn desks(storage: Arc<MemoryStorage>, hands: &Hands) -> impl Fn(Arc<dyn Storage>) -> Session {
+    let folder = tempfile::tempdir().unwrap();
+    let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
+    let options = VaultOptions::default().clock(hands.clone()).sleeper(NoSleep::default());
+    let vault = block_on(Vault::create_with(storage, key.clone(), options.clone())).unwrap();
+    move |storage| {
+        let pin = vault.pin();
+        let opened = Vault::open_with(storage, key.clone(), &pin, options.clone());
+        block_on(opened).unwrap().session("a").purpose("p").begin().unwrap()
+    }
+}
+
 /// Its key is found by the head of the operation alone.
 #[test]
 fn a_case_that_was_never_opened_goes_whole_wherever_its_collection_dies() {
     let (storage, hands) = (Arc::new(MemoryStorage::default()), Hands::default());
-    let folder = tempfile::tempdir().unwrap();
-    let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
-    let options = VaultOptions::default().clock(hands.clone()).sleeper(NoSleep::default());
-    let vault = block_on(Vault::create_with(storage.clone(), key.clone(), options.clone())).unwrap();
-    let desk_on = |storage: Arc<dyn Storage>| {
-        let pin = vault.pin();
-        let opened = Vault::open_with(storage, key.clone(), &pin, options.clone());
-        block_on(opened).unwrap().session("a").purpose("p").begin().unwrap()
-    };
+    let desk_on = desks(storage.clone(), &hands);
     let left = |storage: &MemoryStorage| {
         ["head/", "key/"].map(|prefix| block_on(storage.list(prefix, None, 10)).unwrap().len())
     };
@@ -281,15 +286,7 @@ fn a_case_that_was_never_opened_goes_whole_wherever_its_collection_dies() {
 #[test]
 fn a_name_that_was_planted_costs_no_case_its_key() {
     let (storage, hands) = (Arc::new(MemoryStorage::default()), Hands::default());
-    let folder = tempfile::tempdir().unwrap();
-    let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
-    let options = VaultOptions::default().clock(hands.clone()).sleeper(NoSleep::default());
-    let vault = block_on(Vault::create_with(storage.clone(), key.clone(), options.clone())).unwrap();
-    let desk_on = |storage: Arc<dyn Storage>| {
-        let pin = vault.pin();
-        let opened = Vault::open_with(storage, key.clone(), &pin, options.clone());
-        block_on(opened).unwrap().session("a").purpose("p").begin().unwrap()
-    };
+    let desk_on = desks(storage.clone(), &hands);
     let given_up = "cd".repeat(16);
     let plant = {
         let storage = storage.clone();

@@ -19,7 +19,6 @@ use crate::{
     },
     storage::{Listing, ObjectKey, Storage, delete_all, delete_where, layout},
     vault::{LoadedKeyring, Vault},
-    verification,
 };
 
 /// Where the copy goes.
@@ -64,7 +63,7 @@ impl Destination<'_> {
     ///
     /// Invalid for another vault; forked if a commit is not this log's; corrupt.
     pub(super) async fn landed(&self, state: &State) -> Result<Landed> {
-        let (_, statement) = verification::first_commit(self.vault.ledger().storage()).await?;
+        let (_, statement) = ledger::first_commit(self.vault.ledger().storage()).await?;
         let first = LogKey::first(statement.commit);
         let mut newest = Vec::new();
         for name in self.storage.list(layout::LOG, None, NEWEST).await? {
@@ -252,8 +251,7 @@ impl Destination<'_> {
             return Ok(());
         }
         let keyring = self.keyring_of(state).await?;
-        let oldest = keyring.keys.epochs().map(|(epoch, _)| epoch).min();
-        let dropped = |key: &ObjectKey| layout::epoch_of(key).is_some_and(|epoch| Some(epoch) < oldest);
+        let dropped = |key: &ObjectKey| keyring.has_dropped(key);
         self.delete(layout::CASE_KEYS, dropped, report).await?;
         let superseded = keyrings.into_iter().filter(|keyring| *keyring != named);
         report.deleted += delete_all(self.storage, superseded).await?;

@@ -7,10 +7,10 @@ use futures_util::future::{BoxFuture, OptionFuture, join, try_join, try_join_all
 use super::{
     commits::{next, required},
     lookup::{Pages, View},
-    open::claimed,
+    open::first_commit,
     state::{Head, State},
     tiles::Tree,
-    verify::{Signatures, Verified, walk},
+    verify::{Signatures, Verified, Visitor, walk},
 };
 use crate::{
     env::Timestamp,
@@ -106,11 +106,26 @@ async fn checked(
 /// By the chain of every commit since what is trusted, and the tree that they make of what was before: whoever has the
 /// newest key alone could sign the true chain under another tree.
 async fn by_every_commit(trusted: &Trusted, pages: &Pages, state: &State) -> Result<LogKey> {
-    let (storage, from) = (&**pages.storage(), with_tree(trusted, pages, state).await?);
-    let every = &mut |_: &_| Ok(());
-    let walked = walk(storage, state.vault, from, state.head, Signatures::EndsOfEpochs, every).await?;
+    let from = with_tree(trusted, pages, state).await?;
+    walk_to(state, &**pages.storage(), from, Signatures::EndsOfEpochs, &mut |_: &_| Ok(())).await
+}
+
+/// Walks to the head of a state, whose tree has to be the one that the records make with that of `from`; gives the key
+/// that signs what follows it.
+///
+/// # Errors
+///
+/// As [`walk`].
+pub(crate) async fn walk_to(
+    state: &State,
+    storage: &dyn Storage,
+    from: Verified,
+    signatures: Signatures,
+    visitor: &mut dyn Visitor,
+) -> Result<LogKey> {
+    let walked = walk(storage, state.vault, from, state.head, signatures, visitor).await?;
     // Of the last commit another may have been shown before, under the same name, with another root.
-    if walked.makes(&state.frontier) {
+    if walked.frontier.as_ref() == Some(&state.frontier) {
         Ok(walked.log_key)
     } else {
         Err(Error::corrupt("the log's Merkle root"))
@@ -135,10 +150,7 @@ pub(crate) async fn with_tree(trusted: &Trusted, pages: &Pages, state: &State) -
 /// walk has arrived.
 async fn from_the_first(trusted: &Trusted, storage: &dyn Storage) -> Result<Verified> {
     let Trusted { vault, log_key, size, head, root } = *trusted;
-    let (_, statement) = claimed(storage).await.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Error::corrupt("the vault's first record"),
-        _ => error,
-    })?;
+    let (_, statement) = first_commit(storage).await?;
     let (from, to) = (
         Verified::genesis(LogKey::first(statement.commit)),
         Head { size, hash: head, time: Timestamp::default() },

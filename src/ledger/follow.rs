@@ -189,7 +189,7 @@ mod tests {
             commit::{Draft, Entry, Hashed, Sealed, body_commitment},
             leaf::Leaf,
         },
-        storage::{Creation, MemoryStorage, Storage, StorageError},
+        storage::{MemoryStorage, Storage, StorageError, around::Around},
         vault::Vault,
     };
 
@@ -202,9 +202,9 @@ mod tests {
     }
 
     #[async_trait]
-    impl Storage for Watching {
-        async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-            self.objects.create(key, bytes).await
+    impl Around for Watching {
+        fn objects(&self) -> &dyn Storage {
+            &*self.objects
         }
 
         async fn read(
@@ -216,19 +216,6 @@ mod tests {
                 self.longest.fetch_max(ledger.state().kept(), Ordering::SeqCst);
             }
             self.objects.read(key, range).await
-        }
-
-        async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-            self.objects.delete(key).await
-        }
-
-        async fn list(
-            &self,
-            prefix: &str,
-            after: Option<&ObjectKey>,
-            limit: usize,
-        ) -> Result<Vec<ObjectKey>, StorageError> {
-            self.objects.list(prefix, after, limit).await
         }
     }
 

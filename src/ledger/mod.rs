@@ -25,11 +25,11 @@ mod primitives {
     pub(super) use std::sync::{Mutex, MutexGuard};
 }
 
-pub(crate) use authentic::{Trusted, with_tree};
+pub(crate) use authentic::{Trusted, walk_to, with_tree};
 pub(crate) use draft::{Command, Committed, Draft, DraftBody};
 pub(crate) use lookup::{Pages, TableCursor, View};
 pub(crate) use objects::{get, put};
-pub(crate) use open::{claimed, load, load_with};
+pub(crate) use open::{claimed, first_commit, load, load_with};
 pub(crate) use state::{Head, State, is_anchor};
 pub(crate) use tiles::Tree;
 pub(crate) use verify::{Signatures, Verified, Visitor, walk};

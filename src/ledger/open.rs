@@ -51,6 +51,18 @@ pub(crate) async fn claimed(storage: &dyn Storage) -> Result<(Trusted, Statement
     Ok((Trusted { vault, log_key, size, head: last.hash, root: *commit.root() }, statement))
 }
 
+/// [`claimed`] of a log that has a head, in which the first commit cannot be missing.
+///
+/// # Errors
+///
+/// Corrupt; the storage's.
+pub(crate) async fn first_commit(storage: &dyn Storage) -> Result<(Trusted, Statement)> {
+    claimed(storage).await.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Error::corrupt("the vault's first record"),
+        _ => error,
+    })
+}
+
 fn claim(bytes: &Bytes) -> Result<(VaultId, Statement), Malformed> {
     let mut r = Reader::new(bytes);
     r.expect(b"dvcm")?;

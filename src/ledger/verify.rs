@@ -57,11 +57,6 @@ impl Verified {
         Ok(())
     }
 
-    /// Whether it has a tree, and that is this one.
-    pub(crate) fn makes(&self, tree: &Frontier) -> bool {
-        self.frontier.as_ref() == Some(tree)
-    }
-
     /// A head that is trusted already.
     pub(crate) fn trusted(size: u64, hash: [u8; 32], log_key: LogKey) -> Self {
         Self { head: Head { size, hash, time: Timestamp::default() }, log_key, frontier: None }

@@ -119,8 +119,7 @@ impl Session {
     /// Deletes wraps of a case that the log does not know under epochs that were dropped: it can be opened under none of them.
     async fn delete_dropped_keys(&self, case: CaseId) -> Result<u64> {
         let keyring = self.vault.current_keyring().await?;
-        let oldest = keyring.keys.epochs().map(|(epoch, _)| epoch).min();
-        let dropped = |key: &ObjectKey| layout::epoch_of(key).is_some_and(|epoch| Some(epoch) < oldest);
+        let dropped = |key: &ObjectKey| keyring.has_dropped(key);
         let prefix = layout::of_case(layout::CASE_KEYS, case);
         Ok(delete_where(self.vault.ledger().storage(), &prefix, dropped).await?)
     }

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+#[cfg(test)]
+pub(crate) mod around;
 #[cfg(feature = "object-store")]
 mod bucket;
 #[cfg(feature = "fs")]

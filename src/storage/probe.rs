@@ -114,16 +114,17 @@ const AGAIN: Bytes = Bytes::from_static(b"again");
 
 #[cfg(test)]
 mod tests {
-    use core::{
-        ops::Range,
-        sync::atomic::{AtomicUsize, Ordering},
-    };
+    use core::sync::atomic::{AtomicUsize, Ordering};
 
     use async_trait::async_trait;
     use futures_lite::future::{block_on, yield_now};
 
     use super::*;
-    use crate::{env::SystemEntropy, error::ErrorKind, storage::MemoryStorage};
+    use crate::{
+        env::SystemEntropy,
+        error::ErrorKind,
+        storage::{MemoryStorage, around::Around},
+    };
 
     /// What a store does with a create.
     #[derive(Debug, Clone, Copy, PartialEq)]
@@ -176,7 +177,11 @@ mod tests {
     }
 
     #[async_trait]
-    impl Storage for Store {
+    impl Around for Store {
+        fn objects(&self) -> &dyn Storage {
+            &self.objects
+        }
+
         async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
             let earlier = self.creates.fetch_add(1, Ordering::SeqCst);
             let warm = earlier >= RACES * RACERS;
@@ -196,27 +201,6 @@ mod tests {
                 Manner::LosesAnswers => self.objects.create(key, bytes).await.map(|_| Creation::Unknown),
                 _ => self.objects.create(key, bytes).await,
             }
-        }
-
-        async fn read(
-            &self,
-            key: &ObjectKey,
-            range: Option<Range<u64>>,
-        ) -> Result<Option<Bytes>, StorageError> {
-            self.objects.read(key, range).await
-        }
-
-        async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-            self.objects.delete(key).await
-        }
-
-        async fn list(
-            &self,
-            prefix: &str,
-            after: Option<&ObjectKey>,
-            limit: usize,
-        ) -> Result<Vec<ObjectKey>, StorageError> {
-            self.objects.list(prefix, after, limit).await
         }
     }
 

@@ -206,17 +206,12 @@ impl Vault {
         keyring: &LoadedKeyring,
         key: Option<&Secret<32>>,
     ) -> Result<Vec<StoredWrap>> {
-        let (mut found, mut newest) = (Vec::new(), key.map(Secret::duplicate));
-        for (epoch, epoch_key) in keyring.keys.epochs() {
-            let name = layout::case_key(case, epoch);
-            if let Some(object) = self.stored_wrap(&name).await? {
-                let key = open(self.id(), case, epoch, epoch_key, &object).ok();
-                let opens =
-                    key.is_some_and(|key| is_same(newest.get_or_insert_with(|| key.duplicate()), &key));
-                found.push(StoredWrap { name, object, opens });
-            }
-        }
-        Ok(found)
+        let mut newest = key.map(Secret::duplicate);
+        let shown = self.shown_wraps(case, keyring).await?.into_iter().map(|(name, object, key)| {
+            let opens = key.is_some_and(|key| is_same(newest.get_or_insert_with(|| key.duplicate()), &key));
+            StoredWrap { name, object, opens }
+        });
+        Ok(shown.collect())
     }
 
     /// What the storage shows as wraps of a case's key under epochs of `keyring` opens to, as far as it opens.
@@ -229,13 +224,24 @@ impl Vault {
         case: CaseId,
         keyring: &LoadedKeyring,
     ) -> Result<Vec<Secret<32>>> {
-        let mut keys = Vec::new();
+        Ok(self.shown_wraps(case, keyring).await?.into_iter().filter_map(|(_, _, key)| key).collect())
+    }
+
+    /// What the storage shows under each epoch of `keyring`, newest first: the name, the object, and the key if it opens.
+    async fn shown_wraps(
+        &self,
+        case: CaseId,
+        keyring: &LoadedKeyring,
+    ) -> Result<Vec<(ObjectKey, Bytes, Option<Secret<32>>)>> {
+        let mut shown = Vec::new();
         for (epoch, epoch_key) in keyring.keys.epochs() {
-            if let Some(object) = self.stored_wrap(&layout::case_key(case, epoch)).await? {
-                keys.extend(open(self.id(), case, epoch, epoch_key, &object));
+            let name = layout::case_key(case, epoch);
+            if let Some(object) = self.stored_wrap(&name).await? {
+                let key = open(self.id(), case, epoch, epoch_key, &object).ok();
+                shown.push((name, object, key));
             }
         }
-        Ok(keys)
+        Ok(shown)
     }
 
     /// Wraps a case's key under the current epoch too, if it is not yet.
@@ -331,7 +337,6 @@ const OVERTAKEN: &str = "the keyring changed while its epoch was being rotated: 
 
 #[cfg(test)]
 mod tests {
-    use core::ops::Range;
     use std::sync::Mutex;
 
     use async_trait::async_trait;
@@ -342,7 +347,7 @@ mod tests {
         env::SystemEntropy,
         keyring::Keyring,
         keys::LocalKey,
-        storage::{Creation, MemoryStorage, Storage, StorageError},
+        storage::{Creation, MemoryStorage, Storage, StorageError, around::Around},
     };
 
     /// A storage in which somebody else is the first to create an object.
@@ -353,34 +358,17 @@ mod tests {
     }
 
     #[async_trait]
-    impl Storage for Overtaken {
+    impl Around for Overtaken {
+        fn objects(&self) -> &dyn Storage {
+            &self.objects
+        }
+
         async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
             let first = self.by.lock().expect("no panic").take_if(|(name, _)| name == key);
             if let Some((name, first)) = first {
                 self.objects.create(&name, first).await?;
             }
             self.objects.create(key, bytes).await
-        }
-
-        async fn read(
-            &self,
-            key: &ObjectKey,
-            range: Option<Range<u64>>,
-        ) -> Result<Option<Bytes>, StorageError> {
-            self.objects.read(key, range).await
-        }
-
-        async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-            self.objects.delete(key).await
-        }
-
-        async fn list(
-            &self,
-            prefix: &str,
-            after: Option<&ObjectKey>,
-            limit: usize,
-        ) -> Result<Vec<ObjectKey>, StorageError> {
-            self.objects.list(prefix, after, limit).await
         }
     }
 

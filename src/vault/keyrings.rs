@@ -17,7 +17,7 @@ use crate::{
     ledger::{Signers, State},
     log::Hash,
     secret::Secret,
-    storage::{Storage, layout},
+    storage::{ObjectKey, Storage, layout},
 };
 
 /// An open keyring and the object it came from.
@@ -31,6 +31,12 @@ impl LoadedKeyring {
     pub(crate) fn new(digest: Hash, keys: Keyring) -> Self {
         let signer = Arc::new(keys.commit_key());
         Self { digest, keys, signer }
+    }
+
+    /// Whether this is the name of a case's key under an epoch that is older than all that are held.
+    pub(crate) fn has_dropped(&self, key: &ObjectKey) -> bool {
+        let oldest = self.keys.epochs().last();
+        layout::epoch_of(key).zip(oldest).is_some_and(|(epoch, (oldest, _))| epoch < oldest)
     }
 }
 

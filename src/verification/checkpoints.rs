@@ -7,7 +7,7 @@ use crate::{
     env::Timestamp,
     error::{Error, ErrorKind, Result},
     ids::OperationId,
-    ledger::{Pages, State, Tree, View, get},
+    ledger::{self, Pages, State, Tree, View, get},
     log::{
         checkpoint::Checkpoint,
         kept::{KEPT_CAP, Kept, TimeToken, text_digest},
@@ -148,7 +148,7 @@ pub(super) async fn present_key(pages: &Pages, state: &State) -> Result<Verifyin
 /// What the vault's first record states, shown to be of the log that `state` ends.
 pub(super) async fn statement(tree: &Tree<'_>, pages: &Pages, state: &State) -> Result<Statement> {
     // The first commit is the first record alone, unless somebody made it otherwise.
-    let first = try_join(super::first_commit(&**pages.storage()), tree.fetch_prefixes(&[1]));
+    let first = try_join(ledger::first_commit(&**pages.storage()), tree.fetch_prefixes(&[1]));
     let ((claimed, statement), ()) = first.await?;
     let (root, _) = tree.consistency(claimed.size).await?;
     if claimed.vault == state.vault && root == claimed.root {

@@ -15,6 +15,14 @@ async fn deliver(world: &World, grant: GrantId) -> Vec<u8> {
     world.desk.deliver(grant).await.unwrap().collect().await.unwrap().to_vec()
 }
 
+/// What a recipient who colludes takes out of their delivery, and the delivery to another one.
+async fn delivered_to_two(world: &World, document: DocumentId) -> (TakenApart, (Identity, Vec<u8>)) {
+    let (colluding, notary) = (identity(1), identity(2));
+    let one = granted(world, document, &colluding).await;
+    let two = granted(world, document, &notary).await;
+    (take_apart(1, &deliver(world, one).await), (notary, deliver(world, two).await))
+}
+
 async fn granted(world: &World, document: DocumentId, to: &Identity) -> GrantId {
     world.desk.grant(document, &recipient(to), Terms::read().purpose("p")).await.unwrap()
 }
@@ -116,11 +124,7 @@ fn p14_a_part_that_is_too_long_is_refused() {
     block_on(async {
         let world = World::new().await;
         let stored = world.store("contract", vec![1; TWO_PARTS]).await;
-        let (colluding, notary) = (identity(1), identity(2));
-        let one = granted(&world, stored.document, &colluding).await;
-        let two = granted(&world, stored.document, &notary).await;
-        let apart = take_apart(1, &deliver(&world, one).await);
-        let whole = deliver(&world, two).await;
+        let (apart, (notary, whole)) = delivered_to_two(&world, stored.document).await;
         let evil = world.evil();
         let (name, sealed) =
             objects(&*evil, &format!("part/{}/{}/", world.case, stored.version)).await.pop_first().unwrap();
@@ -151,11 +155,7 @@ fn p16_content_that_is_not_padded_with_zeros_is_refused() {
     block_on(async {
         let world = World::new().await;
         let stored = world.store("contract", vec![7; 300]).await;
-        let (colluding, notary) = (identity(1), identity(2));
-        let one = granted(&world, stored.document, &colluding).await;
-        let two = granted(&world, stored.document, &notary).await;
-        let apart = take_apart(1, &deliver(&world, one).await);
-        let whole = deliver(&world, two).await;
+        let (apart, (notary, whole)) = delivered_to_two(&world, stored.document).await;
         let evil = world.evil();
         let head = evil.read(&head_name(&stored), None).await.unwrap().unwrap();
         let attempt = 132 + u32::from_be_bytes(head[128..132].try_into().unwrap()) as usize;

@@ -13,7 +13,7 @@ use crate::{
     ledger::fold::fold,
     log::{commit::Commit, manifest::FOLD},
     pin::Pin,
-    storage::{Creation, StorageError, layout},
+    storage::{StorageError, around::Around, layout},
 };
 
 /// The log as its fold takes it, with another record in the tree where `altered` is.
@@ -27,6 +27,19 @@ fn told(log: &Forger, altered: Option<u64>) -> State {
         state.append(records, after);
     }
     state
+}
+
+/// A log that a fold can take, of so many records of the first key behind Genesis and all others of the second; and a pin
+/// from just before the key was changed.
+fn rotated(records: u8) -> (Forger, Pin) {
+    let mut log = Forger::new();
+    log.grow(records, &key(1));
+    let early = log.state.pin();
+    log.add(Kind::SigningKeys, 2, &key(1));
+    while log.state.head.size < FOLD {
+        log.add(Kind::Read, 3, &key(2));
+    }
+    (log, early)
 }
 
 /// What a storage shows of the log, with an index of it by who has the key of epoch 2.
@@ -87,13 +100,8 @@ fn a_change_of_keys_is_of_the_tree_that_the_old_key_signed() {
 /// Behind a pin whose own tree no tile shows any more, the log is walked from its first record.
 #[test]
 fn a_log_that_lost_its_tiles_opens_by_every_commit_and_a_false_tree_of_it_does_not() {
-    let mut log = Forger::new();
-    log.grow(30, &key(1));
-    let early = log.trusted();
-    log.add(Kind::SigningKeys, 2, &key(1));
-    while log.state.head.size < FOLD {
-        log.add(Kind::Read, 3, &key(2));
-    }
+    let (log, early) = rotated(30);
+    let early = Trusted::from(&early);
     let elsewhere = Trusted { root: [7; 32], ..early };
     for (pin, altered, refused) in [
         (early, None, None),
@@ -125,9 +133,9 @@ struct TwoFaced {
 }
 
 #[async_trait]
-impl Storage for TwoFaced {
-    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-        self.objects.create(key, bytes).await
+impl Around for TwoFaced {
+    fn objects(&self) -> &dyn Storage {
+        &*self.objects
     }
 
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
@@ -136,19 +144,6 @@ impl Storage for TwoFaced {
         }
         let is_tile = key.as_str().starts_with(layout::TILES);
         if is_tile { Ok(None) } else { self.objects.read(key, range).await }
-    }
-
-    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        self.objects.delete(key).await
-    }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        after: Option<&ObjectKey>,
-        limit: usize,
-    ) -> Result<Vec<ObjectKey>, StorageError> {
-        self.objects.list(prefix, after, limit).await
     }
 }
 
@@ -179,13 +174,8 @@ fn a_first_record_that_is_shown_once_makes_nobody_a_signer() {
 /// tells and under the true one, and the storage shows the former to who opens, and the latter to who walks.
 #[test]
 fn a_last_commit_that_is_shown_with_two_roots_opens_with_neither() {
-    let mut log = Forger::new();
-    log.grow(30, &key(1));
-    let early = log.trusted();
-    log.add(Kind::SigningKeys, 2, &key(1));
-    while log.state.head.size < FOLD {
-        log.add(Kind::Read, 3, &key(2));
-    }
+    let (log, early) = rotated(30);
+    let early = Trusted::from(&early);
     for (altered, refused) in [(None, None), (Some(2), Some(ErrorKind::Corrupt))] {
         let found = block_on(async {
             let (told, name) = stored(&log, altered, altered, &key(2)).await;
@@ -203,12 +193,6 @@ fn a_last_commit_that_is_shown_with_two_roots_opens_with_neither() {
 /// A log, and a pin of its start, whose head claims a tree in which another record stands behind a change of keys: whoever
 /// has the newest key can sign that, and tiles that go with it.
 pub(crate) async fn with_another_record_behind(altered: Option<u64>) -> (Arc<MemoryStorage>, Pin) {
-    let mut log = Forger::new();
-    log.grow(30, &key(1));
-    let early = log.state.pin();
-    log.add(Kind::SigningKeys, 2, &key(1));
-    while log.state.head.size < FOLD {
-        log.add(Kind::Read, 3, &key(2));
-    }
+    let (log, early) = rotated(30);
     (stored(&log, altered, altered, &key(2)).await.0, early)
 }
