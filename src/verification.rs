@@ -347,7 +347,7 @@ async fn walk_signed(
 ) -> Result<Statement> {
     let storage = &**pages.storage();
     let (claimed, statement) = ledger::first_commit(storage).await?;
-    if claimed.vault != state.vault || statement.origin != statement::origin(state.vault) {
+    if claimed.vault != state.vault {
         return Err(Error::corrupt("the vault's first record"));
     }
     let from = Verified::genesis(LogKey::first(statement.commit));

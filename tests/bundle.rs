@@ -20,6 +20,8 @@ mod interrupted;
 
 #[path = "bundle/altered.rs"]
 mod altered;
+#[path = "bundle/archive.rs"]
+mod archive;
 #[path = "bundle/changing.rs"]
 mod changing;
 #[path = "bundle/handed_over.rs"]

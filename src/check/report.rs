@@ -29,7 +29,8 @@ pub enum Standing {
     /// [`Session::collect_garbage`](crate::Session::collect_garbage) deletes it.
     Collectable,
     /// Of an operation the log does not know: about to commit, or cut off.
-    /// [`Session::collect_garbage`](crate::Session::collect_garbage) announces it, and deletes it a day later.
+    /// [`Session::collect_garbage`](crate::Session::collect_garbage) announces it, and deletes it a day later; a
+    /// case's key only if its operation's head opens by it, or its epoch was dropped.
     Unknown,
     /// Of an erased case; [`Session::collect_garbage`](crate::Session::collect_garbage) deletes it.
     Erased,

@@ -1,6 +1,7 @@
 //! What the fuzz targets call: one function for each parser of bytes from storage or a stranger.
 //!
-//! Each takes any bytes, must not panic, and checks that what parses encodes to the same bytes.
+//! Each takes any bytes, must not panic, and checks that what parses encodes to the same bytes. Besides, what targets that
+//! are made of the test suite's modules do to bundles.
 
 mod chained;
 mod consistency;

@@ -1,4 +1,5 @@
-//! That a state continues what is trusted: signatures where keys change, and proofs in the tree (FORMAT §6.3).
+//! That a state continues what is trusted: signatures where keys change and proofs in the tree, or every commit (FORMAT §6.4,
+//! §9.1).
 
 use core::ops::RangeInclusive;
 
@@ -6,8 +7,8 @@ use futures_util::future::{BoxFuture, OptionFuture, join, try_join, try_join_all
 
 use super::{
     commits::{next, required},
+    first::first_commit,
     lookup::{Pages, View},
-    open::first_commit,
     state::{Head, State},
     tiles::Tree,
     verify::{Signatures, Verified, Visitor, walk},
@@ -115,7 +116,7 @@ async fn by_every_commit(trusted: &Trusted, pages: &Pages, state: &State) -> Res
 ///
 /// # Errors
 ///
-/// As [`walk`].
+/// As [`walk`]; corrupt if the tree is another.
 pub(crate) async fn walk_to(
     state: &State,
     storage: &dyn Storage,

@@ -4,6 +4,7 @@ mod authentic;
 mod commits;
 mod draft;
 mod driven;
+mod first;
 mod fold;
 mod follow;
 #[cfg(test)]
@@ -27,9 +28,10 @@ mod primitives {
 
 pub(crate) use authentic::{Trusted, walk_to, with_tree};
 pub(crate) use draft::{Command, Committed, Draft, DraftBody};
+pub(crate) use first::{claimed, first_commit};
 pub(crate) use lookup::{Pages, TableCursor, View};
 pub(crate) use objects::{get, put};
-pub(crate) use open::{claimed, first_commit, load, load_with};
+pub(crate) use open::{load, load_with};
 pub(crate) use state::{Head, State, is_anchor};
 pub(crate) use tiles::Tree;
 pub(crate) use verify::{Signatures, Verified, Visitor, walk};

@@ -28,7 +28,8 @@ use crate::{
 /// Hashes of the log's tree: of the tail from memory, of what is folded from tiles.
 ///
 /// Tiles are not named by their hash, so what is computed here is authentic only once it leads to a
-/// root that the log signed: every public function sees to that, and says so.
+/// root that the log signed: every public function sees to that, or leaves it to its caller, and
+/// says so.
 pub(crate) struct Tree<'a> {
     state: &'a State,
     storage: &'a dyn Storage,

@@ -27,7 +27,7 @@ pub(crate) struct Verified {
     pub(crate) head: Head,
     /// Signs what follows.
     pub(crate) log_key: LogKey,
-    /// Of the whole tree, if the walk began at the first record.
+    /// Of the whole tree, if what the walk began from had its tree.
     pub(crate) frontier: Option<Frontier>,
 }
 
@@ -86,7 +86,7 @@ pub(crate) enum Signatures {
 }
 
 /// Checks every commit from `from` up to the head `to`: name, contiguity, chain, times, signing epoch,
-/// signatures, and, from the first record on, the Merkle root that each commit claims.
+/// signatures, and, where `from` has its tree, the Merkle root that each commit claims.
 ///
 /// # Errors
 ///

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{Creation, ObjectKey, Storage, StorageError};
 
-/// What is done at the calls of a storage; what is not said goes to the objects.
+/// What is done at creates and reads; all else goes to the objects.
 #[async_trait]
 pub(crate) trait Around: Debug + Send + Sync + 'static {
     fn objects(&self) -> &dyn Storage;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use docvault::{
     Attributes, Clock, ErrorKind, Receipt, SystemEntropy,
     deposit::*,
-    storage::{MemoryStorage, testing::EvilStorage},
+    storage::{MemoryStorage, ObjectKey, Storage, testing::EvilStorage},
 };
 
 use crate::{common::block_on, intake::*};
@@ -207,5 +207,46 @@ fn a_receipt_holds_for_its_own_deposit_claim_and_record_alone() {
             // Beside the canonical text of the note's signatures nothing is open to change.
             assert!(verified.is_none_or(|verified| verified.is_err()));
         }
+    });
+}
+
+#[test]
+fn a_promise_that_the_inbox_leaves_out_is_named() {
+    block_on(async {
+        let office = Intake::new().await;
+        let slot = Slot::new("any", 1 << 20).uses(3);
+        let signed = office.desk.sign_request(office.terms().slot(slot)).await.unwrap();
+        office.carrier().publish(signed.descriptor.to_bytes()).await.unwrap();
+        for seed in 1..=2 {
+            let contents = [content(seed, 5)];
+            let mut client = begin(&office.open(&signed), &contents);
+            deposit(&office.carrier(), &mut client, &contents).await.unwrap();
+        }
+        let name = |slot: u16, number: u16| -> ObjectKey {
+            let request = signed.descriptor.request();
+            format!("deposit/{request}/promise/{slot:04x}-{number:04x}").parse().unwrap()
+        };
+        let read = async |number| office.kept.read(&name(0, number), None).await.unwrap().unwrap();
+        let (first, second) = (read(0).await, read(1).await);
+        let cut = first.slice(1..);
+        let lost = async |changes: &[(ObjectKey, Option<&Bytes>)]| {
+            let kept = Arc::new(office.kept.snapshot());
+            for (key, bytes) in changes {
+                kept.delete(key).await.unwrap();
+                if let Some(bytes) = bytes {
+                    kept.create(key, (*bytes).clone()).await.unwrap();
+                }
+            }
+            let inbox = office.inbox_on(kept, &signed).await;
+            (inbox.promises().await.unwrap().len(), inbox.lost_promises().await.unwrap())
+        };
+        assert_eq!(lost(&[]).await, (2, vec![]));
+        assert_eq!(lost(&[(name(0, 0), Some(&cut))]).await, (1, vec![name(0, 0)]), "altered");
+        assert_eq!(lost(&[(name(0, 0), None)]).await, (0, vec![name(0, 1)]), "behind a gap");
+        assert_eq!(lost(&[(name(0, 0), Some(&second))]).await, (1, vec![name(0, 1)]), "copied over another");
+        assert_eq!(lost(&[(name(1, 0), Some(&first))]).await, (2, vec![name(1, 0)]), "of no slot");
+        assert_eq!(lost(&[(name(0, 3), Some(&first))]).await, (2, vec![name(0, 3)]), "beyond the uses");
+        // Nothing is listed of it, nor of what comes after the last.
+        assert_eq!(lost(&[(name(0, 1), None)]).await, (1, vec![]));
     });
 }

@@ -29,11 +29,11 @@ fn told(log: &Forger, altered: Option<u64>) -> State {
     state
 }
 
-/// A log that a fold can take, of so many records of the first key behind Genesis and all others of the second; and a pin
-/// from just before the key was changed.
-fn rotated(records: u8) -> (Forger, Pin) {
+/// A log that a fold can take, of 30 records of the first key behind Genesis and all others of the second; and a pin from
+/// just before the key was changed.
+fn rotated() -> (Forger, Pin) {
     let mut log = Forger::new();
-    log.grow(records, &key(1));
+    log.grow(30, &key(1));
     let early = log.state.pin();
     log.add(Kind::SigningKeys, 2, &key(1));
     while log.state.head.size < FOLD {
@@ -100,7 +100,7 @@ fn a_change_of_keys_is_of_the_tree_that_the_old_key_signed() {
 /// Behind a pin whose own tree no tile shows any more, the log is walked from its first record.
 #[test]
 fn a_log_that_lost_its_tiles_opens_by_every_commit_and_a_false_tree_of_it_does_not() {
-    let (log, early) = rotated(30);
+    let (log, early) = rotated();
     let early = Trusted::from(&early);
     let elsewhere = Trusted { root: [7; 32], ..early };
     for (pin, altered, refused) in [
@@ -174,7 +174,7 @@ fn a_first_record_that_is_shown_once_makes_nobody_a_signer() {
 /// tells and under the true one, and the storage shows the former to who opens, and the latter to who walks.
 #[test]
 fn a_last_commit_that_is_shown_with_two_roots_opens_with_neither() {
-    let (log, early) = rotated(30);
+    let (log, early) = rotated();
     let early = Trusted::from(&early);
     for (altered, refused) in [(None, None), (Some(2), Some(ErrorKind::Corrupt))] {
         let found = block_on(async {
@@ -193,6 +193,6 @@ fn a_last_commit_that_is_shown_with_two_roots_opens_with_neither() {
 /// A log, and a pin of its start, whose head claims a tree in which another record stands behind a change of keys: whoever
 /// has the newest key can sign that, and tiles that go with it.
 pub(crate) async fn with_another_record_behind(altered: Option<u64>) -> (Arc<MemoryStorage>, Pin) {
-    let (log, early) = rotated(30);
+    let (log, early) = rotated();
     (stored(&log, altered, altered, &key(2)).await.0, early)
 }
