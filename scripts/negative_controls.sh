@@ -31,6 +31,8 @@ CONTROLS = [
     ("format and suite of commits, which no signature is over", "src/log/commit.rs",
      "⟦r.expect(&[FORMAT, SUITE, 0, 0])?⟧;\n        r.expect(vault.as_bytes())?", "r.take(4).map(drop)?",
      [(ATTACKS, "version_floor_downgrade")]),
+    ("the name that a first record gives its log", "src/ledger/first.rs", "if ⟦statement.origin == statement::origin(vault)⟧ {", "true",
+     [(LIB, "a_first_record_under_another_name_is_none")]),
     ("roots of opened logs", "src/ledger/open.rs", "if ⟦state.frontier.root() == root⟧ { Ok(state) }", "true", [(LIB, "linear_tail_fake")]),
     ("prefix of what a pin saw", "src/ledger/authentic.rs", "if ⟦root != trusted.root⟧ {", "false", [(ATTACKS, "truncate_and_continue")]),
     ("size that a pin saw", "src/ledger/authentic.rs", "if ⟦state.head.size < size⟧ {", "false", [(ATTACKS, "tail_deletion_detected")]),

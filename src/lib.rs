@@ -3,9 +3,9 @@
 //! A [`Vault`] keeps the documents of one tenant in a [`storage`] that is trusted with nothing. It is
 //! used through a [`Session`]: one actor, one purpose. A *case* is the unit of sharing; a *document*
 //! belongs to one case and has immutable *versions*; a *grant* lets a [`Recipient`] open a document
-//! or a case. Every operation that changes or releases something, reads included, is a record of one hash-chained log, and has happened
-//! exactly when that record stands there; [`Audit`] verifies it, an [`Auditor`] reads it, a [`Pin`] kept
-//! outside the storage ties it down.
+//! or a case. Every operation that changes or releases what a vault holds, reads included, is a record of
+//! one hash-chained log, and has happened exactly when that record stands there; [`Audit`] verifies it, an
+//! [`Auditor`] reads it, a [`Pin`] kept outside the storage ties it down.
 //!
 //! | you want to | look at |
 //! |---|---|

@@ -30,7 +30,8 @@ pub enum Standing {
     Collectable,
     /// Of an operation the log does not know: about to commit, or cut off.
     /// [`Session::collect_garbage`](crate::Session::collect_garbage) announces it, and deletes it a day later; a
-    /// case's key only if its operation's head opens by it, or its epoch was dropped.
+    /// case's key only where its operation's head shows whose it is, or another one's in that case goes and its epoch was
+    /// dropped.
     Unknown,
     /// Of an erased case; [`Session::collect_garbage`](crate::Session::collect_garbage) deletes it.
     Erased,

@@ -1,5 +1,6 @@
 //! Logs made by who holds signing keys and means to deceive, down to the last byte.
 
+mod first;
 pub(crate) mod folded;
 
 use std::sync::Arc;
@@ -36,10 +37,10 @@ fn key(epoch: u8) -> SigningKey {
     SigningKey::from_seed(Secret::take([epoch; 32]))
 }
 
-/// What the first record states, with the key of this number for the first epoch.
-fn genesis(number: u8) -> Bytes {
+/// What the first record states of this vault, with the key of this number for the first epoch.
+fn genesis(number: u8, vault: VaultId) -> Bytes {
     let [commit, delivery, checkpoint] = [number, 101, 201].map(|seed| key(seed).verifying_key());
-    Statement { commit, delivery, checkpoint, origin: origin(VAULT) }.encode()
+    Statement { commit, delivery, checkpoint, origin: origin(vault) }.encode()
 }
 
 /// Whether it is a change of the keyring, which is about no object.
@@ -56,16 +57,16 @@ struct Forger {
 
 impl Forger {
     fn new() -> Self {
-        Self::begun_by(1)
+        Self::begun_with(1, genesis(1, VAULT))
     }
 
-    /// Whose first record states the key of this number.
-    fn begun_by(number: u8) -> Self {
+    /// Whose first record, signed by the key of this number, states this.
+    fn begun_with(number: u8, statement: Bytes) -> Self {
         let signer = key(number);
         let state = State::empty(VAULT, LogKey::first(signer.verifying_key()));
         let mut forger = Self { state, objects: Vec::new() };
-        let stated = Leaf { body: body_commitment(&genesis(number)), ..forger.leaf(Kind::Genesis, 0) };
-        forger.add_entry(stated, genesis(number), &signer, &Frontier::default());
+        let first = Leaf { body: body_commitment(&statement), ..forger.leaf(Kind::Genesis, 0) };
+        forger.add_entry(first, statement, &signer, &Frontier::default());
         forger
     }
 

@@ -156,7 +156,7 @@ fn a_first_record_that_is_shown_once_makes_nobody_a_signer() {
     while log.state.head.size < FOLD {
         log.add(Kind::Read, 3, &key(1));
     }
-    let (name, theirs) = Forger::begun_by(9).objects.remove(0);
+    let (name, theirs) = Forger::begun_with(9, genesis(9, VAULT)).objects.remove(0);
     for (signer, refused) in [(9, Some(ErrorKind::Corrupt)), (1, None)] {
         let found = block_on(async {
             let (objects, _) = stored(&log, None, None, &key(signer)).await;
