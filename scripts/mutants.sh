@@ -2,7 +2,8 @@
 # Alters the crate in all the ways that cargo-mutants knows, one at a time, and sees that a test notices: mutants.sh [FILES…]
 # With no files named, those in which a wrong sign or a missing check is worst. What no test notices is printed; it is an
 # error unless scripts/mutants.txt says why. Each mutant meets tests for SECONDS_EACH at most, 60 unless set. Who noticed
-# one is added to MUTANTS_TRIED, if that names a file, and the mutant not tried again while its source is the same.
+# one is added to MUTANTS_TRIED, if that names a file, and the mutant not tried again while its source is the same. With
+# MUTANTS_SINCE, which names a commit, only lines that have changed since are altered.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 command -v cargo-mutants >/dev/null || cargo install --locked cargo-mutants
@@ -23,8 +24,13 @@ place=$CARGO_TARGET_DIR/tree
 rm -rf "$place"
 mkdir -p "$place"
 git ls-files -z | xargs -0 cp --parents -t "$place"
+chosen=("${files[@]/#/--file=}")
+if [ -n "${MUTANTS_SINCE:-}" ]; then
+    git diff "$MUTANTS_SINCE" -- src >"$place/changed"
+    chosen+=("--in-diff=$place/changed")
+fi
 # What `Debug` prints is for people; that it prints no secret has tests of its own.
-cargo mutants --list --json --exclude-re 'impl .*Debug for' --exclude '**/fuzzing.rs' --exclude '**/fuzzing/**' "${files[@]/#/--file=}" >"$place/listed"
+cargo mutants --list --json --exclude-re 'impl .*Debug for' --exclude '**/fuzzing.rs' --exclude '**/fuzzing/**' "${chosen[@]}" >"$place/listed"
 cat >"$place/lenient" <<'SH'
 #!/bin/sh
 case " $* " in *" -vV "* | *" --print"*) exec "$@" ;; esac
