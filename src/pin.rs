@@ -249,6 +249,14 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_pin_supersedes_those_of_a_shorter_log() -> Result<()> {
+        for (size, supersedes) in [(1, true), (4, true), (5, false), (6, false)] {
+            assert_eq!(pin(1, 5, 9).supersedes(&pin(1, size, 9))?, supersedes, "{size}");
+        }
+        Ok(())
+    }
+
+    #[test]
     fn a_pin_is_one_line_that_comes_back() {
         for size in [1, 10, u64::MAX] {
             let pin = pin(1, size, 2);

@@ -318,6 +318,8 @@ mod tests {
             let shorter = [&bare[..i], &bare[i + 1..]].concat();
             assert!(verify(&shorter).is_err());
         }
+        let none = verify(&format!("1{}", &bare[1..])).expect_err("no symbol of it").to_string();
+        assert!(none.contains("letters and digits from 2 to 7"), "{none}");
         for wrong in ["", "-", &format!("{bare}a"), &bare.replace(&bare[..1], "\u{212A}")] {
             assert!(verify(wrong).is_err(), "{wrong}");
         }

@@ -212,6 +212,16 @@ mod tests {
     use super::*;
     use crate::{crypto::sign::VerifyingKey, secret::Secret};
 
+    #[test]
+    fn of_lines_of_one_signer_and_time_the_first_stays() {
+        let mut kept = Vec::new();
+        for (line, when) in [("b", 5), ("c", 5), ("d", 7), ("e", 7), ("a", 3), ("f", 3)] {
+            keep(&mut kept, line, 1, when);
+        }
+        let lines: Vec<_> = kept.iter().flat_map(Kept::lines).collect();
+        assert_eq!(lines, [Some("a"), Some("d")]);
+    }
+
     /// The text of a note that the Ed25519 key has signed under `name`.
     fn open<'a>(note: &'a str, name: &str, key: &VerifyingKey) -> Result<&'a str, Malformed> {
         let note = Note::parse(note)?;

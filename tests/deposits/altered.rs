@@ -1,11 +1,13 @@
 //! What a client sends, a carrier keeps and an office answers, altered.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use docvault::{
-    Attributes, Clock, ErrorKind, Receipt, SystemEntropy,
+    Attributes, CaseId, Clock, Entropy, EntropyError, ErrorKind, Receipt, SystemEntropy, TrustPolicy, Vault,
+    VaultOptions,
     deposit::*,
+    keys::LocalKey,
     storage::{MemoryStorage, ObjectKey, Storage, testing::EvilStorage},
 };
 
@@ -196,7 +198,7 @@ fn a_receipt_holds_for_its_own_deposit_claim_and_record_alone() {
         assert_eq!(put(claim(&incoming[0], now), &incoming[0], stored), DepositReceiptError::Claim);
         let request = office.request().await;
         assert_eq!(receipt.verify(&office.policy, &request.descriptor), Err(DepositReceiptError::Promise));
-        let stranger = docvault::TrustPolicy::parse("quorum none\n").unwrap();
+        let stranger = TrustPolicy::parse("quorum none\n").unwrap();
         assert!(matches!(
             receipt.verify(&stranger, &signed.descriptor),
             Err(DepositReceiptError::Receipt(_))
@@ -206,6 +208,51 @@ fn a_receipt_holds_for_its_own_deposit_claim_and_record_alone() {
             let verified = DepositReceipt::parse(&altered).ok().map(|receipt| check(&receipt));
             // Beside the canonical text of the note's signatures nothing is open to change.
             assert!(verified.is_none_or(|verified| verified.is_err()));
+        }
+    });
+}
+
+/// The operating system's, but for one case.
+#[derive(Debug, Clone, Default)]
+struct Planted(Arc<Mutex<Option<CaseId>>>);
+
+impl Entropy for Planted {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+        let mut planted = self.0.lock().unwrap();
+        match planted.take_if(|_| bytes.len() == 16) {
+            Some(case) => bytes.copy_from_slice(case.as_bytes()),
+            None => SystemEntropy::default().fill(bytes)?,
+        }
+        Ok(())
+    }
+}
+
+/// Whoever has a log of their own, which the verifier trusts too, states the same there, in a case of the same number.
+#[test]
+fn a_receipt_of_another_log_holds_for_no_deposit() {
+    block_on(async {
+        let office = Intake::new().await;
+        let signed = office.request().await;
+        let contents = [content(1, 40)];
+        let mut client = begin(&office.open(&signed), &contents);
+        let promise = deposit(&office.carrier(), &mut client, &contents).await.unwrap();
+        let incoming = office.inbox(&signed).await.deposit(&promise).await.unwrap();
+
+        let folder = tempfile::tempdir().unwrap();
+        let key = LocalKey::create(folder.path().join("key")).unwrap();
+        let planted = Planted::default();
+        let options = VaultOptions::default().entropy(planted.clone());
+        let vault =
+            Vault::create_with(Arc::new(MemoryStorage::default()), Arc::new(key), options).await.unwrap();
+        *planted.0.lock().unwrap() = Some(office.case);
+        let theirs = Intake::of(vault).await;
+        assert_eq!(theirs.case, office.case);
+
+        let logs = format!("{}{}", office.policy, theirs.policy).replacen("quorum none\n", "", 1);
+        let both = TrustPolicy::parse(&logs).unwrap();
+        for (answering, refused) in [(&office, None), (&theirs, Some(DepositReceiptError::Claim))] {
+            let receipt = answering.answer(&incoming, "official-id", Verdict::Accepted).await;
+            assert_eq!(receipt.verify(&both, &signed.descriptor).err(), refused);
         }
     });
 }

@@ -149,7 +149,7 @@ fn a_part_costs_the_same_however_many_deposits_were_begun() {
     block_on(async {
         let office = Intake::new().await;
         let signed = office.request().await;
-        let contents = [content(1, 1_500_000)];
+        let contents = [content(1, 1_500_000), content(2, 40)];
         let counted = Arc::new(CountingStorage::new(office.kept.clone()));
         let carrier = office.carrier_on(counted.clone());
         for begun in 0..10 {
