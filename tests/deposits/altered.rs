@@ -216,10 +216,15 @@ fn a_receipt_holds_for_its_own_deposit_claim_and_record_alone() {
 #[derive(Debug, Clone, Default)]
 struct Planted(Arc<Mutex<Option<CaseId>>>);
 
+impl Planted {
+    fn taken(&self, len: usize) -> Option<CaseId> {
+        self.0.lock().unwrap().take_if(|_| len == 16)
+    }
+}
+
 impl Entropy for Planted {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
-        let mut planted = self.0.lock().unwrap();
-        match planted.take_if(|_| bytes.len() == 16) {
+        match self.taken(bytes.len()) {
             Some(case) => bytes.copy_from_slice(case.as_bytes()),
             None => SystemEntropy::default().fill(bytes)?,
         }
