@@ -37,6 +37,13 @@ class Seen:
     def __init__(self):
         self.lines, self.branches = {}, {}
 
+    def add(self, other):
+        """What the other has seen of the same file is seen."""
+        for line, run in other.lines.items():
+            self.lines[line] = run or self.lines.get(line, False)
+        for place, met in other.branches.items():
+            self.branches[place] = tuple(map(max, met, self.branches.get(place, met)))
+
 
 def run_by(programs, profile):
     """What was run of each file of src that the programs are made of, without what is there for tests alone.
