@@ -54,10 +54,8 @@ for name, program in built:
 
 rows, missed = collections.defaultdict(lambda: [0] * 4), []
 for path, seen in lines.run_by([program for _, program in built], place / "merged"):
-    row, sides = rows[str(path.parent) if path.parent.name else "."], [side for both in seen.branches.values() for side in both]
-    for at, counted in enumerate([seen.lines.values(), sides]):
-        row[2 * at] += len(counted)
-        row[2 * at + 1] += sum(counted)
+    folder = str(path.parent) if path.parent.name else "."
+    rows[folder] = [*map(sum, zip(rows[folder], seen.counts()))]
     missed += lines.missed(path, seen)
 (place / "missed").write_text("\n".join(missed) + "\n")
 print(f"{'folder of src':32} {'lines':>6} {'run':>6} {'':8} {'branches':>9} {'run':>6}")

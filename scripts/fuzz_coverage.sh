@@ -38,19 +38,12 @@ import lines
 
 place, targets, missed, together = pathlib.Path(sys.argv[1]), sys.argv[2:], [], {}
 
-
-def counts(seen):
-    """Lines and those that ran, outcomes of conditions and those that were met."""
-    sides = [side for both in seen.branches.values() for side in both]
-    return len(seen.lines), sum(seen.lines.values()), len(sides), sum(sides)
-
-
 print(f"{'target':14} {'file of src':36} {'lines':>6} {'run':>6} {'':8} {'branches':>9} {'run':>6}")
 for target in targets:
     lines.merge(place / "raw" / target, place / f"{target}.merged")
     for path, seen in lines.run_by([place / "debug" / target], place / f"{target}.merged"):
         together.setdefault(path, lines.Seen()).add(seen)
-        of, run, sides, met = counts(seen)
+        of, run, sides, met = seen.counts()
         if "fuzzing" in str(path) or 4 * run < of or not run:
             continue
         taken = f"{sides:9} {met:6} {100 * met / sides:6.1f} %" if sides else ""
@@ -60,8 +53,8 @@ for target in targets:
 parses = re.compile(r"\bfn (?:parse|read|decode|from_str|from_bytes)\w*\b|\bReader::new\(")
 rows = ["file of src\tlines\trun\toutcomes of conditions\tmet"]
 for path, seen in sorted(together.items()):
-    if counts(seen)[1]:
-        rows += ["\t".join(map(str, (path, *counts(seen))))] if "fuzzing" not in str(path) else []
+    if seen.counts()[1]:
+        rows += ["\t".join(map(str, (path, *seen.counts())))] if "fuzzing" not in str(path) else []
     elif parses.search((lines.SRC / path).read_text()):
         print(f"no target reaches {path}")
 if written := os.environ.get("FUZZ_COVERAGE"):

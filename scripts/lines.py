@@ -42,7 +42,16 @@ class Seen:
         for line, run in other.lines.items():
             self.lines[line] = run or self.lines.get(line, False)
         for place, met in other.branches.items():
-            self.branches[place] = tuple(map(max, met, self.branches.get(place, met)))
+            self.meet(place, met)
+
+    def meet(self, place, met):
+        """Of the branch that stands there, one more instance was met so."""
+        self.branches[place] = tuple(map(max, met, self.branches.get(place, met)))
+
+    def counts(self):
+        """Lines and those that ran, outcomes of conditions and those that were met."""
+        sides = [side for both in self.branches.values() for side in both]
+        return len(self.lines), sum(self.lines.values()), len(sides), sum(sides)
 
 
 def run_by(programs, profile):
@@ -60,9 +69,7 @@ def run_by(programs, profile):
         if counted := re.match(r" *(\d+)\| *([0-9.]+[kMGTPEZY]?)\|", line):
             of.lines[int(counted[1])] = counted[2] != "0"
         elif branch := re.match(r" *\|  Branch \((\d+):(\d+)\): \[True: ([^,]+), False: ([^\]]+)\]", line):
-            # Once for each instance of the function.
-            place, met = (int(branch[1]), int(branch[2])), (branch[3] != "0", branch[4] != "0")
-            of.branches[place] = tuple(map(max, met, of.branches.get(place, met)))
+            of.meet((int(branch[1]), int(branch[2])), (branch[3] != "0", branch[4] != "0"))
         elif re.match(r"/.*\.rs:$", line):
             of = seen.setdefault(pathlib.Path(line[:-1]).resolve(), Seen())
     return list(without_apart(seen))
