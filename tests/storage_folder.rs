@@ -6,6 +6,7 @@
 mod strace;
 
 use std::{
+    collections::BTreeSet,
     env, fs,
     io::{Read, Write},
     os::unix::fs::{PermissionsExt, symlink},
@@ -168,6 +169,27 @@ fn temporary_files_are_invisible_and_removed_after_a_day() {
     let left: Vec<_> =
         fs::read_dir(path.join("tmp")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, [FRESH, "somebody's"]);
+}
+
+/// A writer that is killed between its link and the deletion of its temporary file leaves both.
+#[test]
+fn what_is_deleted_is_gone_under_its_temporary_name_too() {
+    let (_directory, path, storage) = vault();
+    for name in ["a/b", "a/c"] {
+        create(&storage, name, vec![1]);
+    }
+    let names = || {
+        let entries = fs::read_dir(path.join("tmp")).unwrap().map(|entry| entry.unwrap().file_name());
+        entries.collect::<BTreeSet<_>>()
+    };
+    for (object, temporary) in [("b", FRESH), ("c", STALE)] {
+        fs::hard_link(path.join(format!("objects/a/{object}.o")), path.join("tmp").join(temporary)).unwrap();
+    }
+    block_on(storage.delete(&key("a/b"))).unwrap();
+    assert_eq!((list(&storage), names()), (vec!["a/c".to_owned()], [STALE.into()].into()));
+    block_on(storage.delete(&key("a/c"))).unwrap();
+    assert!(list(&storage).is_empty() && names().is_empty());
+    block_on(storage.delete(&key("a/c"))).unwrap();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    fs::{self, DirBuilder},
+    fs::DirBuilder,
     io,
     path::{Path, PathBuf},
     sync::{Mutex, OnceLock, PoisonError},
@@ -91,15 +91,6 @@ impl Directories {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let below = directory.ancestors().take_while(|ancestor| *ancestor != root);
         below.take_while(|ancestor| !known.contains(*ancestor)).map(Path::to_owned).collect()
-    }
-}
-
-/// Removes the file when dropped; what cannot be removed is removed when the folder is next opened.
-pub(super) struct Temporary(pub(super) PathBuf);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Objects as the files of a folder.
 
-use core::{ops::Range, time::Duration};
+use core::ops::Range;
 use std::{
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
@@ -22,10 +22,12 @@ mod durable;
 mod failure;
 mod memory;
 mod path;
+mod temporary;
 mod walk;
 
-use durable::{Directories, Directory, Temporary};
+use durable::{Directories, Directory};
 use memory::Buffers;
+use temporary::{Temporary, names_of, remove_stale};
 
 /// A folder of one file per object, on a local file system with hard links.
 ///
@@ -36,7 +38,8 @@ use memory::Buffers;
 ///
 /// The folder is for its owner alone (0700, files 0600). The names in it are identifiers and
 /// counters. Directories emptied by [`Storage::delete`] stay: removing one could lose an object
-/// that another process is just writing into it.
+/// that another process is just writing into it. An object that is deleted goes under its temporary name, too, if its
+/// writer was killed with that there.
 ///
 /// An object that is read while its writer has not done, or after it was killed, is made durable first.
 ///
@@ -194,6 +197,15 @@ impl Folder {
 
     fn delete(&self, path: &Path) -> io::Result<()> {
         let path = self.objects.join(path);
+        match fs::symlink_metadata(&path) {
+            // Its writer was killed before it deleted the name under which it wrote: what is deleted would stay under that.
+            // It goes first, for it is found by the other.
+            Ok(found) if names_of(&found) > 1 => {
+                temporary::delete_others(&self.temporary, &found)?;
+                self.directories.sync(&Directory::open(&self.temporary)?)?;
+            }
+            found => or_absent(found.map(drop))?,
+        }
         or_absent(fs::remove_file(&path))?;
         // Also when it was absent: an earlier delete may have ended right here.
         match Directory::open(path.parent().unwrap_or(&self.objects)) {
@@ -215,17 +227,6 @@ impl Folder {
         let name: [u8; 16] = env::random(&SystemEntropy).map_err(unavailable)?;
         Ok(Temporary(self.temporary.join(Hex(&name).to_string())))
     }
-}
-
-#[cfg(unix)]
-fn names_of(file: &fs::Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::nlink(file)
-}
-
-// A directory cannot be synced there.
-#[cfg(not(unix))]
-fn names_of(_: &fs::Metadata) -> u64 {
-    1
 }
 
 fn or_absent(done: io::Result<()>) -> io::Result<()> {
@@ -334,32 +335,12 @@ fn not_a_vault(message: &str) -> StorageError {
     StorageError::new(StorageErrorKind::NotAVault, message)
 }
 
-/// A process that has slept through a day finds its temporary file gone, and has written nothing.
-fn remove_stale(directory: &Path) {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    for entry in entries.filter(|entry| is_ours(&entry.file_name()) && is_stale(entry).unwrap_or(false)) {
-        let _ = fs::remove_file(entry.path());
-    }
-}
-
-/// Whether a temporary file has a name that is given here.
-fn is_ours(name: &std::ffi::OsStr) -> bool {
-    let hexadecimal = |name: &str| name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-    name.to_str().is_some_and(|name| name == MARKER || hexadecimal(name))
-}
-
-fn is_stale(entry: &fs::DirEntry) -> io::Result<bool> {
-    let age = entry.metadata()?.modified()?.elapsed();
-    Ok(age.is_ok_and(|age| age > STALE))
-}
-
 const OBJECTS: &str = "objects";
 const TEMPORARY: &str = "tmp";
 const MARKER: &str = "docvault-folder";
 const FAMILY: &str = "docvault folder ";
 const FORMAT: &str = "docvault folder 1\n";
 const MAX_MARKER: u64 = 64;
-const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
