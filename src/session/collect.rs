@@ -61,6 +61,7 @@ impl Session {
             self.vault.ledger().sync().await?;
             let mut report = GarbageReport::default();
             let erased = self.erased_cases().await?;
+            erased.iter().for_each(|case| self.vault.forget_case_key(*case));
             if !erased.is_empty() {
                 for prefix in layout::OF_A_CASE {
                     report.objects_deleted += self.collect_erased(prefix, &erased).await?;

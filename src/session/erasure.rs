@@ -37,7 +37,8 @@ pub enum ErasureLevel {
     /// versions and no backups: with the present keyring, a kept wrap of the case's key would open.
     Deleted,
     /// Every epoch of the keyring is newer than the erasure ([`Session::rotate_epoch`]): no wrap of the
-    /// case's key opens under the present keyring, wherever a copy was kept. If the rotation died between its last record and
+    /// case's key opens under the present keyring, wherever a copy was kept. It does not say that the storage shows no object of
+    /// the case: [`Session::collect_garbage`] deletes those, and who was delivered a document's key opens them. If the rotation died between its last record and
     /// its deletions, the keyring before is still there, which opens such a copy: the next change of the keyring deletes it.
     EpochRotated,
 }
@@ -131,6 +132,8 @@ impl Session {
         observe::operation("Session::erasure", (self.vault.id(), case), async {
             self.vault.ledger().sync().await?;
             let row = self.erased_row(case).await?;
+            // The answer to a call that erased it may have been lost.
+            self.vault.forget_case_key(case);
             self.erasure_of(case, &row).await
         })
         .await

@@ -179,16 +179,21 @@ impl Session {
     /// # Errors
     ///
     /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) for the last slot; not found; corrupt as for [`Session::rekey`];
-    /// [`ErrorKind::NotDeleted`](crate::ErrorKind::NotDeleted), and then the key still opens the keyring that was there.
+    /// [`ErrorKind::NotDeleted`](crate::ErrorKind::NotDeleted), and then the key still opens the keyring that was there: the next
+    /// change of the keyring deletes that.
     ///
     /// # Security
     ///
     /// Who held that key may have kept what it opened, the keys that sign the log among it: if it is in the wrong hands,
     /// [`Session::rekey`]. [`Session::rotate_epoch`] makes an old keyring useless for cases opened later.
     ///
+    /// After [`ErrorKind::OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown), a call that was dropped, or a process that died in
+    /// it, the slot may be gone, and yet the keyring before still be there, which the key opens. To call this again is no change
+    /// then, and deletes nothing: any other change of the keyring does, as [`Session::rotate_signing_keys`].
+    ///
     /// # Cancellation
     ///
-    /// The slot may be there or not: [`Vault::slots`] tells.
+    /// The slot may be there or not: [`Vault::slots`] tells. For the keyring before see *Security*.
     pub async fn remove_slot(&self, slot: SlotId) -> Result<()> {
         observe::operation(
             "Session::remove_slot",
@@ -208,9 +213,13 @@ impl Session {
     /// Not found; the key's own; corrupt as for [`Session::rekey`];
     /// [`ErrorKind::NotDeleted`](crate::ErrorKind::NotDeleted) as for [`Session::remove_slot`].
     ///
+    /// # Security
+    ///
+    /// As for [`Session::remove_slot`], of `old`.
+    ///
     /// # Cancellation
     ///
-    /// As [`Session::add_slot`].
+    /// As [`Session::remove_slot`].
     pub async fn rotate_root(&self, old: SlotId, key: &dyn KeyWrap) -> Result<SlotId> {
         observe::operation(
             "Session::rotate_root",

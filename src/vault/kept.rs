@@ -50,8 +50,9 @@ impl CaseKeys {
 
     pub(super) fn remove(&self, case: CaseId) {
         let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        cached.keys.remove(&case);
-        cached.order.retain(|kept| *kept != case);
+        if cached.keys.remove(&case).is_some() {
+            cached.order.retain(|kept| *kept != case);
+        }
         let holders: Vec<_> = cached.holders.iter().filter_map(Weak::upgrade).collect();
         drop(cached);
         holders.iter().for_each(|holder| holder.forget(case));

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use docvault::{
-    CaseId, Error, ErrorKind, NewDocument, Pin, PinStore, Session, SystemEntropy, Vault, VaultOptions,
+    CaseId, ErasureLevel, Error, ErrorKind, NewDocument, Pin, PinStore, Session, SystemEntropy, Vault,
+    VaultOptions,
     deposit::*,
     keys::LocalKey,
     storage::{MemoryStorage, Storage, StorageError, StorageErrorKind},
@@ -171,6 +172,27 @@ fn what_another_process_has_erased_gives_nothing_more_after_a_sync() {
                 futures_util::future::try_join_all(looks).await.unwrap();
             }
             office.vault.sync().await.unwrap();
+            open.gives_nothing().await;
+        }
+    });
+}
+
+/// As after a call that erased it, and whose answer was lost.
+#[test]
+fn whoever_asks_what_an_erasure_is_worth_or_collects_gives_nothing_more_either() {
+    block_on(async {
+        for collects in [false, true] {
+            let storage = Arc::new(MemoryStorage::default());
+            let (vault, folder) = common::vault_on(storage.clone()).await;
+            let office = Intake::of(vault).await;
+            let other = beside(&storage, &folder, &office.vault).await;
+            let open = Open::new(&office).await;
+            erase(&other, office.case).await.unwrap();
+            if collects {
+                office.desk.collect_garbage().await.unwrap();
+            } else {
+                assert_eq!(office.desk.erasure(office.case).await.unwrap().level, ErasureLevel::Deleted);
+            }
             open.gives_nothing().await;
         }
     });
