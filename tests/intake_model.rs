@@ -20,6 +20,7 @@ mod run;
 use std::collections::BTreeMap;
 
 use commands::steps;
+use docvault::intake::Stage;
 use proptest::prelude::*;
 use run::Run;
 
@@ -43,7 +44,7 @@ fn random_commands_reach_completion_and_every_kind_of_event() {
     use proptest::{strategy::ValueTree, test_runner::TestRunner};
     let mut runner = TestRunner::deterministic();
     let mut topics: BTreeMap<&str, u32> = BTreeMap::new();
-    let mut reopened = 0;
+    let (mut reopened, mut by_two) = (0, 0);
     for _ in 0..1500 {
         let steps = steps(60).new_tree(&mut runner).unwrap().current();
         let mut run = Run::new();
@@ -53,7 +54,9 @@ fn random_commands_reach_completion_and_every_kind_of_event() {
             }
         }
         reopened += run.state.reopened();
+        let approved = run.state.requirement("income").is_some_and(|income| income.stage == Stage::Approved);
+        by_two += u32::from(approved);
     }
     assert_eq!(topics.len(), 15, "{topics:?}");
-    assert!(topics["intake.completed"] > 5 && reopened > 5, "{topics:?} {reopened}");
+    assert!(topics["intake.completed"] > 5 && reopened > 5 && by_two > 5, "{topics:?} {reopened} {by_two}");
 }

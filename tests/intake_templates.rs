@@ -53,6 +53,28 @@ fn the_template_that_the_documentation_shows_is_well_formed() {
     assert_eq!((sides.min(), sides.max()), (2, 2));
 }
 
+/// Whoever made the text may have somebody else read what is wrong with it.
+#[test]
+fn what_is_wrong_is_told_with_nothing_that_a_terminal_would_obey() {
+    let name = "\\u001b[2J\\u202eAll of it holds.";
+    let member = format!("{{\"{name}\":1}}");
+    let kind = read(&folder().join("club.toml")).unwrap().to_canonical_json();
+    let kind = kind.replacen("\"type\":\"", &format!("\"type\":\"{name}"), 1);
+    for error in [
+        Template::from_json(&member).unwrap_err(),
+        Template::from_json(&kind).unwrap_err(),
+        Template::from_toml(&format!("\"{name}\" = 1")).unwrap_err(),
+        // Quoted as it stands there.
+        Template::from_toml("\"\u{202e}a\" = 1\n\"\u{202e}a\" = 2").unwrap_err(),
+    ] {
+        let told = error.to_string();
+        assert!(told.contains("\\u{202e}"), "{told}");
+        let active = |c: char| c.is_control() || c == '\u{202e}';
+        assert!(!told.contains(active), "{told:?}");
+        assert!(!error.member().contains(active) && !error.problem().contains(active), "{error:?}");
+    }
+}
+
 /// Before anything is made of it: comments and blanks count like everything else.
 #[test]
 fn a_text_of_more_than_a_mebibyte_is_no_template() {

@@ -96,7 +96,9 @@ fn alter_file(files: &mut Files, step: Step) {
 /// What receipts prove is what they prove of the honest bundle.
 fn is_proven(says: &VerifiedBundle) {
     let honest = &HONEST.says;
-    assert!(says.checkpoint.is_none() || says.checkpoint == honest.checkpoint);
+    assert_eq!(says.checkpoint, honest.checkpoint);
+    assert_eq!(says.template, honest.template);
+    assert_eq!(says.manifest.opened, honest.manifest.opened);
     for one in &says.manifest.requirements {
         let known = honest.manifest.requirements.iter().find(|known| known.requirement == one.requirement);
         let known = known.expect("a requirement of the template's");
@@ -104,7 +106,6 @@ fn is_proven(says: &VerifiedBundle) {
     }
     if let Some(completion) = &says.manifest.completion {
         assert_eq!(Some(completion), honest.manifest.completion.as_ref());
-        assert_eq!(says.template, honest.template);
     }
 }
 

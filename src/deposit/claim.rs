@@ -26,6 +26,15 @@ pub enum Verdict {
     Refused(String),
 }
 
+impl Verdict {
+    /// The reason why a deposit is refused of which nothing, or not what it says, can be read.
+    pub const UNREADABLE: &str = "unreadable";
+
+    pub(super) fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Refused(reason) if reason == Self::UNREADABLE)
+    }
+}
+
 /// A page as it arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -56,7 +65,7 @@ pub struct Claim {
     pub manifest_digest: [u8; 32],
     /// When the office decided, by its own clock; the record has a time of its own.
     pub time: Timestamp,
-    /// Its pages, in order; none if it cannot be read.
+    /// Its pages, in order; none if it is [`Verdict::UNREADABLE`]: what they should have been is its client's word.
     pub pages: Vec<ClaimedPage>,
 }
 
@@ -66,15 +75,16 @@ impl Claim {
     /// # Errors
     ///
     /// [`Invalid`](crate::ErrorKind::Invalid) if the requirement's key has more than 128 bytes or none, the
-    /// reason's code is not 1 to 64 of `a-z`, `0-9`, `.` and `-`, or there are more than 64 pages.
+    /// reason's code is not 1 to 64 of `a-z`, `0-9`, `.` and `-`, there are more than 64 pages, or any of what is
+    /// [`Verdict::UNREADABLE`].
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         within("the requirement's key", &self.requirement, REQUIREMENT_CAP)?;
         let bytes = self.encode();
         match Self::parse(&bytes) {
             Ok(_) => Ok(bytes),
             Err(Malformed) => Err(Error::invalid(
-                "a claim names a requirement, at most 64 pages, and a reason of 1 to 64 of a-z, 0-9, '.' and '-' \
-                 unless it accepts",
+                "a claim names a requirement, at most 64 pages, none of what is unreadable, and a reason of 1 to 64 of a-z, \
+                 0-9, '.' and '-' unless it accepts",
             )),
         }
     }
@@ -126,10 +136,10 @@ impl Claim {
         let page = |r: &mut Reader<'_>| Ok(ClaimedPage { len: r.u64()?, digest: r.array()? });
         let pages = (0..count).map(|_| page(&mut r)).collect::<Result<_, Malformed>>()?;
         r.finish()?;
-        if requirement.is_empty() {
-            return Err(Malformed);
-        }
-        Ok(Self { vault, case, request, deposit, verdict, requirement, manifest_digest, time, pages })
+        let claim =
+            Self { vault, case, request, deposit, verdict, requirement, manifest_digest, time, pages };
+        let of_nothing_seen = claim.verdict.is_unreadable() && !claim.pages.is_empty();
+        if claim.requirement.is_empty() || of_nothing_seen { Err(Malformed) } else { Ok(claim) }
     }
 
     /// The digest of the version whose pages are these.

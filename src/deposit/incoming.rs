@@ -101,11 +101,11 @@ impl IncomingDeposit {
         })
     }
 
-    /// What the office states of this deposit: all but the verdict follows from it.
+    /// What the office states of this deposit: all but the verdict follows from it. If it is [`Verdict::UNREADABLE`], no page is.
     #[must_use]
     pub fn claim(&self, case: CaseId, requirement: &str, verdict: Verdict, time: Timestamp) -> Claim {
         let claimed = |page: &IncomingPage| ClaimedPage { len: page.file.len, digest: page.digest };
-        let pages = self.pages.iter().map(claimed).collect();
+        let pages = self.pages.iter().filter(|_| !verdict.is_unreadable()).map(claimed).collect();
         Claim { verdict, pages, ..self.promise.refusal(case, requirement, "", time) }
     }
 }

@@ -104,6 +104,7 @@ fn what_receipts_prove_cannot_be_told_otherwise() {
         let [id, statement, _] = &manifest.requirements[..] else { panic!("{manifest:?}") };
         let (id_is, statement_is) = (id.document.as_ref().unwrap(), statement.document.as_ref().unwrap());
         let approved_at = id.statements[1].says.at.as_millis();
+        let opened = manifest.opened.as_millis();
         let last = manifest.completion.as_ref().unwrap().completion.at.as_millis();
         let edits = [
             ("\"by\": \"user:3\"".to_owned(), "\"by\": \"user:7\"".to_owned(), "an approver"),
@@ -117,6 +118,7 @@ fn what_receipts_prove_cannot_be_told_otherwise() {
                 "when it was approved",
             ),
             (format!("\"at\": {last}"), format!("\"at\": {}", last + 1), "when it was complete"),
+            (format!("\"opened\": {opened}"), format!("\"opened\": {}", opened - 1), "when it was opened"),
             (
                 format!("\"record\": {}", id_is.record),
                 format!("\"record\": {}", statement_is.record),
@@ -186,6 +188,39 @@ fn two_approvals_of_one_person_are_no_two() {
             assert!(matches!(refused.what, BundleFault::Malformed(_)), "{to}: {refused}");
             fs::write(bundle.join("manifest.json"), &original).unwrap();
         }
+    });
+}
+
+/// Of a case that is not complete no completion names the template.
+#[test]
+fn a_template_that_asks_for_less_is_not_the_one_it_was_opened_with() {
+    block_on(async {
+        let office = Office::open(TEMPLATE).await;
+        let side = |seed| NewFile::from_memory("INE.jpg", "image/jpeg", photograph(seed));
+        let id = NewSubmission::direct().file(side(1)).file(side(2));
+        let id = id.form(Form::new().with(key("number"), "1")).valid_until("2090-12-31".parse().unwrap());
+        let id = office.executive.submit(office.case, &key("id"), id).await.unwrap().accepted().unwrap();
+        office.reviewers[0].act(office.case, id.approve()).await.unwrap();
+        let (bundle, manifest) = office.export("case").await;
+        assert_eq!(manifest.requirements[0].standing, Standing::Submitted);
+        let change = |name: &str, from: &str, to: &str| {
+            let text = fs::read_to_string(bundle.join(name)).unwrap();
+            assert!(text.contains(from), "{text}");
+            fs::write(bundle.join(name), text.replacen(from, to, 1)).unwrap();
+            text
+        };
+        // One person is enough, and everything that follows from that.
+        change("template.json", ",\"two_person\":true", "");
+        let template =
+            Template::from_json(&fs::read_to_string(bundle.join("template.json")).unwrap()).unwrap();
+        change("manifest.json", &manifest.template.hash.to_string(), &template.hash().to_string());
+        change("manifest.json", "\"standing\": \"submitted\"", "\"standing\": \"approved\"");
+        change("README.txt", "under review", "approved");
+        change("README.txt", "en revisión", "aprobado");
+        sum_again(&bundle);
+        let refused = office.refused(&bundle);
+        assert!(matches!(refused.what, BundleFault::Claim), "{refused}");
+        assert_eq!(refused.at, "receipts/opened.receipt");
     });
 }
 

@@ -136,10 +136,12 @@ fn whatever_a_client_remarks_becomes_a_comment() {
             deposited(&intake, &desk, case, &[("n", &n.to_string())], remark).await;
             let past = desk.history(case, None).await.unwrap();
             let newest = past.events.iter().find_map(|past| match &past.event.change {
-                Change::Commented { text, .. } => Some(text),
+                Change::Commented { text, origin, .. } => Some((text, origin)),
                 _ => None,
             });
-            assert_eq!(newest, Some(&comment));
+            // Who took it in has not said it.
+            let (text, origin) = newest.unwrap();
+            assert!(*text == comment && matches!(origin, Some(Origin::Deposit { .. })), "{newest:?}");
         }
     });
 }

@@ -190,8 +190,14 @@ fn nobody_says_by_hand_that_a_link_brought_it() {
         let (document, version) = (DocumentId::new(office.case, [7; 16]), VersionId::from_bytes([8; 16]));
         office.not_by_hand(submit("dated", document, version, origin.clone()), "Desk::submit").await;
         let (requirement, verdict, reason) = (key("plain"), Verdict::Refused, "unreadable".to_owned());
-        let aside = Command::SetAside { requirement, verdict, reason, digest: None, bytes: 0, origin };
+        let digest = None;
+        let aside =
+            Command::SetAside { requirement, verdict, reason, digest, bytes: 0, origin: origin.clone() };
         office.not_by_hand(aside, "Desk::take_in").await;
+        let (requirement, text) = (key("plain"), "compared with the original".to_owned());
+        office
+            .not_by_hand(Command::Remark { requirement, text, origin: origin.clone() }, "Desk::take_in")
+            .await;
         // A request that was closed is not issued again, with none of its uses used.
         office.executive.act(office.case, Command::CloseRequest { request }).await.unwrap();
         let again =
@@ -315,9 +321,13 @@ fn two_people_approve_what_somebody_handed_in_and_with_the_same_dates() {
         let dated = office.text("dated", "a deed").await;
         let day = |text: &str| Some(text.parse().unwrap());
         office.approve_until(0, "dated", day("2090-01-01")).await.unwrap();
-        let refused = office.approve_until(1, "dated", day("2099-12-31")).await.expect_err("other dates");
-        assert!(matches!(refused, IntakeError::Refused(_)), "{refused}");
-        office.approve(1, "dated").await.unwrap();
+        // Nor does the second take over, unsaid and perhaps unseen, what the first alone has said.
+        for other in [day("2099-12-31"), None] {
+            let refused = office.approve_until(1, "dated", other).await.expect_err("other dates");
+            let expected = Refusal::OtherDates { requirement: key("dated") };
+            assert!(matches!(&refused, IntakeError::Refused(found) if *found == expected), "{refused}");
+        }
+        office.approve_until(1, "dated", day("2090-01-01")).await.unwrap();
         let state = office.state().await;
         assert_eq!(
             state.requirement("dated").unwrap().current.as_ref().unwrap().valid_until,

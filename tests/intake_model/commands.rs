@@ -3,8 +3,8 @@
 use docvault::{
     CaseId, ContentDigest, DepositId, DocumentId, RequestId, Timestamp, VersionId,
     intake::{
-        Actor, Attestation, Audience, CaseState, Command, Contact, Date, Form, Key, Origin, Stage,
-        Submission, UtcOffset, Verdict,
+        Actor, Attestation, Audience, CaseState, Command, Contact, CurrentSubmission, Date, Form, Key,
+        Origin, Stage, Submission, UtcOffset, Verdict,
     },
 };
 use proptest::prelude::*;
@@ -62,6 +62,7 @@ pub(crate) fn about(command: &Command) -> Option<&str> {
         | Command::Attest { requirement, .. }
         | Command::SetAside { requirement, .. }
         | Command::SetDue { requirement, .. }
+        | Command::Remark { requirement, .. }
         | Command::Comment { requirement: Some(requirement), .. } => Some(requirement.as_str()),
         _ => None,
     }
@@ -71,8 +72,19 @@ pub(crate) fn about(command: &Command) -> Option<&str> {
 pub(crate) fn origin(command: &Command) -> Option<&Origin> {
     match command {
         Command::Submit { submission, .. } => Some(&submission.origin),
-        Command::SetAside { origin, .. } => Some(origin),
+        Command::Remark { origin, .. } | Command::SetAside { origin, .. } => Some(origin),
         _ => None,
+    }
+}
+
+/// An approval, with the dates that the first one has said.
+fn second(next: Command, current: Option<&CurrentSubmission>) -> Command {
+    match (next, current) {
+        (Command::Approve { requirement, version, digest, .. }, Some(current)) => {
+            let (issued, valid_until) = (current.issued, current.valid_until);
+            Command::Approve { requirement, version, digest, issued, valid_until }
+        }
+        (next, _) => next,
     }
 }
 
@@ -104,12 +116,11 @@ impl Step {
                 Some((Stage::Approved, true)) if name == "id" => 16,
                 _ => continue,
             };
-            let mut dice = calm;
-            if found.is_some_and(|found| action == 7 && !found.approvals.is_empty()) {
-                // The dates of the first approval, as they are.
-                (dice[6], dice[7]) = (0, 0);
-            }
-            return Self { action, requirement, dice, ..self.clone() }.any(state, now, serial);
+            let next = Self { action, requirement, dice: calm, ..self.clone() }.any(state, now, serial);
+            return match found.filter(|found| !found.approvals.is_empty()) {
+                Some(found) => second(next, found.current.as_ref()),
+                None => next,
+            };
         }
         Command::Complete
     }

@@ -326,7 +326,7 @@ impl Model {
             && self.fresh(key, new.issued, received)
     }
 
-    /// Whether a second approval states the dates of the first.
+    /// Whether a second approval states the dates of the first, itself.
     fn agrees(&self, key: &str, there: &There, dates: (Option<Date>, Option<Date>)) -> bool {
         self.approvers(key).is_empty() || dates == (there.issued, there.valid_until)
     }
@@ -346,7 +346,7 @@ impl Model {
         let dated = (key != "income" || issued.is_some()) && (key != "id" || last.is_some());
         let handed_in = there.origin != Origin::Vault || matches!(key, "id" | "extra");
         actor.has_role(&"reviewer".parse().unwrap())
-            && self.agrees(key, &there, (issued, last))
+            && self.agrees(key, &there, dates)
             && handed_in
             && self.stage(key) == Standing::Submitted
             && self.seen(key, version, digest)

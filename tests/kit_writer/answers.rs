@@ -23,6 +23,8 @@ struct Answer {
     manifest: Key,
     behind: Vec<u8>,
     promise: Vec<u8>,
+    /// What the record says is the content.
+    content: Key,
     /// Instead of the claim, what the record states.
     stated: Option<Vec<u8>>,
     /// What the record is about, if not the case.
@@ -44,6 +46,7 @@ impl Answer {
             manifest: sha256(&[&manifest]),
             behind: Vec::new(),
             promise: deposit.promise(&manifest),
+            content: [0; 32],
             stated: None,
             about: None,
             deposit,
@@ -65,7 +68,7 @@ impl Answer {
     /// The receipt of the record that states the claim, by the vault of the request.
     fn record_receipt(&self, claim: &[u8]) -> String {
         let mut chest = Chest { dice: Dice::new("deposits/answer"), ..super::log::base().0 };
-        let (blind, digest): (Key, Key) = (chest.dice.array(), [0; 32]);
+        let (blind, digest): (Key, Key) = (chest.dice.array(), self.content);
         let hash = sha256(&[self.stated.as_deref().unwrap_or(claim)]);
         let effect = context("effect", &[&blind, &hash, &digest]);
         let personal = Out::default().fixed(&blind).fixed(&digest).bytes(claim).bytes(b"").0;
@@ -126,6 +129,11 @@ fn receipts() -> Vec<KitFile> {
         receipt("quarantined", "A deposit that was set aside", "accept", |answer| {
             (answer.verdict, answer.reason) = (3, b"inspection".to_vec());
         }),
+        receipt("unreadable", "A deposit that nobody can read: no pages", "accept", |answer| {
+            (answer.verdict, answer.reason) = (2, b"unreadable".to_vec());
+            answer.deposit.pages.clear();
+            answer.content = context("pages", &[]);
+        }),
         other_log,
         behind,
         receipt("format", "Format 2", "malformed", |answer| answer.start[4] = 2),
@@ -165,6 +173,9 @@ fn claims() -> Vec<KitFile> {
         }),
         claim("reason-too-long", "A reason of 65 bytes", |answer| {
             (answer.verdict, answer.reason) = (2, vec![b'r'; 65]);
+        }),
+        claim("unreadable-with-pages", "Pages of what nobody can read", |answer| {
+            (answer.verdict, answer.reason) = (2, b"unreadable".to_vec());
         }),
         claim("no-requirement", "No requirement", |answer| answer.requirement.clear()),
         claim("requirement-too-long", "A requirement of 129 bytes", |answer| {

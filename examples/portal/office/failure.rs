@@ -149,6 +149,9 @@ fn refused(refusal: &Refusal, lang: Lang) -> String {
         Refusal::AlreadyApprovedByYou { .. } => "Usted ya lo aprobó; falta la aprobación de otra persona.",
         Refusal::Incomplete { .. } => "El expediente aún no está completo.",
         Refusal::IssueDateNeeded { .. } => "Indique la fecha de expedición del documento.",
+        Refusal::OtherDates { .. } => {
+            "La otra persona aprobó con otras fechas: revíselas y apruebe con esas, o rechace."
+        }
         Refusal::NotNewest { .. } => "Llegó otra versión mientras usted revisaba: véala y decida de nuevo.",
         Refusal::Stale { .. } => "El documento es más antiguo de lo que se admite.",
         Refusal::ValidUntilNeeded { .. } => "Indique hasta cuándo está vigente el documento.",

@@ -26,7 +26,9 @@ impl Past {
     /// What was remarked on a requirement for all to read, the newest first.
     pub(super) fn remarks(&self, key: &Key) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(move |past| match &past.event.change {
-            Change::Commented { requirement: Some(on), text, audience: Audience::Everyone } if on == key => {
+            Change::Commented { requirement: Some(on), text, audience: Audience::Everyone, .. }
+                if on == key =>
+            {
                 Some(text.as_str())
             }
             _ => None,

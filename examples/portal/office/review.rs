@@ -162,13 +162,13 @@ fn approval(visitor: &Visitor, path: &str, rule: &Requirement, current: &Current
         form.card.approve method="post" action=(visitor.link(path)) {
             (seen(current))
             h2 { (lang.say("Aprobar", "Approve")) }
-            @if rule.issued_within_months().is_some() {
+            @if rule.issued_within_months().is_some() || current.issued.is_some() {
                 label for="issued" { (lang.say("Expedido el", "Issued on")) }
-                input #issued name="issued" type="date" value=[current.issued] required;
+                input #issued name="issued" type="date" value=[current.issued] required[rule.issued_within_months().is_some()];
             }
-            @if rule.expires() {
+            @if rule.expires() || current.valid_until.is_some() {
                 label for="valid_until" { (lang.say("Vigente hasta el", "Valid until")) }
-                input #valid_until name="valid_until" type="date" value=[current.valid_until] required;
+                input #valid_until name="valid_until" type="date" value=[current.valid_until] required[rule.expires()];
             }
             @if rule.approvals_needed() > 1 {
                 p.hint { (lang.say("Lo aprueban dos personas.", "It takes the approval of two people.")) }

@@ -40,6 +40,7 @@ pub(super) fn change(change: &Change, lang: Lang) -> &'static str {
         Change::Approved { .. } => ("Aprobado", "Approved"),
         Change::AskedAgain { .. } => ("Pedido de nuevo", "Asked for again"),
         Change::Attested { .. } => ("Constancia asentada", "Attested"),
+        Change::Commented { origin: Some(_), .. } => ("Nota del cliente", "Client's remark"),
         Change::Commented { .. } => ("Comentario", "Comment"),
         Change::Completed(_) => ("Expediente completo", "Case complete"),
         Change::NewerVersionSeen { .. } => ("Cambió fuera del portal", "Changed outside the portal"),

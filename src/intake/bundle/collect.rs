@@ -143,6 +143,7 @@ impl Collected {
             record: self.file.seq(),
             opened: self.file.state().opened(),
             template: BundledTemplate {
+                record: self.opening(),
                 name: template.name().clone(),
                 version: template.version(),
                 hash: template.hash(),
@@ -175,6 +176,11 @@ impl Collected {
             bytes: one.len,
         };
         others.enumerate().map(other).collect()
+    }
+
+    /// The record that opened the case: the first of its events.
+    fn opening(&self) -> u64 {
+        self.past.first().map_or(self.file.seq(), |past| past.seq)
     }
 
     fn completion(&self) -> Option<BundledCompletion> {

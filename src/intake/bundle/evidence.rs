@@ -15,7 +15,7 @@ use crate::{
 
 /// Every receipt of a bundle, by its path, and the record it is for.
 pub(super) fn receipts(manifest: &BundleManifest) -> Vec<(String, u64)> {
-    let mut all = Vec::new();
+    let mut all = vec![(names::OPENED.to_owned(), manifest.template.record)];
     for (at, requirement, document) in manifest.documents() {
         let key = &requirement.requirement;
         all.push((names::stored(at, key), document.record));

@@ -44,6 +44,8 @@ pub struct BundleManifest {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct BundledTemplate {
+    /// The record that states it, and that the case was opened.
+    pub record: u64,
     /// Its name.
     pub name: Key,
     /// Its version.

@@ -15,6 +15,8 @@ pub(super) const POLICY: &str = "policy.txt";
 pub(super) const README: &str = "README.txt";
 pub(super) const SUMS: &str = "SHA256SUMS";
 pub(super) const TEMPLATE: &str = "template.json";
+/// The receipt for the statement that the case was opened with its template.
+pub(super) const OPENED: &str = "receipts/opened.receipt";
 /// The receipt for the statement that the case was complete.
 pub(super) const COMPLETE: &str = "receipts/complete.receipt";
 

@@ -54,7 +54,11 @@ impl Line {
 
     /// Whether it is the line of a statement that says this.
     pub(super) fn states(&self, says: &Claimed) -> bool {
-        self.actor == says.by && self.topic.as_deref() == Some(says.statement.topic())
+        self.actor == says.by && self.is_on(says.statement.topic())
+    }
+
+    pub(super) fn is_on(&self, topic: &str) -> bool {
+        self.topic.as_deref() == Some(topic)
     }
 
     /// Whether kind and topic are what a log can have: they are printed as they are, before people's terminals.

@@ -14,12 +14,12 @@ use super::{
 };
 use crate::{
     Checkpoint, ContentDigest, ContentHasher, Cosignature, TrustPolicy, VerifiedReceipt,
-    intake::{Completion, Date, Language, Necessity, Template},
+    intake::{Completion, Date, Language, Necessity, Template, case::opened_claim},
 };
 
 /// A bundle that holds: what is in it, and what is proven of it.
 ///
-/// Proven, by a log that the policy believes, are the documents' bytes and when they were stored; who handed in,
+/// Proven, by a log that the policy believes, are the template; the documents' bytes and when they were stored; who handed in,
 /// approved and attested them, and how they came, but for the answers that came by a link; and, if there is a completion, on what it rested. The rest of the manifest, names
 /// and media types of files, counts, reasons, when the bundle was made, is as its issuer says, and so are the
 /// records in `log.jsonl` for which there is no receipt.
@@ -30,8 +30,8 @@ pub struct VerifiedBundle {
     pub manifest: BundleManifest,
     /// What was asked for.
     pub template: Template,
-    /// The head of the log that all its receipts are under; none if there is no receipt.
-    pub checkpoint: Option<Checkpoint>,
+    /// The head of the log that all its receipts are under.
+    pub checkpoint: Checkpoint,
     /// The witnesses that cosigned this head.
     pub witnesses: Vec<Cosignature>,
     /// Receipts.
@@ -76,10 +76,10 @@ pub(super) fn verify(source: Source, policy: &TrustPolicy) -> Result<VerifiedBun
     let proven = bundle.receipts(&manifest, policy)?;
     check_proven(&manifest, &template, &proven)?;
     check_lines(&lines, &manifest, &proven)?;
-    let head = proven.values().next();
+    let head = proven.get(names::OPENED).ok_or_else(|| BundleFault::Missing.at(names::OPENED))?;
     Ok(VerifiedBundle {
-        checkpoint: head.map(|receipt| receipt.checkpoint.clone()),
-        witnesses: head.map(|receipt| receipt.witnesses.clone()).unwrap_or_default(),
+        checkpoint: head.checkpoint.clone(),
+        witnesses: head.witnesses.clone(),
         receipts: proven.len(),
         manifest,
         template,
@@ -267,6 +267,9 @@ fn check_proven(
         Some(receipt) if holds(receipt) => Ok(()),
         _ => Err(BundleFault::Claim.at(path)),
     };
+    // Or a rule could be taken out of the template, and with it how many must approve.
+    let opened = opened_claim(manifest.opened, manifest.template.hash);
+    check(names::OPENED.to_owned(), &|receipt| evidence::proves_claim(receipt, opened.as_bytes()))?;
     for (at, requirement, document) in manifest.documents() {
         let key = &requirement.requirement;
         let rule = template.requirement(key.as_str());
@@ -293,11 +296,19 @@ fn check_lines(
     proven: &BTreeMap<String, VerifiedReceipt>,
 ) -> Result<()> {
     let by_number: BTreeMap<u64, &Line> = lines.iter().map(|line| (line.seq, line)).collect();
-    let line_of = |record| by_number.get(record);
+    let line_of = |record: &u64| by_number.get(record).copied();
     let unlisted =
         proven.iter().find(|(_, receipt)| !line_of(&receipt.record).is_some_and(|line| line.is_of(receipt)));
     if let Some((path, _)) = unlisted {
         return Err(BundleFault::Altered(names::LOG).at(path));
+    }
+    let completed =
+        manifest.completion.iter().map(|stated| (names::COMPLETE, stated.record, "intake.completed"));
+    for (path, record, topic) in completed.chain([(names::OPENED, manifest.template.record, "intake.opened")])
+    {
+        if !line_of(&record).is_some_and(|line| line.is_on(topic)) {
+            return Err(BundleFault::Altered(names::LOG).at(path));
+        }
     }
     for (at, requirement, _) in manifest.documents() {
         for (number, BundledStatement { record, says, .. }) in requirement.statements.iter().enumerate() {
@@ -340,14 +351,12 @@ impl fmt::Display for VerifiedBundle {
             "{} files, {} bytes, {} receipts: all of them hold.",
             self.files, self.bytes, self.receipts
         )?;
-        if let Some(checkpoint) = &self.checkpoint {
-            writeln!(
-                f,
-                "The log {:?} has signed that it held {} records.",
-                checkpoint.origin(),
-                checkpoint.size()
-            )?;
-        }
+        writeln!(
+            f,
+            "The log {:?} has signed that it held {} records.",
+            self.checkpoint.origin(),
+            self.checkpoint.size()
+        )?;
         if self.witnesses.is_empty() {
             return writeln!(f, "No witness is asked for: others may have been shown another log.");
         }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     ContentDigest, Timestamp, VersionId,
-    intake::{Attestation, Date, Key},
+    intake::{Attestation, Date, Key, TemplateHash},
 };
 
 /// That something was handed in, approved or attested: what, by whom and when.
@@ -91,6 +91,18 @@ impl Claimed {
     }
 }
 
+/// What an opening claims: when it was, and with which template, and so what is asked for and how many must approve.
+pub(in crate::intake) fn opened(at: Timestamp, template: TemplateHash) -> String {
+    #[derive(Serialize)]
+    struct Claim<'a> {
+        statement: &'a str,
+        at: Timestamp,
+        template: TemplateHash,
+    }
+
+    serde_json::to_string(&Claim { statement: "opened", at, template }).expect("structs of texts are JSON")
+}
+
 impl Event {
     /// What the event says about a version that is in the case, for outsiders; none if it is about anything else.
     #[must_use]
@@ -125,6 +137,7 @@ impl Event {
     pub fn claim(&self) -> String {
         match &self.change {
             Change::Completed(completion) => completion.claim(),
+            Change::Opened { template, .. } => opened(self.at, *template),
             _ => self.claimed().map(|claimed| claimed.to_json()).unwrap_or_default(),
         }
     }

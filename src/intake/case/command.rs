@@ -144,13 +144,13 @@ pub enum Verdict {
 /// Reasons have 1 to 300 bytes, comments 1 to 4,000. What is decided on names the exact version and digest that
 /// was looked at: if a newer one came meanwhile, the decision is refused.
 ///
-/// [`Command::IssueRequest`], [`Command::SeeNewerVersion`], [`Command::SetAside`] and [`Command::Submit`] say what was
-/// stored, found or signed. A [`Desk`](crate::intake::Desk) makes them itself, when it was, and takes them from nobody.
+/// [`Command::IssueRequest`], [`Command::Remark`], [`Command::SeeNewerVersion`], [`Command::SetAside`] and
+/// [`Command::Submit`] say what was stored, found, signed or sent. A [`Desk`](crate::intake::Desk) makes them itself, when it was, and takes them from nobody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Command {
-    /// Approve a submission; by the requirement's reviewer.
+    /// Approve a submission; by the requirement's reviewer. Where it takes two, the second says the dates that stand.
     Approve {
         /// The requirement.
         requirement: Key,
@@ -158,9 +158,9 @@ pub enum Command {
         version: VersionId,
         /// Its digest.
         digest: ContentDigest,
-        /// When the document was issued, if the reviewer says so; otherwise as handed in.
+        /// When the document was issued, if the reviewer says so; for the first to approve otherwise as handed in.
         issued: Option<Date>,
-        /// Its last day of validity, if the reviewer says so; otherwise as handed in.
+        /// Its last day of validity, if the reviewer says so; for the first to approve otherwise as handed in.
         valid_until: Option<Date>,
     },
     /// Ask for a requirement anew, whatever was decided on it; by its reviewer.
@@ -225,6 +225,15 @@ pub enum Command {
         /// Until when another is due; unchanged without.
         due: Option<Date>,
     },
+    /// Put on record what a client remarked on what they handed in: a comment for everyone, in words that are the client's.
+    Remark {
+        /// The requirement.
+        requirement: Key,
+        /// The remark.
+        text: String,
+        /// How it came.
+        origin: Origin,
+    },
     /// Remove a contact.
     RemoveContact {
         /// The contact.
@@ -284,7 +293,7 @@ impl Command {
         match self {
             Self::IssueRequest { .. } => Some("request"),
             Self::SeeNewerVersion { .. } => Some("case"),
-            Self::SetAside { .. } => Some("take_in"),
+            Self::Remark { .. } | Self::SetAside { .. } => Some("take_in"),
             Self::Submit { .. } => Some("submit"),
             _ => None,
         }

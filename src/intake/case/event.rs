@@ -65,12 +65,14 @@ pub enum Change {
     },
     /// Something was attested about a submission.
     Attested { requirement: Key, version: VersionId, digest: ContentDigest, attestation: Attestation },
-    /// Somebody commented.
+    /// Somebody commented; with an `origin` they are a client's words, and who did it has only taken them in.
     Commented {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         requirement: Option<Key>,
         text: String,
         audience: Audience,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Origin>,
     },
     /// The case was complete.
     Completed(Completion),

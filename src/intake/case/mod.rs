@@ -17,6 +17,7 @@ mod status;
 mod submission;
 mod words;
 
+pub(super) use claim::opened as opened_claim;
 pub use claim::{Claimed, ClaimedKind};
 pub use command::{Actor, Audience, Command, Contact, Opening, Verdict};
 pub use completion::{Approved, Completion};

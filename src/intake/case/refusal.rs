@@ -85,8 +85,10 @@ pub enum Refusal {
     /// There is nothing to decide on.
     #[error("nothing is there for `{requirement}` to be decided on")]
     NothingThere { requirement: Key },
-    /// Two people approve the same dates, or the dates are one person's.
-    #[error("`{requirement}` was approved with other dates: approve it with those, or reject it")]
+    /// Two people approve the same dates: the second says those that stand, or they would be one person's.
+    #[error(
+        "`{requirement}` was approved with other dates: look at them, and approve it with those, or reject it"
+    )]
     OtherDates { requirement: Key },
     /// The document is another's, or the requirement has another.
     #[error("`{requirement}` has a document of its own: store what is handed in as its next version")]

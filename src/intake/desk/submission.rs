@@ -128,15 +128,17 @@ pub struct AcceptedSubmission {
 }
 
 impl AcceptedSubmission {
-    /// The command that approves it, for whoever has looked at it.
+    /// The command that approves it, for whoever has looked at it, with the dates that it was handed in with.
     #[must_use]
     pub fn approve(&self) -> Command {
+        let state = self.file.state().requirement(self.requirement.as_str());
+        let current = state.and_then(|state| state.current.as_ref());
         Command::Approve {
             requirement: self.requirement.clone(),
             version: self.version,
             digest: self.digest,
-            issued: None,
-            valid_until: None,
+            issued: current.and_then(|current| current.issued),
+            valid_until: current.and_then(|current| current.valid_until),
         }
     }
 

@@ -66,7 +66,7 @@ impl Objection {
     /// To what its client signed, and nobody can read.
     fn unreadable() -> Self {
         let reason = "it cannot be read as its client has sealed it".to_owned();
-        Self { verdict: Verdict::Refused, reason, code: UNREADABLE }
+        Self { verdict: Verdict::Refused, reason, code: deposit::Verdict::UNREADABLE }
     }
 }
 
@@ -207,7 +207,10 @@ impl Desk {
             requirement: (*requirement).clone(),
             verdict: *verdict,
             reason: reason.clone(),
-            digest: claim.as_ref().map(|(_, digest)| *digest),
+            digest: claim
+                .as_ref()
+                .map(|(_, digest)| *digest)
+                .filter(|_| *code != deposit::Verdict::UNREADABLE),
             bytes: files.iter().fold(0, |sum, examined| sum.saturating_add(examined.bytes)),
             origin: said.origin.clone(),
         };
@@ -275,9 +278,6 @@ impl Desk {
         Ok(upload.seal().await?)
     }
 }
-
-/// The code in the claim about a deposit that nobody can read.
-pub(super) const UNREADABLE: &str = "unreadable";
 
 /// A version is called by its requirement; what its files were called stands in its attributes, sealed like them.
 fn described(requirement: &Key, files: &[Examined]) -> NewDocument {

@@ -4,14 +4,11 @@ use std::sync::Arc;
 
 use super::{
     CaseFile, Desk, IntakeError, NewFile, NewSubmission, Result, Submitted, TRIES, source::Deposited,
-    submit::UNREADABLE,
 };
 use crate::{
     CaseId, ErrorKind, Statement,
-    deposit::{Inbox, IncomingDeposit, Promise},
-    intake::{
-        Audience, Change, Command, Date, Event, Form, Key, Origin, Refusal, Requirement, case::COMMENT_CAP,
-    },
+    deposit::{Inbox, IncomingDeposit, Promise, Verdict},
+    intake::{Change, Command, Date, Event, Form, Key, Origin, Refusal, Requirement, case::COMMENT_CAP},
 };
 
 impl Desk {
@@ -80,13 +77,14 @@ impl Desk {
         not_taken(&file, promise)?;
         let (case, said) = (file.case(), NewSubmission::from(origin(promise)));
         let claims = |_| {
-            let claim = promise.refusal(case, requirement.as_str(), UNREADABLE, self.session.vault().now());
+            let claim =
+                promise.refusal(case, requirement.as_str(), Verdict::UNREADABLE, self.session.vault().now());
             Ok((claim.to_bytes()?, claim.content_digest()))
         };
         self.refuse_unreadable(file, requirement, &said, &claims).await
     }
 
-    /// Makes a comment of what a client remarked, in `file`, in which there is none yet, unless somebody else does.
+    /// Puts on record what a client remarked, in `file`, in which there is none yet, unless somebody else does.
     async fn remark(&self, file: CaseFile, requirement: &Key, deposit: &IncomingDeposit) -> Result<()> {
         let Some(comment) = remark_of(requirement, deposit) else { return Ok(()) };
         match self.put_on_record(&file, comment, None).await {
@@ -103,7 +101,7 @@ impl Desk {
         let Some(comment) = remark_of(requirement, deposit) else { return Ok(()) };
         for _ in 0..TRIES {
             let file = self.case(case).await?;
-            if !self.lacks_remark(case, requirement, deposit).await? {
+            if !self.lacks_remark(case, deposit).await? {
                 return Ok(());
             }
             match self.put_on_record(&file, comment.clone(), None).await {
@@ -115,13 +113,11 @@ impl Desk {
         Err(IntakeError::Contended)
     }
 
-    /// Whether the deposit is in the case, and behind it no comment that is its remark.
-    async fn lacks_remark(&self, case: CaseId, of: &Key, deposit: &IncomingDeposit) -> Result<bool> {
-        let (remark, promise) = (as_comment(deposit.comment()), deposit.promise());
+    /// Whether the deposit is in the case, and behind it no remark that came with it.
+    async fn lacks_remark(&self, case: CaseId, deposit: &IncomingDeposit) -> Result<bool> {
+        let promise = deposit.promise();
         let lacks = |_: &Statement, event: &Event| match &event.change {
-            Change::Commented { requirement: Some(on), text, audience: Audience::Everyone } => {
-                (on == of && *text == remark).then_some(false)
-            }
+            Change::Commented { origin: Some(origin), .. } => came_by(origin, promise).then_some(false),
             Change::Submitted { submission, .. } => came_by(&submission.origin, promise).then_some(true),
             Change::SetAside { origin, .. } => came_by(origin, promise).then_some(false),
             _ => None,
@@ -137,10 +133,11 @@ pub(super) fn came_by(origin: &Origin, promise: &Promise) -> bool {
     matches!(origin, Origin::Deposit { request, deposit, .. } if (*request, *deposit) == of)
 }
 
-/// The command that makes a comment of what a client remarked, if they did.
+/// The command that puts on record what a client remarked, if they did.
 fn remark_of(requirement: &Key, deposit: &IncomingDeposit) -> Option<Command> {
-    let (requirement, text) = (Some(requirement.clone()), as_comment(deposit.comment()));
-    (!text.is_empty()).then_some(Command::Comment { requirement, text, audience: Audience::Everyone })
+    let (requirement, text) = (requirement.clone(), as_comment(deposit.comment()));
+    let origin = origin(deposit.promise());
+    (!text.is_empty()).then_some(Command::Remark { requirement, text, origin })
 }
 
 /// A client's remark as a comment of the case: a manifest takes a text with controls, and a longer one.

@@ -30,13 +30,14 @@ impl TemplateError {
         self.column
     }
 
-    /// The member, such as `requirements[2].files.max`, counted from 0; empty for the whole text.
+    /// The member, such as `requirements[2].files.max`, counted from 0; empty for the whole text. Whatever a terminal could
+    /// act on is escaped.
     #[must_use]
     pub fn member(&self) -> &str {
         &self.member
     }
 
-    /// What is wrong, and what to do.
+    /// What is wrong, and what to do. Whatever a terminal could act on is escaped.
     #[must_use]
     pub fn problem(&self) -> &str {
         &self.problem
@@ -50,6 +51,8 @@ impl TemplateError {
         let before = text.get(..offset).unwrap_or(text);
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        // Both quote the text, which may be anybody's.
+        let (member, problem) = (escaped(&member), escaped(&problem));
         Self { line, column, member, problem }
     }
 
@@ -144,6 +147,12 @@ fn path(path: &serde_path_to_error::Path) -> Path {
         Segment::Enum { .. } | Segment::Unknown => None,
     });
     Path(steps.collect())
+}
+
+/// `text` with whatever a terminal could act on escaped.
+fn escaped(text: &str) -> String {
+    let is_quote = |c: char| matches!(c, '"' | '\'' | '\\');
+    text.chars().map(|c| if is_quote(c) { c.to_string() } else { c.escape_debug().to_string() }).collect()
 }
 
 /// Adds what to do where the library's message does not say.

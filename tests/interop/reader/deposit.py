@@ -182,7 +182,10 @@ def parse_claim(r: Reader) -> Claim:
     require(REASON.fullmatch(reason) is not None, "claim: not a reason")
     require((reason == "") == (verdict == ACCEPTED), "claim: a reason exactly if it is not accepted")
     require(requirement != "", "claim: no requirement")
-    return Claim(*ids, verdict, reason, requirement, r.take(32), r.u64(), r.items(CAP_FILES, lambda: (r.u64(), r.take(32))))
+    claim = Claim(*ids, verdict, reason, requirement, r.take(32), r.u64(), r.items(CAP_FILES, lambda: (r.u64(), r.take(32))))
+    unread = (verdict, reason) == (REFUSED, "unreadable")
+    require(not (unread and claim.pages), "claim: pages that nobody could read")
+    return claim
 
 
 @dataclass(frozen=True)
@@ -231,11 +234,9 @@ def check_claimed(claim: Claim, encoded: bytes, record: Proven) -> None:
     require(record.content in (None, pages_digest(claim)), "claim: of other content")
 
 
-def pages_digest(claim: Claim) -> bytes | None:
+def pages_digest(claim: Claim) -> bytes:
     digests = [digest for _, digest in claim.pages]
-    if len(digests) < 2:
-        return digests[0] if digests else None
-    return context("pages", *digests)
+    return digests[0] if len(digests) == 1 else context("pages", *digests)
 
 
 @dataclass(frozen=True)

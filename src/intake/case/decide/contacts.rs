@@ -2,7 +2,7 @@
 
 use super::{Decision, text};
 use crate::intake::{
-    Audience, Contact, Key,
+    Audience, Contact, Key, Origin,
     case::{event::Change, refusal::Refusal},
 };
 
@@ -24,10 +24,11 @@ impl Decision<'_> {
         requirement: Option<Key>,
         comment: String,
         audience: Audience,
+        origin: Option<Origin>,
     ) -> Result<Change, Refusal> {
         requirement.as_ref().map_or(Ok(()), |key| self.rule(key).map(|_| ()))?;
         text("comment", &comment, COMMENT_CAP)?;
-        Ok(Change::Commented { requirement, text: comment, audience })
+        Ok(Change::Commented { requirement, text: comment, audience, origin })
     }
 }
 

@@ -9,7 +9,7 @@ pub(in crate::intake) use contacts::COMMENT_CAP;
 pub(in crate::intake) use requests::USES_OF_A_REQUEST;
 
 use super::{
-    command::{Actor, Command, Opening},
+    command::{Actor, Audience, Command, Opening},
     completion::Completion,
     event::{Change, Event, Reopens},
     refusal::Refusal,
@@ -90,13 +90,18 @@ impl<'a> Decision<'a> {
                 self.attest(requirement, (version, digest), attestation)
             }
             Command::CloseRequest { request } => self.close_request(request),
-            Command::Comment { requirement, text, audience } => self.comment(requirement, text, audience),
+            Command::Comment { requirement, text, audience } => {
+                self.comment(requirement, text, audience, None)
+            }
             Command::Complete => self.complete(),
             Command::IssueRequest { request, requirements, expires, uses, to } => {
                 self.issue_request(request, requirements, expires, uses, to)
             }
             Command::Reject { requirement, version, digest, reason, due } => {
                 self.reject(requirement, (version, digest), reason, due)
+            }
+            Command::Remark { requirement, text, origin } => {
+                self.comment(Some(requirement), text, Audience::Everyone, Some(origin))
             }
             Command::RemoveContact { contact } => self.remove_contact(contact),
             Command::Reopen { reason } => self.reopen(reason),

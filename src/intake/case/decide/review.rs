@@ -53,8 +53,8 @@ impl Decision<'_> {
         self.check_undecided(&requirement)?;
         check_handed_in(rule, current)?;
         self.check_person(rule, current)?;
-        let (issued, valid_until) = (issued.or(current.issued), valid_until.or(current.valid_until));
         self.check_dates(rule, current, (issued, valid_until))?;
+        let (issued, valid_until) = (issued.or(current.issued), valid_until.or(current.valid_until));
         self.check_age(rule, current, issued)?;
         self.check_validity(rule, valid_until)?;
         let (version, digest) = seen;
@@ -154,15 +154,16 @@ impl Decision<'_> {
         Ok(())
     }
 
-    /// Where it takes two, they approve the same: what the second alone says would be one person's word.
+    /// Where it takes two, the second says the dates that stand: what the first alone has said would be one person's word, and
+    /// who says nothing may not have seen it.
     fn check_dates(
         &self,
         rule: &Requirement,
         current: &CurrentSubmission,
-        dates: (Option<Date>, Option<Date>),
+        said: (Option<Date>, Option<Date>),
     ) -> Result<(), Refusal> {
         let first = self.state.requirements.get(rule.key()).is_none_or(|state| state.approvals.is_empty());
-        if first || dates == (current.issued, current.valid_until) {
+        if first || said == (current.issued, current.valid_until) {
             return Ok(());
         }
         Err(Refusal::OtherDates { requirement: rule.key().clone() })

@@ -125,7 +125,8 @@ fn the_fullest_case_fits_into_its_statements() {
         let requirement = rule.key().clone();
         run(&people[0], Command::Submit { requirement: requirement.clone(), submission });
         for person in &people[1..] {
-            let (requirement, issued, valid_until) = (requirement.clone(), None, None);
+            let (requirement, issued) = (requirement.clone(), None);
+            let valid_until = Some(date("2026-12-31"));
             run(person, Command::Approve { requirement, version, digest, issued, valid_until });
         }
         for attestation in [Attestation::ComparedWithOriginal, Attestation::IdentityInterview] {
