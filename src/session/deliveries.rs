@@ -133,6 +133,13 @@ impl Session {
             Mode::Following => u64::MAX,
             Mode::Snapshot => self.made_at(state, grant, row).await?,
         };
+        // A state that has superseded the one that is asked may be what shows the grant: of versions that were stored before
+        // it was made the other one knows the older ones alone.
+        let newest = self.vault.ledger().state();
+        let state = if mode == Mode::Snapshot { &newest } else { state };
+        if mode == Mode::Snapshot && made >= state.head.size {
+            return Err(Error::corrupt(format!("the record of grant {grant}")));
+        }
         let documents = match grant.scope() {
             Scope::Document(document) => {
                 self.vault.row(state, &RowKey::document(document)).await?.into_iter().collect()

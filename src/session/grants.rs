@@ -220,6 +220,8 @@ impl Session {
         if row.kind != Kind::Revoked {
             return Err(Error::denied(format!("grant {grant} is not revoked")));
         }
+        // The row may be of a state that has superseded that one; behind it no delivery comes.
+        let state = self.vault.ledger().state();
         let deliveries = self.deliveries(&state, grant).await?;
         let exposed = match deliveries.last() {
             None => Vec::new(),
@@ -274,7 +276,7 @@ impl Session {
                 let rows = self.vault.all_rows(&state, RowKey::grants(scope)).await?;
                 let openers = rows.iter().map(|row| {
                     let grant = GrantId::new(scope, OperationId::from_bytes(row.key.child_id()));
-                    self.opener(&state, grant, row)
+                    self.opener(grant, row)
                 });
                 let openers: Vec<_> = openers.collect();
                 let openers: Vec<Opener> = stream::iter(openers).buffered(AT_ONCE).try_collect().await?;
@@ -287,7 +289,9 @@ impl Session {
         .await
     }
 
-    async fn opener(&self, state: &State, grant: GrantId, row: &Row) -> Result<Opener> {
+    async fn opener(&self, grant: GrantId, row: &Row) -> Result<Opener> {
+        // As new as what shows the row, at least: one that shows it as revoked has all of its deliveries.
+        let state = self.vault.ledger().state();
         let meta = self.vault.grant_head(grant, row).await?.meta;
         let Terms { mode, purpose, not_before, until } = meta.terms.terms;
         Ok(Opener {
@@ -298,7 +302,7 @@ impl Session {
             not_before,
             until,
             revoked: (row.kind == Kind::Revoked).then_some(row.time),
-            deliveries: u64::try_from(self.deliveries(state, grant).await?.len()).unwrap_or(u64::MAX),
+            deliveries: u64::try_from(self.deliveries(&state, grant).await?.len()).unwrap_or(u64::MAX),
         })
     }
 
