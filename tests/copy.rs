@@ -242,6 +242,76 @@ fn other_vaults_forks_and_unfit_backends_are_refused() {
     });
 }
 
+/// No copy has an upload that is under way.
+#[test]
+fn an_upload_does_not_go_on_where_its_finished_pages_are_not() {
+    block_on(async {
+        let source = source().await;
+        let before = keys(&*source.storage, "part/").await;
+        let mut upload =
+            desk(&source.vault).upload(source.case, NewDocument::named("two pages")).await.unwrap();
+        upload.write(b"one").await.unwrap();
+        let begun = upload.token().unwrap();
+        upload.next_page().await.unwrap();
+        let finished = upload.token().unwrap();
+        let copy = Arc::new(MemoryStorage::default());
+        let report = source.vault.copy_to(copy.clone()).await.unwrap();
+        let moved = desk(&open(copy, &source.folder, &report.pin).await.unwrap());
+        let refused = moved.resume_upload(&finished).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Corrupt);
+        assert!(refused.to_string().contains("upload the document anew"), "{refused}");
+        // Of the page at hand nothing is taken to be there.
+        let mut again = moved.resume_upload(&begun).await.unwrap();
+        assert_eq!(again.position(), 0);
+        again.write(b"one").await.unwrap();
+        let stored = again.finish().await.unwrap();
+        assert_eq!(moved.retrieve(stored.document).await.unwrap(), b"one".as_slice());
+        // Where it was begun it goes on, unless a part has lost a byte.
+        let back = desk(&source.vault);
+        back.resume_upload(&finished).await.unwrap();
+        let mut parts = keys(&*source.storage, "part/").await;
+        parts.retain(|part| !before.contains(part));
+        let [part] = &parts[..] else { panic!("{parts:?}") };
+        let bytes = source.storage.read(part, None).await.unwrap().unwrap();
+        source.storage.delete(part).await.unwrap();
+        assert_eq!(back.resume_upload(&finished).await.unwrap_err().kind(), ErrorKind::Corrupt);
+        source.storage.create(part, bytes.slice(1..)).await.unwrap();
+        assert_eq!(back.resume_upload(&finished).await.unwrap_err().kind(), ErrorKind::Corrupt);
+    });
+}
+
+/// The vault moved while a version was sealed and not published; its former place becomes that of its copies.
+#[test]
+fn a_head_that_was_never_published_is_not_taken_for_the_versions() {
+    block_on(async {
+        let source = source().await;
+        let upload = desk(&source.vault).upload(source.case, NewDocument::named("x")).await.unwrap();
+        let token = upload.token().unwrap();
+        let mut upload = upload;
+        upload.write(&vec![5; 300 << 10]).await.unwrap();
+        let copy = Arc::new(MemoryStorage::default());
+        let report = source.vault.copy_to(copy.clone()).await.unwrap();
+        let before = keys(&*source.storage, "head/").await;
+        let orphan = upload.seal().await.unwrap();
+        let moved = open(copy, &source.folder, &report.pin).await.unwrap();
+        let mut again = desk(&moved).resume_upload(&token).await.unwrap();
+        again.write(&vec![5; 300 << 10]).await.unwrap();
+        again.finish().await.unwrap();
+        let refused = moved.copy_to(source.storage.clone()).await.unwrap_err();
+        let mut heads = keys(&*source.storage, "head/").await;
+        heads.retain(|head| !before.contains(head));
+        let [head] = &heads[..] else { panic!("{heads:?}") };
+        assert!(
+            refused.kind() == ErrorKind::Corrupt && refused.to_string().contains(head.as_str()),
+            "{refused}"
+        );
+        source.storage.delete(head).await.unwrap();
+        moved.copy_to(source.storage.clone()).await.unwrap();
+        let back = open(source.storage.clone(), &source.folder, &moved.pin()).await.unwrap();
+        assert_eq!(desk(&back).retrieve(orphan.document()).await.unwrap(), vec![5; 300 << 10]);
+    });
+}
+
 #[test]
 fn something_else_in_the_destination_is_an_error_and_stays() {
     block_on(async {

@@ -216,6 +216,25 @@ fn content_that_cannot_be_read_ends_the_upload_and_its_token_resumes_it() {
     });
 }
 
+/// All that it was to read is counted then, and some of it not there.
+#[test]
+fn an_upload_whose_reader_panicked_takes_nothing_more() {
+    block_on(async {
+        let (_, desk, case) = desk().await;
+        let content = message(300_000);
+        let mut upload = upload(&desk, case).await;
+        let short = |at: u64, piece: &mut [u8]| {
+            let from = usize::try_from(at).unwrap();
+            piece.copy_from_slice(&content[..100_000][from..from + piece.len()]);
+            Ok(())
+        };
+        let writing = std::panic::AssertUnwindSafe(upload.write_from(300_000, short));
+        assert!(futures_util::FutureExt::catch_unwind(writing).await.is_err());
+        assert_eq!(upload.write(b"x").await.unwrap_err().kind(), ErrorKind::Invalid);
+        assert_eq!(upload.finish().await.unwrap_err().kind(), ErrorKind::Invalid);
+    });
+}
+
 #[test]
 fn pages_of_any_size_follow_each_other() {
     block_on(async {

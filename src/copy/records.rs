@@ -127,7 +127,8 @@ struct Copied {
 }
 
 /// Copies what one record names. A version's parts come before its head: where that is, they are. A case's keys
-/// do, too, but may have been wrapped anew since the copy was interrupted.
+/// do, too, but may have been wrapped anew since the copy was interrupted. Where there is a head it is held against the record's:
+/// a destination that was the vault's storage itself may have one of an upload that was finished elsewhere.
 async fn copy(destination: &Destination<'_>, keyring: &LoadedKeyring, leaf: &Leaf) -> Result<Copied> {
     let mut copied = Copied::default();
     let of = match leaf.kind {
@@ -147,18 +148,16 @@ async fn copy(destination: &Destination<'_>, keyring: &LoadedKeyring, leaf: &Lea
     if of == HeadType::Case {
         copied.keys += copy_keys(destination, keyring, leaf.case).await?;
     }
-    if destination.has(&name).await? {
-        copied.present += 1;
-        return Ok(copied);
-    }
+    let there = destination.has(&name).await?;
     let id = vault.head_id(leaf.case, leaf.object, leaf.operation, of);
     let head = vault.checked_head(id, &leaf.effect, Extent::Whole).await?;
-    if let Some(version) = head.version {
+    if let Some(version) = head.version.filter(|_| !there) {
         let source = ContentSource::new(vault.clone(), version);
         open_parts(&source, &mut Parts { destination, copied: &mut copied }).await?;
     }
     destination.put(&name, head.stored).await?;
-    copied.heads += 1;
+    copied.present += u64::from(there);
+    copied.heads += u64::from(!there);
     Ok(copied)
 }
 

@@ -131,12 +131,13 @@ impl Session {
 
     /// Goes on with an upload that was interrupted, by the token that [`Upload::token`] gave.
     ///
-    /// The caller continues at [`Upload::position`]: the parts before it were read back and are
-    /// authentic. Nothing is sealed again under a salt that was used.
+    /// The caller continues at [`Upload::position`]: of the page at hand, the parts before it were read back and are
+    /// authentic; of finished pages each part is there. Nothing is sealed again under a salt that was used.
     ///
     /// # Errors
     ///
-    /// Corrupt for a token of another vault or an altered one; denied if the upload expired and was
+    /// Corrupt for a token of another vault or an altered one, or if a finished page is not in this storage (copies have no
+    /// uploads that are under way: upload anew); denied if the upload expired and was
     /// given up, or finished.
     ///
     /// # Cancellation

@@ -270,7 +270,8 @@ impl Vault {
         let (storage, name) = (self.ledger().storage(), layout::head(id.case, id.operation));
         let mut parsed = parse(id, storage.read(&name, range).await?)?;
         if let Err(needed) = parsed {
-            parsed = parse(id, storage.read(&name, Some(0..needed.0)).await?)?;
+            // And a byte that must not be, unless content is behind.
+            parsed = parse(id, storage.read(&name, Some(0..needed.0.saturating_add(1))).await?)?;
         }
         parsed.map_err(|_| missing(id))
     }

@@ -368,6 +368,28 @@ fn zero_chunk_rejected() {
     });
 }
 
+/// Of a long head no more is read than its metadata, and a byte.
+#[test]
+fn p10_nothing_follows_the_long_head_of_a_case() {
+    block_on(async {
+        let world = World::new().await;
+        let evil = world.evil();
+        let desk = session(&world.open(evil.clone()).await.unwrap());
+        for len in [10, 4000, 12_000] {
+            let described = NewCase::titled("x").attribute("a", "a".repeat(len.min(4000)));
+            let described = described.attribute("b", "b".repeat(len.saturating_sub(4000).min(4000)));
+            let case = desk
+                .create_case(described.attribute("c", "c".repeat(len.saturating_sub(8000))))
+                .await
+                .unwrap();
+            let (name, head) = only(&*evil, &format!("head/{case}")).await;
+            desk.describe_case(case).await.unwrap();
+            evil.substitute(&name, [head.as_ref(), &[0]].concat().into());
+            assert_eq!(desk.describe_case(case).await.unwrap_err().kind(), ErrorKind::Corrupt, "{len}");
+        }
+    });
+}
+
 #[test]
 fn p10_nothing_follows_a_head_whose_content_is_in_parts() {
     block_on(async {

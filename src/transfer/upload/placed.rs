@@ -85,7 +85,11 @@ impl Upload {
             let room = room.filter(|room| *room <= SMALL).unwrap_or(PART_USIZE);
             self.page.draft.move_to(core::mem::take(&mut self.spare), room);
         }
-        self.page.draft.push(piece).map_err(|cause| self.unread(cause))
+        // Whatever reads may panic: all of the piece is counted, and some of it not there.
+        self.broken = true;
+        self.page.draft.push(piece).map_err(|cause| self.unread(cause))?;
+        self.broken = false;
+        Ok(())
     }
 
     fn unread(&mut self, cause: io::Error) -> Error {

@@ -1,16 +1,21 @@
 //! What an interrupted upload has stored, taken up again or given up.
 
+use core::future::ready;
+
+use futures_util::{TryStreamExt as _, stream};
+
 use super::{PART_USIZE, Upload};
 use crate::{
     crypto::{chunked::Rope, digest::PartDigest},
-    document::PART_LEN,
-    error::Result,
+    document::{PART_LEN, Page},
+    error::{Error, ErrorKind, Result},
     observe,
     secret::SecretBytes,
     session::Session,
     storage::layout,
     transfer::{
         part::Part,
+        range::stored_len,
         token::{Target, UploadToken},
     },
 };
@@ -20,8 +25,39 @@ impl Upload {
     pub(crate) async fn resume(session: Session, target: Target, token: &UploadToken) -> Result<Self> {
         let mut upload = Self::start(session, target)?;
         upload.pages = token.pages(&upload.target)?;
+        upload.find_finished().await?;
         upload.recover().await?;
         Ok(upload)
+    }
+
+    /// Sees that the finished pages are there, or the version would be acknowledged without them: since they were stored the
+    /// vault may have moved, or been brought back, and no copy has parts that no record names.
+    async fn find_finished(&self) -> Result<()> {
+        let numbered = (0..).zip(&self.pages);
+        let parts =
+            numbered.flat_map(|(number, page)| (0..page.parts()).map(move |part| (number, page, part)));
+        let found = parts.map(|(number, page, part)| self.has_part(number, page, part));
+        match stream::iter(found.map(Ok)).try_buffered(PROBED).try_all(ready).await {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let missing = Error::new(ErrorKind::Corrupt, MISSING);
+                Err(self.session.vault().unless_erased(self.target.head.case, missing).await)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a part of a finished page is there, with its length; reads one byte.
+    async fn has_part(&self, number: u32, page: &Page, part: u32) -> Result<bool> {
+        let (case, operation) = (self.target.head.case, self.target.operation());
+        let (Some(attempt), Some(len)) = (page.attempt(part), stored_len(page.part_len(part))) else {
+            return Ok(false);
+        };
+        let name = layout::part(case, operation, &attempt, layout::part_index(number, part));
+        // The last byte and one that must not be.
+        let end = len.saturating_sub(1)..len.saturating_add(1);
+        let found = self.session.vault().ledger().storage().read(&name, Some(end)).await?;
+        Ok(found.is_some_and(|found| found.len() == 1))
     }
 
     /// Gives the upload up, for whoever else goes on with it too, and deletes its parts.
@@ -99,5 +135,9 @@ struct StoredPart {
     ends_in_zero: bool,
 }
 
+const MISSING: &str = "a finished page of this upload is not in this storage, which may be another than it was begun in: \
+                       upload the document anew";
+/// Parts looked for at once.
+const PROBED: usize = 16;
 /// Attempts at one part looked at.
 const LISTED: usize = 1000;
