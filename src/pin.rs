@@ -86,8 +86,9 @@ impl Pin {
     ///
     /// # Security
     ///
-    /// That a longer log under newer keys goes on from the saved one, two pins cannot tell: a vault proves it when it is
-    /// opened with the store.
+    /// That a longer log goes on from the saved one, two pins cannot tell: a vault proves it when it is opened with the store.
+    /// So of processes that share a store and are shown two logs, a saved pin shows that only where sizes or keys differ so that
+    /// no log can have had both; else the next process that is opened, a receipt, or a witness.
     pub fn supersedes(&self, saved: &Self) -> Result<bool> {
         if self.vault != saved.vault {
             return Err(Error::invalid(

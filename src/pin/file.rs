@@ -34,8 +34,9 @@ use crate::{
 ///
 /// A pin that no log can share with the saved one is refused, and the saved one stays: another log of
 /// its size, a longer one under older signing keys, or under other keys of the same epoch. That a
-/// longer one under newer keys goes on from the saved one, two lines cannot tell: a vault proves it when
-/// it is opened with this store.
+/// longer one goes on from the saved one, two lines cannot tell: a vault proves it when it is opened with this store.
+///
+/// What survives a power cut is claimed of Unix: elsewhere a directory cannot be synced.
 #[derive(Debug, Clone)]
 pub struct FilePinStore(Arc<Shared>);
 

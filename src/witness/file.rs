@@ -28,7 +28,8 @@ use crate::{
 ///
 /// # Security
 ///
-/// Never restore the folder from a backup: the witness would have forgotten what it has cosigned.
+/// Never restore the folder from a backup: the witness would have forgotten what it has cosigned. Run it on Unix: elsewhere no
+/// directory can be synced, and a power cut may put a head back.
 #[derive(Debug, Clone)]
 pub struct FileWitnessStore {
     folder: PathBuf,
