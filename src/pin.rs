@@ -87,8 +87,8 @@ impl Pin {
     /// # Security
     ///
     /// That a longer log goes on from the saved one, two pins cannot tell: a vault proves it when it is opened with the store.
-    /// So of processes that share a store and are shown two logs, a saved pin shows that only where sizes or keys differ so that
-    /// no log can have had both; else the next process that is opened, a receipt, or a witness.
+    /// So of processes that share a store and are shown two logs, a saved pin shows it only where the sizes are equal, or the keys
+    /// do not follow; a receipt or a witness shows it, and a process that is opened by a pin of the log that it is not shown.
     pub fn supersedes(&self, saved: &Self) -> Result<bool> {
         if self.vault != saved.vault {
             return Err(Error::invalid(

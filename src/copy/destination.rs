@@ -43,10 +43,7 @@ impl Destination<'_> {
     /// Corrupt if something else has the name; the storage's.
     pub(super) async fn put(&self, key: &ObjectKey, bytes: Bytes) -> Result<()> {
         match ledger::put(self.storage, self.vault.ledger().sleeper(), key, bytes).await {
-            Err(error) if error.kind() == ErrorKind::Corrupt => Err(Error::new(
-                ErrorKind::Corrupt,
-                format!("the destination holds something else under {key}: delete it there, then copy again"),
-            )),
+            Err(error) if error.kind() == ErrorKind::Corrupt => Err(something_else(key)),
             done => done,
         }
     }
@@ -199,7 +196,8 @@ impl Destination<'_> {
     /// Whether the log that is copied says that the case was erased.
     pub(super) async fn is_erased(&self, state: &State, case: CaseId) -> Result<bool> {
         let row = self.vault.row(state, &RowKey::case(case)).await?;
-        Ok(row.is_some_and(|row| row.kind == Kind::CaseErased))
+        // The row may be of a state that has superseded this one.
+        Ok(row.is_some_and(|row| row.kind == Kind::CaseErased && row.seq < state.head.size))
     }
 
     /// Deletes everything under `prefix` that is superfluous.
@@ -297,3 +295,10 @@ const LANDING: usize = 2;
 /// Commits that tell how far a destination is.
 const NEWEST: usize = 4;
 const LISTED: usize = 1000;
+
+pub(super) fn something_else(key: &ObjectKey) -> Error {
+    Error::new(
+        ErrorKind::Corrupt,
+        format!("the destination holds something else under {key}: delete it there, then copy again"),
+    )
+}

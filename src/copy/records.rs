@@ -4,7 +4,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{CopyReport, destination::Destination};
+use super::{
+    CopyReport,
+    destination::{Destination, something_else},
+};
 use crate::{
     crypto::digest::sha256,
     error::{Error, ErrorKind, Result},
@@ -148,16 +151,22 @@ async fn copy(destination: &Destination<'_>, keyring: &LoadedKeyring, leaf: &Lea
     if of == HeadType::Case {
         copied.keys += copy_keys(destination, keyring, leaf.case).await?;
     }
-    let there = destination.has(&name).await?;
     let id = vault.head_id(leaf.case, leaf.object, leaf.operation, of);
+    match vault.has_head(destination.storage, id, &leaf.effect).await? {
+        Some(true) => {
+            copied.present += 1;
+            return Ok(copied);
+        }
+        Some(false) => return Err(something_else(&name)),
+        None => {}
+    }
     let head = vault.checked_head(id, &leaf.effect, Extent::Whole).await?;
-    if let Some(version) = head.version.filter(|_| !there) {
+    if let Some(version) = head.version {
         let source = ContentSource::new(vault.clone(), version);
         open_parts(&source, &mut Parts { destination, copied: &mut copied }).await?;
     }
     destination.put(&name, head.stored).await?;
-    copied.present += u64::from(there);
-    copied.heads += u64::from(!there);
+    copied.heads += 1;
     Ok(copied)
 }
 

@@ -225,8 +225,10 @@ impl Session {
         observe::operation("Session::history", (self.vault.id(), document), async {
             self.document_row(document).await?;
             self.browse_from(Browsed::Versions(document), RowKey::versions(document), usize::MAX).await?;
-            let mut rows =
-                self.vault.all_rows(&self.vault.ledger().state(), RowKey::versions(document)).await?;
+            let state = self.vault.ledger().state();
+            let mut rows = self.vault.all_rows(&state, RowKey::versions(document)).await?;
+            // Later pages may be of a state that has superseded that one.
+            rows.retain(|row| row.seq < state.head.size);
             rows.sort_by_key(|row| row.seq);
             let versions = rows.into_iter().map(|row| async move {
                 let personal = self.vault.personal(document.case(), &row);

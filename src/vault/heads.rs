@@ -22,7 +22,7 @@ use crate::{
     plan, policy,
     recipient::recipient_id,
     secret::{Secret, SecretBytes},
-    storage::layout,
+    storage::{Storage, layout},
     wire::Malformed,
 };
 
@@ -111,21 +111,34 @@ impl Vault {
         effect: &Hash,
         extent: Extent,
     ) -> Result<CheckedHead> {
-        let opened = self.open_head(id, extent).await?;
-        let (stored, meta) = (opened.0.stored.clone(), &opened.2);
-        let version = match id.of {
-            HeadType::Case => {
-                case_meta_of(&opened.0, meta, effect)?;
-                None
-            }
-            HeadType::Grant => {
-                let meta = GrantMeta::parse(meta).map_err(|Malformed| missing(id))?;
-                check_effect(&opened.0, &meta.blind, &[0; 32], effect)?;
-                None
-            }
-            HeadType::Version => Some(version_of(opened, effect)?),
+        checked(self.open_head(id, extent).await?, effect)
+    }
+
+    /// Whether what `storage`, another than the vault's, has as this head is the one whose record has this effect commitment;
+    /// nothing if it has none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::case_key`]; the storage's.
+    pub(crate) async fn has_head(
+        &self,
+        storage: &dyn Storage,
+        id: HeadId,
+        effect: &Hash,
+    ) -> Result<Option<bool>> {
+        let Some(start) = storage.read(&layout::head(id.case, id.operation), Some(0..START)).await? else {
+            return Ok(None);
         };
-        Ok(CheckedHead { stored, version })
+        let case_key = self.case_key(id.case).await?;
+        let found = async {
+            let parsed = parsed_head(storage, id, Some(start)).await?;
+            let (key, meta) = parsed.open(&case_key).map_err(|OpenError| missing(id))?;
+            checked((parsed, key, meta), effect)
+        };
+        match found.await {
+            Err(error) if error.kind() == ErrorKind::Corrupt => Ok(Some(false)),
+            found => found.map(|_| Some(true)),
+        }
     }
 
     /// Opens the metadata of the case that `row` is about.
@@ -233,7 +246,7 @@ impl Vault {
     }
 
     /// `error`, or that the operation was given up, if its head is missing for that reason.
-    async fn unless_given_up(&self, operation: OperationId, error: Error) -> Error {
+    pub(crate) async fn unless_given_up(&self, operation: OperationId, error: Error) -> Error {
         if let Err(failure) = self.ledger().sync().await {
             return if failure.kind() == ErrorKind::Storage { failure } else { error };
         }
@@ -267,14 +280,21 @@ impl Vault {
 
     /// A head, of which `range` is read, and more if its metadata is longer.
     async fn parsed_head(&self, id: HeadId, range: Option<Range<u64>>) -> Result<ParsedHead> {
-        let (storage, name) = (self.ledger().storage(), layout::head(id.case, id.operation));
-        let mut parsed = parse(id, storage.read(&name, range).await?)?;
-        if let Err(needed) = parsed {
-            // And a byte that must not be, unless content is behind.
-            parsed = parse(id, storage.read(&name, Some(0..needed.0.saturating_add(1))).await?)?;
-        }
-        parsed.map_err(|_| missing(id))
+        let storage = self.ledger().storage();
+        let read = storage.read(&layout::head(id.case, id.operation), range).await?;
+        parsed_head(storage, id, read).await
     }
+}
+
+/// A head of which this was read, and more is if its metadata is longer.
+async fn parsed_head(storage: &dyn Storage, id: HeadId, read: Option<Bytes>) -> Result<ParsedHead> {
+    let mut parsed = parse(id, read)?;
+    if let Err(needed) = parsed {
+        // And a byte that must not be, unless content is behind.
+        let range = 0..needed.0.saturating_add(1);
+        parsed = parse(id, storage.read(&layout::head(id.case, id.operation), Some(range)).await?)?;
+    }
+    parsed.map_err(|_| missing(id))
 }
 
 /// A head as read, or how much of it has to be.
@@ -297,6 +317,24 @@ pub(crate) struct NewHead<'a> {
 pub(crate) struct CheckedHead {
     pub(crate) stored: Bytes,
     pub(crate) version: Option<VersionHead>,
+}
+
+fn checked(opened: (ParsedHead, HeadKey, SecretBytes), effect: &Hash) -> Result<CheckedHead> {
+    let (parsed, _, meta) = &opened;
+    let (id, stored) = (parsed.id, parsed.stored.clone());
+    let version = match id.of {
+        HeadType::Case => {
+            case_meta_of(parsed, meta, effect)?;
+            None
+        }
+        HeadType::Grant => {
+            let meta = GrantMeta::parse(meta).map_err(|Malformed| missing(id))?;
+            check_effect(parsed, &meta.blind, &[0; 32], effect)?;
+            None
+        }
+        HeadType::Version => Some(version_of(opened, effect)?),
+    };
+    Ok(CheckedHead { stored, version })
 }
 
 fn version_of(

@@ -63,7 +63,9 @@ impl Upload {
             let now = usize::try_from(len.saturating_sub(at)).unwrap_or(usize::MAX).min(self.room());
             match buffer.get_mut(..now) {
                 Some(place) => {
+                    self.broken = true;
                     read(at, place).map_err(|cause| self.unread(cause))?;
+                    self.broken = false;
                     self.take_piece(Rest::Bytes(place)).await?;
                 }
                 None => self.take_piece(Rest::Read { at, len: now, read }).await?,

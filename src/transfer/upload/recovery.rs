@@ -40,8 +40,9 @@ impl Upload {
         match stream::iter(found.map(Ok)).try_buffered(PROBED).try_all(ready).await {
             Ok(true) => Ok(()),
             Ok(false) => {
-                let missing = Error::new(ErrorKind::Corrupt, MISSING);
-                Err(self.session.vault().unless_erased(self.target.head.case, missing).await)
+                let (vault, missing) = (self.session.vault(), Error::new(ErrorKind::Corrupt, MISSING));
+                let missing = vault.unless_given_up(self.target.operation(), missing).await;
+                Err(vault.unless_erased(self.target.head.case, missing).await)
             }
             Err(error) => Err(error),
         }
