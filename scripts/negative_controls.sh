@@ -46,7 +46,7 @@ CONTROLS = [
      [(ATTACKS, "one_version_one_head"), (ATTACKS, "metadata_swap_rejected")]),
     ("the key commitment before any chunk", "src/crypto/chunked/engine.rs", "bool::from(commitment.as_slice().ct_eq(committed))", "true",
      [("chunked", "p02_a_salamander_opens_under_one_key_only"), (ATTACKS, "envelope_swap_two_keys")]),
-    ("the stack that the KEM has used", "src/crypto/stack.rs", "⟦overwrite()⟧;", "()", [(LIB, "what_work_has_left_is_written_over")]),
+    ("the stack that the KEM has used", "src/crypto/stack.rs", "⟦overwrite::<REACHED>()⟧;", "()", [(LIB, "what_work_has_left_is_written_over")]),
     ("what others did before a record was answered", "src/session/mod.rs", "if ⟦looked.is_due(self.vault.now())⟧ {", "false",
      [(ATTACKS, "what_is_on_record_and_answered_late_is_not_given_after_an_erasure")]),
     ("what a deposit's claim proves", "src/intake/bundle/evidence.rs", "(Some(claim), Some(Origin::Deposit { request, deposit, .. })) if ⟦submitted⟧ =>", "true",

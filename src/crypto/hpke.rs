@@ -11,7 +11,10 @@ use hpke::{
     single_shot_open, single_shot_seal_with_rng,
 };
 
-use super::{chunked::OpenError, stack::wiped};
+use super::{
+    chunked::OpenError,
+    stack::{self, wiped},
+};
 use crate::{
     env::{Entropy, EntropyError},
     secret::{Secret, SecretBytes},
@@ -56,7 +59,7 @@ impl PublicKey {
         plaintext: &[u8],
         entropy: &dyn Entropy,
     ) -> Result<Vec<u8>, EntropyError> {
-        wiped(|| self.seal_plainly(info, aad, plaintext, entropy))
+        wiped::<{ stack::KEM }, _>(|| self.seal_plainly(info, aad, plaintext, entropy))
     }
 
     pub(super) fn seal_plainly(
@@ -98,7 +101,7 @@ impl fmt::Debug for SecretKey {
 impl SecretKey {
     /// The key of a seed: X-Wing's decapsulation key is its 32-byte seed.
     pub(crate) fn from_seed(seed: &Secret<32>) -> Self {
-        wiped(|| Self::seeded(seed))
+        wiped::<{ stack::KEM }, _>(|| Self::seeded(seed))
     }
 
     pub(super) fn seeded(seed: &Secret<32>) -> Self {
@@ -107,7 +110,7 @@ impl SecretKey {
     }
 
     pub(crate) fn public(&self) -> PublicKey {
-        wiped(|| self.to_public())
+        wiped::<{ stack::KEM }, _>(|| self.to_public())
     }
 
     pub(super) fn to_public(&self) -> PublicKey {
@@ -121,7 +124,7 @@ impl SecretKey {
     ///
     /// [`OpenError`] for another key, info or associated data, or anything altered.
     pub(crate) fn open(&self, info: &[u8], aad: &[u8], sealed: &[u8]) -> Result<SecretBytes, OpenError> {
-        wiped(|| self.open_plainly(info, aad, sealed))
+        wiped::<{ stack::KEM }, _>(|| self.open_plainly(info, aad, sealed))
     }
 
     pub(super) fn open_plainly(

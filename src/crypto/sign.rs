@@ -4,6 +4,7 @@ use core::fmt;
 
 use ed25519_dalek::{Signature, Signer};
 
+use super::stack::{SIGNATURE, wiped};
 use crate::secret::Secret;
 
 /// The signature, key or message is not right; nothing says which.
@@ -11,8 +12,8 @@ use crate::secret::Secret;
 #[error("the signature does not verify")]
 pub(crate) struct VerifyError;
 
-/// A secret signing key.
-pub(crate) struct SigningKey(ed25519_dalek::SigningKey);
+/// A secret signing key. It stays where it was made: what is moved leaves a copy, which nobody wipes.
+pub(crate) struct SigningKey(Box<ed25519_dalek::SigningKey>);
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -24,7 +25,7 @@ impl SigningKey {
     /// The key of a seed (RFC 8032 §5.1.5).
     #[expect(clippy::needless_pass_by_value, reason = "the seed is used up, and wiped here")]
     pub(crate) fn from_seed(seed: Secret<32>) -> Self {
-        Self(ed25519_dalek::SigningKey::from_bytes(seed.expose()))
+        Self(wiped::<SIGNATURE, _>(|| Box::new(ed25519_dalek::SigningKey::from_bytes(seed.expose()))))
     }
 
     pub(crate) fn verifying_key(&self) -> VerifyingKey {
@@ -34,12 +35,12 @@ impl SigningKey {
     // sign(key, label, message) = Ed25519(key, label || 0x00 || message)
     /// Signs `message` for the use that `label` names.
     pub(crate) fn sign(&self, label: &str, message: &[u8]) -> [u8; 64] {
-        self.0.sign(&domain(label, message)).to_bytes()
+        self.sign_bare(&domain(label, message))
     }
 
     /// Signs exactly these bytes, for formats that separate domains themselves (signed notes).
     pub(crate) fn sign_bare(&self, message: &[u8]) -> [u8; 64] {
-        self.0.sign(message).to_bytes()
+        wiped::<SIGNATURE, _>(|| self.0.sign(message)).to_bytes()
     }
 }
 

@@ -1,12 +1,12 @@
 //! What computations on secrets leave on the stack.
 
-/// Calls `work`, then writes zeros over the stack that its calls have used.
+/// Calls `work`, then writes zeros over the stack that its calls have used, `REACHED` bytes at most.
 ///
-/// The KEM hands its coins and shared secrets on by value. What lies there afterwards nobody would wipe, and a future
+/// The KEM hands its coins and shared secrets on by value, and signatures their seed. What lies there afterwards nobody would wipe, and a future
 /// that is moved to the heap takes along what lay in its place before.
-pub(crate) fn wiped<T>(work: impl FnOnce() -> T) -> T {
+pub(crate) fn wiped<const REACHED: usize, T>(work: impl FnOnce() -> T) -> T {
     let result = called(work);
-    overwrite();
+    overwrite::<REACHED>();
     result
 }
 
@@ -17,19 +17,25 @@ fn called<T>(work: impl FnOnce() -> T) -> T {
 }
 
 #[inline(never)]
-fn overwrite() {
+fn overwrite<const REACHED: usize>() {
     core::hint::black_box(&mut [0u8; REACHED]);
 }
 
 /// More than the KEM reaches, which a test measures: 60 KiB optimized, 63 not.
-const REACHED: usize = 80 << 10;
+pub(super) const KEM: usize = 80 << 10;
+/// More than a signature reaches, which a test measures, too.
+pub(super) const SIGNATURE: usize = 24 << 10;
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use std::{fs::File, hint::black_box, os::unix::fs::FileExt, thread};
 
     use super::*;
-    use crate::{crypto::hpke::SecretKey, env::SystemEntropy, secret::Secret};
+    use crate::{
+        crypto::{hpke::SecretKey, sign::SigningKey},
+        env::SystemEntropy,
+        secret::Secret,
+    };
 
     const LOOKED_AT: usize = 1 << 20;
     const PAINT: u8 = 0xA5;
@@ -49,6 +55,14 @@ mod tests {
         let memory = File::open("/proc/self/mem").expect("Linux has it");
         memory.read_exact_at(&mut below, u64::try_from(lowest).expect("of 64 bits")).expect("mapped");
         below
+    }
+
+    /// Calls `work` so far down that nothing which looks for its traces gets there.
+    #[inline(never)]
+    fn deep(work: impl FnOnce()) {
+        let above = black_box([0u8; 64 << 10]);
+        work();
+        black_box(&above);
     }
 
     fn has(below: &[u8], byte: u8) -> bool {
@@ -76,7 +90,38 @@ mod tests {
                 black_box(&mut [0x5Au8; 4096]);
             };
             assert!(has(&left_by(|| called(work)), 0x5A));
-            assert!(!has(&left_by(|| wiped(work)), 0x5A));
+            assert!(!has(&left_by(|| wiped::<KEM, _>(work)), 0x5A));
+        });
+    }
+
+    #[test]
+    fn a_seed_is_nowhere_below_who_signs() {
+        on_a_large_stack(|| {
+            let seed = Secret::take([0x3C; 32]);
+            let below = left_by(|| {
+                deep(|| {
+                    let key = Box::new(black_box(SigningKey::from_seed(seed.duplicate())));
+                    black_box(key.sign("a", b"message"));
+                });
+            });
+            assert!(!has(&below, 0x3C));
+        });
+    }
+
+    #[test]
+    fn a_signature_reaches_no_further_than_is_written_over() {
+        on_a_large_stack(|| {
+            let (seed, key) = ([1; 32], ed25519_dalek::SigningKey::from_bytes(&[1; 32]));
+            let reached = [
+                reached_by(|| {
+                    black_box(Box::new(ed25519_dalek::SigningKey::from_bytes(black_box(&seed))));
+                }),
+                reached_by(|| {
+                    black_box(ed25519_dalek::Signer::sign(&key, black_box(&[7; 300])));
+                }),
+            ];
+            println!("{reached:?} of {SIGNATURE}");
+            assert!(reached.into_iter().all(|len| (1 << 9..SIGNATURE).contains(&len)), "{reached:?}");
         });
     }
 
@@ -100,8 +145,8 @@ mod tests {
                     black_box(key.open_plainly(b"", b"", &sealed)).expect("opens");
                 }),
             ];
-            println!("{reached:?} of {REACHED}");
-            assert!(reached.into_iter().all(|len| (1 << 12..REACHED).contains(&len)), "{reached:?}");
+            println!("{reached:?} of {KEM}");
+            assert!(reached.into_iter().all(|len| (1 << 12..KEM).contains(&len)), "{reached:?}");
         });
     }
 }
