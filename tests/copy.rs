@@ -242,6 +242,14 @@ fn other_vaults_forks_and_unfit_backends_are_refused() {
     });
 }
 
+/// The only object under `prefix` that was not there before.
+async fn added(source: &Source, prefix: &str, before: &[ObjectKey]) -> ObjectKey {
+    let mut found = keys(&*source.storage, prefix).await;
+    found.retain(|key| !before.contains(key));
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
 /// No copy has an upload that is under way.
 #[test]
 fn an_upload_does_not_go_on_where_its_finished_pages_are_not() {
@@ -269,9 +277,7 @@ fn an_upload_does_not_go_on_where_its_finished_pages_are_not() {
         // Where it was begun it goes on, unless a part has lost a byte.
         let back = desk(&source.vault);
         back.resume_upload(&finished).await.unwrap();
-        let mut parts = keys(&*source.storage, "part/").await;
-        parts.retain(|part| !before.contains(part));
-        let [part] = &parts[..] else { panic!("{parts:?}") };
+        let part = &added(&source, "part/", &before).await;
         let bytes = source.storage.read(part, None).await.unwrap().unwrap();
         source.storage.delete(part).await.unwrap();
         assert_eq!(back.resume_upload(&finished).await.unwrap_err().kind(), ErrorKind::Corrupt);
@@ -285,9 +291,8 @@ fn an_upload_does_not_go_on_where_its_finished_pages_are_not() {
 fn a_head_that_was_never_published_is_not_taken_for_the_versions() {
     block_on(async {
         let source = source().await;
-        let upload = desk(&source.vault).upload(source.case, NewDocument::named("x")).await.unwrap();
+        let mut upload = desk(&source.vault).upload(source.case, NewDocument::named("x")).await.unwrap();
         let token = upload.token().unwrap();
-        let mut upload = upload;
         upload.write(&vec![5; 300 << 10]).await.unwrap();
         let copy = Arc::new(MemoryStorage::default());
         let report = source.vault.copy_to(copy.clone()).await.unwrap();
@@ -298,9 +303,7 @@ fn a_head_that_was_never_published_is_not_taken_for_the_versions() {
         again.write(&vec![5; 300 << 10]).await.unwrap();
         again.finish().await.unwrap();
         let refused = moved.copy_to(source.storage.clone()).await.unwrap_err();
-        let mut heads = keys(&*source.storage, "head/").await;
-        heads.retain(|head| !before.contains(head));
-        let [head] = &heads[..] else { panic!("{heads:?}") };
+        let head = &added(&source, "head/", &before).await;
         assert!(
             refused.kind() == ErrorKind::Corrupt && refused.to_string().contains(head.as_str()),
             "{refused}"

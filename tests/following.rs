@@ -56,6 +56,15 @@ async fn delivered(other: &Vault, grant: GrantId, to: &Identity) -> Option<BTree
     Some(found)
 }
 
+/// An office's key, a notary, and what is kept on disk of them.
+fn keys() -> (Arc<LocalKey>, Identity, Recipient, [tempfile::TempDir; 2]) {
+    let folder = tempfile::tempdir().unwrap();
+    let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
+    let (notary, file) = identity();
+    let to = Recipient::verify(&notary.recipient_bytes(), &notary.fingerprint().to_string()).unwrap();
+    (key, notary, to, [folder, file])
+}
+
 async fn stored(desk: &Session) -> DocumentId {
     let case = desk.create_case("c").await.unwrap();
     desk.store(case, NewDocument::named("d"), b"old".to_vec()).await.unwrap().document
@@ -73,11 +82,8 @@ enum Change {
 
 /// Which of the other process's reads, by their number, may find nothing and what had been replaced is delivered.
 async fn stale(scope_of: ScopeOf, change: Change, wanted: &[&[u8]]) -> Vec<usize> {
-    let folder = tempfile::tempdir().unwrap();
-    let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
-    let (notary, _file) = identity();
-    let to = Recipient::verify(&notary.recipient_bytes(), &notary.fingerprint().to_string());
-    let (to, wanted) = (to.unwrap(), wanted.iter().map(|content| content.to_vec()).collect());
+    let (key, notary, to, _folders) = keys();
+    let wanted = wanted.iter().map(|content| content.to_vec()).collect();
     let (mut stale, mut made) = (Vec::new(), 0);
     for nth in 0..20 {
         let objects = Arc::new(MemoryStorage::default());
@@ -138,15 +144,12 @@ struct Indexed {
 
 impl Indexed {
     async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
-        let (notary, file) = identity();
-        let to = Recipient::verify(&notary.recipient_bytes(), &notary.fingerprint().to_string()).unwrap();
+        let (key, notary, to, folders) = keys();
         let objects = Arc::new(MemoryStorage::default());
         let vault = Vault::create_with(objects.clone(), key.clone(), options()).await.unwrap();
         let document = stored(&desk(&vault)).await;
         fold(&desk(&vault), document.case()).await;
-        Self { objects, key, vault, document, notary, to, _folders: [folder, file] }
+        Self { objects, key, vault, document, notary, to, _folders: folders }
     }
 
     /// A process that opens by this pin.

@@ -290,15 +290,15 @@ fn another(own: VaultId) -> Error {
     Error::invalid(format!("the destination holds another vault than {own}: choose an empty place"))
 }
 
-/// Commits that land before those below them.
-const LANDING: usize = 2;
-/// Commits that tell how far a destination is.
-const NEWEST: usize = 4;
-const LISTED: usize = 1000;
-
 pub(super) fn something_else(key: &ObjectKey) -> Error {
     Error::new(
         ErrorKind::Corrupt,
         format!("the destination holds something else under {key}: delete it there, then copy again"),
     )
 }
+
+/// Commits that land before those below them.
+const LANDING: usize = 2;
+/// Commits that tell how far a destination is.
+const NEWEST: usize = 4;
+const LISTED: usize = 1000;

@@ -11,10 +11,7 @@ use hpke::{
     single_shot_open, single_shot_seal_with_rng,
 };
 
-use super::{
-    chunked::OpenError,
-    stack::{self, wiped},
-};
+use super::{chunked::OpenError, stack};
 use crate::{
     env::{Entropy, EntropyError},
     secret::{Secret, SecretBytes},
@@ -59,7 +56,7 @@ impl PublicKey {
         plaintext: &[u8],
         entropy: &dyn Entropy,
     ) -> Result<Vec<u8>, EntropyError> {
-        wiped::<{ stack::KEM }, _>(|| self.seal_plainly(info, aad, plaintext, entropy))
+        wiped(|| self.seal_plainly(info, aad, plaintext, entropy))
     }
 
     pub(super) fn seal_plainly(
@@ -101,7 +98,7 @@ impl fmt::Debug for SecretKey {
 impl SecretKey {
     /// The key of a seed: X-Wing's decapsulation key is its 32-byte seed.
     pub(crate) fn from_seed(seed: &Secret<32>) -> Self {
-        wiped::<{ stack::KEM }, _>(|| Self::seeded(seed))
+        wiped(|| Self::seeded(seed))
     }
 
     pub(super) fn seeded(seed: &Secret<32>) -> Self {
@@ -110,7 +107,7 @@ impl SecretKey {
     }
 
     pub(crate) fn public(&self) -> PublicKey {
-        wiped::<{ stack::KEM }, _>(|| self.to_public())
+        wiped(|| self.to_public())
     }
 
     pub(super) fn to_public(&self) -> PublicKey {
@@ -124,7 +121,7 @@ impl SecretKey {
     ///
     /// [`OpenError`] for another key, info or associated data, or anything altered.
     pub(crate) fn open(&self, info: &[u8], aad: &[u8], sealed: &[u8]) -> Result<SecretBytes, OpenError> {
-        wiped::<{ stack::KEM }, _>(|| self.open_plainly(info, aad, sealed))
+        wiped(|| self.open_plainly(info, aad, sealed))
     }
 
     pub(super) fn open_plainly(
@@ -183,6 +180,10 @@ impl TryRng for Drawn {
 }
 
 impl TryCryptoRng for Drawn {}
+
+fn wiped<T>(work: impl FnOnce() -> T) -> T {
+    stack::wiped::<{ stack::KEM }, T>(work)
+}
 
 /// Length of a public key.
 pub(crate) const PUBLIC_LEN: usize = 1216;

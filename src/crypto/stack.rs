@@ -2,8 +2,8 @@
 
 /// Calls `work`, then writes zeros over the stack that its calls have used, `REACHED` bytes at most.
 ///
-/// The KEM hands its coins and shared secrets on by value, and signatures their seed. What lies there afterwards nobody would wipe, and a future
-/// that is moved to the heap takes along what lay in its place before.
+/// The KEM hands its coins and shared secrets on by value, and signatures their seed. What lies there afterwards nobody
+/// would wipe, and a future that is moved to the heap takes along what lay in its place before.
 pub(crate) fn wiped<const REACHED: usize, T>(work: impl FnOnce() -> T) -> T {
     let result = called(work);
     overwrite::<REACHED>();

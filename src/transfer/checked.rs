@@ -10,7 +10,7 @@ use crate::{
     document::Place,
     error::{Error, Result},
     head,
-    storage::{ObjectKey, layout},
+    storage::{ObjectKey, Storage, layout},
 };
 
 /// Told of each part of a version, in order.
@@ -102,10 +102,16 @@ async fn probe(source: &ContentSource, (page, part): (usize, u32)) -> Result<(Ob
     } else {
         (source.part_name(page, part)?.1, sealed)
     };
+    let found = has_len(source.storage(), &name, len).await?;
+    Ok((name, found))
+}
+
+/// Whether an object has so many bytes, at least one; none if it is not there. Reads one byte.
+pub(super) async fn has_len(storage: &dyn Storage, name: &ObjectKey, len: u64) -> Result<Option<bool>> {
     // The last byte and one that must not be.
     let end = len.saturating_sub(1)..len.saturating_add(1);
-    let found = source.storage().read(&name, Some(end)).await?;
-    Ok((name, found.map(|found| found.len() == 1)))
+    let found = storage.read(name, Some(end)).await?;
+    Ok(found.map(|found| found.len() == 1))
 }
 
 fn head_of(source: &ContentSource) -> ObjectKey {
@@ -116,4 +122,4 @@ fn head_of(source: &ContentSource) -> ObjectKey {
 /// Parts read before they are opened.
 const AHEAD: usize = 3;
 /// Parts looked for at once.
-const PROBED: usize = 16;
+pub(super) const PROBED: usize = 16;

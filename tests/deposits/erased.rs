@@ -156,17 +156,23 @@ async fn beside(storage: &Arc<MemoryStorage>, folder: &tempfile::TempDir, vault:
     other.session("user:2").purpose("cleaning up").begin().unwrap()
 }
 
+/// An office, what it has opened, and another process, which has erased the case.
+async fn erased_elsewhere() -> (Intake, Open, Session) {
+    let storage = Arc::new(MemoryStorage::default());
+    let (vault, folder) = common::vault_on(storage.clone()).await;
+    let office = Intake::of(vault).await;
+    let other = beside(&storage, &folder, &office.vault).await;
+    let open = Open::new(&office).await;
+    erase(&other, office.case).await.unwrap();
+    (office, open, other)
+}
+
 #[test]
 fn what_another_process_has_erased_gives_nothing_more_after_a_sync() {
     block_on(async {
         // Beyond what a process knows without reading, too.
         for records in [0, 1500] {
-            let storage = Arc::new(MemoryStorage::default());
-            let (vault, folder) = common::vault_on(storage.clone()).await;
-            let office = Intake::of(vault).await;
-            let other = beside(&storage, &folder, &office.vault).await;
-            let open = Open::new(&office).await;
-            erase(&other, office.case).await.unwrap();
+            let (office, open, other) = erased_elsewhere().await;
             for _ in 0..records / 100 {
                 let looks = (0..100).map(|_| other.cases(None));
                 futures_util::future::try_join_all(looks).await.unwrap();
@@ -182,12 +188,7 @@ fn what_another_process_has_erased_gives_nothing_more_after_a_sync() {
 fn whoever_asks_what_an_erasure_is_worth_or_collects_gives_nothing_more_either() {
     block_on(async {
         for collects in [false, true] {
-            let storage = Arc::new(MemoryStorage::default());
-            let (vault, folder) = common::vault_on(storage.clone()).await;
-            let office = Intake::of(vault).await;
-            let other = beside(&storage, &folder, &office.vault).await;
-            let open = Open::new(&office).await;
-            erase(&other, office.case).await.unwrap();
+            let (office, open, _) = erased_elsewhere().await;
             if collects {
                 office.desk.collect_garbage().await.unwrap();
             } else {

@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     Checkpoint, ContentDigest, ContentHasher, Cosignature, TrustPolicy, VerifiedReceipt,
-    intake::{Completion, Date, Language, Necessity, Template, case::opened_claim},
+    intake::{
+        Completion, Date, Language, Necessity, Template,
+        case::{COMPLETED, OPENED, opened_claim},
+    },
 };
 
 /// A bundle that holds: what is in it, and what is proven of it.
@@ -302,10 +305,8 @@ fn check_lines(
     if let Some((path, _)) = unlisted {
         return Err(BundleFault::Altered(names::LOG).at(path));
     }
-    let completed =
-        manifest.completion.iter().map(|stated| (names::COMPLETE, stated.record, "intake.completed"));
-    for (path, record, topic) in completed.chain([(names::OPENED, manifest.template.record, "intake.opened")])
-    {
+    let completed = manifest.completion.iter().map(|stated| (names::COMPLETE, stated.record, COMPLETED));
+    for (path, record, topic) in completed.chain([(names::OPENED, manifest.template.record, OPENED)]) {
         if !line_of(&record).is_some_and(|line| line.is_on(topic)) {
             return Err(BundleFault::Altered(names::LOG).at(path));
         }

@@ -158,12 +158,12 @@ impl Change {
             Self::AskedAgain { .. } => "intake.asked-again",
             Self::Attested { .. } => ClaimedKind::Attested.topic(),
             Self::Commented { .. } => "intake.commented",
-            Self::Completed(_) => "intake.completed",
+            Self::Completed(_) => COMPLETED,
             Self::ContactRemoved { .. } => "intake.contact-removed",
             Self::ContactSet(_) => "intake.contact-set",
             Self::DueSet { .. } => "intake.due-set",
             Self::NewerVersionSeen { .. } => ClaimedKind::NewerVersionSeen.topic(),
-            Self::Opened { .. } => "intake.opened",
+            Self::Opened { .. } => OPENED,
             Self::Rejected { .. } => "intake.rejected",
             Self::Reopened { .. } => "intake.reopened",
             Self::RequestClosed { .. } => "intake.request-closed",
@@ -173,3 +173,8 @@ impl Change {
         }
     }
 }
+
+/// The topic of a completion.
+pub(in crate::intake) const COMPLETED: &str = "intake.completed";
+/// The topic of an opening.
+pub(in crate::intake) const OPENED: &str = "intake.opened";

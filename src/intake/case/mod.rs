@@ -23,6 +23,7 @@ pub use command::{Actor, Audience, Command, Contact, Opening, Verdict};
 pub use completion::{Approved, Completion};
 pub(super) use decide::{COMMENT_CAP, USES_OF_A_REQUEST};
 pub use digest::{Digest, DigestItem};
+pub(super) use event::{COMPLETED, OPENED};
 pub use event::{Change, Event, Reopens};
 pub use form::{Answer, Form};
 pub use projection::{ProjectedRequirement, Projection};

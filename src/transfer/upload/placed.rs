@@ -64,7 +64,7 @@ impl Upload {
             match buffer.get_mut(..now) {
                 Some(place) => {
                     self.broken = true;
-                    read(at, place).map_err(|cause| self.unread(cause))?;
+                    read(at, place).map_err(unread)?;
                     self.broken = false;
                     self.take_piece(Rest::Bytes(place)).await?;
                 }
@@ -89,15 +89,14 @@ impl Upload {
         }
         // Whatever reads may panic: all of the piece is counted, and some of it not there.
         self.broken = true;
-        self.page.draft.push(piece).map_err(|cause| self.unread(cause))?;
+        self.page.draft.push(piece).map_err(unread)?;
         self.broken = false;
         Ok(())
     }
+}
 
-    fn unread(&mut self, cause: io::Error) -> Error {
-        self.broken = true;
-        unsealed(SealError::Read(cause))
-    }
+fn unread(cause: io::Error) -> Error {
+    unsealed(SealError::Read(cause))
 }
 
 /// A first allocation for content that may turn out small.

@@ -14,6 +14,7 @@ use crate::{
     session::Session,
     storage::layout,
     transfer::{
+        checked::{PROBED, has_len},
         part::Part,
         range::stored_len,
         token::{Target, UploadToken},
@@ -48,17 +49,14 @@ impl Upload {
         }
     }
 
-    /// Whether a part of a finished page is there, with its length; reads one byte.
+    /// Whether a part of a finished page is there, with its length.
     async fn has_part(&self, number: u32, page: &Page, part: u32) -> Result<bool> {
         let (case, operation) = (self.target.head.case, self.target.operation());
         let (Some(attempt), Some(len)) = (page.attempt(part), stored_len(page.part_len(part))) else {
             return Ok(false);
         };
         let name = layout::part(case, operation, &attempt, layout::part_index(number, part));
-        // The last byte and one that must not be.
-        let end = len.saturating_sub(1)..len.saturating_add(1);
-        let found = self.session.vault().ledger().storage().read(&name, Some(end)).await?;
-        Ok(found.is_some_and(|found| found.len() == 1))
+        Ok(has_len(self.session.vault().ledger().storage(), &name, len).await? == Some(true))
     }
 
     /// Gives the upload up, for whoever else goes on with it too, and deletes its parts.
@@ -138,7 +136,5 @@ struct StoredPart {
 
 const MISSING: &str = "a finished page of this upload is not in this storage, which may be another than it was begun in: \
                        upload the document anew";
-/// Parts looked for at once.
-const PROBED: usize = 16;
 /// Attempts at one part looked at.
 const LISTED: usize = 1000;
