@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""The tests that SECURITY.md and docs/ARGUMENTS.md cite exist, once each; fails and names those that do not.
+"""The tests that SECURITY.md and the papers in docs cite exist, once each; fails and names those that do not.
 
-Cited is every name in backquotes in the last column of a table whose last heading is `tests`. A cell without one says `none`.
+Cited is every name in backquotes in the last column of a table whose last heading is `tests`, where a cell without one says
+`none`; and everywhere else every name in backquotes that has four words or more, as nothing but tests has.
 """
 
 import re
@@ -10,7 +11,8 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TEXTS = ("SECURITY.md", "docs/ARGUMENTS.md")
+TABLES = ("SECURITY.md", "docs/ARGUMENTS.md")
+PAPERS = (*TABLES, *(f"docs/{name}.md" for name in ("ASSURANCE", "DESIGN", "FORMAT", "INTAKE", "SUPPLY")))
 
 
 def tests():
@@ -38,7 +40,10 @@ def cells(text):
 
 def main():
     known, cited, faults = Counter(tests()), 0, []
-    for name in TEXTS:
+    for name in PAPERS:
+        named = re.findall(r"`([a-z0-9]+(?:_[a-z0-9]+){3,})`", (ROOT / name).read_text())
+        faults += [f"{name}: {known[test]} tests are called {test}" for test in named if known[test] != 1]
+    for name in TABLES:
         for cell in cells((ROOT / name).read_text()):
             found = re.findall(r"`(\w+)`", cell)
             cited += len(found)

@@ -46,8 +46,9 @@ pub enum ErrorKind {
     OutcomeUnknown(OperationId),
     /// It happened: this operation's record stands, and what it makes due was done (an erased case's objects, the
     /// parts of an upload that was given up, old epochs and what is wrapped under them are gone). But the pin store could not save the pin, for the reason that
-    /// is the error's source, and nothing was given that was to follow the record. Do not do it again: mend the
-    /// store and call [`Vault::sync`](crate::Vault::sync), which saves the pin.
+    /// is the error's source, and nothing was given that was to follow the record. Mend the store and call
+    /// [`Vault::sync`](crate::Vault::sync), which saves the pin. A change is done, so do not make it again; what was to
+    /// be read, delivered or exported may then be asked for again, under a record of its own.
     PinNotSaved(OperationId),
     /// The storage holds an older log than the pin vouches for.
     RolledBack,
@@ -133,8 +134,8 @@ impl Error {
     #[cold]
     pub(crate) fn pin_not_saved(operation: OperationId, cause: Self) -> Self {
         let reason = format!(
-            "operation {operation} is on record, but the pin was not saved: {cause}; do not repeat the operation, but \
-             mend the pin store and sync"
+            "operation {operation} is on record, but the pin was not saved: {cause}; mend the pin store and sync; do not \
+             repeat a change, it is done; of what was to be released nothing was, so ask again"
         );
         Self::new(ErrorKind::PinNotSaved(operation), reason).caused(cause)
     }

@@ -316,6 +316,34 @@ fn a_head_that_was_never_published_is_not_taken_for_the_versions() {
 }
 
 #[test]
+fn a_head_that_an_interrupted_copy_left_is_opened_with_all_that_it_holds() {
+    block_on(async {
+        let source = source().await;
+        let small = {
+            let before = keys(&*source.storage, "head/").await;
+            desk(&source.vault).store(source.case, NewDocument::named("s"), b"small".to_vec()).await.unwrap();
+            added(&source, "head/", &before).await
+        };
+        let whole = source.storage.read(&small, None).await.unwrap().unwrap();
+        let mut flipped = whole.to_vec();
+        *flipped.last_mut().unwrap() ^= 1;
+        let longer = [&whole[..], &[0]].concat();
+        for false_head in [flipped, longer, whole[..whole.len() - 17].to_vec()] {
+            let copy = Arc::new(MemoryStorage::default());
+            copy.create(&small, false_head.into()).await.unwrap();
+            let refused = source.vault.copy_to(copy.clone()).await.unwrap_err();
+            assert!(
+                refused.kind() == ErrorKind::Corrupt && refused.to_string().contains(small.as_str()),
+                "{refused}"
+            );
+        }
+        let copy = Arc::new(MemoryStorage::default());
+        copy.create(&small, whole).await.unwrap();
+        assert_eq!(source.vault.copy_to(copy).await.unwrap().present, 1);
+    });
+}
+
+#[test]
 fn something_else_in_the_destination_is_an_error_and_stays() {
     block_on(async {
         let source = source().await;

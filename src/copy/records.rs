@@ -4,10 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{
-    CopyReport,
-    destination::{Destination, something_else},
-};
+use super::{CopyReport, destination::Destination};
 use crate::{
     crypto::digest::sha256,
     error::{Error, ErrorKind, Result},
@@ -22,7 +19,7 @@ use crate::{
     },
     plan,
     storage::{ObjectKey, layout},
-    transfer::{ContentSource, PartVisitor, open_parts},
+    transfer::{ContentSource, PartVisitor, open_parts, opens_in_head},
     vault::{Extent, LoadedKeyring},
 };
 
@@ -152,13 +149,12 @@ async fn copy(destination: &Destination<'_>, keyring: &LoadedKeyring, leaf: &Lea
         copied.keys += copy_keys(destination, keyring, leaf.case).await?;
     }
     let id = vault.head_id(leaf.case, leaf.object, leaf.operation, of);
-    match vault.has_head(destination.storage, id, &leaf.effect).await? {
-        Some(true) => {
-            copied.present += 1;
-            return Ok(copied);
-        }
-        Some(false) => return Err(something_else(&name)),
-        None => {}
+    let there = vault.head_in(destination.storage, id, &leaf.effect).await?;
+    if there.is_some_and(|head| {
+        head.version.is_none_or(|version| opens_in_head(&ContentSource::new(vault.clone(), version)))
+    }) {
+        copied.present += 1;
+        return Ok(copied);
     }
     let head = vault.checked_head(id, &leaf.effect, Extent::Whole).await?;
     if let Some(version) = head.version {

@@ -86,8 +86,8 @@ impl PublicKey {
     }
 }
 
-/// A recipient's secret key.
-pub(crate) struct SecretKey(<XWing as Kem>::PrivateKey);
+/// A recipient's secret key. It stays where it was made: what is moved leaves a copy, which nobody wipes.
+pub(crate) struct SecretKey(Box<<XWing as Kem>::PrivateKey>);
 
 impl fmt::Debug for SecretKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -103,7 +103,7 @@ impl SecretKey {
 
     pub(super) fn seeded(seed: &Secret<32>) -> Self {
         let key = <XWing as Kem>::PrivateKey::from_bytes(seed.expose());
-        Self(key.expect("an X-Wing decapsulation key is any 32 bytes"))
+        Self(Box::new(key.expect("an X-Wing decapsulation key is any 32 bytes")))
     }
 
     pub(crate) fn public(&self) -> PublicKey {

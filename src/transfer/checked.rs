@@ -42,6 +42,13 @@ pub(crate) async fn open_parts(source: &ContentSource, visitor: &mut dyn PartVis
     Ok(())
 }
 
+/// Whether what a version's head holds of its content opens.
+pub(crate) fn opens_in_head(source: &ContentSource) -> bool {
+    let inline = source.inline().unwrap_or_default();
+    let mut pages = source.pages().iter().enumerate().filter(|(_, page)| page.place == Place::Inline);
+    pages.all(|(page, _)| open(source, (page, 0), &inline).is_ok())
+}
+
 /// Looks whether every part is there and has its length; reads one byte of each.
 ///
 /// # Errors

@@ -20,7 +20,7 @@ pub use sealed::SealedUpload;
 pub use token::UploadToken;
 pub use upload::Upload;
 
-pub(crate) use checked::{PartVisitor, find_parts, open_parts, part_names};
+pub(crate) use checked::{PartVisitor, find_parts, open_parts, opens_in_head, part_names};
 pub(crate) use parcel::Parcel;
 #[cfg(any(test, fuzzing))]
 pub(crate) use parcel::{Envelope, Manifest as DeliveryManifest};

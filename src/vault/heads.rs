@@ -114,31 +114,24 @@ impl Vault {
         checked(self.open_head(id, extent).await?, effect)
     }
 
-    /// Whether what `storage`, another than the vault's, has as this head is the one whose record has this effect commitment;
-    /// nothing if it has none.
+    /// A head as `storage` has it, another than the vault's; nothing unless it is the one whose record has this effect
+    /// commitment. What it holds of content is not opened.
     ///
     /// # Errors
     ///
     /// As [`Vault::case_key`]; the storage's.
-    pub(crate) async fn has_head(
+    pub(crate) async fn head_in(
         &self,
         storage: &dyn Storage,
         id: HeadId,
         effect: &Hash,
-    ) -> Result<Option<bool>> {
-        let Some(start) = storage.read(&layout::head(id.case, id.operation), Some(0..START)).await? else {
+    ) -> Result<Option<CheckedHead>> {
+        let Some(found) = storage.read(&layout::head(id.case, id.operation), None).await? else {
             return Ok(None);
         };
         let case_key = self.case_key(id.case).await?;
-        let found = async {
-            let parsed = parsed_head(storage, id, Some(start)).await?;
-            let (key, meta) = parsed.open(&case_key).map_err(|OpenError| missing(id))?;
-            checked((parsed, key, meta), effect)
-        };
-        match found.await {
-            Err(error) if error.kind() == ErrorKind::Corrupt => Ok(Some(false)),
-            found => found.map(|_| Some(true)),
-        }
+        let Ok(Ok(parsed)) = ParsedHead::parse(id, &found) else { return Ok(None) };
+        Ok(opened(parsed, &case_key).and_then(|opened| checked(opened, effect)).ok())
     }
 
     /// Opens the metadata of the case that `row` is about.
@@ -274,27 +267,24 @@ impl Vault {
         let range = (extent == Extent::Start).then_some(0..START);
         let (case_key, parsed) = join(self.case_key(id.case), self.parsed_head(id, range)).await;
         let (case_key, parsed): (Arc<Secret<32>>, _) = (case_key?, parsed?);
-        let (key, meta) = parsed.open(&case_key).map_err(|OpenError| missing(id))?;
-        Ok((parsed, key, meta))
+        opened(parsed, &case_key)
     }
 
     /// A head, of which `range` is read, and more if its metadata is longer.
     async fn parsed_head(&self, id: HeadId, range: Option<Range<u64>>) -> Result<ParsedHead> {
-        let storage = self.ledger().storage();
-        let read = storage.read(&layout::head(id.case, id.operation), range).await?;
-        parsed_head(storage, id, read).await
+        let (storage, name) = (self.ledger().storage(), layout::head(id.case, id.operation));
+        let mut parsed = parse(id, storage.read(&name, range).await?)?;
+        if let Err(needed) = parsed {
+            // And a byte that must not be, unless content is behind.
+            parsed = parse(id, storage.read(&name, Some(0..needed.0.saturating_add(1))).await?)?;
+        }
+        parsed.map_err(|_| missing(id))
     }
 }
 
-/// A head of which this was read, and more is if its metadata is longer.
-async fn parsed_head(storage: &dyn Storage, id: HeadId, read: Option<Bytes>) -> Result<ParsedHead> {
-    let mut parsed = parse(id, read)?;
-    if let Err(needed) = parsed {
-        // And a byte that must not be, unless content is behind.
-        let range = 0..needed.0.saturating_add(1);
-        parsed = parse(id, storage.read(&layout::head(id.case, id.operation), Some(range)).await?)?;
-    }
-    parsed.map_err(|_| missing(id))
+fn opened(parsed: ParsedHead, case_key: &Secret<32>) -> Result<(ParsedHead, HeadKey, SecretBytes)> {
+    let (key, meta) = parsed.open(case_key).map_err(|OpenError| missing(parsed.id))?;
+    Ok((parsed, key, meta))
 }
 
 /// A head as read, or how much of it has to be.

@@ -42,8 +42,12 @@ impl Upload {
             Ok(true) => Ok(()),
             Ok(false) => {
                 let (vault, missing) = (self.session.vault(), Error::new(ErrorKind::Corrupt, MISSING));
-                let missing = vault.unless_given_up(self.target.operation(), missing).await;
-                Err(vault.unless_erased(self.target.head.case, missing).await)
+                match vault.unless_erased(self.target.head.case, missing).await {
+                    missing if missing.kind() == ErrorKind::Corrupt => {
+                        Err(vault.unless_given_up(self.target.operation(), missing).await)
+                    }
+                    erased => Err(erased),
+                }
             }
             Err(error) => Err(error),
         }
