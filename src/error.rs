@@ -46,9 +46,10 @@ pub enum ErrorKind {
     OutcomeUnknown(OperationId),
     /// It happened: this operation's record stands, and what it makes due was done (an erased case's objects, the
     /// parts of an upload that was given up, old epochs and what is wrapped under them are gone). But the pin store could not save the pin, for the reason that
-    /// is the error's source, and nothing was given that was to follow the record. Mend the store and call
-    /// [`Vault::sync`](crate::Vault::sync), which saves the pin. A change is done, so do not make it again; what was to
-    /// be read, delivered or exported may then be asked for again, under a record of its own.
+    /// is the error's source, and nothing was given or done that was to follow the record. Mend the store and call
+    /// [`Vault::sync`](crate::Vault::sync), which saves the pin. What was to be read, delivered or exported may then be asked for
+    /// again. Of anything else ask [`Session::outcome`](crate::Session::outcome) first: what takes one record is done, while an
+    /// upload may be announced and no more; what `intake` does in several records the case's file shows.
     PinNotSaved(OperationId),
     /// The storage holds an older log than the pin vouches for.
     RolledBack,
@@ -134,8 +135,8 @@ impl Error {
     #[cold]
     pub(crate) fn pin_not_saved(operation: OperationId, cause: Self) -> Self {
         let reason = format!(
-            "operation {operation} is on record, but the pin was not saved: {cause}; mend the pin store and sync; do not \
-             repeat a change, it is done; of what was to be released nothing was, so ask again"
+            "operation {operation} is on record, but the pin was not saved: {cause}; mend the pin store and sync, \
+             and see what stands before a change is repeated; nothing was released"
         );
         Self::new(ErrorKind::PinNotSaved(operation), reason).caused(cause)
     }

@@ -63,8 +63,12 @@ pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
 
 /// Makes the directory entry of the file at `path` durable.
 pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    sync_directory(parent.unwrap_or(Path::new(".")))
+    sync_directory(parent(path))
+}
+
+/// The directory that the file at `path` is in.
+pub(crate) fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

@@ -290,7 +290,7 @@ fn another(own: VaultId) -> Error {
     Error::invalid(format!("the destination holds another vault than {own}: choose an empty place"))
 }
 
-fn something_else(key: &ObjectKey) -> Error {
+pub(super) fn something_else(key: &ObjectKey) -> Error {
     Error::new(
         ErrorKind::Corrupt,
         format!("the destination holds something else under {key}: delete it there, then copy again"),

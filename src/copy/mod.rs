@@ -93,7 +93,7 @@ impl Vault {
     ///
     /// Invalid if the destination holds another vault; [`ErrorKind::Forked`] if it holds records that this one
     /// does not: it was written to, or is newer; corrupt if something here is missing or false, naming the object,
-    /// or if the destination holds something else under a name; [`ErrorKind::Unsupported`] if the destination
+    /// or if the destination holds something else where it writes, or a head that is none; [`ErrorKind::Unsupported`] if the destination
     /// does not honour create-if-absent; [`ErrorKind::Contended`] if the log, or another copy, kept going on; either
     /// storage's.
     ///

@@ -4,7 +4,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{CopyReport, destination::Destination};
+use super::{
+    CopyReport,
+    destination::{Destination, something_else},
+};
 use crate::{
     crypto::digest::sha256,
     error::{Error, ErrorKind, Result},
@@ -20,7 +23,7 @@ use crate::{
     plan,
     storage::{ObjectKey, layout},
     transfer::{ContentSource, PartVisitor, open_parts, opens_in_head},
-    vault::{Extent, LoadedKeyring},
+    vault::{CheckedHead, Extent, LoadedKeyring, Vault},
 };
 
 /// A commit as stored.
@@ -150,13 +153,15 @@ async fn copy(destination: &Destination<'_>, keyring: &LoadedKeyring, leaf: &Lea
     }
     let id = vault.head_id(leaf.case, leaf.object, leaf.operation, of);
     let there = vault.head_in(destination.storage, id, &leaf.effect).await?;
-    if there.is_some_and(|head| {
-        head.version.is_none_or(|version| opens_in_head(&ContentSource::new(vault.clone(), version)))
-    }) {
+    let is_there = there.is_some();
+    if there.is_some_and(|head| head.is_ok_and(|head| opens_all(vault, head))) {
         copied.present += 1;
         return Ok(copied);
     }
     let head = vault.checked_head(id, &leaf.effect, Extent::Whole).await?;
+    if is_there {
+        return Err(something_else(&name));
+    }
     if let Some(version) = head.version {
         let source = ContentSource::new(vault.clone(), version);
         open_parts(&source, &mut Parts { destination, copied: &mut copied }).await?;
@@ -164,6 +169,11 @@ async fn copy(destination: &Destination<'_>, keyring: &LoadedKeyring, leaf: &Lea
     destination.put(&name, head.stored).await?;
     copied.heads += 1;
     Ok(copied)
+}
+
+/// Whether what a head holds of content opens.
+fn opens_all(vault: &Vault, head: CheckedHead) -> bool {
+    head.version.is_none_or(|version| opens_in_head(&ContentSource::new(vault.clone(), version)))
 }
 
 struct Parts<'a> {

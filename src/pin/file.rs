@@ -48,7 +48,8 @@ struct Shared {
 }
 
 impl FilePinStore {
-    /// The store in the file at `path`, which the first save makes; its directory must exist.
+    /// The store in the file at `path`, which the first save makes; its directory must exist: without it
+    /// nothing is made, opened or saved.
     ///
     /// Touches no file.
     pub fn new(path: impl Into<PathBuf>) -> Self {
@@ -83,10 +84,12 @@ impl PinStore for FilePinStore {
     }
 }
 
-/// Missing is `None`.
+/// A missing file is `None`. A missing directory is not: it may be a medium that is not mounted, with a pin on it.
 fn read(path: &Path) -> Result<Option<Pin>> {
     let file = match File::open(path) {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+            return fs::metadata(file::parent(path)).map(|_| None).map_err(|cause| failure("read", cause));
+        }
         opened => opened.map_err(|cause| failure("read", cause))?,
     };
     let mut content = Vec::new();
@@ -236,12 +239,12 @@ mod tests {
     }
 
     #[test]
-    fn a_save_without_a_directory_says_so() {
+    fn a_missing_directory_is_told_and_no_missing_pin() {
         let (folder, _) = store();
         let store = FilePinStore::new(folder.path().join("missing").join("pin"));
-        assert_eq!(
-            block_on(store.save(&pin(1, 5, 0))).expect_err("no directory").kind(),
-            ErrorKind::NotFound
-        );
+        let saved = block_on(store.save(&pin(1, 5, 0))).expect_err("no directory");
+        let loaded = block_on(store.load()).expect_err("no directory");
+        assert_eq!([saved.kind(), loaded.kind()], [ErrorKind::NotFound; 2]);
+        assert!(loaded.to_string().contains("directory"), "{loaded}");
     }
 }

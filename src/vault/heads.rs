@@ -114,24 +114,25 @@ impl Vault {
         checked(self.open_head(id, extent).await?, effect)
     }
 
-    /// A head as `storage` has it, another than the vault's; nothing unless it is the one whose record has this effect
-    /// commitment. What it holds of content is not opened.
+    /// A head as `storage` has it, another than the vault's, or nothing. What it holds of content is not opened.
     ///
     /// # Errors
     ///
-    /// As [`Vault::case_key`]; the storage's.
+    /// As [`Vault::case_key`]; the storage's. Within: corrupt unless it is the one whose record has this effect commitment.
     pub(crate) async fn head_in(
         &self,
         storage: &dyn Storage,
         id: HeadId,
         effect: &Hash,
-    ) -> Result<Option<CheckedHead>> {
+    ) -> Result<Option<Result<CheckedHead>>> {
         let Some(found) = storage.read(&layout::head(id.case, id.operation), None).await? else {
             return Ok(None);
         };
         let case_key = self.case_key(id.case).await?;
-        let Ok(Ok(parsed)) = ParsedHead::parse(id, &found) else { return Ok(None) };
-        Ok(opened(parsed, &case_key).and_then(|opened| checked(opened, effect)).ok())
+        let parsed = parse(id, Some(found)).and_then(|parsed| parsed.map_err(|_| missing(id)));
+        let head =
+            parsed.and_then(|parsed| opened(parsed, &case_key)).and_then(|opened| checked(opened, effect));
+        Ok(Some(head))
     }
 
     /// Opens the metadata of the case that `row` is about.
@@ -245,6 +246,7 @@ impl Vault {
         }
         match self.fresh_row(&RowKey::operation(operation)).await {
             Ok(row) => policy::may_commit(operation, row.as_ref()).err().unwrap_or(error),
+            Err(failure) if failure.kind() == ErrorKind::Storage => failure,
             Err(_) => error,
         }
     }

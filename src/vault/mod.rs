@@ -20,7 +20,7 @@ pub use options::VaultOptions;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use cases::parse as parse_case_key;
-pub(crate) use heads::{Extent, GrantHead, NewHead, VersionHead};
+pub(crate) use heads::{CheckedHead, Extent, GrantHead, NewHead, VersionHead};
 pub(crate) use keyring::slots_of;
 pub(crate) use keyrings::LoadedKeyring;
 pub(crate) use looked::Looked;

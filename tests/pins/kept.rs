@@ -23,6 +23,22 @@ fn a_pin_store_of_another_vault_opens_none() {
     });
 }
 
+#[test]
+fn nothing_is_made_or_opened_where_the_directory_of_pins_is_missing() {
+    block_on(async {
+        let (folder, storage) = (tempfile::tempdir().unwrap(), Arc::new(MemoryStorage::default()));
+        let missing = FilePinStore::new(folder.path().join("missing").join("pin"));
+        let options = VaultOptions::default().pin_store(missing);
+        let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
+        let refused = Vault::create_with(storage.clone(), key, options.clone()).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::NotFound, "{refused}");
+        assert!(storage.list("", None, 10).await.unwrap().is_empty());
+        let one = Kept::new().await;
+        let refused = one.open_with(one.storage.clone(), &one.vault.pin(), options).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::NotFound, "{refused}");
+    });
+}
+
 /// Whose pin could not be saved would have a vault that it cannot open.
 #[test]
 fn no_vault_is_made_beside_a_pin_that_is_kept() {
