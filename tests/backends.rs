@@ -295,7 +295,7 @@ async fn refusal(storage: impl Storage) -> docvault::Error {
 }
 
 #[test]
-fn a42_overwriting_backend_refused() {
+fn an_overwriting_backend_is_refused() {
     run(async {
         for manner in [Manner::Overwrites, Manner::ChecksThenWrites] {
             let error = refusal(s3(manner)).await;
@@ -321,7 +321,7 @@ fn a_bucket_says_why_it_does_not_work() {
 }
 
 #[test]
-fn a27_lost_answers_and_conflicts_decide_nothing() {
+fn lost_answers_and_conflicts_decide_nothing() {
     run(async {
         for manner in [Manner::LosesAnswers, Manner::Conflicts] {
             carries_a_vault(Arc::new(s3(manner)), None).await;

@@ -129,10 +129,25 @@ fn every_attack_and_every_property_stands_in_the_table() {
     let named: BTreeSet<String> = table().into_values().flatten().collect();
     let mut wanted = tests("tests/attacks");
     wanted.extend(tests("tests/properties"));
+    // And whoever is called after a row, wherever they stand.
+    wanted.extend(["src", "tests"].into_iter().flat_map(tests).filter(|test| row_of(test).is_some()));
     assert!(wanted.len() > 40, "the tests were found");
     for test in wanted {
         assert!(named.contains(&test), "{test} stands in no row");
     }
+}
+
+/// The row that a test's name begins with, as `p05_` or `a44_`.
+fn row_of(test: &str) -> Option<&str> {
+    let (row, _) = test.split_once('_')?;
+    let number = row.strip_prefix(['a', 'b', 'p'])?;
+    (number.len() == 2 && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(row)
+}
+
+#[test]
+fn a_row_is_told_by_a_tests_name() {
+    let names = ["p05_a_key", "a44_a_log", "a_27_x", "p2_b", "append_a", "b018_x"];
+    assert_eq!(names.map(row_of), [Some("p05"), Some("a44"), None, None, None, None]);
 }
 
 #[test]

