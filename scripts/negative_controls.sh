@@ -271,7 +271,8 @@ def is_in_a_test(at):
     if not file.startswith("src/"):
         return file.startswith("tests/")
     before = (place / file).read_text().splitlines()[: int(line)]
-    return not MODULES.isdisjoint(pathlib.Path(file).with_suffix("").parts) or "#[cfg(test)]" in before
+    return not MODULES.isdisjoint(pathlib.Path(file).with_suffix("").parts) or any(
+        line.startswith(("#[cfg(test)]", "#[cfg(all(test,")) for line in before)
 
 def test(binary, whole, without=None):
     """Whether that one test passes, whether it fails, and what it says, or a simulation found."""
