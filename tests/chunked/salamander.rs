@@ -2,16 +2,13 @@
 //! makes the tags of two keys equal.
 #![allow(clippy::little_endian_bytes, reason = "Poly1305 is little-endian")]
 
-use std::cell::RefCell;
-
 use chacha20::{
     ChaCha20,
     cipher::{KeyIvInit, StreamCipher},
 };
-use docvault::{
-    Entropy, EntropyError,
-    chunked::{Aead, ChaCha20Poly1305, HkdfSha256, PREFIX_LEN, seal_with},
-};
+use docvault::chunked::{HkdfSha256, PREFIX_LEN, seal_with};
+
+use crate::suites::{Fixed, Recording};
 
 /// Who a message of one chunk is sealed for: its key, what precedes its chunk, and what the chunk is sealed with.
 pub(crate) struct Owner {
@@ -23,8 +20,10 @@ pub(crate) struct Owner {
 
 impl Owner {
     pub(crate) fn new(key: [u8; 32]) -> Self {
-        let sealed = seal_with::<Noting, HkdfSha256>(&key, b"", b"", &OneSalt).unwrap();
-        let (aead_key, nonce) = NOTED.take().unwrap();
+        // Salts are public: whoever wants two keys to share a chunk chooses them.
+        let salt = Fixed(vec![7; 24]);
+        let sealed = seal_with::<Recording, HkdfSha256>(&key, b"", b"", &salt).unwrap();
+        let (aead_key, nonce) = Recording::take()[0];
         Self { key, prefix: sealed[..PREFIX_LEN].to_vec(), aead_key, nonce }
     }
 
@@ -123,41 +122,5 @@ fn the_field_of_poly1305_has_inverses() {
     {
         assert_eq!(of.times(of.inverse()), Element::new(0, 1));
         assert_eq!(of.plus(of.negated()), Element::new(0, 0));
-    }
-}
-
-/// The default AEAD, noting what it was last used with.
-struct Noting([u8; 32]);
-
-thread_local! {
-    static NOTED: RefCell<Option<([u8; 32], [u8; 12])>> = const { RefCell::new(None) };
-}
-
-impl Aead for Noting {
-    const NAME: &'static str = ChaCha20Poly1305::NAME;
-    const KEY_LEN: usize = ChaCha20Poly1305::KEY_LEN;
-
-    fn new(key: &[u8]) -> Option<Self> {
-        key.try_into().ok().map(Self)
-    }
-
-    fn seal(&self, nonce: &[u8; 12], _: &mut [u8]) -> [u8; 16] {
-        NOTED.set(Some((self.0, *nonce)));
-        [0; 16]
-    }
-
-    fn open(&self, _: &[u8; 12], _: &mut [u8], _: &[u8; 16]) -> bool {
-        false
-    }
-}
-
-/// Salts are public: whoever wants two keys to share a chunk chooses them.
-#[derive(Debug)]
-struct OneSalt;
-
-impl Entropy for OneSalt {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
-        bytes.fill(7);
-        Ok(())
     }
 }

@@ -92,7 +92,7 @@ impl Aead for Counting {
     }
 }
 
-/// Encrypts nothing, but notes each key and nonce used on this thread.
+/// The default AEAD but that it encrypts nothing, and notes each key and nonce used on this thread.
 pub(crate) struct Recording([u8; 32]);
 
 impl Recording {
@@ -102,8 +102,8 @@ impl Recording {
 }
 
 impl Aead for Recording {
-    const NAME: &'static str = "recording";
-    const KEY_LEN: usize = 32;
+    const NAME: &'static str = ChaCha20Poly1305::NAME;
+    const KEY_LEN: usize = ChaCha20Poly1305::KEY_LEN;
 
     fn new(key: &[u8]) -> Option<Self> {
         key.try_into().ok().map(Self)
