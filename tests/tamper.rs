@@ -23,7 +23,7 @@ use std::{collections::BTreeSet, sync::Mutex};
 use common::block_on;
 use tamper_vault::{
     alterations::{self, Round},
-    outcomes::{self, Case, Depth, Honest, Outcomes},
+    outcomes::{self, Case, Depth, Honest, Met, Outcomes},
     questions::QUESTIONS,
     template::{self, Template},
 };
@@ -45,8 +45,9 @@ fn rows_wanted() -> bool {
 
 fn add(sum: &mut Outcomes, more: Outcomes) {
     for (case, outcomes) in more {
-        for (outcome, times) in outcomes {
-            *sum.entry(case.clone()).or_default().entry(outcome).or_default() += times;
+        for (outcome, Met { times, first }) in outcomes {
+            let met = sum.entry(case.clone()).or_default().entry(outcome);
+            met.or_insert(Met { times: 0, first }).times += times;
         }
     }
 }
@@ -79,7 +80,7 @@ fn outcomes<'a>(template: &Template, rounds: impl Iterator<Item = Round<'a>> + S
         }
     });
     let (count, met) = met.into_inner().unwrap();
-    let asked: u64 = met.values().flat_map(|outcomes| outcomes.values()).sum();
+    let asked: u64 = met.values().flat_map(|outcomes| outcomes.values()).map(|met| met.times).sum();
     println!("{count} alterations, {asked} answers");
     met
 }
@@ -97,8 +98,10 @@ fn compare(met: &Outcomes, alterations: &[&str]) {
     let mut wrong = Vec::new();
     for (case, outcomes) in met {
         let allowed = table.get(case).cloned().unwrap_or_default();
-        let new = outcomes.keys().filter(|outcome| !allowed.contains(*outcome));
-        wrong.extend(new.map(|outcome| format!("{case:?}: {outcome} is not in the table")));
+        let new = outcomes.iter().filter(|(outcome, _)| !allowed.contains(*outcome));
+        wrong.extend(new.map(|(outcome, Met { times, first })| {
+            format!("{case:?}: {outcome} is not in the table; {times} times, first of {first}")
+        }));
     }
     let altered = |(kind, alteration, _): &Case| (kind.clone(), alteration.clone());
     let seen: BTreeSet<_> = met.keys().map(altered).collect();

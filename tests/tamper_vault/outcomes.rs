@@ -18,8 +18,15 @@ use crate::common::block_on;
 
 /// The kind of an object, what was done to it, and what was asked.
 pub(crate) type Case = (String, String, String);
-/// How often each outcome was met.
-pub(crate) type Outcomes = BTreeMap<Case, BTreeMap<String, u64>>;
+/// Each outcome that was met.
+pub(crate) type Outcomes = BTreeMap<Case, BTreeMap<String, Met>>;
+
+/// How often, and of what first.
+#[derive(Clone)]
+pub(crate) struct Met {
+    pub(crate) times: u64,
+    pub(crate) first: String,
+}
 
 /// How many questions are put to an alteration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +123,8 @@ impl<'a> Honest<'a> {
         let kinds: BTreeSet<&str> = keys.into_iter().map(|key| self.template.kinds.kind(key)).collect();
         for kind in kinds {
             let case = [kind, round.name(self.template), looks.question.name].map(str::to_owned);
-            *outcomes.entry(case.into()).or_default().entry(outcome.clone()).or_default() += 1;
+            let met = outcomes.entry(case.into()).or_default().entry(outcome.clone());
+            met.or_insert_with(|| Met { times: 0, first: format!("{round:?}") }).times += 1;
         }
     }
 
