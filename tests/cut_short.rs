@@ -127,25 +127,39 @@ fn the_pin_of_an_earlier_process_is_made_durable_by_the_first_save() {
 #[test]
 fn the_directory_of_a_witness_is_made_durable_with_each_head() {
     let folder = tempfile::tempdir().unwrap();
-    let store = FileWitnessStore::new(folder.path().join("heads")).unwrap();
+    let store = FileWitnessStore::create(folder.path().join("witness")).unwrap();
     assert_eq!(store.advance("log", None, &head(1)).unwrap(), None);
     let Some((said, synced)) = traced("witness", &folder, None) else { return };
     assert!(said.contains("\nkept true false"), "{said}");
-    let named = |path: &String| if path.starts_with("heads/") { "heads/*".to_owned() } else { path.clone() };
+    let of_log = |path: &str| path.starts_with("witness/heads/");
+    let named = |path: &String| if of_log(path) { "*".to_owned() } else { path.clone() };
     let synced: Vec<_> = synced.iter().map(named).collect();
-    assert_eq!(synced, ["", "heads/*", "heads", "heads/*", "heads"]);
+    assert_eq!(synced, ["", "witness", "*", "witness/heads", "*", "witness/heads"]);
 }
 
-/// The first sync is of the folder's own name, the second of the head's, the third of the name of the log's directory.
+#[test]
+fn a_witness_is_made_durable_when_it_is_made_or_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((said, synced)) = traced("create witness", &folder, None) else { return };
+    assert!(said.contains("\nmade true"), "{said}");
+    assert_eq!(synced, ["", "witness"]);
+    for failing in [1, 2] {
+        let (said, _) = traced("open witness", &folder, Some(failing)).unwrap();
+        assert!(said.contains("\nopened false"), "{failing}: {said}");
+    }
+}
+
+/// The first two syncs are of the names of the folder and of the directory in it, the third of the head's, the fourth of the
+/// name of the log's directory.
 #[test]
 fn a_witness_that_could_not_keep_a_head_answers_no_more() {
     let folder = tempfile::tempdir().unwrap();
-    let store = FileWitnessStore::new(folder.path().join("heads")).unwrap();
+    let store = FileWitnessStore::create(folder.path().join("witness")).unwrap();
     assert_eq!(store.advance("log", None, &head(1)).unwrap(), None);
-    for failing in [2, 3] {
+    for failing in [3, 4] {
         let Some((said, _)) = traced("witness", &folder, Some(failing)) else { return };
         assert!(said.contains("\nkept false true"), "{failing}: {said}");
-        let again = FileWitnessStore::new(folder.path().join("heads")).unwrap();
+        let again = FileWitnessStore::open(folder.path().join("witness")).unwrap();
         assert_eq!(again.advance("log", Some(&head(2)), &head(1)).unwrap(), None, "opened anew");
     }
 }
@@ -177,8 +191,10 @@ fn other_process() {
             let saved = [(); 3].map(|()| block_on(store.save(&pin)).is_ok());
             println!("\nsaved {} {} {}", saved[0], saved[1], saved[2]);
         }
+        "create witness" => println!("\nmade {}", FileWitnessStore::create(folder.join("witness")).is_ok()),
+        "open witness" => println!("\nopened {}", FileWitnessStore::open(folder.join("witness")).is_ok()),
         _ => {
-            let store = FileWitnessStore::new(folder.join("heads")).unwrap();
+            let store = FileWitnessStore::open(folder.join("witness")).unwrap();
             let kept = store.advance("log", Some(&head(1)), &head(2)).is_ok();
             let refuses = store.advance("log", Some(&head(2)), &head(3)).is_err();
             println!("\nkept {kept} {refuses}");

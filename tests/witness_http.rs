@@ -36,7 +36,7 @@ fn every_answer_of_the_protocol() {
     let logs = TrustPolicy::parse(&format!("log {}\nquorum none\n", log.verifier_key())).unwrap();
     let key = WitnessKey::create(folder.path().join("key"), "witness.example/w1").unwrap();
     let witness_key = key.verifier_key();
-    let store = FileWitnessStore::new(folder.path().join("heads")).unwrap();
+    let store = FileWitnessStore::create(folder.path().join("witness")).unwrap();
     let url = serve(Witness::new(key, logs, store));
     let submit = |request: &str| http::submit(&url, request).unwrap();
     let trust =

@@ -1,7 +1,7 @@
 //! A witness for transparency logs, docvault's own among them (c2sp.org/tlog-witness).
 //!
 //! ```text
-//! witness key NAME KEY_FILE                           makes a key; prints its verifier key
+//! witness create NAME KEY_FILE FOLDER                 makes a key, and where its heads are kept; prints its verifier key
 //! witness serve ADDRESS NAME KEY_FILE FOLDER POLICY   cosigns for the logs of the policy's log lines
 //! witness submit URL REQUEST_FILE                     sends an add-checkpoint request; prints the answer
 //! ```
@@ -16,13 +16,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        ["key", name, key_file] => {
-            println!("{}", WitnessKey::create(key_file, name)?.verifier_key());
+        ["create", name, key_file, folder] => {
+            // A key that is there already has cosigned, and must not begin anew.
+            let key = WitnessKey::create(key_file, name)?;
+            FileWitnessStore::create(folder)?;
+            println!("{}", key.verifier_key());
             Ok(())
         }
         ["serve", address, name, key_file, folder, policy] => {
             let logs = TrustPolicy::parse(&fs::read_to_string(policy)?)?;
-            let store = FileWitnessStore::new(*folder)?;
+            let store = FileWitnessStore::open(folder)?;
             serve(address, Witness::new(WitnessKey::load(key_file, name)?, logs, store))
         }
         ["submit", url, request] => {
@@ -30,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             print!("{}", answer.body);
             if answer.status == 200 { Ok(()) } else { Err(format!("refused with {}", answer.status).into()) }
         }
-        _ => Err("usage: witness key|serve|submit …; see the head of examples/witness/main.rs".into()),
+        _ => Err("usage: witness create|serve|submit …; see the head of examples/witness/main.rs".into()),
     }
 }
 

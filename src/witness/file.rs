@@ -24,31 +24,62 @@ use crate::{
 /// compare-and-set: of those who rename the same old name one succeeds, for then it is gone, and no
 /// name comes twice, since each begins with a number that only grows. There is no lock to be left
 /// behind by a crash. What is written is synced before a head counts as kept, the directory's own name too, each time:
-/// who made it may have been killed before. Once that could not be done, the store refuses until it is made anew.
+/// who made it may have been killed before. Once that could not be done, the store refuses until it is opened anew.
 ///
 /// # Security
 ///
-/// Never restore the folder from a backup: the witness would have forgotten what it has cosigned. Run it on Unix: elsewhere no
-/// directory can be synced, and a power cut may put a head back.
+/// Never restore the folder from a backup: the witness would have forgotten what it has cosigned. For the same reason a folder
+/// that is missing is not made anew. Run it on Unix: elsewhere no directory can be synced, and a power cut may put a head back.
 #[derive(Debug, Clone)]
 pub struct FileWitnessStore {
-    folder: PathBuf,
+    heads: PathBuf,
     failed: Arc<AtomicBool>,
 }
 
 impl FileWitnessStore {
-    /// The store in `folder`, which is made if its parent exists.
+    /// Makes a store in `folder` for a key that has cosigned nothing yet, and `folder` itself if its parent exists.
+    ///
+    /// If it is to be on a medium of its own, mount that first: a store that is made beneath is opened when it is not mounted.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Storage`] if the file system fails.
-    pub fn new(folder: impl Into<PathBuf>) -> Result<Self> {
-        let folder = folder.into();
-        match fs::create_dir(&folder) {
+    /// [`ErrorKind::Invalid`] if there is one; [`ErrorKind::Storage`] if the file system fails.
+    pub fn create(folder: impl AsRef<Path>) -> Result<Self> {
+        let (folder, heads) = (folder.as_ref(), folder.as_ref().join(HEADS));
+        match fs::create_dir(folder) {
             Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => return Err(failure(cause)),
-            _ => file::sync_parent(&folder).map_err(failure)?,
+            _ => {}
         }
-        Ok(Self { folder, failed: Arc::default() })
+        match fs::create_dir(&heads) {
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => return Err(exists()),
+            made => made.map_err(failure)?,
+        }
+        Self::settled(folder, heads)
+    }
+
+    /// Opens the store that [`FileWitnessStore::create`] made in `folder`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if there is none, as where a medium is not mounted; [`ErrorKind::Storage`] if the file system
+    /// fails.
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
+        let (folder, heads) = (folder.as_ref(), folder.as_ref().join(HEADS));
+        match fs::read_dir(&heads) {
+            Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Err(missing());
+            }
+            found => drop(found.map_err(failure)?),
+        }
+        Self::settled(folder, heads)
+    }
+
+    /// Whoever made the directories may have been killed before their names were durable.
+    fn settled(folder: &Path, heads: PathBuf) -> Result<Self> {
+        // Of `.` or a link the name stands elsewhere.
+        let named = folder.canonicalize().and_then(|named| file::sync_parent(&named));
+        named.and_then(|()| file::sync_directory(folder)).map_err(failure)?;
+        Ok(Self { heads, failed: Arc::default() })
     }
 
     /// Makes the names in a directory durable, or has the store refuse from now on.
@@ -58,13 +89,13 @@ impl FileWitnessStore {
     }
 
     fn directory(&self, origin: &str) -> PathBuf {
-        self.folder.join(Hex(&sha256(&[origin.as_bytes()])).to_string())
+        self.heads.join(Hex(&sha256(&[origin.as_bytes()])).to_string())
     }
 
     /// Makes the log's directory, with its first head inside, in one step. `false` if there is one.
     fn begin(&self, origin: &str, state: &State) -> Result<bool> {
         let suffix: [u8; 16] = random(&SystemEntropy)?;
-        let draft = self.folder.join(format!("draft-{}", Hex(&suffix)));
+        let draft = self.heads.join(format!("draft-{}", Hex(&suffix)));
         fs::create_dir(&draft).map_err(failure)?;
         file::write_file(&draft.join(state.name()), format!("{origin}\n").as_bytes()).map_err(failure)?;
         self.sync(&draft)?;
@@ -106,7 +137,7 @@ impl WitnessStore for FileWitnessStore {
             return Ok(read(&directory)?.map(|state| state.head).or(Some(*new)));
         }
         self.sync(&directory)?;
-        self.sync(&self.folder)?;
+        self.sync(&self.heads)?;
         Ok(None)
     }
 }
@@ -141,12 +172,14 @@ fn replace(directory: &Path, old: &State, new: &State) -> Result<bool> {
     }
 }
 
-/// The log's head; `None` if it has no directory.
+/// The log's head; `None` if it has no directory where those of logs are: it may be on a medium that is not mounted any more.
 fn read(directory: &Path) -> Result<Option<State>> {
     // A listing may miss a file that is renamed meanwhile, and shows it then under its new name.
     for _ in 0..ATTEMPTS {
         let entries = match fs::read_dir(directory) {
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                return fs::metadata(file::parent(directory)).map(|_| None).map_err(failure);
+            }
             opened => opened.map_err(failure)?,
         };
         let mut newest: Option<State> = None;
@@ -165,6 +198,18 @@ fn read(directory: &Path) -> Result<Option<State>> {
 }
 
 #[cold]
+fn exists() -> Error {
+    Error::new(ErrorKind::Invalid, "the folder has a witness's heads; open it")
+}
+
+#[cold]
+fn missing() -> Error {
+    let message = "there are no witness's heads in the folder; if they are on a medium that is not mounted, mount it; \
+                   if they are lost, take a new key: what was cosigned is not known any more";
+    Error::new(ErrorKind::NotFound, message)
+}
+
+#[cold]
 fn foreign() -> Error {
     let message = "the witness's folder holds a log's directory without a head, or with a file that is none; \
                    if it was tampered with, take a new key: what was cosigned is not known any more";
@@ -173,8 +218,11 @@ fn foreign() -> Error {
 
 #[cold]
 fn failure(cause: io::Error) -> Error {
-    Error::new(ErrorKind::Storage, "the file system failed to keep the witness's head").caused(cause)
+    Error::new(ErrorKind::Storage, "the file system failed where the witness's heads are kept").caused(cause)
 }
+
+/// Within the folder, so that the directory which a medium leaves where it was mounted is none (FORMAT §10.3).
+const HEADS: &str = "heads";
 
 /// Listings of a directory whose one file another process renames again and again.
 const ATTEMPTS: usize = 100;
@@ -190,14 +238,14 @@ mod tests {
     #[test]
     fn heads_survive_and_one_file_stays_for_each_log() {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = FileWitnessStore::new(folder.path().join("heads")).expect("made");
+        let store = FileWitnessStore::create(folder.path()).expect("made");
         assert_eq!(store.latest("a").expect("readable"), None);
         assert_eq!(store.advance("a", None, &head(1)).expect("kept"), None);
         assert_eq!(store.advance("b", None, &head(9)).expect("kept"), None);
         for size in 1..20 {
             assert_eq!(store.advance("a", Some(&head(size)), &head(size + 1)).expect("kept"), None);
         }
-        let again = FileWitnessStore::new(folder.path().join("heads")).expect("there");
+        let again = FileWitnessStore::open(folder.path()).expect("there");
         assert_eq!(again.latest("a").expect("readable"), Some(head(20)));
         assert_eq!(again.latest("b").expect("readable"), Some(head(9)));
         assert_eq!(again.advance("a", Some(&head(19)), &head(30)).expect("answers"), Some(head(20)));
@@ -212,13 +260,13 @@ mod tests {
     #[test]
     fn of_those_who_advance_from_one_head_one_succeeds() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("heads");
+        FileWitnessStore::create(folder.path()).expect("made");
         let mut latest = None;
         for round in 0..40u8 {
             let proposals: Vec<TreeHead> = (0..8).map(|i| TreeHead::new(u64::from(round), [i; 32])).collect();
             let start = std::sync::Barrier::new(proposals.len());
             let race = |proposal| {
-                let store = FileWitnessStore::new(&path).expect("there");
+                let store = FileWitnessStore::open(folder.path()).expect("there");
                 start.wait();
                 store.advance("a", latest.as_ref(), proposal).expect("answers")
             };
@@ -230,16 +278,42 @@ mod tests {
             let winners: Vec<_> =
                 proposals.iter().zip(&answers).filter(|(_, answer)| answer.is_none()).collect();
             assert_eq!(winners.len(), 1, "{round}");
-            latest = FileWitnessStore::new(&path).expect("there").latest("a").expect("readable");
+            latest = FileWitnessStore::open(folder.path()).expect("there").latest("a").expect("readable");
             assert_eq!(latest.as_ref(), Some(winners[0].0));
             assert!(answers.iter().flatten().all(|found| Some(found) == latest.as_ref()));
         }
     }
 
     #[test]
+    fn a_folder_that_is_missing_or_empty_is_not_made_anew() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mount, medium) = (folder.path().join("mount"), folder.path().join("medium"));
+        let kind = |store: Result<FileWitnessStore>| store.expect_err("refused").kind();
+        assert_eq!(kind(FileWitnessStore::open(&mount)), ErrorKind::NotFound);
+        assert!(!mount.exists());
+        let store = FileWitnessStore::create(&mount).expect("made");
+        assert_eq!(store.advance("a", None, &head(1)).expect("kept"), None);
+        fs::rename(&mount, &medium).expect("unmounted");
+        for at_the_mount in [|_: &Path| Ok(()), |path: &Path| fs::create_dir(path)] {
+            at_the_mount(&mount).expect("made");
+            assert_eq!(kind(FileWitnessStore::open(&mount)), ErrorKind::NotFound);
+            assert_eq!(store.latest("a").expect_err("no heads").kind(), ErrorKind::Storage);
+            assert_eq!(store.advance("a", None, &head(2)).expect_err("no heads").kind(), ErrorKind::Storage);
+        }
+        fs::remove_dir(&mount).expect("nothing was put there");
+        fs::write(&mount, "").expect("written");
+        assert_eq!(kind(FileWitnessStore::open(&mount)), ErrorKind::NotFound);
+        fs::remove_file(&mount).expect("removed");
+        fs::rename(&medium, &mount).expect("mounted");
+        assert_eq!(kind(FileWitnessStore::create(&mount)), ErrorKind::Invalid);
+        let again = FileWitnessStore::open(&mount).expect("there");
+        assert_eq!(again.latest("a").expect("readable"), Some(head(1)));
+    }
+
+    #[test]
     fn a_file_that_is_no_head_is_an_error() {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = FileWitnessStore::new(folder.path().join("heads")).expect("made");
+        let store = FileWitnessStore::create(folder.path()).expect("made");
         store.advance("a", None, &head(1)).expect("kept");
         fs::write(store.directory("a").join("other"), "").expect("written");
         assert_eq!(store.latest("a").expect_err("foreign").kind(), ErrorKind::Corrupt);

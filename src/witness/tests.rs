@@ -222,7 +222,8 @@ fn witness_race_two_requests() {
     #[cfg(feature = "fs")]
     {
         let folder = tempfile::tempdir().expect("a folder");
-        race(|| Shared(Arc::new(FileWitnessStore::new(folder.path().join("heads")).expect("made"))));
+        FileWitnessStore::create(folder.path()).expect("made");
+        race(|| Shared(Arc::new(FileWitnessStore::open(folder.path()).expect("there"))));
     }
 }
 
