@@ -215,7 +215,8 @@ impl Page {
     /// The attempt that sealed part `index`.
     pub(crate) fn attempt(&self, index: u32) -> Option<[u8; 16]> {
         let Place::Parts(runs) = &self.place else { return None };
-        let run = runs.iter().find(|run| index >= run.first && index - run.first < run.parts)?;
+        let run =
+            runs.iter().find(|run| index.checked_sub(run.first).is_some_and(|into| into < run.parts))?;
         Some(run.attempt)
     }
 

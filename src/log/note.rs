@@ -343,6 +343,10 @@ mod tests {
         for lines in ["", "\n", "line\n", line.trim_end()] {
             assert_eq!(append(&note, lines, known), Err(Malformed), "{lines:?}");
         }
+        // Of strangers none gives way.
+        let crowded = |strangers| format!("{note}{}", "\u{2014} stranger AQIDBAU=\n".repeat(strangers));
+        assert_eq!(append(&crowded(98), &line, known), Ok(crowded(98) + &line));
+        assert_eq!(append(&crowded(99), &line, known), Err(Malformed));
         let signed = Note::parse(&both).expect("a note");
         assert_eq!(signed.to_string(), both);
         assert_eq!(signed.signed_by(&key), Ok(Some(Signed::Plain)));

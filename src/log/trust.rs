@@ -272,7 +272,7 @@ const NONE: &str = "none";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{crypto::sign::SigningKey, log::cosignature::cosign, secret::Secret};
+    use crate::{crypto::sign::SigningKey, ids::Hex, log::cosignature::cosign, secret::Secret, text::base64};
 
     const ORIGIN: &str = "example.com/vault";
 
@@ -410,11 +410,32 @@ mod tests {
         let times = |by: &Cosignature| [by.first, by.time].map(Timestamp::as_millis);
         let times: Vec<_> = checked.witnesses.iter().map(times).collect();
         assert_eq!(times, [[1000, 99_000], [5000, 5000]]);
+        let sentences: Vec<_> = checked.witnesses.iter().map(ToString::to_string).collect();
+        let [first, last] = ["1970-01-01T00:00:01.000Z", "1970-01-01T00:01:39.000Z"];
+        assert_eq!(
+            sentences,
+            [
+                format!("The witness \"W1\" has confirmed at {first} and again at {last} that it was shown the same log."),
+                "The witness \"W2\" has confirmed at 1970-01-01T00:00:05.000Z that it was shown the same log.".into(),
+            ]
+        );
         // Of so many that not both fit the newest stays.
         let strangers: String = (1..=97).map(|time| line(9, time)).collect();
         let full = [self::note(&[]), strangers, line(1, 5), line(2, 5)].concat();
         let fuller = policy.add_cosignatures(&full, &(line(1, 7) + &line(2, 9))).expect("lines");
         assert!(fuller.ends_with(&(line(9, 97) + &line(1, 7) + &line(2, 9))), "{fuller}");
+    }
+
+    #[test]
+    fn a_cosignature_with_ml_dsa_spoils_nothing_and_counts_for_nothing() {
+        let bytes = [&[6][..], &[7; 1312]].concat();
+        let id = super::super::verifier_key::key_id("w6.example", 6, &[7; 1312]);
+        let witness = format!("witness W6 w6.example+{}+{}\n", Hex(&id), base64(&bytes));
+        let signature = format!("\u{2014} w6.example {}\n", base64(&[&id[..], &[9; 8 + 2420]].concat()));
+        let cosigned = note(&[1]) + &signature;
+        let checked = policy(&format!("{witness}quorum W1\n")).check(&cosigned).expect("W1's");
+        assert_eq!(checked.witnesses.len(), 1);
+        assert_eq!(policy(&format!("{witness}quorum W6\n")).check(&cosigned), Err(CheckpointError::Quorum));
     }
 
     #[test]

@@ -137,6 +137,8 @@ fn it_reads_as_plain_words_and_as_json() {
     assert_eq!(json["witnesses"][1]["time"], 1_732_406_500_000u64);
     let bare =
         receipt_of(record(RECORD).0, None, None, &[]).verify(&policy("quorum none")).expect("verifies");
+    let asked_for_none = "No witness is asked for: others may have been shown another log.";
+    assert_eq!(bare.to_string().lines().last(), Some(asked_for_none));
     let json: serde_json::Value = serde_json::from_str(&bare.to_json()).expect("JSON");
     assert!(json["content"].is_null() && json["actor"].is_null());
     assert_eq!(json["witnesses"], serde_json::json!([]));

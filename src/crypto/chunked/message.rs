@@ -194,3 +194,54 @@ fn counter(index: usize) -> u64 {
 }
 
 const SEALED_CHUNK: usize = CHUNK_LEN + TAG_LEN;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{crypto::chunked, env::SystemEntropy};
+
+    fn content() -> Vec<u8> {
+        (0..=u8::MAX).cycle().take(3 * CHUNK_LEN + 5).collect()
+    }
+
+    #[test]
+    fn a_draft_goes_on_in_memory_that_is_given_to_it_or_in_its_own_if_that_is_too_short() {
+        let (key, content) = (Secret::take([7; 32]), content());
+        let (begun, rest) = content.split_at(CHUNK_LEN + 9);
+        for (capacity, goes_there) in [(2 * content.len(), true), (content.len(), false)] {
+            let spare = vec![0xee; capacity];
+            let place = spare.as_ptr();
+            let mut draft = Draft::default();
+            draft.move_to(Vec::new(), begun.len());
+            draft.push(Rest::Bytes(begun)).expect("bytes");
+            draft.move_to(spare, content.len() + 7);
+            let (under, rest) = ((&key, &b"context"[..]), Rest::Bytes(rest));
+            let sealed = draft.seal(under, rest, content.len() + 7, &SystemEntropy, |_, _| ());
+            let (sealed, _) = sealed.expect("random");
+            assert_eq!(core::ptr::eq(sealed.as_ptr(), place), goes_there);
+            let opened = chunked::open(&key, b"context", &sealed).expect("sealed");
+            assert_eq!(*opened, *[&content[..], &[0; 7]].concat());
+        }
+    }
+
+    #[test]
+    fn a_message_opens_into_its_own_length_alone() {
+        let (key, content) = (Secret::take([7; 32]), content());
+        let sealed = chunked::seal(&key, b"context", &content, &SystemEntropy).expect("random");
+        let opened = |len: usize| {
+            let mut place = vec![0; len];
+            let under = (&key.expose()[..], &b"context"[..]);
+            let seen = open_into::<ChaCha20Poly1305, HkdfSha256, _>(
+                under,
+                &(&sealed[..]).into(),
+                &mut place,
+                |at, _| at,
+            );
+            seen.map(|seen| (seen, place))
+        };
+        assert_eq!(opened(content.len()), Ok((vec![0, 1, 2, 3], content.clone())));
+        for other in [0, content.len() - 1, content.len() + 1] {
+            assert_eq!(opened(other), Err(OpenError), "{other}");
+        }
+    }
+}
