@@ -228,8 +228,8 @@ pub(crate) fn of_objects(template: &Template, all: bool) -> Vec<Round<'_>> {
     rounds.into_iter().enumerate().filter(|(at, _)| wanted(*at)).map(|(_, round)| round).collect()
 }
 
-/// Names that nothing has: a digit of each number in this one changed; for commits the name that is next, and for what a
-/// carrier keeps that of its next promise.
+/// Names that nothing has: a digit of each number in this one changed; for commits the name that is next, and of its size the
+/// first and the last; and for what a carrier keeps that of its next promise.
 pub(crate) fn unused_names(template: &Template, key: &ObjectKey) -> Vec<ObjectKey> {
     let name = key.as_str();
     let is_digit = |at: usize| name.as_bytes().get(at).is_some_and(u8::is_ascii_hexdigit);
@@ -242,8 +242,13 @@ pub(crate) fn unused_names(template: &Template, key: &ObjectKey) -> Vec<ObjectKe
     let hash = pin.split(' ').nth(5).unwrap();
     let next = format!("log/{:016x}-{}", !template.pins[1].size(), &hash[..32]);
     let next = name.starts_with("log/").then_some(next);
+    // Beside a commit, one before it and one behind it: which of them its last digit makes is chance.
+    let beside = name.rsplit_once('-').filter(|_| name.starts_with("log/"));
+    let beside = beside
+        .into_iter()
+        .flat_map(|(size, _)| ["0", "f"].map(|digit| format!("{size}-{}", digit.repeat(32))));
     let carried = name.strip_prefix("deposit/").and_then(|name| name.split('/').next());
     let promise = carried.map(|request| format!("deposit/{request}/promise/0000-0002"));
-    let names = changed.chain(next).chain(promise).map(|name| name.parse().unwrap());
+    let names = changed.chain(next).chain(beside).chain(promise).map(|name| name.parse().unwrap());
     names.filter(|name| !template.objects.contains_key(name)).collect()
 }
