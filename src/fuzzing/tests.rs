@@ -323,6 +323,35 @@ fn every_corpus_has_what_parses() {
     }
 }
 
+/// What fuzzing has found is tried without a fuzzer, too. The other targets are made of the test suite's modules.
+#[test]
+fn every_input_of_a_corpus_keeps_its_targets_promise() {
+    #[cfg_attr(not(feature = "intake"), allow(unused_mut, reason = "only that adds to them"))]
+    let mut targets: Vec<(&str, fn(&[u8]))> = vec![
+        ("record", record),
+        ("segment", segment),
+        ("index", index),
+        ("keyring", keyring),
+        ("header", header),
+        ("token", token),
+        ("text", text),
+        ("note", note),
+        ("receipt", receipt),
+        ("request", request),
+        ("trust", trust),
+        ("chunks", chunks),
+    ];
+    #[cfg(feature = "intake")]
+    targets.extend([("descriptor", descriptor as fn(&[u8])), ("deposit", deposit), ("template", template)]);
+    for (target, keeps) in targets {
+        for file in std::fs::read_dir(corpus(target)).expect("a corpus") {
+            let path = file.expect("an entry").path();
+            let input = std::fs::read(&path).expect("a file");
+            assert!(std::panic::catch_unwind(|| keeps(&input)).is_ok(), "{}", path.display());
+        }
+    }
+}
+
 fn has_one(artefact: &str, target: &str, parses: &Parser) {
     let files = std::fs::read_dir(corpus(target)).expect("a corpus");
     let mut inputs = files.map(|file| std::fs::read(file.expect("an entry").path()).expect("a file"));
