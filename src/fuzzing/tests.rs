@@ -16,6 +16,8 @@ mod seeds;
 use seeds::{others, seeds};
 
 type Parser = Box<dyn Fn(&[u8]) -> bool>;
+/// A target with its name.
+type Target = (&'static str, fn(&[u8]));
 
 fn parsers(vault: VaultId, origin: String, checkpoint_key: [u8; 32]) -> Vec<(&'static str, Parser)> {
     let head = move |of: HeadType| -> Parser {
@@ -327,7 +329,7 @@ fn every_corpus_has_what_parses() {
 #[test]
 fn every_input_of_a_corpus_keeps_its_targets_promise() {
     #[cfg_attr(not(feature = "intake"), allow(unused_mut, reason = "only that adds to them"))]
-    let mut targets: Vec<(&str, fn(&[u8]))> = vec![
+    let mut targets: Vec<Target> = vec![
         ("record", record),
         ("segment", segment),
         ("index", index),
@@ -342,7 +344,10 @@ fn every_input_of_a_corpus_keeps_its_targets_promise() {
         ("chunks", chunks),
     ];
     #[cfg(feature = "intake")]
-    targets.extend([("descriptor", descriptor as fn(&[u8])), ("deposit", deposit), ("template", template)]);
+    {
+        let more: [Target; 3] = [("descriptor", descriptor), ("deposit", deposit), ("template", template)];
+        targets.extend(more);
+    }
     for (target, keeps) in targets {
         for file in std::fs::read_dir(corpus(target)).expect("a corpus") {
             let path = file.expect("an entry").path();
