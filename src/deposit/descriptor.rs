@@ -280,6 +280,7 @@ mod tests {
             caps.write(&mut w);
             assert_eq!(Caps::read(&mut Reader::new(w.as_slice())).is_ok(), allowed, "{caps:?}");
         }
+        assert!(Descriptor::parse_bytes(vec![0; DESCRIPTOR_CAP + 1].into()).is_err());
         let parts = |file_bytes| Caps { uses: 1, files: 1, file_bytes }.parts();
         assert_eq!([parts(0), parts(PART_LEN), parts(PART_LEN + 1)], [1, 1, 2]);
     }

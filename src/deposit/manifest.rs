@@ -303,6 +303,7 @@ mod tests {
 
     #[test]
     fn a_deposit_has_16384_parts_at_most() {
+        assert!(Manifest::parse(&vec![0; MANIFEST_CAP + 1]).is_err());
         for (parts, taken) in [([8192, 8191], true), ([8192, 8192], true), ([8192, 8193], false)] {
             let outline = Outline {
                 request: RequestId::from_bytes([1; 16]),
