@@ -272,7 +272,11 @@ const NONE: &str = "none";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{crypto::sign::SigningKey, ids::Hex, log::cosignature::cosign, secret::Secret, text::base64};
+    use crate::{
+        crypto::sign::SigningKey,
+        log::{cosignature::cosign, note::signature_line, verifier_key::tests::vkey},
+        secret::Secret,
+    };
 
     const ORIGIN: &str = "example.com/vault";
 
@@ -428,11 +432,10 @@ mod tests {
 
     #[test]
     fn a_cosignature_with_ml_dsa_spoils_nothing_and_counts_for_nothing() {
-        let bytes = [&[6][..], &[7; 1312]].concat();
-        let id = super::super::verifier_key::key_id("w6.example", 6, &[7; 1312]);
-        let witness = format!("witness W6 w6.example+{}+{}\n", Hex(&id), base64(&bytes));
-        let signature = format!("\u{2014} w6.example {}\n", base64(&[&id[..], &[9; 8 + 2420]].concat()));
-        let cosigned = note(&[1]) + &signature;
+        let text = vkey("w6.example", &[&[6][..], &[7; 1312]].concat());
+        let key: VerifierKey = text.parse().expect("a key");
+        let witness = format!("witness W6 {key}\n");
+        let cosigned = note(&[1]) + &signature_line(key.name(), key.id(), &[9; 8 + 2420]);
         let checked = policy(&format!("{witness}quorum W1\n")).check(&cosigned).expect("W1's");
         assert_eq!(checked.witnesses.len(), 1);
         assert_eq!(policy(&format!("{witness}quorum W6\n")).check(&cosigned), Err(CheckpointError::Quorum));

@@ -176,14 +176,15 @@ const ML_DSA_44: u8 = 0x06;
 const ML_DSA_44_LEN: usize = 1312;
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::{crypto::sign::SigningKey, error::ErrorKind, secret::Secret};
 
     /// The example of c2sp.org/signed-note.
     const EXAMPLE: &str = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
 
-    fn vkey(name: &str, bytes: &[u8]) -> String {
+    /// The text of a key, whose type is its first byte.
+    pub(in crate::log) fn vkey(name: &str, bytes: &[u8]) -> String {
         let (signature_type, key) = bytes.split_first().expect("a type");
         format!("{name}+{}+{}", Hex(&key_id(name, *signature_type, key)), base64(bytes))
     }

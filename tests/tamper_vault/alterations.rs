@@ -243,10 +243,8 @@ pub(crate) fn unused_names(template: &Template, key: &ObjectKey) -> Vec<ObjectKe
     let next = format!("log/{:016x}-{}", !template.pins[1].size(), &hash[..32]);
     let next = name.starts_with("log/").then_some(next);
     // Beside a commit, one before it and one behind it: which of them its last digit makes is chance.
-    let beside = name.rsplit_once('-').filter(|_| name.starts_with("log/"));
-    let beside = beside
-        .into_iter()
-        .flat_map(|(size, _)| ["0", "f"].map(|digit| format!("{size}-{}", digit.repeat(32))));
+    let commit = name.strip_prefix("log/").and_then(|name| name.split_once('-')).into_iter();
+    let beside = commit.flat_map(|(size, _)| ["0", "f"].map(|end| format!("log/{size}-{}", end.repeat(32))));
     let carried = name.strip_prefix("deposit/").and_then(|name| name.split('/').next());
     let promise = carried.map(|request| format!("deposit/{request}/promise/0000-0002"));
     let names = changed.chain(next).chain(beside).chain(promise).map(|name| name.parse().unwrap());
