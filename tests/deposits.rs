@@ -30,6 +30,8 @@ mod intake;
 mod interrupted;
 #[path = "deposits/listed.rs"]
 mod listed;
+#[path = "deposits/lying.rs"]
+mod lying;
 #[path = "deposits/promising.rs"]
 mod promising;
 
@@ -157,6 +159,9 @@ fn a_changed_file_does_not_go_on_with_the_deposit_of_another() {
         let sent = seal(&mut client, &before, (0, 0));
         let held = carrier.receive(sent.clone()).await.unwrap();
         assert_eq!(client.seal_part(0, 0, &after[0][..1 << 19]).unwrap_err().kind(), ErrorKind::Invalid);
+        for len in [0, 1, 700_000 - (1 << 19) - 1, 700_000 - (1 << 19) + 1, 1 << 19] {
+            assert_eq!(client.seal_part(0, 1, &before[0][..len]).unwrap_err().kind(), ErrorKind::Invalid);
+        }
 
         let mut again = opened.resume(&journal).unwrap();
         let other = seal(&mut again, &after, (0, 0));

@@ -3,7 +3,10 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
 use bytes::Bytes;
-use docvault::{Secret, SystemEntropy, chunked, deposit::SignedRequest};
+use docvault::{
+    Secret, SystemEntropy, chunked,
+    deposit::{Descriptor, SignedRequest},
+};
 use ed25519_dalek::{Signer, SigningKey};
 use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
@@ -14,6 +17,19 @@ pub struct Holder {
     pub digest: [u8; 32],
     pub root: [u8; 32],
     key: SigningKey,
+}
+
+/// What a carrier can promise: that under this id it keeps this manifest.
+pub fn promise(of: &Descriptor, carrier: &[u8; 32], deposit: &[u8; 16], manifest: &[u8]) -> Bytes {
+    let time = of.issued().as_millis() + 1;
+    let answer_by = time + u64::try_from(of.answer_within().as_millis()).unwrap();
+    let mut body = [b"dvpr\x01\x01\0\0".as_slice(), of.vault().as_bytes()].concat();
+    body.extend([*of.request().as_bytes(), *deposit].concat());
+    body.extend([*of.digest(), sha256(manifest)].concat());
+    body.extend([1, time, answer_by].map(u64::to_be_bytes).concat());
+    let signed = [b"docvault/v1/sign deposit promise\0".as_slice(), &body].concat();
+    let signature = SigningKey::from_bytes(carrier).sign(&signed).to_bytes();
+    [body.as_slice(), &signature].concat().into()
 }
 
 /// A deposit's id: its slot, then the same byte over and over.

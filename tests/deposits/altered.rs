@@ -1,11 +1,10 @@
 //! What a client sends, a carrier keeps and an office answers, altered.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use docvault::{
-    Attributes, CaseId, Clock, Entropy, EntropyError, ErrorKind, Receipt, SystemEntropy, TrustPolicy, Vault,
-    VaultOptions,
+    Attributes, Clock, ErrorKind, Receipt, SystemEntropy, TrustPolicy, Vault, VaultOptions,
     deposit::*,
     keys::LocalKey,
     storage::{MemoryStorage, ObjectKey, Storage, testing::EvilStorage},
@@ -212,26 +211,6 @@ fn a_receipt_holds_for_its_own_deposit_claim_and_record_alone() {
     });
 }
 
-/// The operating system's, but for one case.
-#[derive(Debug, Clone, Default)]
-struct Planted(Arc<Mutex<Option<CaseId>>>);
-
-impl Planted {
-    fn taken(&self, len: usize) -> Option<CaseId> {
-        self.0.lock().unwrap().take_if(|_| len == 16)
-    }
-}
-
-impl Entropy for Planted {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
-        match self.taken(bytes.len()) {
-            Some(case) => bytes.copy_from_slice(case.as_bytes()),
-            None => SystemEntropy::default().fill(bytes)?,
-        }
-        Ok(())
-    }
-}
-
 /// Whoever has a log of their own, which the verifier trusts too, states the same there, in a case of the same number.
 #[test]
 fn a_receipt_of_another_log_holds_for_no_deposit() {
@@ -249,7 +228,7 @@ fn a_receipt_of_another_log_holds_for_no_deposit() {
         let options = VaultOptions::default().entropy(planted.clone());
         let vault =
             Vault::create_with(Arc::new(MemoryStorage::default()), Arc::new(key), options).await.unwrap();
-        *planted.0.lock().unwrap() = Some(office.case);
+        planted.plant(*office.case.as_bytes());
         let theirs = Intake::of(vault).await;
         assert_eq!(theirs.case, office.case);
 
