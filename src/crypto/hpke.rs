@@ -66,14 +66,23 @@ impl PublicKey {
         plaintext: &[u8],
         entropy: &dyn Entropy,
     ) -> Result<Vec<u8>, EntropyError> {
-        let mut rng = Drawn::fill(entropy)?;
+        self.seal_drawing(info, aad, plaintext, &mut Drawn::fill(entropy)?)
+    }
+
+    fn seal_drawing(
+        &self,
+        info: &[u8],
+        aad: &[u8],
+        plaintext: &[u8],
+        rng: &mut Drawn,
+    ) -> Result<Vec<u8>, EntropyError> {
         let (enc, ct) = single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, XWing>(
             &OpModeS::Base,
             &self.0,
             info,
             plaintext,
             aad,
-            &mut rng,
+            rng,
         )
         .map_err(|_| EntropyError)?;
         if rng.exhausted {
@@ -245,6 +254,20 @@ mod tests {
         let mut rest = [0; DRAWN - 12];
         assert_eq!((drawn.try_fill_bytes(&mut rest), rest[0], drawn.exhausted), (Ok(()), 12, false));
         assert_eq!((drawn.try_next_u32(), drawn.exhausted), (Ok(0), true));
+    }
+
+    // draft-connolly-cfrg-xwing-kem, Encapsulate: randomness of 64 bytes.
+    #[test]
+    fn nothing_is_sealed_with_less_randomness_than_an_encapsulation_takes() {
+        let key = SecretKey::from_seed(&Secret::take([1; 32]));
+        let seal = |left| {
+            let mut drawn = Drawn::fill(&SystemEntropy).expect("entropy");
+            drawn.used = DRAWN - left;
+            key.public().seal_drawing(b"info", b"aad", b"secret", &mut drawn)
+        };
+        assert_eq!(seal(63), Err(EntropyError));
+        let sealed = seal(64).expect("as much as it takes");
+        assert_eq!(key.open(b"info", b"aad", &sealed).expect("opens").as_slice(), b"secret");
     }
 
     // The crate underneath, with the KEM that the RFC has vectors of: key schedule, sealing and exporting are X-Wing's, too.

@@ -109,18 +109,15 @@ pub(crate) fn ranges(covered: u64) -> Option<Vec<(u8, u64, u64)>> {
     }
     let folds = covered / FOLD;
     let mut found = Vec::new();
-    let mut unit = 1u64;
-    for level in 0u8.. {
-        let to = folds - folds % unit;
-        let Some(next) = unit.checked_mul(RATIO) else { break };
-        let from = folds - folds % next;
+    let (mut level, mut unit) = (0, 1);
+    // No unit overflows: there are fewer than 2⁵⁶ folds.
+    while unit <= folds {
+        let next = unit * RATIO;
+        let (from, to) = (folds - folds % next, folds - folds % unit);
         if from < to {
             found.push((level, from * FOLD, to * FOLD));
         }
-        if next > folds {
-            break;
-        }
-        unit = next;
+        (level, unit) = (level + 1, next);
     }
     Some(found)
 }

@@ -27,12 +27,9 @@ impl Frontier {
 
     /// Adds one leaf hash: as many merges as the old size ends in one-bits.
     pub(crate) fn push(&mut self, leaf: Hash) {
-        let mut hash = leaf;
-        for _ in 0..self.size.trailing_ones() {
-            if let Some(left) = self.roots.pop() {
-                hash = node(&left, &hash);
-            }
-        }
+        let merges = usize::try_from(self.size.trailing_ones()).unwrap_or(usize::MAX);
+        let merged = self.roots.drain(self.roots.len().saturating_sub(merges)..);
+        let hash = merged.rev().fold(leaf, |right, left| node(&left, &right));
         self.roots.push(hash);
         self.size = self.size.saturating_add(1);
     }

@@ -140,9 +140,7 @@ impl TableBuilder {
     }
 
     fn add(&mut self, height: usize, key: RowKey, item: impl Fn(&mut Writer), filled: &mut Vec<FilledPage>) {
-        if self.open.get(height).is_some_and(|page| usize::try_from(page.count) == Ok(PAGE_ITEMS))
-            && let Some((first, page)) = self.close(height)
-        {
+        if let Some((first, page)) = self.close_full(height) {
             let hash = page.hash;
             filled.push(page);
             self.add_child(height + 1, first, hash, filled);
@@ -151,16 +149,15 @@ impl TableBuilder {
             let items = Writer::with_capacity(PAGE_ITEMS * ROW_LEN);
             self.open.push(OpenPage { first: key, count: 0, items });
         }
-        if let Some(page) = self.open.get_mut(height) {
-            if page.count == 0 {
-                page.first = key;
-            }
-            if height > 0 {
-                key.write(&mut page.items);
-            }
-            item(&mut page.items);
-            page.count += 1;
+        let page = self.open.get_mut(height).expect("a table has a page at each height below its highest");
+        if page.count == 0 {
+            page.first = key;
         }
+        if height > 0 {
+            key.write(&mut page.items);
+        }
+        item(&mut page.items);
+        page.count += 1;
     }
 
     // Not generic, so that the recursion over heights has one instance.
@@ -181,6 +178,12 @@ impl TableBuilder {
         w.fixed(b"dvip").u8(FORMAT).u8(u8::try_from(height).ok()?).u16(0).u32(count).fixed(&items);
         let bytes = Bytes::from(w.into_vec());
         Some((page.first, FilledPage { hash: sha256(&[&bytes]), bytes }))
+    }
+
+    /// The same, if the page is full.
+    fn close_full(&mut self, height: usize) -> Option<(RowKey, FilledPage)> {
+        self.open.get(height).filter(|page| usize::try_from(page.count) == Ok(PAGE_ITEMS))?;
+        self.close(height)
     }
 }
 

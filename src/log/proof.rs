@@ -54,8 +54,7 @@ pub(crate) fn inclusion_ranges(index: u64, size: u64) -> Vec<Range<u64>> {
 pub(crate) fn consistency_ranges(old: u64, new: u64) -> Vec<Range<u64>> {
     let mut ranges = Vec::new();
     let mut within = 0..if 0 < old && old < new { new } else { 0 };
-    while within.end > old {
-        let Some(middle) = split(&within) else { break };
+    while let Some(middle) = split(&within).filter(|_| within.end > old) {
         let (left, right) = (within.start..middle, middle..within.end);
         let (sibling, next) = if old <= middle { (right, left) } else { (left, right) };
         ranges.push(sibling);

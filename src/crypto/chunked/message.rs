@@ -60,14 +60,14 @@ impl Draft {
     ///
     /// # Errors
     ///
-    /// What reading it says; some of it may be gathered.
+    /// What reading it says, or that it finds no room; some of it may be gathered.
     pub(crate) fn push(&mut self, content: Rest<'_>) -> io::Result<()> {
         let mut taken = 0;
         while taken < content.len() {
             let now = (CHUNK_LEN - self.filled % CHUNK_LEN).min(content.len() - taken);
             let start = position(self.filled);
-            let Some(place) = self.buffer.get_mut(start..start.saturating_add(now)) else { break };
-            content.put(taken, place)?;
+            let place = self.buffer.get_mut(start..start.saturating_add(now));
+            content.put(taken, place.ok_or(io::ErrorKind::StorageFull)?)?;
             self.filled += now;
             taken += now;
         }
@@ -222,6 +222,16 @@ mod tests {
             let opened = chunked::open(&key, b"context", &sealed).expect("sealed");
             assert_eq!(*opened, *[&content[..], &[0; 7]].concat());
         }
+    }
+
+    #[test]
+    fn content_that_finds_no_room_in_a_draft_is_refused() {
+        let content = content();
+        let mut draft = Draft::default();
+        draft.move_to(Vec::new(), CHUNK_LEN);
+        draft.push(Rest::Bytes(&content[..CHUNK_LEN])).expect("room for a chunk");
+        let refused = draft.push(Rest::Bytes(&content[..CHUNK_LEN])).expect_err("it is full");
+        assert_eq!((refused.kind(), draft.len()), (io::ErrorKind::StorageFull, CHUNK_LEN));
     }
 
     #[test]
