@@ -89,4 +89,30 @@ mod tests {
         assert_eq!(end.len(), END_LEN);
         assert_eq!(end[LEAF_AT], base64(&record.encoded));
     }
+
+    #[test]
+    fn a_line_has_what_its_kind_has_in_its_middle() {
+        let is = |sealed, kind| is_middle(&middle(sealed), kind);
+        let (by, why, re) = (Some("user:7\\"), Some("\\\"\\\\\""), Some("r-1"));
+        assert!(is([by, why, re, None], Kind::Stored) && is([by, why, None, None], Kind::Stored));
+        assert!(is([by, why, None, Some("a.topic-1")], Kind::Stated));
+        assert!(is([Some(""), Some(""), None, None], Kind::Genesis));
+        for (sealed, kind) in [
+            ([None, why, re, None], Kind::Stored),
+            ([by, None, re, None], Kind::Stored),
+            ([by, why, None, None], Kind::Stated),
+            ([by, why, None, Some("")], Kind::Stated),
+            ([by, why, None, Some("A topic")], Kind::Stated),
+            ([by, why, None, Some("a.topic-1")], Kind::Stored),
+            ([by, Some(""), None, None], Kind::Genesis),
+            ([Some(""), why, None, None], Kind::Genesis),
+            ([Some(""), Some(""), re, None], Kind::Genesis),
+        ] {
+            assert!(!is(sealed, kind), "{sealed:?} of {kind:?}");
+        }
+        let whole = middle([by, why, re, None]);
+        for other in [format!("{whole},\"topic\":null"), whole.replace("\\\\", "\\")] {
+            assert!(!is_middle(&other, Kind::Stored), "{other}");
+        }
+    }
 }

@@ -93,9 +93,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if fs::read(path).is_ok_and(|found| found == bytes) {
         return Ok(());
     }
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
+    path.parent().map(fs::create_dir_all).transpose()?;
     let beside = path.with_extension("new");
     fs::write(&beside, bytes)?;
     fs::rename(&beside, path)

@@ -94,3 +94,62 @@ fn next_line(reader: &mut impl BufRead) -> Result<Result<String, Malformed>> {
 /// Length of a line, at most: a note of 256 KiB, each byte escaped.
 const LINE_CAP: u64 = 2 << 20;
 const _: () = assert!(END_LEN > LEAF_LEN, "the end of a line holds the leaf");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        crypto::sign::SigningKey,
+        error::ErrorKind,
+        ids::CaseId,
+        log::leaf::{BodyForm, tests::sample},
+        secret::Secret,
+    };
+
+    fn stored(time: u64) -> Leaf {
+        Leaf { time: Timestamp::from_millis(time), ..sample(0, [0; 32]) }
+    }
+
+    fn genesis() -> Leaf {
+        let (kind, form, case) = (Kind::Genesis, BodyForm::Plain, CaseId::from_bytes([0; 16]));
+        Leaf { kind, form, case, auxiliary: [0; 32], ..stored(1) }
+    }
+
+    /// A log of these leaves, by whoever holds its keys: numbered, chained and signed, whatever they say.
+    fn log(leaves: impl IntoIterator<Item = Leaf>) -> Vec<Hashed> {
+        let mut previous = [0; 32];
+        let follow = |(seq, leaf)| {
+            let record = Hashed::new(Leaf { seq, previous, ..leaf });
+            previous = record.hash;
+            record
+        };
+        (0..).zip(leaves).map(follow).collect()
+    }
+
+    fn verified(records: &[Hashed]) -> Result<Checkpoint> {
+        let key = SigningKey::from_seed(Secret::take([7; 32]));
+        let tree = Frontier::default().followed_by(records.iter().map(|record| record.hash));
+        let note = Checkpoint::new("origin", tree.size(), tree.root()).expect("an origin").sign(&key);
+        let opened = |leaf: &Leaf| AuditRecord::new(leaf, Outer::default());
+        let lines = records.iter().map(|record| jsonl::record(record, &opened(&record.leaf)));
+        let export: String = lines.chain([jsonl::checkpoint(&note)]).collect();
+        verify_exported_records(export.as_bytes(), "origin", &key.verifying_key().to_bytes())
+    }
+
+    #[test]
+    fn who_holds_the_keys_exports_no_log_that_is_none() {
+        let refused =
+            |records: &[Hashed]| verified(records).expect_err("no log").kind() == ErrorKind::Corrupt;
+        let honest = log([genesis(), stored(2), stored(2)]);
+        assert_eq!(verified(&honest).expect("a log").size(), 3);
+        assert!(refused(&log([stored(1), stored(2)])), "nothing it begins with");
+        assert!(refused(&log([genesis(), genesis()])), "it begins twice");
+        assert!(refused(&log([genesis(), stored(0)])), "time goes back");
+        let [begun, .., last] = &honest[..] else { panic!("three records") };
+        let told = |leaf: &Leaf| Hashed::new(leaf.clone());
+        let behind = told(&Leaf { previous: begun.hash, ..last.leaf.clone() });
+        assert!(refused(&[told(&begun.leaf), behind]), "a number is left out");
+        let beside = told(&Leaf { seq: 1, ..last.leaf.clone() });
+        assert!(refused(&[told(&begun.leaf), beside]), "what it follows is left out");
+    }
+}
