@@ -266,11 +266,18 @@ mod tests {
         storage::{MemoryStorage, Storage},
     };
 
-    /// Whoever had a keyring signs a record that names one of their making, with the owner's slots in it. What the owner's
-    /// rekeying comes to, of a process that was open and of one that opens by the pin from before; and how many keyrings
-    /// are there then.
-    async fn named(make: impl Fn(&Vault, &Keyring) -> Keyring) -> ([Option<ErrorKind>; 2], usize) {
-        let (storage, folder) = (Arc::<MemoryStorage>::default(), tempfile::tempdir().expect("a folder"));
+    // Where they begin in a keyring's contents (FORMAT §4.2).
+    const AUDIT_KEY: usize = 0;
+    const DELIVERY_SEED: usize = 68;
+    const FIRST_EPOCH: usize = 172;
+
+    /// A vault whose keyring somebody else had, who signs a record that names one of their making, with the owner's slots in
+    /// it: as a process has it that was open, and as one does that opens by the pin from before.
+    async fn robbed(
+        storage: &Arc<MemoryStorage>,
+        make: impl Fn(&Vault, &Keyring) -> Keyring,
+    ) -> [Result<Vault>; 2] {
+        let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("key");
         let key = LocalKey::create(&path).expect("a key");
         let vault = Vault::create(storage.clone(), key).await.expect("a vault");
@@ -291,8 +298,14 @@ mod tests {
         let command =
             ChangeKeyring { origin, operation, from, to, change, slot: [0; 16], epoch, signing: None };
         vault.ledger().commit(operation, vec![Arc::new(command)]).await.expect("the seed signs it");
+        [owner, another().await]
+    }
+
+    /// What the owner's rekeying comes to then, and how many keyrings are there.
+    async fn named(make: impl Fn(&Vault, &Keyring) -> Keyring) -> ([Option<ErrorKind>; 2], usize) {
+        let storage = Arc::<MemoryStorage>::default();
         let mut kinds = [None; 2];
-        for (opened, kind) in [owner, another().await].into_iter().zip(&mut kinds) {
+        for (opened, kind) in robbed(&storage, make).await.into_iter().zip(&mut kinds) {
             let fresh = tempfile::tempdir().expect("a folder");
             let fresh = LocalKey::create(fresh.path().join("fresh")).expect("a key");
             let rekeyed = match opened.map(|owner| owner.session("b").purpose("q").begin()) {
@@ -305,23 +318,35 @@ mod tests {
         (kinds, keyrings.len())
     }
 
+    /// With another byte of the keyring's contents.
+    fn other_at(at: usize) -> impl Fn(&Vault, &Keyring) -> Keyring {
+        move |_: &Vault, keys: &Keyring| {
+            let mut contents = keys.contents();
+            contents[at] ^= 1;
+            Keyring::read(&contents, |_| keys.slots.clone()).expect("it reads")
+        }
+    }
+
+    #[test]
+    fn deliveries_of_a_thiefs_key_are_seen_by_who_verifies_the_log_whole() {
+        futures_lite::future::block_on(async {
+            for (at, refused) in [(DELIVERY_SEED, Some(ErrorKind::Corrupt)), (FIRST_EPOCH, None)] {
+                let [_, opened] = robbed(&Arc::default(), other_at(at)).await;
+                let vault = opened.expect("who has opened no keyring before has nothing to compare it with");
+                let verified = vault.audit().verify_from_genesis().await;
+                assert_eq!(verified.err().map(|error| error.kind()), refused, "{at}");
+            }
+        });
+    }
+
     #[test]
     fn keys_of_a_thiefs_making_are_not_carried_on() {
         futures_lite::future::block_on(async {
             let refused = ([Some(ErrorKind::Corrupt); 2], 2);
-            let other_at = |at: usize| {
-                move |_: &Vault, keys: &Keyring| {
-                    let mut contents = keys.contents();
-                    contents[at] ^= 1;
-                    Keyring::read(&contents, |_| keys.slots.clone()).expect("it reads")
-                }
-            };
-            // Where the audit key and the delivery seed begin (FORMAT §4.2).
-            for at in [0, 68] {
+            for at in [AUDIT_KEY, DELIVERY_SEED] {
                 assert_eq!(named(other_at(at)).await, refused, "{at}");
             }
-            // The key of the first epoch: who has opened no keyring before has nothing to compare it with.
-            let (kinds, keyrings) = named(other_at(172)).await;
+            let (kinds, keyrings) = named(other_at(FIRST_EPOCH)).await;
             assert_eq!((kinds[0], keyrings), (Some(ErrorKind::Corrupt), 1));
             let last_epoch = |vault: &Vault, keys: &Keyring| {
                 let mut other = keys.duplicate();
