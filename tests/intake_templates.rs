@@ -44,6 +44,26 @@ fn what_the_malformed_templates_were_made_from_is_well_formed() {
     assert_eq!(template.requirements().len(), 2);
 }
 
+/// Where a title has one line.
+#[test]
+fn instructions_and_help_may_have_several_lines() {
+    let club = fs::read_to_string(folder().join("club.toml")).unwrap();
+    let text = club
+        .replace(
+            "title = { es = \"Foto\" }\n",
+            "title = { es = \"Foto\" }\ninstructions = { es = \"Una.\\nDos.\" }\n",
+        )
+        .replace(
+            "title = { es = \"Edad\" }",
+            "title = { es = \"Edad\" }, help = { es = \"En años\\ncumplidos\" }",
+        );
+    let template = Template::from_toml(&text).unwrap();
+    let spanish = template.language();
+    let (form, photo) = (template.requirement("form").unwrap(), template.requirement("photo").unwrap());
+    assert_eq!(photo.instructions().get(spanish, spanish), "Una.\nDos.");
+    assert_eq!(form.field("age").unwrap().help().get(spanish, spanish), "En años\ncumplidos");
+}
+
 #[test]
 fn the_template_that_the_documentation_shows_is_well_formed() {
     let page = include_str!("../docs/INTAKE.md");

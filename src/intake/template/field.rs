@@ -192,6 +192,7 @@ mod tests {
             assert!(!rfc.fits(bad), "{bad}");
         }
         assert!("99-9".parse::<Mask>().expect("a mask").fits("12-3"));
+        assert!("99 99".parse::<Mask>().expect("a mask").fits("12 34"));
         assert!("".parse::<Mask>().is_err() && "9\n".parse::<Mask>().is_err());
     }
 }
