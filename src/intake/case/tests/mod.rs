@@ -1,5 +1,6 @@
 //! What is shown, refused and stored; the rules themselves are held against a model in `tests/intake_model.rs`.
 
+mod bounds;
 mod refused;
 mod shown;
 mod stored;
@@ -74,7 +75,11 @@ struct Case {
 impl Case {
     /// Opened on 2026-03-01.
     fn new() -> Self {
-        let template = Template::from_toml(TEMPLATE).expect("a template");
+        Self::of(TEMPLATE)
+    }
+
+    fn of(template: &str) -> Self {
+        let template = Template::from_toml(template).expect("a template");
         let opening =
             Opening::new("client-7").contact(Contact::new(key("wife"), "Rosa Pérez", "rosa@example.com"));
         let event = CaseState::open(&template, opening, at("2026-03-01", 9), &actor()).expect("opened");

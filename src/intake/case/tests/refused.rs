@@ -56,6 +56,30 @@ fn a_form_is_checked_field_by_field() {
     assert!(matches!(unknown.check(rule), Err(Refusal::UnknownField { .. })));
 }
 
+/// Each but for one thing as it must be.
+#[test]
+fn sums_addresses_and_numbers_have_one_shape() {
+    let case = Case::new();
+    let rule = case.template.requirement("form").expect("there");
+    let refused = |field: &str, answer: &str| {
+        let form = Form::new().with(key("name"), "Juan").with(key(field), answer);
+        form.check(rule)
+            .is_err_and(|refusal| matches!(refusal, Refusal::Form { field: at, .. } if at == *field))
+    };
+    let address = |len: usize| format!("{}@b.mx", "a".repeat(len - 5));
+    for (field, good, bad) in [
+        ("name", &["Ju\nan"][..], &["Ju\r\nn", "Ju\tan"][..]),
+        ("sum", &["11.00"], &["10.100", "10.", "10.0.0"]),
+        ("mail", &["a@b.mx", &address(254)], &["a@b@c.mx", "ab.mx", "@b.mx", "a@.mx", "a@b.", "a@b.mx\n"]),
+        ("mail", &[], &[&address(255)]),
+        ("phone", &["+5255123", "+525512345678901"], &["+525512", "+5255123456789012"]),
+        ("phone", &[], &["+52551234567x", "+52551234567٨", "+525512345678\n"]),
+    ] {
+        assert!(good.iter().all(|answer| !refused(field, answer)), "{field}: {good:?}");
+        assert!(bad.iter().all(|answer| refused(field, answer)), "{field}: {bad:?}");
+    }
+}
+
 #[test]
 fn a_form_page_is_one_line_of_json_by_key() {
     let form = Form::new().with(key("name"), "J\"n").with(key("age"), 7).with(key("married"), true);
@@ -76,6 +100,64 @@ fn what_is_confidential_opens_to_its_reviewers_alone() {
         Command::AskAgain { requirement: key("id"), reason: "otra".into(), due: None },
     );
     assert!(matches!(open(&case, &guest), Err(Refusal::Confidential { .. })));
+}
+
+/// Whoever attests has to see what is attested.
+#[test]
+fn what_is_confidential_opens_to_who_attests_it() {
+    let attested = "confidential = true\nattested_by = \"notary\"";
+    let mut case = Case::of(&TEMPLATE.replace("confidential = true", attested));
+    case.submit(at("2026-03-02", 0), "id");
+    let notary = Actor::new("noe").with_role(key("notary"));
+    let clerk = Actor::new("eva").with_role(key("clerk"));
+    let open = |actor: &Actor| case.state.may_open(&case.template, &key("id"), actor);
+    assert_eq!((open(&notary), open(&actor())), (Ok(()), Ok(())));
+    assert!(matches!(open(&clerk), Err(Refusal::Confidential { .. })));
+}
+
+#[test]
+fn another_template_decides_and_opens_nothing() {
+    let mut case = Case::new();
+    case.submit(at("2026-03-02", 0), "id");
+    // The next version, in which nothing is confidential.
+    let other = TEMPLATE.replace("version = 1", "version = 2").replace("confidential = true", "");
+    let other = Template::from_toml(&other).expect("a template");
+    let guest = Actor::new("guest");
+    assert_eq!(case.state.may_open(&other, &key("id"), &guest), Err(Refusal::OtherTemplate));
+    let command = Command::SetDue { requirement: key("id"), due: None };
+    let decided = case.state.decide(&other, command, at("2026-03-02", 1), &actor());
+    assert_eq!(decided, Err(Refusal::OtherTemplate));
+}
+
+#[test]
+fn texts_have_line_ends_and_no_other_control_characters() {
+    let mut case = Case::new();
+    case.submit(at("2026-03-02", 0), "id");
+    let now = at("2026-03-02", 1);
+    let commands = |text: &str| {
+        let (requirement, reason) = (key("id"), text.to_owned());
+        let (contact, address) = (key("son"), "son@example.com");
+        [
+            Command::Comment { requirement: None, text: text.to_owned(), audience: Audience::Office },
+            Command::AskAgain { requirement, reason, due: None },
+            Command::SetContact(Contact::new(contact.clone(), text, address)),
+            Command::SetContact(Contact::new(contact, "Luis", text)),
+        ]
+    };
+    for command in commands("two\nlines") {
+        assert!(case.decide(now, command.clone()).is_ok(), "{command:?}");
+    }
+    for bad in ["\u{1b}[2J", "a\u{7}", "a\r\nb", "\u{85}", "\0"] {
+        for command in commands(bad) {
+            let refused = case.decide(now, command.clone());
+            assert!(matches!(refused, Err(Refusal::Text { .. })), "{command:?}: {refused:?}");
+        }
+        let open = |client: &str, actor: &str| {
+            CaseState::open(&case.template, Opening::new(client), now, &Actor::new(actor))
+        };
+        assert!(matches!(open(bad, "eva"), Err(Refusal::Text { .. })), "{bad:?}");
+        assert!(matches!(open("client", bad), Err(Refusal::Text { .. })), "{bad:?}");
+    }
 }
 
 #[test]

@@ -87,6 +87,22 @@ fn a_digest_reads_well_in_both_languages_and_is_escaped() {
 }
 
 #[test]
+fn a_digest_says_what_is_needed_what_was_asked_for_anew_and_what_expires() {
+    let mut case = Case::new();
+    case.submit(at("2026-03-02", 0), "id");
+    case.approve(at("2026-03-02", 1), "id", Some("2026-06-30"));
+    case.submit(at("2026-03-02", 2), "spouse");
+    let (requirement, reason) = (key("spouse"), "falta el sello".to_owned());
+    case.run(at("2026-03-02", 3), Command::AskAgain { requirement, reason, due: None });
+    let digest = |day| case.state.digest(&case.template, at(day, 0), Language::ES).expect("its template");
+    let head = "Prueba <1>: 50 % completo\n\n\
+         Pendientes\n- Solicitud\n- Acta (opcional): falta el sello\n\n";
+    let id = "- Identificación (vigente hasta el 2026-06-30)\n";
+    assert_eq!(digest("2026-05-30").to_text(), format!("{head}Aprobados\n{id}"));
+    assert_eq!(digest("2026-05-31").to_text(), format!("{head}Vencidos o por vencer\n{id}"));
+}
+
+#[test]
 fn a_projection_has_nothing_of_a_person() {
     let mut case = Case::new();
     case.submit(at("2026-03-02", 0), "form");

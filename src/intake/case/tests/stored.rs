@@ -36,6 +36,57 @@ fn complete_names_the_bytes_it_rests_on_and_an_answer_can_reopen_it() {
     assert!(case.standing(at("2026-03-03", 1), "spouse").required);
 }
 
+/// What is optional need not be approved for its answers to count.
+#[test]
+fn an_answer_to_what_is_optional_reopens_the_case_if_it_makes_something_required() {
+    for (married, reopens) in [(false, &[][..]), (true, &[Reopens::Case])] {
+        let mut case = Case::of(&TEMPLATE.replacen("key = \"form\"", "key = \"form\"\nrequired = false", 1));
+        case.submit(at("2026-03-02", 0), "id");
+        case.approve(at("2026-03-02", 1), "id", Some("2026-12-31"));
+        case.run(at("2026-03-02", 2), Command::Complete);
+        let answers = Form::new().with(key("name"), "Juan").with(key("married"), married);
+        let submission = case.submission("form").form(answers);
+        let event = case.run(at("2026-03-03", 0), Command::Submit { requirement: key("form"), submission });
+        assert_eq!(event.reopens, reopens, "{married}");
+        assert_eq!(case.state.completed().is_none(), married);
+        assert_eq!(case.standing(at("2026-03-03", 1), "spouse").required, married);
+    }
+}
+
+#[test]
+fn a_case_begins_with_its_opening_and_with_nothing_else() {
+    let case = Case::new();
+    let opened =
+        CaseState::open(&case.template, Opening::new("c"), at("2026-03-01", 0), &actor()).expect("opened");
+    let due = Command::SetDue { requirement: key("id"), due: None };
+    let other = case.decide(at("2026-03-02", 0), due).expect("decided");
+    assert_eq!(CaseState::begin(&other), None);
+    assert_eq!(CaseState::replay(&case.template, [&other, &opened]), None);
+    assert_eq!(CaseState::replay(&case.template, []), None);
+    assert!(CaseState::replay(&case.template, [&opened, &other]).is_some());
+    assert_eq!(Statement::opening(&case.template, other), None);
+}
+
+/// Nothing decides so; a statement of somebody's own may say it.
+#[test]
+fn what_came_by_a_link_that_is_not_open_opens_no_request() {
+    let mut case = Case::new();
+    let origin = Origin::Deposit {
+        request: RequestId::from_bytes([9; 16]),
+        deposit: DepositId::from_bytes([9; 16]),
+        received_at: at("2026-03-02", 0),
+    };
+    let mut submission = case.submission("id");
+    submission.origin = origin;
+    let command = Command::Submit { requirement: key("id"), submission: submission.clone() };
+    assert_eq!(case.decide(at("2026-03-02", 1), command), Err(Refusal::RequestClosed));
+    let change = Change::Submitted { requirement: key("id"), submission };
+    let event = Event { at: at("2026-03-02", 1), by: "eva".into(), change, reopens: Vec::new() };
+    case.state.apply(&case.template, &event);
+    assert!(case.state.requests().is_empty());
+    assert_eq!(case.standing(at("2026-03-02", 2), "id").standing, Standing::Submitted);
+}
+
 #[test]
 fn statements_are_read_in_one_form_only() {
     let case = Case::new();
