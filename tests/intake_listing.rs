@@ -10,12 +10,12 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use common::block_on;
 use docvault::{
-    CaseId, ContentDigest, NewDocument, NewStatement, Session, Vault, VaultOptions,
+    CaseId, ContentDigest, NewDocument, NewStatement, NoSleep, Session, Vault, VaultOptions,
     intake::*,
     keys::LocalKey,
     storage::{
         MemoryStorage, Storage,
-        testing::{CountingStorage, Counts},
+        testing::{CountingStorage, Counts, Fault, FaultyStorage},
     },
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -193,6 +193,39 @@ fn a_case_that_is_erased_meanwhile_hides_no_other() {
             calls += 1;
         }
         assert!(calls > 10, "{calls} storage calls");
+    });
+}
+
+/// Only what is erased is left out: of all else a page tells that it cannot be read, or is none.
+#[test]
+fn a_case_that_the_storage_does_not_give_is_hidden_from_nobody() {
+    block_on(async {
+        let (kept, folder) = (Arc::new(MemoryStorage::default()), tempfile::tempdir().unwrap());
+        let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
+        let vault = Vault::create_with(kept.clone(), key.clone(), VaultOptions::default()).await.unwrap();
+        let session = vault.session("user:1").purpose("loans").begin().unwrap();
+        for number in 0..3 {
+            open(&session, &template(), number).await.unwrap();
+        }
+        let mut failed = 0;
+        for nth in 0.. {
+            // Away from this call on, for longer than anybody tries again.
+            let away = (nth..nth + 1000).map(|call| (call, Fault::Error));
+            let storage = Arc::new(FaultyStorage::scripted(Arc::new(kept.snapshot()), away));
+            let options = VaultOptions::default().sleeper(NoSleep::default());
+            let Ok(reader) = Vault::open_unpinned(storage.clone(), key.clone(), options).await else {
+                continue;
+            };
+            let desk = Desk::new(reader.session("user:9").purpose("overview").begin().unwrap());
+            match desk.cases(None).await {
+                Ok(page) => assert_eq!((page.files.len(), page.unreadable.len()), (3, 0), "call {nth}"),
+                Err(_) => failed += 1,
+            }
+            if storage.calls() <= nth {
+                break;
+            }
+        }
+        assert!(failed > 3, "{failed} listings");
     });
 }
 

@@ -2,11 +2,11 @@
 
 use docvault::{
     Clock, SystemEntropy,
-    deposit::{File, Inbox},
+    deposit::{File, Inbox, Link, OpenedRequest},
     intake::*,
 };
 
-use crate::{DAY, Hand, Intake, carrier_key, common::block_on, key};
+use crate::{DAY, Hand, Intake, PAGE, carrier_key, common::block_on, key};
 
 /// So many forms of one field, as a template in TOML.
 fn forms(number: usize) -> String {
@@ -156,6 +156,30 @@ fn more_uses_than_a_request_takes_are_refused_before_it_is_signed() {
         assert!(matches!(&refused, IntakeError::Refused(found) if *found == expected), "{refused}");
         let signed = desk.request(case, asked(&intake, 18).uses(3)).await.unwrap();
         assert_eq!(desk.case(case).await.unwrap().state().requests()[&signed.descriptor.request()].uses, 54);
+    });
+}
+
+#[test]
+fn a_request_asks_for_a_passphrase_and_says_how_soon_it_answers() {
+    block_on(async {
+        let intake = Intake::new().await;
+        let (desk, case) = desk_of(&intake, 1).await;
+        let new = asked(&intake, 1).passphrase("luna azul").answer_within(DAY * 2);
+        assert!(!format!("{new:?}").contains("luna"));
+        let signed = desk.request(case, new).await.unwrap();
+        let carrier = intake.carrier();
+        carrier.publish(signed.descriptor.to_bytes()).await.unwrap();
+        let link = Link::parse(&signed.link.expose_url(PAGE).unwrap()).unwrap();
+        let open = |passphrase: Option<&str>| {
+            OpenedRequest::open(&signed.descriptor.to_bytes(), &link, passphrase, intake.clock.now())
+        };
+        assert!(open(None).is_err() && open(Some("luna roja")).is_err());
+        let client = open(Some("luna azul")).unwrap();
+        let deposit = client.begin(0, Vec::<File>::new(), &SystemEntropy::default()).unwrap();
+        let manifest = deposit.finish(Default::default(), "").unwrap();
+        let promise = carrier.finish(manifest.clone()).await.unwrap();
+        let promise = deposit.check_promise(&promise, &manifest).unwrap();
+        assert_eq!(promise.answer_by(), promise.time().saturating_add(DAY * 2));
     });
 }
 

@@ -290,6 +290,44 @@ fn a_statement_that_no_desk_made_hides_no_other_case() {
     });
 }
 
+/// Somebody with the keys and a program of their own states that a requirement which anybody may open has the confidential
+/// document of another case.
+#[test]
+fn a_statement_that_brings_another_cases_document_in_opens_it_to_nobody() {
+    block_on(async {
+        let office = Office::open().await;
+        office.text("secret", "the report").await;
+        let newest = office.session().newest_statement(office.case).await.unwrap().unwrap();
+        let payload = String::from_utf8(newest.payload.as_slice().to_vec()).unwrap();
+        let open = payload.replace("\"secret\"", "\"plain\"").replace(",\"confidential\":true", "");
+        assert!(Statement::parse(open.as_bytes()).is_ok_and(|statement| {
+            let of = statement.state.requirement("plain").unwrap();
+            !of.confidential && of.document.unwrap().case() == office.case
+        }));
+        let case = forge(&office, "intake.submitted", "user:1", open.as_bytes()).await;
+        let refused = office.stranger.read(case, &key("plain")).await.unwrap_err();
+        assert!(matches!(refused, IntakeError::Statement(_)), "{refused}");
+        assert_eq!(office.executive.cases(None).await.unwrap().unreadable, [case]);
+    });
+}
+
+#[test]
+fn a_case_of_which_no_desk_has_said_anything_is_no_case_file() {
+    block_on(async {
+        let office = Office::open().await;
+        let others = office.session().create_case("no case file").await.unwrap();
+        for _ in 0..2 {
+            let note = NewStatement::on("app.note").payload("ours");
+            office.session().make_statement(others, note).await.unwrap();
+        }
+        let missing = office.executive.case(others).await.unwrap_err();
+        assert!(matches!(missing, IntakeError::NoCaseFile(case) if case == others), "{missing}");
+        let page = office.executive.cases(None).await.unwrap();
+        assert_eq!(page.files.iter().map(CaseFile::case).collect::<Vec<_>>(), [office.case]);
+        assert_eq!(page.unreadable, []);
+    });
+}
+
 #[test]
 fn what_was_answered_is_not_forgotten_when_a_version_is_stored_past_intake() {
     block_on(async {

@@ -389,3 +389,27 @@ pub(super) const TRIES: u32 = 16;
 pub(super) const TOPICS: &str = "intake.";
 /// Templates kept in memory.
 const TEMPLATES: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::future::block_on;
+
+    use super::*;
+    use crate::{Vault, keys::LocalKey, storage::MemoryStorage};
+
+    #[test]
+    fn a_desk_that_meets_ever_more_templates_remembers_so_many() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let key = LocalKey::create(folder.path().join("key")).expect("a fresh key file");
+        let vault = block_on(Vault::create(MemoryStorage::default(), key)).expect("an empty storage");
+        let desk = Desk::new(vault.session("user:1").purpose("loans").begin().expect("a session"));
+        let loan = Template::personal_loan().to_canonical_json();
+        let version = |version: usize| loan.replacen("\"version\":1,", &format!("\"version\":{version},"), 1);
+        for number in 1..=2 * TEMPLATES + 1 {
+            let template = Template::from_json(&version(number)).expect("a template");
+            assert_eq!(*desk.remember(template.clone()), template);
+            let kept = desk.templates.lock().expect("nobody panicked");
+            assert!(kept.len() <= TEMPLATES && kept.contains_key(&template.hash()), "{number}");
+        }
+    }
+}
