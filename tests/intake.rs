@@ -13,6 +13,8 @@
 mod common;
 #[path = "common/forge.rs"]
 mod forge;
+#[path = "common/interrupted.rs"]
+mod interrupted;
 #[path = "common/intake.rs"]
 mod office;
 #[path = "intake/swapped.rs"]
@@ -20,6 +22,8 @@ mod swapped;
 #[path = "intake/taking_in.rs"]
 mod taking_in;
 
+#[path = "intake/answers.rs"]
+mod answers;
 #[path = "intake/clocks.rs"]
 mod clocks;
 #[path = "intake/media_types.rs"]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use docvault::{
-    CaseId, NoSleep, SystemEntropy, Vault, VaultOptions,
+    CaseId, ContentDigest, NoSleep, SystemEntropy, Vault, VaultOptions,
     deposit::{Inbox, Promise, SignedRequest},
     intake::*,
     keys::LocalKey,
@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use crate::{
     REQUIREMENTS,
     common::{self, block_on},
+    interrupted::Interrupted,
     key,
     office::*,
     pdf, template,
@@ -131,6 +132,73 @@ fn a_remark_is_on_record_once_if_two_desks_take_in_at_once() {
         let (one_took, other_took) = both.await;
         assert!(one_took.is_ok() != other_took.is_ok(), "{one_took:?} {other_took:?}");
         assert_eq!(remarks(&one, office.case).await, ["con gusto"]);
+    });
+}
+
+/// Said beside the form, whose fields are the template's.
+#[test]
+fn a_deposit_says_its_dates() {
+    block_on(async {
+        let office = Deposited::new(&[("@issued", "2026-01-01"), ("@valid-until", "2099-12-31")]).await;
+        let desk = office.desk(office.kept.clone(), "user:2").await.unwrap();
+        let taken = desk.take_in(office.case, &office.inbox().await, &office.promise).await.unwrap();
+        let state = taken.file().state().requirement("statement").unwrap();
+        let current = state.current.as_ref().unwrap();
+        let day = |text: &str| text.parse::<Date>().ok();
+        assert_eq!((current.issued, current.valid_until), (day("2026-01-01"), day("2099-12-31")));
+    });
+}
+
+/// A bank statement that somebody with an account hands in.
+fn direct(number: u64) -> NewSubmission {
+    NewSubmission::direct().file(NewFile::from_memory("a.pdf", "application/pdf", pdf(number)))
+}
+
+/// What becomes of the deposit if somebody hands the same in before the storage call of this number; none if there are
+/// fewer calls.
+async fn overtaken_at(office: &Deposited, inbox: &Inbox, nth: usize) -> Option<Submitted> {
+    let found = Arc::new(office.kept.snapshot());
+    let colleague = office.desk(found.clone(), "user:3").await.unwrap();
+    let storage = Arc::new(Interrupted::new(found));
+    let desk = office.desk(storage.clone(), "user:2").await.unwrap();
+    let case = office.case;
+    // Refused if the deposit is in the case already.
+    storage.interrupt_at(nth, move || drop(block_on(colleague.submit(case, &key("statement"), direct(1)))));
+    let taken = desk.take_in(case, inbox, &office.promise).await.unwrap();
+    storage.interrupted()?;
+    let past = desk.history(case, None).await.unwrap().events;
+    let submitted = past.iter().filter_map(|past| match &past.event.change {
+        Change::Submitted { submission, .. } => Some(submission.digest),
+        _ => None,
+    });
+    let same = ContentDigest::of_page_digests([ContentDigest::of(&pdf(1))]);
+    assert_eq!(submitted.filter(|digest| *digest == same).count(), 1, "call {nth}");
+    Some(taken)
+}
+
+/// It was promised, so it is answered: what the case has become while it was stored is a reason to set it aside, be it that
+/// there is a document now or that the document has this very content.
+#[test]
+fn a_deposit_that_somebody_overtakes_is_set_aside_wherever_that_was() {
+    block_on(async {
+        for earlier in [None, Some(9)] {
+            let office = Deposited::new(&[]).await;
+            let inbox = office.inbox().await;
+            if let Some(number) = earlier {
+                let desk = office.desk(office.kept.clone(), "user:1").await.unwrap();
+                desk.submit(office.case, &key("statement"), direct(number)).await.unwrap();
+            }
+            let (mut accepted, mut refused) = (0, 0);
+            for nth in 0.. {
+                match overtaken_at(&office, &inbox, nth).await {
+                    None => break,
+                    Some(Submitted::Accepted(_)) => accepted += 1,
+                    Some(Submitted::SetAside { verdict: Verdict::Refused, .. }) => refused += 1,
+                    other => panic!("call {nth}: {other:?}"),
+                }
+            }
+            assert!(accepted > 0 && refused > 5, "{accepted} {refused}");
+        }
     });
 }
 

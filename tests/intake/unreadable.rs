@@ -1,9 +1,12 @@
 //! What a client seals so that nobody can read it is answered all the same.
 
+use std::sync::Arc;
+
 use docvault::{
     CaseId, ContentDigest, ErrorKind, Secret, SystemEntropy, Timestamp, TrustPolicy, chunked,
     deposit::{File, Inbox, OpenedRequest, Promise, SignedRequest, Standing, Verdict as Answered},
     intake::*,
+    storage::Storage,
 };
 
 use crate::{
@@ -16,24 +19,36 @@ use crate::{
 };
 
 /// An office that asks for a bank statement.
-struct Asking {
-    intake: Intake,
-    desk: Desk,
-    case: CaseId,
-    signed: SignedRequest,
+pub(crate) struct Asking {
+    pub(crate) intake: Intake,
+    pub(crate) desk: Desk,
+    pub(crate) case: CaseId,
+    pub(crate) signed: SignedRequest,
 }
 
 impl Asking {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let intake = Intake::new().await;
         let desk = Desk::new(intake.vault.session("user:1").purpose("loans").begin().unwrap());
         let template = template(REQUIREMENTS);
         let case = desk.open_case("A", &template, Opening::new("client:42")).await.unwrap();
+        let signed = Self::request(&intake, &desk, case).await;
+        Self { intake, desk, case, signed }
+    }
+
+    async fn request(intake: &Intake, desk: &Desk, case: CaseId) -> SignedRequest {
         let new = NewRequest::new(carrier_key().public(), intake.vault.now().saturating_add(DAY));
         let new = new.requirement(key("statement")).policy(intake.policy.to_string());
         let signed = desk.request(case, new).await.unwrap();
         intake.carrier().publish(signed.descriptor.to_bytes()).await.unwrap();
-        Self { intake, desk, case, signed }
+        signed
+    }
+
+    /// The same office, with another request for the same.
+    pub(crate) async fn again(self) -> (Self, SignedRequest) {
+        let signed = Self::request(&self.intake, &self.desk, self.case).await;
+        let before = self.signed;
+        (Self { signed, ..self }, before)
     }
 
     fn client(&self) -> OpenedRequest {
@@ -41,9 +56,13 @@ impl Asking {
     }
 
     async fn inbox(&self) -> Inbox {
-        let request = self.signed.descriptor.request();
+        self.inbox_of(&self.signed, self.intake.kept.clone()).await
+    }
+
+    pub(crate) async fn inbox_of(&self, signed: &SignedRequest, storage: Arc<dyn Storage>) -> Inbox {
+        let request = signed.descriptor.request();
         let secrets = self.desk.session().request_secrets(self.case, request).await.unwrap();
-        Inbox::open(self.intake.kept.clone(), request, &self.intake.vault.sender(), secrets).await.unwrap()
+        Inbox::open(storage, request, &self.intake.vault.sender(), secrets).await.unwrap()
     }
 
     /// Takes the deposit in, which sets it aside, and answers it: whoever has the promise alone can verify that.
