@@ -129,7 +129,7 @@ mod tests {
     fn verified(records: &[Hashed]) -> Result<Checkpoint> {
         let key = SigningKey::from_seed(Secret::take([7; 32]));
         let tree = Frontier::default().followed_by(records.iter().map(|record| record.hash));
-        let note = Checkpoint::new("origin", tree.size(), tree.root()).expect("an origin").sign(&key);
+        let note = Checkpoint::new("origin", tree.size(), tree.root())?.sign(&key);
         let opened = |leaf: &Leaf| AuditRecord::new(leaf, Outer::default());
         let lines = records.iter().map(|record| jsonl::record(record, &opened(&record.leaf)));
         let export: String = lines.chain([jsonl::checkpoint(&note)]).collect();

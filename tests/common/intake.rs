@@ -68,11 +68,15 @@ impl Planted {
     pub fn plant(&self, number: [u8; 16]) {
         *self.0.lock().unwrap() = Some(number);
     }
+
+    fn taken(&self, len: usize) -> Option<[u8; 16]> {
+        self.0.lock().unwrap().take_if(|_| len == 16)
+    }
 }
 
 impl Entropy for Planted {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
-        match self.0.lock().unwrap().take_if(|_| bytes.len() == 16) {
+        match self.taken(bytes.len()) {
             Some(number) => bytes.copy_from_slice(&number),
             None => SystemEntropy::default().fill(bytes)?,
         }
