@@ -225,3 +225,48 @@ fn fill(target: &mut Vec<u8>, len: usize, source: &mut &[u8]) -> bool {
     *source = later;
     target.len() == len
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        crypto::chunked::{RangeOpener, rest::Rest, rope::Rope},
+        env::SystemEntropy,
+    };
+
+    fn sealer() -> Sealer {
+        Sealer::new(&[7; 32], b"context", &SystemEntropy).expect("entropy")
+    }
+
+    #[test]
+    fn what_comes_behind_the_last_chunk_that_a_message_may_have_is_left_nowhere_in_the_clear() {
+        let (mut sealer, mut sealed) = (sealer(), b"before".to_vec());
+        sealer.next = CHUNKS_MAX - 1;
+        sealer.push(&[0xAB; CHUNK_LEN], &mut sealed).expect("the last one");
+        let whole = sealed.clone();
+        assert_eq!(whole.len(), 6 + CHUNK_LEN + TAG_LEN);
+        assert_eq!(sealer.push(&[0xAB; CHUNK_LEN], &mut sealed), Err(OpenError));
+        assert_eq!(sealer.push(b"more", &mut sealed), Ok(()), "it waits for its chunk");
+        assert_eq!(sealer.finish(&mut sealed), Err(OpenError));
+        assert_eq!(sealed, whole);
+    }
+
+    #[test]
+    fn nothing_that_seals_or_opens_prints_a_key_or_what_it_holds() {
+        let mut sealer = sealer();
+        sealer.push(b"plaintext", &mut Vec::new()).expect("a short one");
+        let opener: Opener = Opener::new(&[7; 32], b"context");
+        let ranges: RangeOpener =
+            RangeOpener::new(&[7; 32], b"context", sealer.prefix(), 100).expect("its own key");
+        let cipher = ChaCha20Poly1305::new(&[7; 32]).expect("32 bytes");
+        let pieces = [b"plaintext".to_vec().into()];
+        let (rest, rope) = (Rest::Bytes(b"plaintext"), Rope::new(&pieces));
+        let printed = format!("{sealer:?} {opener:?} {ranges:?} {cipher:?} {rest:?} {rope:?}");
+        for secret in ["7, 7", "07", "plaintext", "112, 108"] {
+            assert!(!printed.contains(secret), "{secret} in {printed}");
+        }
+        for named in ["Sealer", " Opener", "RangeOpener", "ChaCha20Poly1305([REDACTED])", "Rest", "Rope"] {
+            assert!(printed.contains(named), "{printed}");
+        }
+    }
+}
