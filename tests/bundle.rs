@@ -28,8 +28,12 @@ mod changing;
 mod handed_over;
 #[path = "bundle/hostile.rs"]
 mod hostile;
+#[path = "bundle/liar.rs"]
+mod liar;
 #[path = "bundle/links.rs"]
 mod links;
+#[path = "bundle/lying.rs"]
+mod lying;
 #[path = "bundle/office.rs"]
 mod office;
 #[path = "bundle/paths.rs"]
@@ -38,3 +42,5 @@ mod paths;
 mod round_trip;
 #[path = "bundle/too_long.rs"]
 mod too_long;
+#[path = "bundle/unproven.rs"]
+mod unproven;

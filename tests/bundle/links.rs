@@ -4,13 +4,14 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use docvault::{
     Statement, SystemEntropy,
-    deposit::{Inbox, Promise},
+    deposit::{Claim, ClaimedPage, Inbox, Promise, Verdict},
     intake::*,
 };
 
 use crate::{
     common::block_on,
     intake::{DAY, carrier_key, files as named, seal},
+    liar::{Lie, hex, is_unproven, unhex},
     office::*,
 };
 
@@ -66,10 +67,6 @@ async fn taken_in(office: &Office, promise: &Promise) -> Statement {
     let seq = past.iter().find(|past| of_it(past)).unwrap().seq;
     let page = office.executive.session().statements(office.case, None).await.unwrap();
     page.statements.into_iter().find(|stated| stated.made.seq == seq).unwrap()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A bundle of the case, of which the manifest is forged, with the receipts that it then needs.
@@ -182,5 +179,83 @@ fn no_file_is_slipped_behind_those_that_came_by_a_link() {
         let refused = office.refused(&bundle);
         assert!(matches!(refused.what, BundleFault::Claim), "{refused}");
         assert_eq!(refused.at, "receipts/01-pair.01-submitted.receipt");
+    });
+}
+
+/// Two files that came by a link, with answers, of which a bundle is to say something else.
+async fn of_link(office: &Office) -> Lie<'_> {
+    by_link(office, "id", &[photograph(1), photograph(2)], &[("number", "IDMEX1")]).await;
+    Lie::begin(office).await
+}
+
+const SUBMITTED: &str = "receipts/01-id.01-submitted.receipt";
+
+/// The office puts another answer to the deposit on record, and shows that.
+#[test]
+fn a_deposit_is_proven_by_the_answer_that_takes_it_in_as_it_came() {
+    block_on(async {
+        let office = Office::open(TEMPLATE).await;
+        let mut lie = of_link(&office).await;
+        let honest = unhex(lie.first().statements[0].deposit.as_ref().unwrap());
+        let lies: [(&str, fn(&mut Claim)); 9] = [
+            ("it was quarantined", |claim| claim.verdict = Verdict::Quarantined("rules".to_owned())),
+            ("it was refused", |claim| claim.verdict = Verdict::Refused("rules".to_owned())),
+            ("it was for another requirement", |claim| claim.requirement = "statement".to_owned()),
+            ("it is of another vault", |claim| claim.vault = "01".repeat(16).parse().unwrap()),
+            ("it is of another case", |claim| claim.case = "01".repeat(16).parse().unwrap()),
+            ("it was for another request", |claim| claim.request = "01".repeat(16).parse().unwrap()),
+            ("a file is of another length", |claim| claim.pages[0].len += 1),
+            ("a file is another", |claim| claim.pages[1].digest = claim.pages[0].digest),
+            ("there were more files", |claim| {
+                claim.pages.extend(core::iter::repeat_n::<ClaimedPage>(claim.pages[0], 2));
+            }),
+        ];
+        for (what, tell) in lies {
+            let mut claim = Claim::from_bytes(&honest).unwrap();
+            tell(&mut claim);
+            let mut submitted = lie.first().statements[0].clone();
+            submitted.deposit = Some(hex(&claim.to_bytes().unwrap()));
+            lie.state(&mut submitted).await;
+            lie.first().statements[0] = submitted;
+            is_unproven(&lie.refused(what).await, SUBMITTED, what);
+        }
+        let mut submitted = lie.first().statements[0].clone();
+        submitted.deposit = Some(hex(&honest));
+        lie.state(&mut submitted).await;
+        lie.first().statements[0] = submitted;
+        verify_bundle(lie.tell().await, &office.intake.policy).expect("the same answer once more");
+    });
+}
+
+/// A claim as it should be, that is on no record.
+#[test]
+fn a_deposits_claim_is_the_one_on_record() {
+    block_on(async {
+        let office = Office::open(TEMPLATE).await;
+        let mut lie = of_link(&office).await;
+        let submitted = lie.first().statements[0].clone();
+        let honest = submitted.deposit.unwrap();
+        let mut claim = Claim::from_bytes(&unhex(&honest)).unwrap();
+        claim.time = claim.time.saturating_add(DAY);
+        let later = hex(&claim.to_bytes().unwrap());
+        for (what, told) in
+            [("another time", later), ("capitals", honest.to_uppercase()), ("nothing", String::new())]
+        {
+            lie.first().statements[0].deposit = Some(told);
+            is_unproven(&lie.refused(what).await, SUBMITTED, what);
+        }
+    });
+}
+
+/// Behind the files that came by a link are answers, or nothing: not a file of whatever name.
+#[test]
+fn what_is_behind_a_deposits_files_is_called_answers() {
+    block_on(async {
+        let office = Office::open(TEMPLATE).await;
+        let mut lie = of_link(&office).await;
+        lie.rename(2, "more.json", "documents/01-id/03-more.json");
+        is_unproven(&lie.refused("a file").await, SUBMITTED, "a file");
+        lie.rename(2, "form.json", "documents/01-id/03-form.json");
+        verify_bundle(lie.tell().await, &office.intake.policy).expect("answers");
     });
 }
