@@ -144,10 +144,10 @@ const fn is_stored(flags: u64, method: u64) -> bool {
 
 fn name(contents: &mut impl Contents, len: u64) -> io::Result<String> {
     ensure(len <= LONGEST)?;
-    let mut name = String::new();
-    contents.take(len).read_to_string(&mut name)?;
-    ensure(u64::try_from(name.len()) == Ok(len) && name.is_ascii())?;
-    Ok(name)
+    let mut name = vec![0; usize::try_from(len).map_err(|_| io::ErrorKind::InvalidData)?];
+    contents.read_exact(&mut name)?;
+    ensure(name.is_ascii())?;
+    Ok(name.into_iter().map(char::from).collect())
 }
 
 /// These numbers, those that are all ones from an extra field (4.5.3), which is there exactly if there are such, and alone.

@@ -242,9 +242,8 @@ impl Collected {
             let Some(says) = past.event.claimed() else { continue };
             match says.statement {
                 ClaimedKind::Submitted | ClaimedKind::NewerVersionSeen => kept.clear(),
-                ClaimedKind::Attested => kept.retain(|one| {
-                    one.says.statement != ClaimedKind::Attested || one.says.attestation != says.attestation
-                }),
+                // By what is no attestation nothing is attested.
+                ClaimedKind::Attested => kept.retain(|one| one.says.attestation != says.attestation),
                 ClaimedKind::Approved => {}
             }
             let of_deposit = matches!(says.origin, Some(Origin::Deposit { .. }));

@@ -99,9 +99,7 @@ impl Package {
         match &mut self.target {
             Target::Folder(open) => {
                 let path = self.unfinished.join(path);
-                if let Some(folder) = path.parent() {
-                    fs::create_dir_all(folder)?;
-                }
+                private::make_parent(&path)?;
                 *open = Some(BufWriter::new(File::create_new(path)?));
                 Ok(())
             }

@@ -120,7 +120,7 @@ fn place(
     for other in &manifest.others {
         let arrived = take(arrived, (other.document, other.version, other.digest))?;
         let to = folder.join(&other.path);
-        let placed = make_parent(&to).and_then(|()| fs::rename(&arrived.path, to));
+        let placed = private::make_parent(&to).and_then(|()| fs::rename(&arrived.path, to));
         placed.map_err(|error| BundleFault::Unwritable(error).at(&other.path))?;
     }
     Ok(())
@@ -158,7 +158,7 @@ fn cut(whole: &Path, files: &[BundledFile], folder: &Path) -> Result<()> {
 
 fn write_file(whole: &mut impl Read, file: &BundledFile, folder: &Path) -> io::Result<HashedContent> {
     let to = folder.join(&file.path);
-    make_parent(&to)?;
+    private::make_parent(&to)?;
     let mut target = BufWriter::new(File::create_new(to)?);
     let (mut hasher, mut buffer) = (ContentHasher::new(), vec![0; 64 * 1024]);
     let mut source = whole.take(file.bytes);
@@ -170,10 +170,6 @@ fn write_file(whole: &mut impl Read, file: &BundledFile, folder: &Path) -> io::R
     }
     target.flush()?;
     Ok(hasher.finish())
-}
-
-fn make_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), fs::create_dir_all)
 }
 
 fn refused(error: Error) -> super::BundleError {
