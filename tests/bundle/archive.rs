@@ -48,6 +48,43 @@ fn nothing_is_hidden_in_an_archive() {
     });
 }
 
+#[test]
+fn a_name_in_an_archive_stands_once_and_in_ascii() {
+    block_on(async {
+        let office = Office::small().await;
+        let (bundle, _) = office.export("case.zip").await;
+        let forged = office.path("forged.zip");
+        for (name, to) in [("log-txt", "log.txt"), ("l\u{f3}g.txt", "l\u{f3}g.txt")] {
+            copy_zip(&bundle, &forged, options(), |copy| {
+                copy.start_file(name, options()).unwrap();
+                copy.write_all(b"hidden").unwrap();
+            });
+            let mut bytes = fs::read(&forged).unwrap();
+            for at in 0..bytes.len() - name.len() {
+                if bytes[at..].starts_with(name.as_bytes()) {
+                    bytes[at..at + name.len()].copy_from_slice(to.as_bytes());
+                }
+            }
+            fs::write(&forged, bytes).unwrap();
+            let refused = office.refused(&forged);
+            let malformed = matches!(refused.what, BundleFault::Malformed(_));
+            assert!(malformed && refused.at == "the ZIP file", "{to}: {refused}");
+        }
+    });
+}
+
+/// It is an end record alone, with no room before it for what leads to 64-bit numbers.
+#[test]
+fn an_archive_of_no_file_is_no_bundle() {
+    block_on(async {
+        let office = Office::small().await;
+        let forged = office.path("forged.zip");
+        fs::write(&forged, [&b"PK\x05\x06"[..], &[0; 18]].concat()).unwrap();
+        let refused = office.refused(&forged);
+        assert!(matches!(refused.what, BundleFault::Missing) && refused.at == "SHA256SUMS", "{refused}");
+    });
+}
+
 /// Where the headers of an archive are that has its first file's local header at 0.
 struct Places {
     /// Of the first file: where its extra field is, and how long its name and that are.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use docvault::{
-    Kind, NoSleep, RecordFilter, Terms, Vault, VaultOptions,
+    Kind, NewDocument, NoSleep, RecordFilter, Terms, Vault, VaultOptions,
     intake::*,
     keys::LocalKey,
     storage::{MemoryStorage, Storage},
@@ -106,5 +106,45 @@ fn what_is_asked_for_anew_stays_confidential() {
         let refused = office.executive.hand_over(office.case, &recipient, terms.clone()).await.unwrap_err();
         assert!(matches!(refused, IntakeError::Refused(Refusal::Confidential { .. })), "{refused}");
         reviewer.hand_over(office.case, &recipient, terms).await.unwrap();
+    });
+}
+
+/// Somebody stores something past intake at the storage call of this number; what is unpacked then, if it came to that.
+async fn stored_at(nth: usize, new_version: bool) -> Option<Result<BundleManifest, BundleError>> {
+    let office = Approved::new().await;
+    let storage = Arc::new(Interrupted::new(office.kept.clone()));
+    let desk = reviewer(&office.opened(storage.clone()).await, "user:2");
+    desk.case(office.case).await.unwrap();
+    let other = office.opened(office.kept.clone()).await.session("user:3").purpose("p").begin().unwrap();
+    let (case, document) = (office.case, office.approved.document);
+    storage.interrupt_at(nth, move || {
+        block_on(async {
+            let (new, content) = (NewDocument::named("slip").media_type("text/plain"), b"A slip.".to_vec());
+            let stored = match new_version {
+                true => other.store_version(document, new, "a slip", content).await,
+                false => other.store(case, new, content).await,
+            };
+            stored.unwrap();
+        });
+    });
+    let (notary, recipient, _file) = notary();
+    let delivery = desk.hand_over(case, &recipient, Terms::read().purpose("x")).await.unwrap();
+    storage.interrupted()?;
+    let sealed = delivery.collect().await.unwrap();
+    let opened = notary.open(&sealed[..], &office.vault.sender()).unwrap();
+    Some(unpack_handed_over(opened, &office.folder.path().join("out")))
+}
+
+#[test]
+fn a_delivery_holds_what_its_manifest_lists_whatever_is_stored_meanwhile() {
+    block_on(async {
+        for new_version in [false, true] {
+            let mut nth = 0;
+            while let Some(unpacked) = stored_at(nth, new_version).await {
+                unpacked.unwrap_or_else(|refused| panic!("at storage call {nth}: {refused}"));
+                nth += 1;
+            }
+            assert!(nth > 15, "{nth} storage calls");
+        }
     });
 }

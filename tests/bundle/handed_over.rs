@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use docvault::{NewDocument, Terms, intake::*};
+use docvault::{DocumentId, Identity, NewDocument, Recipient, Scope, Terms, intake::*};
 
 use crate::{common::block_on, office::*};
 
@@ -94,5 +94,143 @@ fn what_is_cut_short_or_altered_leaves_nothing() {
         fs::create_dir(&out).unwrap();
         let opened = notary.open(&sealed[..], &sender).unwrap();
         assert!(matches!(unpack_handed_over(opened, &out).unwrap_err().what, BundleFault::Exists));
+    });
+}
+
+/// Who delivers a manifest of its own making, and to whom.
+struct Sender<'a> {
+    office: &'a Office,
+    manifest: DocumentId,
+    notary: Identity,
+    recipient: Recipient,
+}
+
+impl Sender<'_> {
+    async fn unpacked(&self, told: &BundleManifest, scope: Scope) -> Result<BundleManifest, BundleError> {
+        let session = self.office.reviewers[0].session();
+        let named = NewDocument::named("docvault.manifest.json").media_type("application/json");
+        let json = told.to_json().into_bytes();
+        session.store_version(self.manifest, named, "handed over anew", json).await.unwrap();
+        let grant = session.grant(scope, &self.recipient, Terms::read().purpose("x")).await.unwrap();
+        let sealed = session.deliver(grant).await.unwrap().collect().await.unwrap();
+        let opened = self.notary.open(&sealed[..], &self.office.intake.vault.sender()).unwrap();
+        let out = self.office.path("out");
+        let unpacked = unpack_handed_over(opened, &out);
+        assert_eq!(unpacked.is_ok(), out.exists());
+        fs::remove_dir_all(out).ok();
+        unpacked
+    }
+}
+
+/// What is told, how that is made of the truth, and where it is refused.
+type Deceit = (&'static str, fn(&mut BundleManifest), fn(&BundleManifest) -> String);
+
+const OF_MANIFEST: &str = "manifest.json";
+
+/// What is there for the first requirement.
+fn id_of(manifest: &mut BundleManifest) -> &mut BundledDocument {
+    manifest.requirements[0].document.as_mut().unwrap()
+}
+
+/// What is told of a document is not what came; where that is said.
+const DECEITS: &[Deceit] = &[
+    ("another vault", |told| told.vault = "01".repeat(16).parse().unwrap(), |_| OF_MANIFEST.into()),
+    ("another case", |told| told.case = "01".repeat(16).parse().unwrap(), |_| OF_MANIFEST.into()),
+    ("another version", |told| id_of(told).version = other_of(told).version, |told| document_of(told)),
+    ("another content", |told| id_of(told).digest = other_of(told).digest, |told| document_of(told)),
+    ("another file", |told| id_of(told).files[0].blake3 = other_of(told).digest, |told| path_of(told, 0)),
+    ("a shorter file", |told| id_of(told).files[0].bytes -= 1, |told| path_of(told, 0)),
+    ("a longer file", |told| id_of(told).files[2].bytes += 1, |told| path_of(told, 2)),
+    ("fewer files", |told| drop(id_of(told).files.pop()), |told| path_of(told, 1)),
+    (
+        "another version of what is for no requirement",
+        |told| told.others[0].version = other_of(told).version,
+        |told| told.others[0].document.to_string(),
+    ),
+];
+
+/// What is there for the second.
+fn other_of(manifest: &BundleManifest) -> &BundledDocument {
+    manifest.requirements[1].document.as_ref().unwrap()
+}
+
+fn document_of(manifest: &BundleManifest) -> String {
+    manifest.requirements[0].document.as_ref().unwrap().document.to_string()
+}
+
+fn path_of(manifest: &BundleManifest, number: usize) -> String {
+    manifest.requirements[0].document.as_ref().unwrap().files[number].path.clone()
+}
+
+async fn delivered(office: &Office) -> (Sender<'_>, BundleManifest, tempfile::TempDir) {
+    let session = office.reviewers[0].session();
+    let slip = NewDocument::named("slip.txt").media_type("text/plain");
+    session.store(office.case, slip, b"for no requirement".to_vec()).await.unwrap();
+    let (notary, recipient, folder) = notary();
+    let terms = Terms::read().purpose("deed 1234");
+    let delivery = office.reviewers[0].hand_over(office.case, &recipient, terms).await.unwrap();
+    let sealed = delivery.collect().await.unwrap();
+    let opened = notary.open(&sealed[..], &office.intake.vault.sender()).unwrap();
+    let manifest = unpack_handed_over(opened, &office.path("honest")).unwrap();
+    let documents = session.documents(office.case, None).await.unwrap().documents;
+    let of_manifest = documents.iter().find(|one| one.name == "docvault.manifest.json").unwrap().document;
+    (Sender { office, manifest: of_manifest, notary, recipient }, manifest, folder)
+}
+
+#[test]
+fn what_is_unpacked_is_what_the_manifest_tells_of() {
+    block_on(async {
+        let office = Office::complete().await;
+        let (sender, honest, _folder) = delivered(&office).await;
+        let scope = Scope::Case(office.case);
+        for (what, tell, at) in DECEITS {
+            let mut told = honest.clone();
+            tell(&mut told);
+            let refused = sender.unpacked(&told, scope).await.expect_err(what);
+            assert!(matches!(refused.what, BundleFault::Altered(_)), "{what}: {refused}");
+            assert_eq!(refused.at, at(&told), "{what}");
+        }
+        let unpacked = sender.unpacked(&honest, scope).await.unwrap();
+        assert_eq!(unpacked, honest);
+    });
+}
+
+#[test]
+fn a_delivery_has_the_documents_that_its_manifest_lists_and_no_others() {
+    block_on(async {
+        let office = Office::complete().await;
+        let (sender, honest, _folder) = delivered(&office).await;
+        let mut less = honest.clone();
+        let hidden = less.others.pop().unwrap();
+        let refused = sender.unpacked(&less, Scope::Case(office.case)).await.unwrap_err();
+        assert!(matches!(refused.what, BundleFault::Extra), "{refused}");
+        assert_eq!(refused.at, hidden.document.to_string());
+        // The manifest alone, which says that the case has no document.
+        let mut none = less;
+        none.requirements.iter_mut().for_each(|one| one.document = None);
+        let alone = Scope::Document(sender.manifest);
+        let refused = sender.unpacked(&none, alone).await.unwrap_err();
+        assert!(matches!(refused.what, BundleFault::Altered("the delivery")), "{refused}");
+        // One more than there is.
+        let mut more = honest;
+        more.others[0].document = sender.manifest;
+        let refused = sender.unpacked(&more, Scope::Case(office.case)).await.unwrap_err();
+        assert!(matches!(refused.what, BundleFault::Missing), "{refused}");
+    });
+}
+
+/// A page of a case's documents has a thousand.
+#[test]
+fn a_case_of_many_documents_is_handed_over_whole() {
+    block_on(async {
+        let office = Office::open(SMALL).await;
+        let session = office.reviewers[0].session();
+        for number in 0..1001 {
+            let slip = NewDocument::named(format!("{number}.txt")).media_type("text/plain");
+            session.store(office.case, slip, b"slip".to_vec()).await.unwrap();
+        }
+        let (sender, manifest, _folder) = delivered(&office).await;
+        assert_eq!(manifest.others.len(), 1002);
+        drop(sender);
     });
 }

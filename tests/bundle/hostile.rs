@@ -151,3 +151,38 @@ fn whoever_wrote_to_the_log_writes_nothing_on_a_terminal() {
         verify_bundle(&bundle, &office.intake.policy).unwrap();
     });
 }
+
+#[test]
+fn a_manifest_is_of_this_format_and_written_in_one_way() {
+    block_on(async {
+        let office = Office::small().await;
+        let (bundle, _) = office.export("case").await;
+        let original = fs::read(bundle.join("manifest.json")).unwrap();
+        for (from, to) in [
+            ("\"format\": 1", "\"format\": 2"),
+            ("{\n  \"format\"", "{\n \"format\""),
+            ("note.txt\"", "note.txt\" "),
+        ] {
+            edit(&bundle, "manifest.json", from, to);
+            sum_again(&bundle);
+            let refused = office.refused(&bundle);
+            let written = "it is written otherwise than manifests are";
+            assert!(matches!(refused.what, BundleFault::Malformed(why) if why == written), "{to}: {refused}");
+            assert_eq!(refused.at, "manifest.json");
+            fs::write(bundle.join("manifest.json"), &original).unwrap();
+        }
+    });
+}
+
+/// Spaces between the members of a line say nothing, and so could hide something.
+#[test]
+fn lines_are_written_in_one_way() {
+    block_on(async {
+        let office = Office::small().await;
+        let (bundle, _) = office.export("case").await;
+        edit(&bundle, "log.jsonl", "{\"seq\"", "{ \"seq\"");
+        sum_again(&bundle);
+        let refused = office.refused(&bundle);
+        assert!(matches!(refused.what, BundleFault::Malformed(_)) && refused.at == "log.jsonl", "{refused}");
+    });
+}

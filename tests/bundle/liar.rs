@@ -8,6 +8,13 @@ use sha2::{Digest, Sha256};
 
 use crate::office::*;
 
+/// What is said, and how that is made of the truth; and what of something else is taken for it.
+pub(crate) type Lying<T> = (&'static str, fn(&mut T));
+pub(crate) type LyingOf<T, U> = (&'static str, fn(&mut T, &U));
+
+/// What is done to the records before lines are made of them.
+type Amend = dyn Fn(&mut Vec<AuditRecord>) + Send + Sync;
+
 /// A bundle in the making; what is not altered is true.
 pub(crate) struct Lie<'a> {
     office: &'a Office,
@@ -15,7 +22,7 @@ pub(crate) struct Lie<'a> {
     pub(crate) template: String,
     /// The files of documents.
     contents: BTreeMap<String, Vec<u8>>,
-    amend: Box<dyn Fn(&mut Vec<AuditRecord>)>,
+    amend: Box<Amend>,
 }
 
 impl<'a> Lie<'a> {
@@ -30,7 +37,7 @@ impl<'a> Lie<'a> {
     }
 
     /// Has the log's lines say something else.
-    pub(crate) fn amend(&mut self, amend: impl Fn(&mut Vec<AuditRecord>) + 'static) {
+    pub(crate) fn amend(&mut self, amend: impl Fn(&mut Vec<AuditRecord>) + Send + Sync + 'static) {
         self.amend = Box::new(amend);
     }
 

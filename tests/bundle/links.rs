@@ -3,15 +3,15 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use docvault::{
-    Statement, SystemEntropy,
-    deposit::{Claim, ClaimedPage, Inbox, Promise, Verdict},
+    ContentDigest, Statement, SystemEntropy,
+    deposit::{Claim, Inbox, Promise, Verdict},
     intake::*,
 };
 
 use crate::{
     common::block_on,
     intake::{DAY, carrier_key, files as named, seal},
-    liar::{Lie, hex, is_unproven, unhex},
+    liar::{Lie, Lying, hex, is_unproven, unhex},
     office::*,
 };
 
@@ -197,7 +197,7 @@ fn a_deposit_is_proven_by_the_answer_that_takes_it_in_as_it_came() {
         let office = Office::open(TEMPLATE).await;
         let mut lie = of_link(&office).await;
         let honest = unhex(lie.first().statements[0].deposit.as_ref().unwrap());
-        let lies: [(&str, fn(&mut Claim)); 9] = [
+        let lies: [Lying<Claim>; 9] = [
             ("it was quarantined", |claim| claim.verdict = Verdict::Quarantined("rules".to_owned())),
             ("it was refused", |claim| claim.verdict = Verdict::Refused("rules".to_owned())),
             ("it was for another requirement", |claim| claim.requirement = "statement".to_owned()),
@@ -206,8 +206,11 @@ fn a_deposit_is_proven_by_the_answer_that_takes_it_in_as_it_came() {
             ("it was for another request", |claim| claim.request = "01".repeat(16).parse().unwrap()),
             ("a file is of another length", |claim| claim.pages[0].len += 1),
             ("a file is another", |claim| claim.pages[1].digest = claim.pages[0].digest),
-            ("there were more files", |claim| {
-                claim.pages.extend(core::iter::repeat_n::<ClaimedPage>(claim.pages[0], 2));
+            ("a file came that is not there, behind one that is answers here", |claim| {
+                let (front, answers) = (claim.pages[0], br#"{"number":"IDMEX1"}"#);
+                let mut third = front;
+                (third.len, third.digest) = (answers.len() as u64, *ContentDigest::of(answers).as_bytes());
+                claim.pages.extend([third, front]);
             }),
         ];
         for (what, tell) in lies {

@@ -105,7 +105,7 @@ fn who_handed_in_what_is_there_is_told_once() {
 fn an_approval_is_of_what_is_there() {
     block_on(async {
         let office = Office::complete().await;
-        let lies: [(&str, fn(&mut Claimed, &BundledDocument)); 3] = [
+        let lies: [LyingOf<Claimed, BundledDocument>; 3] = [
             ("of another version", |says, other| says.version = other.version),
             ("of another content", |says, other| says.digest = other.digest),
             ("of another requirement", |says, _| says.requirement = key("statement")),
@@ -165,10 +165,10 @@ fn a_completion_is_by_the_template_and_rests_on_what_is_there() {
         let office = Office::complete().await;
         let mut lie = Lie::begin(&office).await;
         let honest = lie.manifest.completion.clone().unwrap().completion;
-        let lies: [(&str, fn(&mut serde_json::Value)); 5] = [
+        let lies: [Lying<serde_json::Value>; 5] = [
             ("by another template", |one| one["template"] = "0".repeat(64).into()),
             ("on another version", |one| {
-                one["approved"][0]["version"] = one["approved"][1]["version"].clone()
+                one["approved"][0]["version"] = one["approved"][1]["version"].clone();
             }),
             ("on another content", |one| one["approved"][0]["digest"] = one["approved"][1]["digest"].clone()),
             ("in another order", |one| one["approved"].as_array_mut().unwrap().reverse()),
@@ -199,5 +199,18 @@ fn a_completion_does_not_rest_on_what_nobody_approved() {
         let more = other_completion(&honest, |one| one["approved"].as_array_mut().unwrap().push(unseen));
         lie.complete(more).await;
         is_contradiction(&lie.refused("unseen").await, "completion", "unseen");
+    });
+}
+
+/// Its hash is that of the canonical form, whatever the file's bytes are.
+#[test]
+fn a_template_is_in_the_form_that_its_hash_is_of() {
+    block_on(async {
+        let office = Office::small().await;
+        let mut lie = Lie::begin(&office).await;
+        lie.template = lie.template.replacen('{', "{ ", 1);
+        let refused = lie.refused("a space").await;
+        let form = matches!(refused.what, BundleFault::Malformed("it is not in its canonical form"));
+        assert!(form && refused.at == "template.json", "{refused}");
     });
 }

@@ -90,6 +90,19 @@ fn names_in_an_archive_lead_nowhere() {
     });
 }
 
+/// However deep somebody has made them.
+#[test]
+fn folders_are_entered_no_deeper_than_a_bundle_has_them() {
+    block_on(async {
+        let office = Office::small().await;
+        let (bundle, _) = office.export("case").await;
+        fs::create_dir_all(bundle.join("a/b/c/d")).unwrap();
+        fs::write(bundle.join("a/b/c/d/e"), "more").unwrap();
+        let refused = office.refused(&bundle);
+        assert!(matches!(refused.what, BundleFault::Extra) && refused.at == "a/b/c", "{refused}");
+    });
+}
+
 #[cfg(unix)]
 #[test]
 fn links_in_a_folder_are_not_followed() {

@@ -1,10 +1,17 @@
 //! What is written is what verifies.
 
-use std::{fs, process::Command as Program};
+use std::{fs, process::Command as Program, sync::Arc};
 
-use docvault::{Kind, Receipt, RecordFilter, TrustPolicy, intake::*};
+use docvault::{
+    ContentDigest, Kind, MemoryWitnessStore, NewStatement, Receipt, RecordFilter, Timestamp, TrustPolicy,
+    Vault, VaultOptions, Witness, WitnessKey, intake::*, keys::LocalKey, storage::MemoryStorage,
+};
 
-use crate::{common::block_on, office::*};
+use crate::{
+    common::block_on,
+    intake::{DAY, Hand, Intake},
+    office::*,
+};
 
 #[test]
 fn a_folder_and_a_zip_file_hold_the_same() {
@@ -230,6 +237,132 @@ fn what_a_file_opens_with_follows_from_what_it_is() {
             let (folder, manifest) = office.export(&at.to_string()).await;
             assert_eq!(manifest.requirements[1].document.as_ref().unwrap().files[0].path, path);
             verify_bundle(&folder, &office.intake.policy).unwrap();
+        }
+    });
+}
+
+/// What was attested in another's stead, or anew, is told as it stands.
+#[test]
+fn of_attestations_of_one_kind_the_last_is_told() {
+    block_on(async {
+        let office = Office::complete().await;
+        let (_, manifest) = office.export("before").await;
+        let id = manifest.requirements[0].document.as_ref().unwrap();
+        let attest = |attestation: &str| Command::Attest {
+            requirement: key("id"),
+            version: id.version,
+            digest: id.digest,
+            attestation: attestation.parse().unwrap(),
+        };
+        let [first, second] = &office.reviewers;
+        second.act(office.case, attest("identity_interview")).await.unwrap();
+        first.act(office.case, attest("compared_with_original")).await.unwrap();
+        let (bundle, manifest) = office.export("case").await;
+        let told = manifest.requirements[0]
+            .statements
+            .iter()
+            .filter_map(|one| Some((one.says.attestation.as_ref()?.to_string(), one.says.by.clone())));
+        let expected = [("identity_interview", "user:3"), ("compared_with_original", "user:2")];
+        assert_eq!(told.collect::<Vec<_>>(), expected.map(|(what, by)| (what.to_owned(), by.to_owned())));
+        assert_eq!(
+            manifest.requirements[0].statements.len(),
+            5,
+            "and who handed it in, and two who approved it"
+        );
+        verify_bundle(&bundle, &office.intake.policy).unwrap();
+    });
+}
+
+/// A page of statements has a thousand.
+#[test]
+fn a_bundle_tells_of_events_from_before_many_others() {
+    block_on(async {
+        let office = Office::small().await;
+        let session = office.reviewers[0].session();
+        for _ in 0..1000 {
+            session.make_statement(office.case, NewStatement::on("office.note")).await.unwrap();
+        }
+        let (bundle, manifest) = office.export("case").await;
+        assert_eq!(manifest.requirements[0].statements.len(), 2);
+        verify_bundle(&bundle, &office.intake.policy).unwrap();
+    });
+}
+
+#[test]
+fn what_has_expired_is_exported_as_that() {
+    block_on(async {
+        let (folder, clock) =
+            (tempfile::tempdir().unwrap(), Hand::at(Timestamp::from_millis(1_790_000_000_000)));
+        let root = LocalKey::create(folder.path().join("key")).unwrap();
+        let options = VaultOptions::default().clock(clock.clone());
+        let vault =
+            Vault::create_with(Arc::new(MemoryStorage::default()), Arc::new(root), options).await.unwrap();
+        let office = Office::of(Intake::of(vault).await, TEMPLATE).await;
+        let side = |seed| NewFile::from_memory("side.jpg", "image/jpeg", photograph(seed));
+        let id = NewSubmission::direct().file(side(1)).file(side(2));
+        let id = id.form(Form::new().with(key("number"), "1")).valid_until("2026-12-31".parse().unwrap());
+        let id = office.executive.submit(office.case, &key("id"), id).await.unwrap().accepted().unwrap();
+        for reviewer in &office.reviewers {
+            reviewer.act(office.case, id.approve()).await.unwrap();
+        }
+        for (name, standing) in [("valid", Standing::Approved), ("expired", Standing::Expired)] {
+            let (bundle, manifest) = office.export(name).await;
+            assert_eq!(manifest.requirements[0].standing, standing);
+            verify_bundle(&bundle, &office.intake.policy).unwrap();
+            clock.forward(DAY * 120);
+        }
+    });
+}
+
+#[test]
+fn a_verified_bundle_names_the_witnesses_of_its_head() {
+    block_on(async {
+        let office = Office::small().await;
+        let known = office.intake.policy.to_string();
+        let witness = WitnessKey::create(office.path("witness"), "ana.example").unwrap();
+        let log = known.strip_suffix("quorum none\n").unwrap();
+        let policy = format!("{log}witness ana {}\nquorum ana\n", witness.verifier_key());
+        let policy = TrustPolicy::parse(&policy).unwrap();
+        let witness = Witness::new(witness, office.intake.policy.clone(), MemoryWitnessStore::default());
+        let audit = office.intake.vault.audit();
+        let note = audit.checkpoint().await.unwrap();
+        let request = audit.log().await.unwrap().witness_request(0, &note).await.unwrap();
+        let answer = witness.add_checkpoint(&request.to_string()).unwrap();
+        let bundle = office.path("case");
+        let note = policy.add_cosignatures(&note, &answer).unwrap();
+        office.reviewers[0].export_bundle(office.case, &note, &bundle).await.unwrap();
+        let seen = verify_bundle(&bundle, &policy).unwrap();
+        assert_eq!(seen.witnesses.len(), 1);
+        assert!(seen.to_string().contains(&seen.witnesses[0].to_string()), "{seen}");
+        assert!(!seen.to_string().contains("No witness"), "{seen}");
+        let unseen = verify_bundle(&bundle, &office.intake.policy).unwrap();
+        assert!(unseen.to_string().ends_with("others may have been shown another log.\n"), "{unseen}");
+    });
+}
+
+/// An event tells of other files than the version has: by a program of somebody's own who has the keys.
+#[test]
+fn files_that_are_not_those_of_their_event_are_not_exported() {
+    block_on(async {
+        let digest = ContentDigest::of(b"A note.").to_string();
+        let file = |bytes: u32, digest: &str| format!(r#""bytes":{bytes},"digest":"{digest}""#);
+        for told in [file(6, &digest), file(8, &digest), file(7, &"0".repeat(64))] {
+            let office = Office::open(SMALL).await;
+            let note =
+                NewSubmission::direct().file(NewFile::from_memory("note.txt", "text/plain", "A note."));
+            office.executive.submit(office.case, &key("note"), note).await.unwrap().accepted().unwrap();
+            let session = office.executive.session();
+            let honest = session.newest_statement(office.case).await.unwrap().unwrap();
+            let payload = String::from_utf8(honest.payload.to_vec()).unwrap();
+            assert!(payload.contains(&file(7, &digest)), "{payload}");
+            let payload = payload.replacen(&file(7, &digest), &told, 1);
+            let forged = NewStatement::forged(honest.topic).payload(payload);
+            session.make_statement(office.case, forged).await.unwrap();
+            let (out, head) = (office.path("case"), office.intake.vault.audit().checkpoint().await.unwrap());
+            let refused = office.reviewers[0].export_bundle(office.case, &head, &out).await.unwrap_err();
+            let IntakeError::Bundle(refused) = refused else { panic!("{refused}") };
+            assert!(matches!(refused.what, BundleFault::Altered("the case")), "{refused}");
+            assert!(refused.at == "documents/01-note/01-note.txt" && !out.exists(), "{refused}");
         }
     });
 }

@@ -95,6 +95,22 @@ fn an_archive_of_too_many_files_is_not_opened() {
     });
 }
 
+#[test]
+fn a_folder_of_too_many_files_is_not_walked_to_its_end() {
+    block_on(async {
+        let office = Office::small().await;
+        let many = office.path("many");
+        fs::create_dir(&many).unwrap();
+        for number in 0..=100_000 {
+            File::create(many.join(number.to_string())).unwrap();
+        }
+        let refused = office.refused(&many);
+        assert!(refused.to_string().contains("100,000"), "{refused}");
+        fs::remove_file(many.join("0")).unwrap();
+        assert!(matches!(office.refused(&many).what, BundleFault::Missing));
+    });
+}
+
 /// The number of files is then all ones, as where a 64-bit number stands for it.
 #[test]
 fn an_archive_of_65535_files_has_no_64_bit_numbers() {
@@ -165,5 +181,25 @@ fn a_delivery_has_one_manifest_of_a_manifests_length() {
         session.store(office.case, named(), manifest.to_json().into_bytes()).await.unwrap();
         let refused = unpacked("two").await.unwrap_err();
         assert!(matches!(refused.what, BundleFault::Extra) && refused.at == "manifest.json", "{refused}");
+    });
+}
+
+/// Each document's name takes six bytes of JSON a character.
+#[test]
+fn a_case_whose_manifest_would_be_too_long_is_not_handed_over() {
+    block_on(async {
+        let office = Office::small().await;
+        let session = office.reviewers[0].session();
+        for _ in 0..(16 << 20) / (6 << 10) {
+            let named = NewDocument::named("\u{1}".repeat(1024)).media_type("text/plain");
+            session.store(office.case, named, b"x".to_vec()).await.unwrap();
+        }
+        let (_, recipient, _folder) = notary();
+        let terms = Terms::read().purpose("deed 1234");
+        let refused = office.reviewers[0].hand_over(office.case, &recipient, terms).await.unwrap_err();
+        let IntakeError::Bundle(refused) = refused else { panic!("{refused}") };
+        assert!(refused.at == "manifest.json" && refused.to_string().contains("too long"), "{refused}");
+        let first = session.documents(office.case, None).await.unwrap().documents[0].document;
+        assert!(session.who_can_open(first).await.unwrap().grants.is_empty());
     });
 }

@@ -153,7 +153,7 @@ fn lines_say_of_a_record_what_its_receipt_proves() {
         let office = Office::small().await;
         let mut lie = Lie::begin(&office).await;
         let completed = lie.manifest.completion.as_ref().unwrap().record;
-        let amends: [(&str, fn(&mut AuditRecord, &AuditRecord)); 3] = [
+        let amends: [LyingOf<AuditRecord, AuditRecord>; 3] = [
             ("another time", |line, _| line.time = line.time.saturating_add(Duration::from_millis(1))),
             ("another operation", |line, other| line.operation = other.operation),
             ("another kind", |line, _| line.kind = Kind::Browsed),
@@ -175,7 +175,7 @@ fn lines_are_in_the_order_of_the_log() {
     block_on(async {
         let office = Office::small().await;
         let mut lie = Lie::begin(&office).await;
-        let amends: [(&str, fn(&mut Vec<AuditRecord>)); 5] = [
+        let amends: [Lying<Vec<AuditRecord>>; 5] = [
             ("two in one another's place", |records| records.swap(0, 1)),
             ("one twice", |records| records.insert(0, records[0].clone())),
             ("one before its time", |records| {

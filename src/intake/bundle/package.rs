@@ -183,3 +183,18 @@ pub(super) fn is_zip(path: &Path) -> bool {
 fn synced(file: BufWriter<File>) -> io::Result<()> {
     file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_that_is_too_long_to_be_read() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut package = Package::create(&folder.path().join("case")).expect("a new folder");
+        let cap = names::cap(names::POLICY);
+        let refused = package.write(names::POLICY, &vec![b'#'; cap + 1]).expect_err("it is too long");
+        assert!(refused.to_string().contains("too long") && refused.at == names::POLICY, "{refused}");
+        package.write(names::POLICY, &vec![b'#'; cap]).expect("it is not");
+    }
+}
