@@ -147,6 +147,11 @@ const DECEITS: &[Deceit] = &[
         |told| told.others[0].version = other_of(told).version,
         |told| told.others[0].document.to_string(),
     ),
+    (
+        "another length of what is for no requirement",
+        |told| told.others[0].bytes += 1,
+        |told| told.others[0].path.clone(),
+    ),
 ];
 
 /// What is there for the second.

@@ -56,6 +56,7 @@ pub fn unpack_handed_over<R: Read>(opened: Opened<R>, folder: &Path) -> Result<B
 struct Arrived {
     version: VersionId,
     digest: ContentDigest,
+    len: u64,
     path: PathBuf,
 }
 
@@ -96,13 +97,14 @@ fn manifest_in<R: Read>(document: OpenedDocument<'_, R>) -> Result<BundleManifes
 }
 
 fn receive<R: Read>(document: OpenedDocument<'_, R>, folder: &Path) -> Result<(DocumentId, Arrived)> {
-    let (id, version, digest) = (document.id(), document.version(), document.digest());
+    let (id, version, digest, len) =
+        (document.id(), document.version(), document.digest(), document.content_len());
     let path = folder.join(format!("{id}.arrived"));
     let unwritable = |error| BundleFault::Unwritable(error).at_path(&path);
     let mut file = BufWriter::new(File::create_new(&path).map_err(unwritable)?);
     document.copy_to(&mut file).map_err(refused)?;
     file.flush().map_err(unwritable)?;
-    Ok((id, Arrived { version, digest, path }))
+    Ok((id, Arrived { version, digest, len, path }))
 }
 
 /// Takes every document that the manifest lists to its place.
@@ -119,6 +121,9 @@ fn place(
     }
     for other in &manifest.others {
         let arrived = take(arrived, (other.document, other.version, other.digest))?;
+        if arrived.len != other.bytes {
+            return Err(BundleFault::Altered("the manifest").at(&other.path));
+        }
         let to = folder.join(&other.path);
         let placed = private::make_parent(&to).and_then(|()| fs::rename(&arrived.path, to));
         placed.map_err(|error| BundleFault::Unwritable(error).at(&other.path))?;
