@@ -158,3 +158,36 @@ fn approvers(requirement: &BundledRequirement, rule: &Requirement) -> usize {
 fn approvals(statements: &[BundledStatement]) -> impl Iterator<Item = &BundledStatement> {
     statements.iter().filter(|stated| stated.says.statement == ClaimedKind::Approved)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Checkpoint, ContentDigest, DocumentId, OperationId, Timestamp, VersionId};
+
+    /// What no receipt proves today: of records of these kinds alone a receipt names a content and a version, or a claim.
+    #[test]
+    fn what_is_proven_is_proven_by_a_record_of_its_kind() {
+        let id: DocumentId = "0a".repeat(32).parse().expect("an id");
+        let (version, digest) = (VersionId::of(OperationId::from_bytes([1; 16])), ContentDigest::of(b"x"));
+        let proven = |kind| VerifiedReceipt {
+            record: 7,
+            time: Timestamp::from_millis(1),
+            kind,
+            operation: version.operation(),
+            case: Some(id.case()),
+            document: Some(id),
+            version: Some(version),
+            content: Some(digest),
+            claim: Some(crate::sha256(&[b"claim"])),
+            disclosed: None,
+            checkpoint: Checkpoint::new("example.com/log", 8, [2; 32]).expect("an origin"),
+            witnesses: Vec::new(),
+        };
+        let files = Vec::new();
+        let stored = BundledDocument { document: id, version, digest, record: 7, valid_until: None, files };
+        for kind in [Kind::Stored, Kind::Read, Kind::Stated] {
+            assert_eq!(proves_version(&proven(kind), &stored), kind == Kind::Stored, "{kind:?}");
+            assert_eq!(proves_claim(&proven(kind), b"claim"), kind == Kind::Stated, "{kind:?}");
+        }
+    }
+}
