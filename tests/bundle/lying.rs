@@ -185,6 +185,24 @@ fn a_completion_is_by_the_template_and_rests_on_what_is_there() {
 }
 
 #[test]
+fn a_completion_does_not_rest_on_what_nobody_attested() {
+    block_on(async {
+        let office = Office::complete().await;
+        let mut lie = Lie::begin(&office).await;
+        let is_attested = |one: &BundledStatement| one.says.statement == ClaimedKind::Attested;
+        let at = lie.first().statements.iter().position(is_attested).unwrap();
+        let mut other = lie.first().statements.remove(at);
+        is_contradiction(&lie.refused("nothing").await, "completion", "nothing");
+        other.says.attestation = Some("translation_checked".parse().unwrap());
+        lie.state(&mut other).await;
+        lie.first().statements.push(other);
+        is_contradiction(&lie.refused("something else").await, "completion", "something else");
+        lie.manifest.completion = None;
+        verify_bundle(lie.tell().await, &office.intake.policy).expect("without a completion it is the truth");
+    });
+}
+
+#[test]
 fn a_completion_does_not_rest_on_what_nobody_approved() {
     block_on(async {
         let office = Office::complete().await;

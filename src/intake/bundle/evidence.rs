@@ -10,7 +10,7 @@ use super::{
 use crate::{
     CaseId, Kind, Receipt, TrustPolicy, VerifiedReceipt,
     deposit::{Claim, ClaimedPage, Verdict},
-    intake::{ClaimedKind, Date, Origin, Requirement, Standing},
+    intake::{Attestation, ClaimedKind, Date, Origin, Requirement, Standing, Template},
 };
 
 /// Every receipt of a bundle, by its path, and the record it is for.
@@ -140,6 +140,14 @@ fn stands(requirement: &BundledRequirement, rule: &Requirement, day: Date) -> bo
 
 pub(super) fn was_approved(requirement: &BundledRequirement) -> bool {
     matches!(requirement.standing, Standing::Approved | Standing::Expired)
+}
+
+/// Whether everything was attested that the template has attested.
+pub(super) fn was_attested(requirement: &BundledRequirement, template: &Template) -> bool {
+    let attested = requirement.statements.iter().filter(|one| one.says.statement == ClaimedKind::Attested);
+    let made: Vec<&Attestation> = attested.filter_map(|one| one.says.attestation.as_ref()).collect();
+    let rule = template.requirement(requirement.requirement.as_str());
+    rule.is_some_and(|rule| rule.attestations().iter().all(|wanted| made.contains(&wanted)))
 }
 
 /// How many people have approved; where it takes two, none of them is who handed it in. Who takes a deposit in only

@@ -244,8 +244,8 @@ fn check_manifest(manifest: &BundleManifest, template: &Template) -> Result<()> 
     Ok(())
 }
 
-/// Whether what a completion rests on is in the bundle: those versions, approved, in the template's order, and
-/// among them what the template requires whatever is answered.
+/// Whether what a completion rests on is in the bundle: those versions, approved and attested, in the template's order,
+/// and among them what the template requires whatever is answered.
 fn rests_on(completion: &Completion, manifest: &BundleManifest, template: &Template) -> bool {
     let mut documents = manifest.documents();
     let mut always = template.requirements().iter().filter(|one| one.necessity() == Necessity::Always);
@@ -256,6 +256,7 @@ fn rests_on(completion: &Completion, manifest: &BundleManifest, template: &Templ
                 requirement.requirement == approved.requirement
                     && (document.version, document.digest) == (approved.version, approved.digest)
                     && evidence::was_approved(requirement)
+                    && evidence::was_attested(requirement, template)
             })
         })
 }
