@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{Creation, ObjectKey, Storage, StorageError};
 
-/// What is done at creates and reads; all else goes to the objects.
+/// What is done at creates, reads and listings; all else goes to the objects.
 #[async_trait]
 pub(crate) trait Around: Debug + Send + Sync + 'static {
     fn objects(&self) -> &dyn Storage;
@@ -18,6 +18,15 @@ pub(crate) trait Around: Debug + Send + Sync + 'static {
 
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
         self.objects().read(key, range).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StorageError> {
+        self.objects().list(prefix, after, limit).await
     }
 }
 
@@ -41,6 +50,6 @@ impl<T: Around> Storage for T {
         after: Option<&ObjectKey>,
         limit: usize,
     ) -> Result<Vec<ObjectKey>, StorageError> {
-        self.objects().list(prefix, after, limit).await
+        Around::list(self, prefix, after, limit).await
     }
 }

@@ -205,7 +205,7 @@ mod tests {
     }
 
     fn stored(store: &Store) -> usize {
-        block_on(store.list("", None, usize::MAX)).unwrap().len()
+        block_on(Storage::list(store, "", None, usize::MAX)).unwrap().len()
     }
 
     fn proof(manner: Manner) -> (Store, Result<Left>) {

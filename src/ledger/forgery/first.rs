@@ -15,3 +15,14 @@ fn a_first_record_under_another_name_is_none() {
         assert_eq!(found.err().map(|error| error.kind()), refused, "{named}");
     }
 }
+
+/// Likewise, about another vault, with a statement of the true name.
+#[test]
+fn a_first_record_about_another_vault_is_none() {
+    let elsewhere = VaultId::from_bytes([2; 16]);
+    for (about, refused) in [(VAULT, None), (elsewhere, Some(ErrorKind::Corrupt))] {
+        let log = Forger::begun_as(VAULT, about, 1, genesis(1, VAULT));
+        let found = block_on(async { claimed(&*log.stored().await).await });
+        assert_eq!(found.err().map(|error| error.kind()), refused, "{about}");
+    }
+}

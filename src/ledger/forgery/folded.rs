@@ -11,13 +11,13 @@ use super::*;
 use crate::{
     env::NoSleep,
     ledger::fold::fold,
-    log::{commit::Commit, manifest::FOLD},
+    log::manifest::FOLD,
     pin::Pin,
     storage::{StorageError, around::Around, layout},
 };
 
 /// The log as its fold takes it, with another record in the tree where `altered` is.
-fn told(log: &Forger, altered: Option<u64>) -> State {
+pub(super) fn told(log: &Forger, altered: Option<u64>) -> State {
     let mut state = State::empty(VAULT, LogKey::first(key(1).verifying_key()));
     for (_, bytes) in &log.objects {
         let mut records = Commit::parse(VAULT, bytes).expect("sealed").leaves;
@@ -31,7 +31,7 @@ fn told(log: &Forger, altered: Option<u64>) -> State {
 
 /// A log that a fold can take, of 30 records of the first key behind Genesis and all others of the second; and a pin from
 /// just before the key was changed.
-fn rotated() -> (Forger, Pin) {
+pub(super) fn rotated() -> (Forger, Pin) {
     let mut log = Forger::new();
     log.grow(30, &key(1));
     let early = log.state.pin();
@@ -48,7 +48,7 @@ async fn folded(log: &Forger, altered: Option<u64>) -> Pages {
 }
 
 /// The same, and the name of its last commit, which claims the tree of `claims`.
-async fn stored(
+pub(super) async fn stored(
     log: &Forger,
     altered: Option<u64>,
     claims: Option<u64>,
@@ -164,6 +164,29 @@ fn a_first_record_that_is_shown_once_makes_nobody_a_signer() {
             let looks = AtomicUsize::new(usize::from(refused.is_none()));
             let shown = TwoFaced { objects, name: name.clone(), first: theirs.clone(), looks };
             load(&early, &Pages::new(Arc::new(shown))).await
+        });
+        let found = found.map(|state| state.expect("a log").head.size);
+        assert_eq!(found.map_err(|error| error.kind()).err(), refused, "signed by {signer}");
+    }
+}
+
+/// The same, where the pin's own commit is signed by that key, too: a signature is in no leaf. The walk arrives at the pin's
+/// head and tree, and what it would go on with is another key than the pin's.
+#[test]
+fn a_first_record_that_is_shown_once_leads_to_no_other_key_at_the_pin() {
+    for (signer, refused) in [(9, Some(ErrorKind::Corrupt)), (1, None)] {
+        let mut log = Forger::new();
+        log.grow(29, &key(1));
+        log.add(Kind::Read, 29, &key(signer));
+        let early = log.trusted();
+        while log.state.head.size < FOLD {
+            log.add(Kind::Read, 3, &key(1));
+        }
+        let (name, theirs) = Forger::begun_with(9, genesis(9, VAULT)).objects.remove(0);
+        let found = block_on(async {
+            let (objects, _) = stored(&log, None, None, &key(signer)).await;
+            let looks = AtomicUsize::new(usize::from(refused.is_none()));
+            load(&early, &Pages::new(Arc::new(TwoFaced { objects, name, first: theirs, looks }))).await
         });
         let found = found.map(|state| state.expect("a log").head.size);
         assert_eq!(found.map_err(|error| error.kind()).err(), refused, "signed by {signer}");
