@@ -25,6 +25,7 @@ use crate::{
     ids::VaultId,
     ledger::{self, Pages, Signatures, State, Tree, Trusted, Verified, Visitor},
     log::{
+        Hash,
         commit::Commit,
         signing::LogKey,
         statement::{self, Statement},
@@ -351,10 +352,26 @@ async fn walk_signed(
         return Err(Error::corrupt("the vault's first record"));
     }
     let from = Verified::genesis(LogKey::first(statement.commit));
-    if ledger::walk_to(state, storage, from, signatures, visitor).await? == state.log_key {
-        Ok(statement)
-    } else {
-        Err(Error::corrupt("the log's signing keys"))
+    let mut walk = Shown { visitor, first: None };
+    let log_key = ledger::walk_to(state, storage, from, signatures, &mut walk).await?;
+    // It was read before the walk, which may have been shown another.
+    if walk.first != Some(claimed.head) {
+        return Err(Error::corrupt("the vault's first record"));
+    }
+    if log_key == state.log_key { Ok(statement) } else { Err(Error::corrupt("the log's signing keys")) }
+}
+
+/// Sees what its visitor is shown, and keeps the hash with which the first commit ends.
+struct Shown<'a> {
+    visitor: &'a mut dyn Visitor,
+    first: Option<Hash>,
+}
+
+#[async_trait]
+impl Visitor for Shown<'_> {
+    async fn visit(&mut self, commit: &Commit) -> Result<()> {
+        self.first = self.first.or_else(|| commit.leaves.last().map(|last| last.hash));
+        self.visitor.visit(commit).await
     }
 }
 
