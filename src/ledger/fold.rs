@@ -231,3 +231,57 @@ impl Source<'_> {
 const AT_ONCE: usize = 64;
 /// Records without a fold before nothing more is committed.
 const TAIL_CAP: u64 = 512;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use futures_lite::future::block_on;
+
+    use super::*;
+    use crate::{
+        keys::LocalKey,
+        ledger::{Command, forgery::lying::Lying},
+        plan::{LogReading, ReadLog},
+        vault::Vault,
+    };
+
+    /// A record that rests on nothing in the index.
+    async fn record(vault: &Vault) -> Result<()> {
+        let origin = vault.session("a").purpose("p").begin()?.origin().clone();
+        let (operation, what) = (vault.ledger().operation()?, LogReading::Export);
+        let command: Arc<dyn Command> = Arc::new(ReadLog { origin, operation, what, range: 0..1 });
+        vault.ledger().commit(operation, vec![command]).await.map(drop)
+    }
+
+    /// Where the tables that a fold takes over are gone, for good, nothing is committed beyond what a tail may have.
+    #[test]
+    fn without_the_tables_before_no_tail_grows_on_and_with_them_it_is_folded() {
+        block_on(async {
+            let folder = tempfile::tempdir().expect("a folder");
+            let root = LocalKey::create(folder.path().join("key")).expect("a key");
+            let gone = Arc::new(AtomicBool::new(false));
+            let told = gone.clone();
+            let place = Lying::about(Arc::default()).reading(move |_, name| {
+                let gone = told.load(Ordering::SeqCst) && name.as_str().starts_with(layout::INDEX);
+                gone.then_some(Ok(None))
+            });
+            let vault = Vault::create(Arc::new(place), root).await.expect("a vault");
+            let size = || vault.pin().size();
+            while size() < FOLD + 10 {
+                record(&vault).await.expect("a record");
+            }
+            gone.store(true, Ordering::SeqCst);
+            while size() < FOLD + TAIL_CAP {
+                record(&vault).await.expect("a record");
+            }
+            for _ in 0..2 {
+                assert_eq!(record(&vault).await.expect_err("no index").kind(), ErrorKind::Corrupt);
+                assert_eq!(size(), FOLD + TAIL_CAP);
+            }
+            gone.store(false, Ordering::SeqCst);
+            record(&vault).await.expect("a record");
+            assert_eq!(vault.ledger().state().manifest.covered(), FOLD + TAIL_CAP);
+        });
+    }
+}

@@ -174,7 +174,7 @@ const LONG: usize = 8192;
 #[cfg(test)]
 mod tests {
     use core::{ops::Range, sync::atomic::AtomicUsize};
-    use std::sync::{OnceLock, Weak, atomic::Ordering};
+    use std::sync::{Mutex, OnceLock, Weak, atomic::Ordering};
 
     use async_trait::async_trait;
     use bytes::Bytes;
@@ -183,11 +183,16 @@ mod tests {
 
     use super::*;
     use crate::{
+        Session,
+        env::Timestamp,
         error::ErrorKind,
+        ids::CaseId,
         keys::LocalKey,
+        ledger::forgery::lying::Lying,
         log::{
             commit::{Draft, Entry, Hashed, Sealed, body_commitment},
-            leaf::Leaf,
+            leaf::{Kind, Leaf, padded},
+            merkle::Frontier,
         },
         storage::{MemoryStorage, Storage, StorageError, around::Around},
         vault::Vault,
@@ -241,19 +246,144 @@ mod tests {
         });
     }
 
-    /// By who has the log's key: a commit under the one name that can follow `state`, and after another record.
-    async fn beside(vault: &Vault, state: &State) -> Sealed {
+    /// By who has the log's key: a commit behind `state`, like the newest record but for this.
+    async fn forged(vault: &Vault, state: &State, before: &Frontier, alter: impl Fn(&mut Leaf)) -> Sealed {
         let newest = state.tail_record(state.head.size - 1).expect("a record").leaf.clone();
-        let mut previous = state.head.hash;
-        previous[31] ^= 1;
         let body = Bytes::from_static(b"body");
         let (seq, position, commitment) = (state.head.size, 0, body_commitment(&body));
-        let record = Hashed::new(Leaf { seq, position, previous, body: commitment, ..newest });
-        let entries = vec![Entry { record, body }];
-        let before = &state.frontier;
+        let mut leaf = Leaf { seq, position, previous: state.head.hash, body: commitment, ..newest };
+        alter(&mut leaf);
+        let entries = vec![Entry { record: Hashed::new(leaf), body }];
         let draft = Draft { vault: state.vault, before, recent: &[], entries, nonce: [0; 16] };
         let keyring = vault.current_keyring().await.expect("a keyring");
         draft.seal(&keyring.keys.commit_key()).expect("one entry")
+    }
+
+    /// Under the one name that can follow `state`, and after another record.
+    async fn beside(vault: &Vault, state: &State) -> Sealed {
+        forged(vault, state, &state.frontier, |leaf| leaf.previous[31] ^= 1).await
+    }
+
+    /// A process that writes about a case, and one that looks at its storage so.
+    async fn two(look: impl FnOnce(Arc<MemoryStorage>) -> Arc<dyn Storage>) -> Two {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, place) = (folder.path().join("key"), Arc::new(MemoryStorage::default()));
+        let key = LocalKey::create(&path).expect("a key");
+        let writer = Vault::create(place.clone(), key).await.expect("a vault");
+        let desk = writer.session("a").purpose("p").begin().expect("a session");
+        let case = desk.create_case("c").await.expect("a case");
+        let key = LocalKey::load(&path).expect("the key");
+        let other = Vault::open(look(place.clone()), key, &writer.pin()).await.expect("it opens");
+        Two { place, writer, desk, case, other }
+    }
+
+    struct Two {
+        place: Arc<MemoryStorage>,
+        writer: Vault,
+        desk: Session,
+        case: CaseId,
+        other: Vault,
+    }
+
+    impl Two {
+        async fn records(&self, count: usize) {
+            for _ in 0..count {
+                self.desk.describe_case(self.case).await.expect("a record");
+            }
+        }
+
+        async fn at_once(&self, count: usize) {
+            try_join_all((0..count).map(|_| self.desk.describe_case(self.case))).await.expect("records");
+        }
+    }
+
+    /// Whoever has the log's key cannot have it go back in time, nor claim another tree: met at once, and in a listing.
+    #[test]
+    fn a_commit_is_followed_by_its_time_and_its_tree() {
+        type Alter = (fn(&mut Leaf), fn(&mut Frontier), bool);
+        let alterations: [Alter; 3] = [
+            (|_| {}, |_| {}, false),
+            (|leaf| leaf.time = Timestamp::from_millis(leaf.time.as_millis() - 1), |_| {}, true),
+            (|_| {}, |tree| *tree = Frontier::default(), true),
+        ];
+        for (honest, (leaf, tree, refused)) in [0, NEAR].into_iter().flat_map(|n| alterations.map(|a| (n, a)))
+        {
+            block_on(async {
+                let two = two(|place| place).await;
+                two.records(honest).await;
+                let state = two.writer.ledger().state();
+                let mut before = state.frontier.clone();
+                tree(&mut before);
+                let forged = forged(&two.writer, &state, &before, leaf).await;
+                two.place.create(&forged.key, forged.bytes).await.expect("memory");
+                let followed = two.other.sync().await.err().map(|error| error.kind());
+                assert_eq!(followed, refused.then_some(ErrorKind::Corrupt), "{honest}");
+                assert_eq!(two.other.ledger().state().head == state.head, refused, "{honest}");
+            });
+        }
+    }
+
+    /// By who has the log's key, and names a manifest that a later one has superseded: what the later one covers is not given
+    /// up for it.
+    #[test]
+    fn an_older_index_takes_no_newer_ones_place() {
+        block_on(async {
+            let two = two(|place| place).await;
+            two.at_once(300).await;
+            let older = two.writer.ledger().state().manifest.clone();
+            let case = two.desk.create_case("behind it").await.expect("a case");
+            two.at_once(300).await;
+            two.other.sync().await.expect("it follows");
+            let state = two.other.ledger().state();
+            assert!(older.covered() > 0 && older.covered() < state.manifest.covered());
+            let named = |leaf: &mut Leaf| {
+                let none = Leaf { kind: Kind::Index, object: [0; 16], effect: [0; 32], ..leaf.clone() };
+                let (case, auxiliary) = (CaseId::from_bytes([0; 16]), padded(&older.covered().to_be_bytes()));
+                *leaf = Leaf { case, auxiliary, state_root: older.digest(), ..none };
+            };
+            let forged = forged(&two.writer, &two.writer.ledger().state(), &state.frontier, named).await;
+            two.place.create(&forged.key, forged.bytes).await.expect("memory");
+            two.other.sync().await.expect("it is signed");
+            assert_eq!(two.other.ledger().state().manifest, state.manifest);
+            let desk = two.other.session("b").purpose("q").begin().expect("a session");
+            desk.describe_case(case).await.expect("it is found");
+        });
+    }
+
+    #[test]
+    fn who_is_further_behind_than_a_listing_shows_follows_to_the_end() {
+        block_on(async {
+            let two = two(|place| place).await;
+            two.records(LISTED + 150).await;
+            assert_eq!(two.other.sync().await.expect("it follows"), two.writer.pin());
+        });
+    }
+
+    /// One that is gone is looked for once on the way, however many commits come behind it.
+    #[test]
+    fn a_manifest_that_is_gone_is_asked_for_once_on_the_way() {
+        block_on(async {
+            let asked = Arc::new(Mutex::new(Vec::new()));
+            let noted = asked.clone();
+            let two = two(|place| {
+                Arc::new(Lying::about(place).reading(move |_, name| {
+                    let index = name.as_str().starts_with(layout::INDEX);
+                    index.then(|| {
+                        noted.lock().expect("no panic").push(name.clone());
+                        Ok(None)
+                    })
+                }))
+            });
+            let two = two.await;
+            two.at_once(3 * 4096).await;
+            two.records(12).await;
+            let gone = two.other.sync().await.expect_err("no index");
+            assert_eq!(gone.kind(), ErrorKind::Corrupt);
+            let asked = asked.lock().expect("no panic");
+            let last = asked.last().expect("asked for");
+            // And once at the end.
+            assert_eq!(asked.iter().filter(|name| *name == last).count(), 2, "{asked:?}");
+        });
     }
 
     #[test]

@@ -344,3 +344,22 @@ fn check(partials: &[Vec<Hash>], frontier: &Frontier) -> Result<()> {
     }
     if expected.next().is_none() { Ok(()) } else { Err(Error::corrupt("a hash tile")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partial_tiles_lead_to_the_whole_frontier_and_no_other() {
+        let hashes = [[1; 32], [2; 32], [3; 32]];
+        let frontier = Frontier::default().followed_by(hashes);
+        assert!(check(&[hashes.to_vec()], &frontier).is_ok());
+        for partials in [vec![], vec![vec![]], vec![hashes[..1].to_vec()], vec![hashes[..2].to_vec()]] {
+            let refused = check(&partials, &frontier).expect_err("too few");
+            assert_eq!(refused.kind(), ErrorKind::Corrupt, "{partials:?}");
+        }
+        // The last tree alone: what it leaves out is to the left.
+        let refused = check(&[vec![hashes[2]]], &frontier).expect_err("too few");
+        assert_eq!(refused.kind(), ErrorKind::Corrupt);
+    }
+}
