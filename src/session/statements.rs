@@ -339,3 +339,59 @@ impl Session {
         Said::parse(&personal).map_err(|Malformed| Error::corrupt(format!("record {seq}")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use futures_lite::future::block_on;
+
+    use super::*;
+    use crate::{
+        Vault,
+        keys::LocalKey,
+        ledger::{Command, Draft, View},
+        plan::{Follows, MakeStatement},
+        storage::MemoryStorage,
+    };
+
+    /// A statement whose record commits to something else than its body says.
+    struct Otherwise(MakeStatement, [u8; 32]);
+
+    #[async_trait]
+    impl Command for Otherwise {
+        async fn plan(&self, view: &View<'_>) -> Result<Draft> {
+            Ok(Draft { effect: self.1, ..self.0.plan(view).await? })
+        }
+    }
+
+    /// By who has every key, and would show an outsider, who is shown the commitment, another claim than the office.
+    #[test]
+    fn a_statement_is_what_its_record_commits_to() {
+        for (effect, refused) in [(None, None), (Some([9; 32]), Some(ErrorKind::Corrupt))] {
+            block_on(async {
+                let folder = tempfile::tempdir().expect("a folder");
+                let root = LocalKey::create(folder.path().join("key")).expect("a key");
+                let vault = Vault::create(Arc::<MemoryStorage>::default(), root).await.expect("a vault");
+                let desk = vault.session("a").purpose("p").begin().expect("a session");
+                let case = desk.create_case("c").await.expect("a case");
+                let (origin, operation) = (desk.origin().clone(), desk.operation().expect("entropy"));
+                let (case_key, topic) = (vault.case_key(case).await.expect("its key"), "t".to_owned());
+                let payload = SecretBytes::new(Vec::new());
+                let said = Said { blind: [1; 32], digest: None, claim: b"claim".to_vec(), payload };
+                let effect = effect.unwrap_or(said.effect());
+                let follows = Follows::Any;
+                let made = MakeStatement { origin, operation, case, case_key, topic, said, follows };
+                vault.commit(operation, Otherwise(made, effect)).await.expect("it is signed");
+                let kinds = [
+                    desk.newest_statement(case).await.map(drop),
+                    desk.statements(case, None).await.map(drop),
+                    desk.newest_statements(None).await.map(drop),
+                ];
+                let kinds = kinds.map(|read| read.err().map(|error| error.kind()));
+                assert_eq!(kinds, [refused; 3]);
+            });
+        }
+    }
+}

@@ -337,9 +337,13 @@ const OVERTAKEN: &str = "the keyring changed while its epoch was being rotated: 
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    };
 
     use async_trait::async_trait;
+    use futures_util::future::try_join_all;
 
     use super::*;
     use crate::{
@@ -347,7 +351,11 @@ mod tests {
         env::SystemEntropy,
         keyring::Keyring,
         keys::LocalKey,
-        storage::{Creation, MemoryStorage, Storage, StorageError, around::Around},
+        ledger::forgery::lying::Lying,
+        storage::{
+            Creation, MemoryStorage, Storage, StorageError, StorageErrorKind, around::Around,
+            testing::CountingStorage,
+        },
     };
 
     /// A storage in which somebody else is the first to create an object.
@@ -493,5 +501,79 @@ mod tests {
         let mut renumbered = object.to_vec();
         renumbered[8..12].copy_from_slice(&8u32.to_be_bytes());
         assert!(open(vault, case, 8, &epoch_key, &renumbered).is_err());
+    }
+
+    /// A vault of a folded log, which knows nothing by heart, and whose index cannot be read once that is said.
+    async fn folded() -> (Vault, CaseId, Arc<AtomicBool>) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("key");
+        let fails = Arc::new(AtomicBool::new(false));
+        let told = fails.clone();
+        let place = Lying::about(Arc::default()).reading(move |_, name| {
+            let fails = told.load(Ordering::SeqCst) && name.as_str().starts_with(layout::INDEX);
+            fails.then(|| Err(StorageError::new(StorageErrorKind::Unavailable, "no")))
+        });
+        let place: Arc<dyn Storage> = Arc::new(place);
+        let vault = Vault::create(place.clone(), LocalKey::create(&path).expect("a key")).await;
+        let vault = vault.expect("a vault");
+        let desk = vault.session("a").purpose("p").begin().expect("a session");
+        let case = desk.create_case("c").await.expect("a case");
+        while vault.ledger().state().manifest.covered() == 0 {
+            try_join_all((0..50).map(|_| desk.cases(None))).await.expect("records");
+        }
+        let key = LocalKey::load(&path).expect("the key");
+        (Vault::open(place, key, &vault.pin()).await.expect("it opens"), case, fails)
+    }
+
+    /// Gives something of a case unasked.
+    struct Giving(CaseId);
+
+    impl Holder for Giving {
+        fn forget(&self, _: CaseId) {}
+
+        fn gives_unasked(&self) -> Option<CaseId> {
+            Some(self.0)
+        }
+    }
+
+    /// That nothing was heard of an erasure is no word that there was none.
+    #[test]
+    fn whether_a_case_was_erased_is_not_known_while_the_index_cannot_be_read() {
+        futures_lite::future::block_on(async {
+            let (vault, case, fails) = folded().await;
+            let holder: Arc<dyn Holder> = Arc::new(Giving(case));
+            vault.tell_of_erasures(Arc::downgrade(&holder));
+            let corrupt = || Error::corrupt("a head");
+            for (failing, told, missing) in
+                [(true, Some(ErrorKind::Storage), ErrorKind::Storage), (false, None, ErrorKind::Corrupt)]
+            {
+                fails.store(failing, Ordering::SeqCst);
+                assert_eq!(vault.sync().await.err().map(|error| error.kind()), told);
+                assert_eq!(vault.unless_erased(case, corrupt()).await.kind(), missing);
+            }
+        });
+    }
+
+    /// By an earlier try, which was not finished.
+    #[test]
+    fn what_is_wrapped_under_the_newest_epoch_is_not_wrapped_again() {
+        futures_lite::future::block_on(async {
+            let (place, folder) =
+                (Arc::new(CountingStorage::new(Arc::<MemoryStorage>::default())), tempfile::tempdir());
+            let root = LocalKey::create(folder.expect("a folder").path().join("key")).expect("a key");
+            let vault = Vault::create(place.clone(), root).await.expect("a vault");
+            let desk = vault.session("a").purpose("p").begin().expect("a session");
+            let case = desk.create_case("c").await.expect("a case");
+            let row = vault.fresh_row(&RowKey::case(case)).await.expect("memory").expect("a row");
+            let current = vault.current_keyring().await.expect("a keyring");
+            let mut keys = current.keys.duplicate();
+            keys.add_epoch(&SystemEntropy).expect("entropy");
+            let newer = LoadedKeyring::new([0; 32], keys);
+            for created in [1, 0] {
+                place.take();
+                vault.rewrap_case(row.clone(), &newer).await.expect("wrapped");
+                assert_eq!(place.take().create, created);
+            }
+        });
     }
 }

@@ -369,3 +369,87 @@ fn missing(id: HeadId) -> Error {
 
 /// Bytes read of a head when its content is not wanted.
 const START: u64 = 4096;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use futures_lite::future::block_on;
+
+    use super::*;
+    use crate::{
+        document::{ContentDigest, NewDocument},
+        keys::LocalKey,
+        ledger::forgery::lying::Lying,
+        storage::{StorageError, StorageErrorKind},
+    };
+
+    /// A vault whose heads cannot be read once that is said.
+    async fn vault() -> (Vault, Arc<AtomicBool>) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = LocalKey::create(folder.path().join("key")).expect("a key");
+        let fails = Arc::new(AtomicBool::new(false));
+        let told = fails.clone();
+        let place = Lying::about(Arc::default()).reading(move |_, name| {
+            let fails = told.load(Ordering::SeqCst) && name.as_str().starts_with(layout::HEADS);
+            fails.then(|| Err(StorageError::new(StorageErrorKind::Unavailable, "no")))
+        });
+        (Vault::create(Arc::new(place), root).await.expect("a vault"), fails)
+    }
+
+    /// The key of a case that nothing opened goes with the head by which it is found. What could not be read is not gone.
+    #[test]
+    fn whether_an_operation_made_a_case_is_not_known_while_its_head_cannot_be_read() {
+        block_on(async {
+            let (vault, fails) = vault().await;
+            let desk = vault.session("a").purpose("p").begin().expect("a session");
+            let case = desk.create_case("c").await.expect("a case");
+            let row = vault.fresh_row(&RowKey::case(case)).await.expect("memory").expect("a row");
+            let other = OperationId::from_bytes([9; 16]);
+            assert!(vault.made_case(case, row.operation).await.expect("memory"));
+            assert!(!vault.made_case(case, other).await.expect("memory"));
+            fails.store(true, Ordering::SeqCst);
+            let failed = vault.made_case(case, row.operation).await;
+            assert_eq!(failed.expect_err("it cannot be read").kind(), ErrorKind::Storage);
+        });
+    }
+
+    /// By who has the log's key, and records an operation once more, of another head.
+    #[test]
+    fn a_head_is_of_the_record_that_committed_to_it_and_of_no_other() {
+        block_on(async {
+            let (vault, _) = vault().await;
+            let desk = vault.session("a").purpose("p").begin().expect("a session");
+            let case = desk.create_case("c").await.expect("a case");
+            let document = desk.store(case, NewDocument::named("x"), b"x".to_vec()).await;
+            let document = document.expect("stored").document;
+            let key = RowKey::document(document);
+            let row = vault.fresh_row(&key).await.expect("memory").expect("a row");
+            let head = vault.version_head(document, &row, Extent::Start).await.expect("a head");
+            assert!(head.is_of(document, &row));
+            assert!(!head.is_of(document, &Row { effect: [9; 32], ..row.clone() }));
+            assert!(!head.is_of(DocumentId::new(case, [9; 16]), &row));
+            assert!(!head.is_of(document, &Row { operation: OperationId::from_bytes([9; 16]), ..row }));
+        });
+    }
+
+    #[test]
+    fn two_heads_say_the_same_where_all_that_describes_the_content_is() {
+        let with = |document| VersionMeta {
+            blind: [1; 32],
+            document,
+            content_digest: ContentDigest::of_pages(&[]),
+            pages: Vec::new(),
+        };
+        let named = || NewDocument::named("x").media_type("text/plain").attribute("a", "b");
+        assert!(say_the_same(&with(named()), &VersionMeta { blind: [2; 32], ..with(named()) }));
+        let others = [
+            NewDocument::named("y").media_type("text/plain").attribute("a", "b"),
+            named().media_type("text/html"),
+            named().attribute("a", "c"),
+        ];
+        for other in others {
+            assert!(!say_the_same(&with(named()), &with(other)));
+        }
+    }
+}

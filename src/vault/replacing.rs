@@ -373,4 +373,31 @@ mod tests {
             assert_eq!(named(own).await, ([None, Some(ErrorKind::Locked)], 1));
         });
     }
+
+    /// Whoever has had every keyring names one from before a change of keys again, which a process that has slept still
+    /// knows.
+    #[test]
+    fn a_keyring_of_an_earlier_place_is_not_taken_up_again() {
+        futures_lite::future::block_on(async {
+            let (storage, folder) = (Arc::<MemoryStorage>::default(), tempfile::tempdir().expect("a folder"));
+            let path = folder.path().join("key");
+            let vault = Vault::create(storage.clone(), LocalKey::create(&path).expect("a key")).await;
+            let vault = vault.expect("a vault");
+            let key = LocalKey::load(&path).expect("the key");
+            let slept = Vault::open(storage.clone(), key, &vault.pin()).await.expect("it opens");
+            let known = slept.keyring();
+            let session = vault.session("a").purpose("p").begin().expect("a session");
+            session.rotate_signing_keys().await.expect("fresh keys");
+            let ledger = vault.ledger();
+            let (from, operation) = (ledger.state().keyring(), ledger.operation().expect("entropy"));
+            let (origin, change) = (session.origin().clone(), KeyringChange::EpochAdded);
+            let (to, epoch) = (known.digest, known.keys.current_epoch());
+            let command =
+                ChangeKeyring { origin, operation, from, to, change, slot: [0; 16], epoch, signing: None };
+            ledger.commit(operation, vec![Arc::new(command)]).await.expect("the seed signs it");
+            slept.sync().await.expect("it is signed");
+            assert_eq!(slept.ledger().state().keyring(), known.digest);
+            assert_eq!(slept.slots().await.expect_err("of an earlier place").kind(), ErrorKind::Corrupt);
+        });
+    }
 }
