@@ -270,6 +270,36 @@ fn without_every_token_nothing_is_kept() {
     });
 }
 
+/// Gives a token of so many bytes.
+#[derive(Debug)]
+struct Long(usize);
+
+#[async_trait]
+impl TimeAnchor for Long {
+    fn authority(&self) -> &str {
+        "long"
+    }
+
+    async fn stamp(&self, _: &[u8; 32]) -> Result<Vec<u8>, AnchorError> {
+        Ok(vec![7; self.0])
+    }
+}
+
+/// What is longer would be on record, and read by nobody.
+#[test]
+fn a_token_is_as_long_as_can_be_read() {
+    block_on(async {
+        let (vault, _folder) = vault_on(Arc::new(MemoryStorage::default())).await;
+        let note = vault.audit().checkpoint().await.unwrap();
+        let refused = desk(&vault).keep_checkpoint(&note, &[&Long((64 << 10) + 1)]).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Invalid);
+        assert!(vault.audit().checkpoints(None).await.unwrap().is_empty());
+        desk(&vault).keep_checkpoint(&note, &[&Long(64 << 10)]).await.unwrap();
+        let kept = vault.audit().checkpoints(None).await.unwrap();
+        assert_eq!(kept[0].tokens[0].token.len(), 64 << 10);
+    });
+}
+
 #[test]
 fn an_altered_or_missing_object_is_noticed() {
     block_on(async {

@@ -7,7 +7,10 @@ mod interrupted;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, panic_any},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -27,13 +30,13 @@ struct Hands(Arc<std::sync::atomic::AtomicU64>);
 
 impl Hands {
     fn advance(&self, by: Duration) {
-        self.0.fetch_add(by.as_millis().try_into().unwrap(), std::sync::atomic::Ordering::SeqCst);
+        self.0.fetch_add(by.as_millis().try_into().unwrap(), Ordering::SeqCst);
     }
 }
 
 impl Clock for Hands {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(std::sync::atomic::Ordering::SeqCst))
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
     }
 }
 
@@ -110,6 +113,101 @@ fn an_embedders_root_key_has_a_number_of_its_own() {
         assert_eq!(error(Vault::open(storage.clone(), key(2), &vault.pin()).await), ErrorKind::Locked);
         assert_eq!(error(Vault::open(storage.clone(), key(0x8001), &vault.pin()).await), ErrorKind::Invalid);
         assert_eq!(desk.add_slot(&key(0x8000), "none").await.unwrap_err().kind(), ErrorKind::Invalid);
+    });
+}
+
+/// Wraps into so many bytes.
+#[derive(Debug)]
+struct Verbose(usize);
+
+#[async_trait]
+impl KeyWrap for Verbose {
+    fn kind(&self) -> SlotKind {
+        SlotKind::External(1)
+    }
+
+    async fn wrap(&self, _: &[u8; 32], _: &Secret<32>) -> Result<Vec<u8>, KeyError> {
+        Ok(vec![0; self.0])
+    }
+
+    async fn unwrap(&self, _: &[u8; 32], _: &[u8]) -> Result<Secret<32>, KeyError> {
+        Err(KeyError::Refused)
+    }
+}
+
+/// A keyring with a longer one would open for nobody.
+#[test]
+fn a_root_key_wraps_into_no_more_than_a_slot_holds() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, folder) = vault_on(storage.clone()).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        desk.add_slot(&Verbose(4096), "as much as there can be").await.unwrap();
+        let refused = desk.add_slot(&Verbose(4097), "more").await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Invalid);
+        assert!(refused.to_string().contains("4 KiB"), "it says what is too long: {refused}");
+        assert_eq!(vault.slots().await.unwrap().len(), 2);
+        let key = LocalKey::load(folder.path().join("key")).unwrap();
+        Vault::open(storage, key, &vault.pin()).await.unwrap();
+        let made = Vault::create(MemoryStorage::default(), Verbose(4097)).await;
+        assert_eq!(made.map(drop).unwrap_err().kind(), ErrorKind::Invalid);
+    });
+}
+
+/// May not be used, once that is said, one time.
+#[derive(Debug)]
+struct Moody(LocalKey, Arc<AtomicBool>);
+
+#[async_trait]
+impl KeyWrap for Moody {
+    fn kind(&self) -> SlotKind {
+        self.0.kind()
+    }
+
+    async fn wrap(&self, context: &[u8; 32], secret: &Secret<32>) -> Result<Vec<u8>, KeyError> {
+        self.0.wrap(context, secret).await
+    }
+
+    async fn unwrap(&self, context: &[u8; 32], wrapped: &[u8]) -> Result<Secret<32>, KeyError> {
+        let refuses = self.1.swap(false, Ordering::SeqCst);
+        if refuses { Err(KeyError::Policy("not now")) } else { self.0.unwrap(context, wrapped).await }
+    }
+}
+
+/// Nor is it taken for a keyring that has no room for an epoch.
+#[test]
+fn an_epoch_is_not_rotated_by_a_root_key_that_may_not_be_used() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, folder) = vault_on(storage.clone()).await;
+        let refuses = Arc::new(AtomicBool::new(false));
+        let key = Moody(LocalKey::load(folder.path().join("key")).unwrap(), refuses.clone());
+        let other = Vault::open(storage.clone(), key, &vault.pin()).await.unwrap();
+        vault.session("a").purpose("p").begin().unwrap().rotate_signing_keys().await.unwrap();
+        refuses.store(true, Ordering::SeqCst);
+        let desk = other.session("b").purpose("q").begin().unwrap();
+        assert_eq!(desk.rotate_epoch().await.unwrap_err().kind(), ErrorKind::Denied);
+        let changes = other.pin().size();
+        assert_eq!(desk.rotate_epoch().await.unwrap(), 0);
+        assert_eq!(other.pin().size(), changes + 2, "the first has begun none");
+    });
+}
+
+#[test]
+fn a_keyring_has_64_slots_and_each_goes_once() {
+    block_on(async {
+        let (vault, folder) = vault().await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let spare = LocalKey::create(folder.path().join("spare")).unwrap();
+        let mut last = None;
+        for slot in 1..64 {
+            last = Some(desk.add_slot(&spare, &slot.to_string()).await.unwrap());
+        }
+        assert_eq!(desk.add_slot(&spare, "65").await.unwrap_err().kind(), ErrorKind::Denied);
+        desk.remove_slot(last.unwrap()).await.unwrap();
+        assert_eq!(desk.remove_slot(last.unwrap()).await.unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(vault.slots().await.unwrap().len(), 63);
+        desk.add_slot(&spare, "64").await.unwrap();
     });
 }
 
@@ -280,6 +378,28 @@ fn a_case_that_was_never_opened_goes_whole_wherever_its_collection_dies() {
             return assert!(nth > 10, "{nth} calls");
         }
     }
+}
+
+/// It was given up while its record was on the way: whoever opens it is told, for nobody knows how long that has been.
+#[test]
+fn a_case_that_was_given_up_while_it_was_opened_is_not_opened() {
+    let (storage, hands) = (Arc::new(MemoryStorage::default()), Hands::default());
+    let desk_on = desks(storage.clone(), &hands);
+    let place = Arc::new(Interrupted::new(storage.clone()));
+    let (slow, other, later) = (desk_on(place.clone()), desk_on(storage.clone()), hands.clone());
+    place.interrupt(move |call, name| {
+        let commits = call == Call::Create && name.starts_with("log/");
+        if commits {
+            assert_eq!(block_on(other.collect_garbage()).unwrap().announced, 1);
+            later.advance(Duration::from_secs(2 * 24 * 3600));
+            assert_eq!(block_on(other.collect_garbage()).unwrap().condemned, 1);
+        }
+        commits
+    });
+    assert_eq!(block_on(slow.create_case("late")).unwrap_err().kind(), ErrorKind::Denied);
+    assert!(place.interrupted().is_some());
+    assert!(block_on(slow.cases(None)).unwrap().cases.is_empty());
+    assert!(block_on(storage.list("key/", None, 1)).unwrap().is_empty());
 }
 
 /// Whoever may create in the storage names an operation that was given up in a case that somebody opens at that moment.

@@ -135,3 +135,31 @@ fn a_log_is_fresh_by_its_witnesses_or_said_not_to_be() {
         assert_eq!(log.freshness(&early, &world.policy).await.unwrap_err().kind(), ErrorKind::Corrupt);
     });
 }
+
+/// A policy may believe several logs.
+#[test]
+fn a_log_is_not_fresh_by_another_logs_checkpoint() {
+    block_on(async {
+        let (world, other) = (watched().await, watched().await);
+        for known in [&world, &other] {
+            known.desk.create_case("c").await.unwrap();
+        }
+        let log = world.vault.audit().log().await.unwrap();
+        let note = other.cosigned(3, 0).await;
+        let refused = log.freshness(&note, &other.policy).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Corrupt);
+        assert!(refused.to_string().contains("another log's"), "{refused}");
+    });
+}
+
+#[test]
+fn a_witness_is_not_asked_to_go_back() {
+    block_on(async {
+        let world = watched().await;
+        let note = world.vault.audit().checkpoint().await.unwrap();
+        world.desk.create_case("c").await.unwrap();
+        let log = world.vault.audit().log().await.unwrap();
+        assert!(log.witness_request(1, &note).await.is_ok());
+        assert_eq!(log.witness_request(2, &note).await.unwrap_err().kind(), ErrorKind::Invalid);
+    });
+}

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::unreachable, reason = "tests")]
 
 mod common;
+#[path = "common/interrupted.rs"]
+mod interrupted;
 
 use std::{
     ops::Range,
@@ -18,7 +20,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use common::{block_on, vault_on};
 use docvault::{
-    DocumentId, ErrorKind, NewDocument, NewStatement, NoSleep, OperationId, Outcome, Pin, RecordFilter,
+    DocumentId, ErrorKind, Kind, NewDocument, NewStatement, NoSleep, OperationId, Outcome, Pin, RecordFilter,
     Session, Vault, VaultOptions,
     keys::LocalKey,
     storage::{
@@ -26,6 +28,7 @@ use docvault::{
         testing::{DelayedStorage, Fault, FaultyStorage, VirtualTime},
     },
 };
+use interrupted::{Call, Interrupted};
 use tempfile::TempDir;
 
 async fn open(storage: Arc<dyn Storage>, folder: &TempDir, pin: &Pin) -> Vault {
@@ -226,6 +229,163 @@ fn a_fold_and_a_collection_while_garbage_is_collected_are_no_corruption() {
             passed += usize::from(meanwhile.passed.load(Ordering::SeqCst));
         }
         assert!(passed > 1, "{passed} collections met the other");
+    });
+}
+
+/// Once before it looks at the index, and once again before it has read what that reaches.
+#[test]
+fn two_folds_and_a_collection_while_garbage_is_collected_are_no_corruption() {
+    block_on(async {
+        let objects = Arc::new(MemoryStorage::new());
+        let (vault, folder) = vault_on(objects.clone()).await;
+        let document = with_a_document(&vault).await;
+        // More rows than a page has.
+        for _ in 0..150 {
+            desk(&vault).make_statement(document.case(), NewStatement::on("t")).await.unwrap();
+        }
+        grow(&vault, 600).await;
+        let (pin, mut met) = (vault.pin(), 0);
+        for reads in 1..4 {
+            let objects = Arc::new(objects.snapshot());
+            let place = Arc::new(Interrupted::new(objects.clone()));
+            let slow = open(place.clone(), &folder, &pin).await;
+            let other = open(objects, &folder, &pin).await;
+            let (mut folded, mut left) = (false, reads);
+            place.interrupt(move |call, name| {
+                if !folded && call == Call::List && name == "part/" {
+                    // So that no page is one that is known by its hash.
+                    block_on(desk(&other).make_statement(document.case(), NewStatement::on("t"))).unwrap();
+                    block_on(grow(&other, 1200));
+                    folded = true;
+                }
+                left -= usize::from(folded && call == Call::Read && name.starts_with("index/"));
+                if left == 0 {
+                    block_on(grow(&other, 1700));
+                    block_on(desk(&other).collect_garbage()).unwrap();
+                }
+                left == 0
+            });
+            desk(&slow).collect_garbage().await.unwrap();
+            met += usize::from(place.interrupted().is_some());
+            assert_eq!(desk(&slow).retrieve(document).await.unwrap(), b"x".as_slice());
+        }
+        assert!(met > 1, "{met} collections met the other");
+    });
+}
+
+/// Two fold at once, and the index that both made is gone: whose record came second names it no more.
+#[test]
+fn a_fold_that_another_has_made_is_not_named_again_though_it_is_gone() {
+    block_on(async {
+        let objects = Arc::new(MemoryStorage::new());
+        let (founder, folder) = vault_on(objects.clone()).await;
+        grow(&founder, 255).await;
+        let place = Arc::new(Interrupted::new(objects.clone()));
+        let slow = open(place.clone(), &folder, &founder.pin()).await;
+        let other = open(objects.clone(), &folder, &founder.pin()).await;
+        let (kept, mut folds) = (Arc::new(MemoryStorage::new()), false);
+        let (index, gone) = (objects.clone(), kept.clone());
+        place.interrupt(move |call, name| {
+            folds |= call == Call::Create && name.starts_with("index/");
+            let names = folds && call == Call::Create && name.starts_with("log/");
+            if names {
+                // In one commit, which begins with the record of its fold.
+                block_on(other.sync()).unwrap();
+                block_on(grow(&other, 257));
+                block_on(moved(&index, &gone));
+            }
+            names
+        });
+        grow(&slow, 256).await;
+        assert!(place.interrupted().is_some());
+        moved(&kept, &objects).await;
+        let auditor = open(objects, &folder, &slow.pin()).await.session("a").purpose("p").auditor().unwrap();
+        let records = auditor.records(&RecordFilter::all()).await.unwrap();
+        assert_eq!(records.iter().filter(|record| record.kind == Kind::Index).count(), 1);
+    });
+}
+
+/// Moves the index.
+async fn moved(from: &MemoryStorage, to: &MemoryStorage) {
+    for name in from.list("index/", None, 1000).await.unwrap() {
+        to.create(&name, from.read(&name, None).await.unwrap().unwrap()).await.unwrap();
+        from.delete(&name).await.unwrap();
+    }
+}
+
+/// So does a change of the keyring, which looks up the log's first records.
+#[test]
+fn a_fold_and_a_collection_while_a_keyring_is_changed_are_no_corruption() {
+    block_on(async {
+        let objects = Arc::new(MemoryStorage::new());
+        let (vault, folder) = vault_on(objects.clone()).await;
+        with_a_document(&vault).await;
+        grow(&vault, 600).await;
+        let (pin, before) = (vault.pin(), objects.snapshot());
+        grow(&vault, 1200).await;
+        assert!(desk(&vault).collect_garbage().await.unwrap().index_deleted > 0);
+        let mut passed = 0;
+        for reads in 1..6 {
+            let (before, after) = (before.snapshot(), objects.snapshot());
+            let (reads, began) = (AtomicUsize::new(reads), AtomicBool::new(false));
+            let meanwhile = Meanwhile { before, after, prefix: "index/", reads, passed: began };
+            let meanwhile = Arc::new(meanwhile);
+            let other = open(meanwhile.clone(), &folder, &pin).await;
+            desk(&other).rotate_signing_keys().await.unwrap();
+            passed += usize::from(meanwhile.passed.load(Ordering::SeqCst));
+        }
+        assert!(passed > 0, "none met the other");
+    });
+}
+
+/// Others are quicker, each time: whoever loses gives up, having written nothing.
+#[test]
+fn who_loses_every_race_is_told_so() {
+    block_on(async {
+        let objects = Arc::new(MemoryStorage::new());
+        let (founder, folder) = vault_on(objects.clone()).await;
+        let case = with_a_document(&founder).await.case();
+        let place = Arc::new(Interrupted::new(objects.clone()));
+        for (times, outcome) in [(15, Ok(())), (40, Err(ErrorKind::Contended))] {
+            let slow = open(place.clone(), &folder, &founder.pin()).await;
+            let (quick, mut left) = (desk(&open(objects.clone(), &folder, &founder.pin()).await), times);
+            place.interrupt(move |call, name| {
+                if call == Call::Create && name.starts_with("log/") {
+                    block_on(quick.describe_case(case)).unwrap();
+                    left -= 1;
+                }
+                left == 0
+            });
+            let said = NewStatement::on("t").payload(b"said".to_vec());
+            let made = desk(&slow).make_statement(case, said).await.map(drop).map_err(|error| error.kind());
+            assert_eq!(made, outcome, "{times}");
+            place.interrupt(|_, _| true);
+            desk(&slow).describe_case(case).await.unwrap();
+        }
+        founder.sync().await.unwrap();
+        assert_eq!(desk(&founder).statements(case, None).await.unwrap().statements.len(), 1);
+        founder.audit().verify_from_genesis().await.unwrap();
+    });
+}
+
+/// Two rotate the epoch at once, and one of them drops, with its wraps, the epoch that the other goes by.
+#[test]
+fn a_rotation_that_another_overtook_says_so() {
+    block_on(async {
+        let objects = Arc::new(MemoryStorage::new());
+        let (founder, folder) = vault_on(objects.clone()).await;
+        let document = with_a_document(&founder).await;
+        let place = Arc::new(Interrupted::new(objects.clone()));
+        let other = open(place.clone(), &folder, &founder.pin()).await;
+        let quick = desk(&founder);
+        place.interrupt(move |call, name| {
+            let wraps = call == Call::Read && name.starts_with("key/");
+            wraps && block_on(quick.rotate_epoch()).map(|_| true).unwrap()
+        });
+        assert_eq!(desk(&other).rotate_epoch().await.unwrap_err().kind(), ErrorKind::Denied);
+        assert!(place.interrupted().is_some());
+        assert_eq!(desk(&other).rotate_epoch().await.unwrap(), 1);
+        assert_eq!(desk(&other).retrieve(document).await.unwrap(), b"x".as_slice());
     });
 }
 

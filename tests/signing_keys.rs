@@ -278,6 +278,47 @@ fn rotations_that_were_not_finished_are_finished_by_the_next() {
     });
 }
 
+/// Begins as many rotations as a keyring holds epochs, and finishes none: the keys of all cases are not to be had meanwhile.
+async fn begin_rotations(desk: &Session, storage: &MemoryStorage) {
+    let mut wraps = Vec::new();
+    for name in storage.list("key/", None, 10).await.unwrap() {
+        wraps.push((name.clone(), storage.read(&name, None).await.unwrap().unwrap()));
+        storage.delete(&name).await.unwrap();
+    }
+    for _ in 0..256 {
+        assert_eq!(desk.rotate_epoch().await.unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+    for (name, wrap) in wraps {
+        storage.create(&name, wrap).await.unwrap();
+    }
+}
+
+/// Whoever has finished them finds as many again.
+#[test]
+fn a_rotation_before_which_others_begin_too_many_is_refused() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, folder) = vault_on(storage.clone()).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        desk.create_case("c").await.unwrap();
+        begin_rotations(&desk, &storage).await;
+        let meanwhile = Arc::new(Interrupted::new(storage.clone()));
+        let key = LocalKey::load(folder.path().join("key")).unwrap();
+        let vault = Vault::open(meanwhile.clone(), key, &vault.pin()).await.unwrap();
+        meanwhile.interrupt(move |call, name| {
+            let drops = call == Call::Delete && name.starts_with("key/");
+            if drops {
+                block_on(begin_rotations(&desk, &storage));
+            }
+            drops
+        });
+        let own = vault.session("b").purpose("q").begin().unwrap();
+        assert_eq!(own.rotate_epoch().await.unwrap_err().kind(), ErrorKind::Denied);
+        assert!(meanwhile.interrupted().is_some());
+        assert_eq!(own.rotate_epoch().await.unwrap(), 1, "as nobody else begins any");
+    });
+}
+
 /// A vault whose processes keep its pin in one file.
 struct Office {
     storage: Arc<MemoryStorage>,

@@ -3,10 +3,14 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::block_on;
 use docvault::{
     CaseId, ErrorKind, Kind, NewDocument, NewStatement, OperationId, Personal, Receipt, RecordFilter,
-    Session, TrustPolicy, Vault, keys::LocalKey, storage::MemoryStorage,
+    Session, TrustPolicy, Vault,
+    keys::LocalKey,
+    storage::{MemoryStorage, Storage},
 };
 use tempfile::TempDir;
 
@@ -173,5 +177,22 @@ fn outsiders_are_shown_the_claim_and_auditors_the_topic() {
             opened.personal,
             Personal::Statement { payload: b"Juan".to_vec(), claim: b"a claim".to_vec() }
         );
+    });
+}
+
+/// Of the newest statements those of erased cases are left out. One whose record is gone is not: it may be the one that
+/// somebody would rather not have made.
+#[test]
+fn a_statement_that_is_gone_is_not_left_out() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, _folder) = common::vault_on(storage.clone()).await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        desk.make_statement(case, NewStatement::on("verdict").claim("approved")).await.unwrap();
+        let record = storage.list("log/", None, 1).await.unwrap().remove(0);
+        assert_eq!(desk.newest_statements(None).await.unwrap().statements.len(), 1);
+        storage.delete(&record).await.unwrap();
+        assert_eq!(desk.newest_statements(None).await.map(drop).unwrap_err().kind(), ErrorKind::Corrupt);
     });
 }

@@ -7,7 +7,7 @@ use common::{block_on, identity, vault};
 use docvault::{
     ErrorKind, Freshness, Identity, NewDocument, Pin, Recipient, Terms, Vault, VaultOptions,
     keys::{Bounds, LocalKey, Passphrase},
-    storage::MemoryStorage,
+    storage::{MemoryStorage, Storage},
 };
 use std::sync::Arc;
 
@@ -286,5 +286,33 @@ fn a_slot_that_costs_too_much_or_too_little_does_not_hide_the_right_one() {
         let (tried, not_tried) = (open(bounded("none", 64, 128)).await, open(bounded("none", 64, 64)).await);
         assert_eq!(tried.unwrap_err().kind(), ErrorKind::Locked);
         assert_eq!(not_tried.unwrap_err().kind(), ErrorKind::Denied);
+    });
+}
+
+#[test]
+fn a_session_needs_an_actor_and_a_purpose() {
+    block_on(async {
+        let (vault, _kept) = vault().await;
+        for (actor, purpose, refused) in [("a", "p", false), ("", "p", true), ("a", "", true)] {
+            let begun = vault.session(actor).purpose(purpose).begin().map(drop);
+            assert_eq!(begun.err().map(|error| error.kind()), refused.then_some(ErrorKind::Invalid));
+        }
+        assert_eq!(vault.session("a").begin().map(drop).unwrap_err().kind(), ErrorKind::Invalid);
+    });
+}
+
+/// Nor is anything of it written: a keyring beside the true one would open nothing.
+#[test]
+fn no_vault_is_made_where_one_is() {
+    block_on(async {
+        let storage = Arc::new(MemoryStorage::default());
+        let (vault, folder) = common::vault_on(storage.clone()).await;
+        let before = storage.list("", None, 100).await.unwrap();
+        let key = LocalKey::create(folder.path().join("another")).unwrap();
+        let refused = Vault::create(storage.clone(), key).await.map(drop).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Invalid);
+        assert_eq!(storage.list("", None, 100).await.unwrap(), before);
+        let key = LocalKey::load(folder.path().join("key")).unwrap();
+        assert_eq!(Vault::open(storage, key, &vault.pin()).await.unwrap().pin(), vault.pin());
     });
 }

@@ -205,6 +205,31 @@ fn pins_of_no_one_log_open_none() {
     });
 }
 
+/// Whoever gives the application a pin that names a key of theirs would sign what follows it. The kept pin leads to the key
+/// that the log states.
+#[test]
+fn a_pin_of_another_key_opens_no_log_beside_the_pin_that_is_kept() {
+    block_on(async {
+        let office = Kept::new().await;
+        let other = Kept::new().await;
+        let kept = office.kept().await;
+        office.vault.session("a").purpose("p").begin().unwrap().rotate_signing_keys().await.unwrap();
+        let newest = office.vault.pin();
+        let [own, theirs] = [&newest, &other.vault.pin()].map(|pin| {
+            let text = pin.to_string();
+            text.split(' ').nth(3).unwrap().to_owned()
+        });
+        let given: Pin = newest.to_string().replace(&own, &theirs).parse().unwrap();
+        assert_ne!(given, newest);
+        let kept_file = office.folder.path().join("pin");
+        for (pin, refused) in [(&given, Some(ErrorKind::Corrupt)), (&newest, None)] {
+            fs::write(&kept_file, format!("{kept}\n")).unwrap();
+            let opened = office.open(office.storage.clone(), pin).await;
+            assert_eq!(opened.err().map(|error| error.kind()), refused);
+        }
+    });
+}
+
 /// Says that it cannot be read.
 #[derive(Debug)]
 struct Gone;
