@@ -34,6 +34,8 @@ CONTROLS = [
     ("the name that a first record gives its log", "src/ledger/first.rs", "if ⟦statement.origin == statement::origin(vault)⟧ {", "true",
      [(LIB, "a_first_record_under_another_name_is_none")]),
     ("roots of opened logs", "src/ledger/open.rs", "if ⟦state.frontier.root() == root⟧ { Ok(state) }", "true", [(LIB, "linear_tail_fake")]),
+    ("the first record that a walk began with", "src/verification.rs", "if ⟦walk.first != Some(claimed.head)⟧ {", "false",
+     [(LIB, "what_the_first_record_states_is_of_the_record_that_is_walked")]),
     ("prefix of what a pin saw", "src/ledger/authentic.rs", "if ⟦root != trusted.root⟧ {", "false", [(ATTACKS, "truncate_and_continue")]),
     ("size that a pin saw", "src/ledger/authentic.rs", "if ⟦state.head.size < size⟧ {", "false", [(ATTACKS, "tail_deletion_detected")]),
     ("prefix of what witnesses saw", "src/verification/checkpoints.rs", "root == *checkpoint.root()", "true",
