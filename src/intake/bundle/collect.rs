@@ -200,7 +200,8 @@ impl Collected {
         rule: &Requirement,
     ) -> Result<Option<BundledDocument>, IntakeError> {
         let Some((document, current)) = current(&self.file, rule.key()) else { return Ok(None) };
-        let Some(described) = self.stored.get(&document) else { return Ok(None) };
+        // Of one moment with the case's file, it has each of its documents.
+        let described = self.stored.get(&document).ok_or(IntakeError::Contended)?;
         let mut files = match self.submission(rule.key(), current.version) {
             Some(submission) => files_of(submission),
             None => {

@@ -82,7 +82,11 @@ impl Desk {
             file.sha256 = Some(written.sha256);
         }
         // What is left is padding, which is checked like the rest.
-        while reader.next().await?.is_some() {}
+        while let Some(part) = reader.next().await? {
+            if !part.is_empty() {
+                return Err(BundleFault::Altered("the case").at(document.document.to_string()).into());
+            }
+        }
         Ok(())
     }
 
