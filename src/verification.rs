@@ -6,6 +6,7 @@ mod exports;
 mod index;
 mod receipts;
 mod tiles;
+mod walk;
 
 use core::fmt;
 use std::sync::Arc;
@@ -19,15 +20,17 @@ pub use tiles::CheckedTiles;
 pub(crate) use checkpoints::{check, checkpoints};
 pub(crate) use receipts::prove;
 pub(crate) use tiles::{TileFault, compare as compare_tiles};
+pub(crate) use walk::walk_all;
+#[cfg(feature = "fs")]
+pub(crate) use walk::walk_proven;
+use walk::walk_signed;
 
 use crate::{
     error::{Error, ErrorKind, Result},
     ids::VaultId,
-    ledger::{self, Pages, Signatures, State, Tree, Trusted, Verified, Visitor},
+    ledger::{self, Pages, Signatures, State, Tree, Trusted, Visitor},
     log::{
-        Hash,
         commit::Commit,
-        signing::LogKey,
         statement::{self, Statement},
     },
     observe,
@@ -328,51 +331,6 @@ pub(crate) async fn verify_all(
     let Walk { commits, .. } = walk;
     let (head, checked) = (state.pin(), state.head.size);
     Ok((VerifiedLog { head, checked, commits, freshness: Freshness::Unverified }, statement))
-}
-
-/// Shows `visitor` every commit of the log that `state` ends, each verified before; gives what the first
-/// record states.
-///
-/// # Errors
-///
-/// Corrupt at the first fault; what `visitor` says.
-pub(crate) async fn walk_all(pages: &Pages, state: &State, visitor: &mut dyn Visitor) -> Result<Statement> {
-    walk_signed(pages, state, Signatures::Each, visitor).await
-}
-
-async fn walk_signed(
-    pages: &Pages,
-    state: &State,
-    signatures: Signatures,
-    visitor: &mut dyn Visitor,
-) -> Result<Statement> {
-    let storage = &**pages.storage();
-    let (claimed, statement) = ledger::first_commit(storage).await?;
-    if claimed.vault != state.vault {
-        return Err(Error::corrupt("the vault's first record"));
-    }
-    let from = Verified::genesis(LogKey::first(statement.commit));
-    let mut walk = Shown { visitor, first: None };
-    let log_key = ledger::walk_to(state, storage, from, signatures, &mut walk).await?;
-    // It was read before the walk, which may have been shown another.
-    if walk.first != Some(claimed.head) {
-        return Err(Error::corrupt("the vault's first record"));
-    }
-    if log_key == state.log_key { Ok(statement) } else { Err(Error::corrupt("the log's signing keys")) }
-}
-
-/// Sees what its visitor is shown, and keeps the hash with which the first commit ends.
-struct Shown<'a> {
-    visitor: &'a mut dyn Visitor,
-    first: Option<Hash>,
-}
-
-#[async_trait]
-impl Visitor for Shown<'_> {
-    async fn visit(&mut self, commit: &Commit) -> Result<()> {
-        self.first = self.first.or_else(|| commit.leaves.last().map(|last| last.hash));
-        self.visitor.visit(commit).await
-    }
 }
 
 /// What a walk gathers on its way.

@@ -324,20 +324,6 @@ fn an_altered_or_missing_object_is_noticed() {
     });
 }
 
-/// The first commit of a log of a vault of that id, under keys of the storage's making.
-fn another_beginning(vault: [u8; 16]) -> Chest {
-    let mut forger = Chest::new("forger");
-    forger.vault = vault;
-    forger.objects.clear();
-    forger.leaves.clear();
-    forger.bodies.clear();
-    let keyring = forger.keyring();
-    let digest = forger.put_keyring(keyring);
-    let genesis = forger.genesis(digest);
-    forger.commit(vec![genesis]);
-    forger
-}
-
 /// A checkpoint's text as the forger signs it (c2sp.org/signed-note).
 fn signed_by(forger: &Chest, text: &str) -> String {
     let (name, seed) = (forger.origin(), &forger.signing.checkpoint);
@@ -346,18 +332,21 @@ fn signed_by(forger: &Chest, text: &str) -> String {
     format!("{text}\n— {name} {}\n", base64(&signature))
 }
 
-/// The first record states who signs checkpoints, so it has to be the log's own.
+/// The first record states who signs checkpoints, so it has to be the log's own; of the log's own tree it can claim to be.
 #[test]
 fn a_first_record_that_is_not_the_logs_names_no_signer_of_checkpoints() {
     block_on(async {
-        for count in [3, 300] {
+        for (count, claims) in [(3, false), (3, true), (300, false), (300, true)] {
             let storage = Arc::new(MemoryStorage::default());
             let (vault, folder) = vault_on(storage.clone()).await;
             records(&vault, count).await;
-            let forger = another_beginning(*vault.id().as_bytes());
+            let name = format!("log/{}-{}", "f".repeat(16), "0".repeat(32)).parse().unwrap();
+            let first = storage.read(&name, None).await.unwrap().unwrap();
+            // Where a commit has its root (FORMAT §5.3).
+            let root = first[72..104].try_into().unwrap();
+            let forger = Chest::beginning(*vault.id().as_bytes(), Some(root).filter(|_| claims));
             let evil = Arc::new(EvilStorage::new(&storage));
-            let (name, first) = forger.objects.iter().find(|(name, _)| name.starts_with("log/")).unwrap();
-            evil.substitute(&name.parse().unwrap(), first.clone().unwrap().into());
+            evil.substitute(&name, forger.objects[name.as_str()].clone().unwrap().into());
             // Of this very log, and sound but for who signed it.
             let honest = vault.audit().checkpoint().await.unwrap();
             let text = honest.split("\n\n").next().unwrap().to_owned() + "\n";
@@ -375,7 +364,7 @@ fn a_first_record_that_is_not_the_logs_names_no_signer_of_checkpoints() {
                 desk(&fooled).keep_checkpoint(&note, &[]).await.err(),
             ];
             let kinds = refusals.map(|refusal| refusal.map(|error| error.kind()));
-            assert_eq!(kinds, [Some(ErrorKind::Corrupt); 4], "{count}");
+            assert_eq!(kinds, [Some(ErrorKind::Corrupt); 4], "{count}, {claims}");
         }
     });
 }

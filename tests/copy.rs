@@ -15,6 +15,10 @@ mod faults;
 mod interrupted;
 #[path = "copy/lagging.rs"]
 mod lagging;
+#[path = "copy/signers.rs"]
+mod signers;
+#[path = "kit_writer/mod.rs"]
+mod writer;
 
 use core::time::Duration;
 use std::{

@@ -3,26 +3,33 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
+#[path = "common/interrupted.rs"]
+mod interrupted;
+#[path = "kit_writer/mod.rs"]
+mod writer;
 
 use core::time::Duration;
 use std::{fs, path::Path, sync::Arc};
 
+use bytes::Bytes;
 use common::{block_on, vault_on};
 use docvault::{
     Checkpoint, ErrorKind, LogReader, NewDocument, NoSleep, Pin, RecordFilter, Session, Vault, VaultOptions,
     keys::LocalKey,
     storage::{
-        MemoryStorage, Storage,
+        MemoryStorage, ObjectKey, Storage,
         testing::{DelayedStorage, EvilStorage, Fault, FaultyStorage, VirtualTime},
     },
     verify_exported_records,
 };
+use interrupted::{Call, Interrupted};
 use signed_note::{Note, StandardVerifier, VerifierList};
 use tempfile::TempDir;
 use tlog_tiles::{
     Error as TlogError, Hash, Tile, TileHashReader, TileReader, check_record, check_tree, prove_record,
     prove_tree, record_hash,
 };
+use writer::chest::Chest;
 
 struct Fixture {
     storage: Arc<MemoryStorage>,
@@ -189,6 +196,54 @@ fn what_is_wrong_in_the_folder_is_put_right() {
         fs::write(fixture.folder.path().join("file"), b"").unwrap();
         let error = fixture.vault.audit().export_tiles(fixture.folder.path().join("file/below")).await;
         assert_eq!(error.unwrap_err().kind(), ErrorKind::Storage);
+    });
+}
+
+/// The log's keys are proven by the first record, which the storage may show otherwise from some look on; and by then a log
+/// of its own.
+#[test]
+fn a_folder_that_is_served_gets_nothing_that_the_storage_signed() {
+    block_on(async {
+        let fixture = Fixture::new().await;
+        fixture.grow(300).await;
+        let folder = fixture.folder.path().join("static");
+        fixture.vault.audit().export_tiles(&folder).await.unwrap();
+        let tile = fs::read(folder.join("tile/0/000")).unwrap();
+        let mut forger = Chest::beginning(*fixture.vault.id().as_bytes(), None);
+        while forger.leaves.len() < 300 {
+            let record = forger.browsed();
+            forger.commit(vec![record]);
+        }
+        let forged: Vec<(ObjectKey, Bytes)> = (forger.objects.iter())
+            .filter(|(name, _)| name.starts_with("log/"))
+            .map(|(name, bytes)| (name.parse().unwrap(), bytes.clone().unwrap().into()))
+            .collect();
+        let (first, note) =
+            (forged.last().unwrap().0.clone(), fixture.vault.audit().checkpoint().await.unwrap());
+        let honest = fixture.storage.list("log/", None, 1000).await.unwrap();
+        let honest: Vec<ObjectKey> = honest.into_iter().filter(|name| *name != first).collect();
+        for from in 1.. {
+            let evil = Arc::new(EvilStorage::new(&fixture.storage));
+            let between = Arc::new(Interrupted::new(evil.clone()));
+            let log = LogReader::open(between.clone(), &fixture.vault.pin()).await.unwrap();
+            let (mut looks, first, honest, forged) = (0, first.clone(), honest.clone(), forged.clone());
+            between.interrupt(move |call, name| {
+                looks += u32::from(call == Call::Read && name == first.as_str());
+                let now = looks == from;
+                if now {
+                    honest.iter().for_each(|name| evil.unlist(name));
+                    forged.iter().for_each(|(name, bytes)| evil.substitute(name, bytes.clone()));
+                }
+                now
+            });
+            let exported = log.export_tiles(&folder, &note).await.map_err(|error| error.kind());
+            assert_eq!(fs::read(folder.join("tile/0/000")).unwrap(), tile, "from look {from} on");
+            if between.interrupted().is_none() {
+                exported.unwrap();
+                return assert!(from > 2);
+            }
+            assert_eq!(exported.map(drop), Err(ErrorKind::Corrupt), "from look {from} on");
+        }
     });
 }
 

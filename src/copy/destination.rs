@@ -12,13 +12,15 @@ use crate::{
     ids::{CaseId, VaultId},
     ledger::{self, Head, Signatures, State, Verified, Visitor, walk},
     log::{
-        commit::{COMMIT_CAP, Commit},
+        commit::{COMMIT_CAP, Commit, Hashed},
         leaf::Kind,
         row::RowKey,
         signing::LogKey,
+        statement::Statement,
     },
     storage::{Listing, ObjectKey, Storage, delete_all, delete_where, layout},
     vault::{LoadedKeyring, Vault},
+    wire::Malformed,
 };
 
 /// Where the copy goes.
@@ -60,8 +62,7 @@ impl Destination<'_> {
     ///
     /// Invalid for another vault; forked if a commit is not this log's; corrupt.
     pub(super) async fn landed(&self, state: &State) -> Result<Landed> {
-        let (_, statement) = ledger::first_commit(self.vault.ledger().storage()).await?;
-        let first = LogKey::first(statement.commit);
+        let first = LogKey::first(self.vault.ledger().record(state, 0, stated_key).await?);
         let mut newest = Vec::new();
         for name in self.storage.list(layout::LOG, None, NEWEST).await? {
             newest.push(self.commit(&name).await?);
@@ -295,6 +296,12 @@ pub(super) fn something_else(key: &ObjectKey) -> Error {
         ErrorKind::Corrupt,
         format!("the destination holds something else under {key}: delete it there, then copy again"),
     )
+}
+
+/// The first epoch's key, which the first record states.
+fn stated_key(_: &Hashed, body: &[u8]) -> Result<VerifyingKey> {
+    let statement = Statement::parse(body).map_err(|Malformed| Error::corrupt("the vault's first record"))?;
+    Ok(statement.commit)
 }
 
 /// Commits that land before those below them.

@@ -20,7 +20,7 @@ use crate::{
         tiling::{Piece, Tiling},
     },
     text::json_string as string,
-    verification::{self, walk_all},
+    verification::{self, walk_proven},
 };
 
 /// Writes what the checkpoint `note` covers into `folder`, the checkpoint last.
@@ -32,7 +32,8 @@ pub(crate) async fn tiles(pages: &Pages, state: &State, note: &str, folder: &Pat
     let checkpoint = verification::check(pages, state, note).await?;
     let folder = folder.to_owned();
     let mut export = Export { folder, size: checkpoint.size(), tiling: Tiling::default() };
-    walk_all(pages, state, &mut export).await?;
+    // What is written may be served already, so it is the log's before the walk's end shows that.
+    walk_proven(pages, state, &mut export).await?;
     if export.tiling.frontier().root() != *checkpoint.root() {
         return Err(Error::corrupt("the log's Merkle root"));
     }

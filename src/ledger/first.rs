@@ -10,6 +10,7 @@ use crate::{
     log::{
         commit::{COMMIT_CAP, Commit},
         leaf::Kind,
+        merkle::Frontier,
         signing::LogKey,
         statement::{self, Statement},
     },
@@ -31,6 +32,12 @@ pub(crate) async fn claimed(storage: &dyn Storage) -> Result<(Trusted, Statement
     let log_key = LogKey::first(statement.commit);
     let commit = verified(vault, &log_key, &name, &bytes)?;
     let last = commit.leaves.last().ok_or_else(fault)?;
+    // Nothing is before it. Or it could claim the tree of a log that it does not begin.
+    if Frontier::default().followed_by(commit.leaves.iter().map(|record| record.hash)).root()
+        != *commit.root()
+    {
+        return Err(fault());
+    }
     let (log_key, size) = (log_key.after(&last.leaf), last.leaf.seq.saturating_add(1));
     Ok((Trusted { vault, log_key, size, head: last.hash, root: *commit.root() }, statement))
 }

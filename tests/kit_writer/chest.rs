@@ -181,6 +181,22 @@ impl Chest {
         Record { flags: 1, object: self.vault, effect: keyring, body, ..self.record(1) }
     }
 
+    /// The first commit of a log of a vault of that id, under keys of one's own, and under another root than its record's if
+    /// one is given.
+    pub fn beginning(vault: Id, root: Option<Key>) -> Self {
+        let mut forger = Self::new("forger");
+        forger.vault = vault;
+        forger.objects.clear();
+        forger.leaves.clear();
+        forger.bodies.clear();
+        let keyring = forger.keyring();
+        let digest = forger.put_keyring(keyring);
+        let genesis = forger.genesis(digest);
+        let commit = forger.draft(vec![genesis]);
+        forger.push(Draft { root, ..commit });
+        forger
+    }
+
     /// A record of a kind with nothing in it but an operation.
     pub fn record(&mut self, kind: u16) -> Record {
         Record {
