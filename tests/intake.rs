@@ -34,6 +34,8 @@ mod reminders;
 mod requests;
 #[path = "intake/rules.rs"]
 mod rules;
+#[path = "intake/tasks.rs"]
+mod tasks;
 #[path = "intake/unreadable.rs"]
 mod unreadable;
 

@@ -134,6 +134,13 @@ fn every_method_that_waits_is_one_operation_and_its_storage_calls_are_in_it() {
     }
 }
 
+/// In tasks of a runtime that has several threads. That it compiles is what is asked.
+#[test]
+fn what_waits_may_cross_threads() {
+    fn sent<A, F: Future + Send>(_: impl Fn(A) -> F) {}
+    sent(tour);
+}
+
 /// The first cells of a table in OPERATIONS that has these columns, with the other cells.
 fn documented(columns: &str) -> BTreeMap<String, Vec<String>> {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/OPERATIONS.md")).unwrap();

@@ -82,6 +82,9 @@ fn transfers_may_cross_threads() {
     block_on(async {
         let (_, desk, case) = desk().await;
         let mut upload = sent(desk.upload(case, NewDocument::named("x"))).await.unwrap();
+        let token = upload.token().unwrap();
+        let taken_up = sent(async { desk.resume_upload(&token).await.map(|upload| upload.position()) });
+        assert_eq!(taken_up.await.unwrap(), 0);
         sent(upload.write(b"con")).await.unwrap();
         sent(upload.write_from(4, reading(b"tent"))).await.unwrap();
         let stored = sent(upload.finish()).await.unwrap();

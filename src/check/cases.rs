@@ -79,10 +79,8 @@ pub(super) async fn documents(
 ) -> Result<Position> {
     let start = after.map_or(RowKey::documents(case), |document| RowKey::document(document).after());
     let rows = vault.rows(state, &start, DOCUMENTS).await?;
-    let checks = rows.iter().map(|row| {
-        let document = DocumentId::new(case, row.key.child_id());
-        check_document(vault, state, depth, document)
-    });
+    let documents: Vec<_> = rows.iter().map(|row| DocumentId::new(case, row.key.child_id())).collect();
+    let checks = documents.into_iter().map(|document| check_document(vault, state, depth, document));
     let at_once = if depth == CheckDepth::Content { 1 } else { AT_ONCE };
     let checked: Result<Vec<Tally>> = stream::iter(checks).buffered(at_once).try_collect().await;
     let Some(found) = unless_erased(checked)? else { return Ok(Position::Case(Some(case))) };

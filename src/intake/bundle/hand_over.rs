@@ -58,15 +58,15 @@ impl Desk {
     /// Gives another name to documents that are called as manifests are, but for the first, which is the same for everybody: two
     /// desks that hand a case over for the first time leave two. Whether there were any.
     async fn rename_surplus(&self, stored: &BTreeMap<DocumentId, Described>) -> Result<bool, IntakeError> {
-        let mut surplus = stored.values().filter(|one| one.name == HANDED_OVER).skip(1).peekable();
-        let found = surplus.peek().is_some();
-        for one in surplus {
+        let manifests = stored.values().filter(|one| one.name == HANDED_OVER);
+        let surplus: Vec<DocumentId> = manifests.skip(1).map(|one| one.document).collect();
+        for document in &surplus {
             let new = NewDocument::named(SUPERSEDED).media_type("text/plain");
             let (reason, text) =
                 ("a case has one manifest", b"Another document holds the manifest.\n".to_vec());
-            self.session().store_version(one.document, new, reason, text).await?;
+            self.session().store_version(*document, new, reason, text).await?;
         }
-        Ok(found)
+        Ok(!surplus.is_empty())
     }
 
     /// One document for all manifests of a case, each a version of it.

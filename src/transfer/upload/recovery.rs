@@ -2,12 +2,12 @@
 
 use core::future::ready;
 
-use futures_util::{TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{PART_USIZE, Upload};
 use crate::{
     crypto::{chunked::Rope, digest::PartDigest},
-    document::{PART_LEN, Page},
+    document::PART_LEN,
     error::{Error, ErrorKind, Result},
     observe,
     secret::SecretBytes,
@@ -34,11 +34,12 @@ impl Upload {
     /// Sees that the finished pages are there, or the version would be acknowledged without them: since they were stored the
     /// vault may have moved, or been brought back, and no copy has parts that no record names.
     async fn find_finished(&self) -> Result<()> {
-        let numbered = (0..).zip(&self.pages);
-        let parts =
-            numbered.flat_map(|(number, page)| (0..page.parts()).map(move |part| (number, page, part)));
-        let found = parts.map(|(number, page, part)| self.has_part(number, page, part));
-        match stream::iter(found.map(Ok)).try_buffered(PROBED).try_all(ready).await {
+        let mut parts: Vec<(u32, u32)> = Vec::new();
+        for (number, page) in (0..).zip(&self.pages) {
+            parts.extend((0..page.parts()).map(|part| (number, part)));
+        }
+        let found = parts.into_iter().map(|(number, part)| self.has_part(number, part));
+        match stream::iter(found).buffered(PROBED).try_all(ready).await {
             Ok(true) => Ok(()),
             Ok(false) => {
                 let (vault, missing) = (self.session.vault(), Error::new(ErrorKind::Corrupt, MISSING));
@@ -54,11 +55,11 @@ impl Upload {
     }
 
     /// Whether a part of a finished page is there, with its length.
-    async fn has_part(&self, number: u32, page: &Page, part: u32) -> Result<bool> {
+    async fn has_part(&self, number: u32, part: u32) -> Result<bool> {
         let (case, operation) = (self.target.head.case, self.target.operation());
-        let (Some(attempt), Some(len)) = (page.attempt(part), stored_len(page.part_len(part))) else {
-            return Ok(false);
-        };
+        let page = usize::try_from(number).ok().and_then(|number| self.pages.get(number));
+        let stored = page.and_then(|page| Some((page.attempt(part)?, stored_len(page.part_len(part))?)));
+        let Some((attempt, len)) = stored else { return Ok(false) };
         let name = layout::part(case, operation, &attempt, layout::part_index(number, part));
         Ok(has_len(self.session.vault().ledger().storage(), &name, len).await? == Some(true))
     }
