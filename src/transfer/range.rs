@@ -66,10 +66,11 @@ impl PartRangeOpener {
     }
 
     fn holds(&self, page: &Page, piece: u64, digest: PartDigest) -> bool {
-        match usize::try_from(piece).ok().and_then(|piece| self.outline.get(piece)) {
-            Some(chaining) => digest::contribution(Some(digest)) == *chaining,
-            None => self.outline.is_empty() && page.has(self.index, Some(digest)),
+        if self.outline.is_empty() {
+            return page.has(self.index, Some(digest));
         }
+        let expected = usize::try_from(piece).ok().and_then(|piece| self.outline.get(piece));
+        expected == Some(&digest::contribution(Some(digest)))
     }
 }
 

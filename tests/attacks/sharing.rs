@@ -1,8 +1,13 @@
 //! Recipients, senders and whoever carries a delivery between them.
 
+use std::{ops::Range, sync::Arc};
+
+use async_trait::async_trait;
+use bytes::Bytes;
 use docvault::{
     DocumentId, ErrorKind, GrantId, Identity, NewDocument, Recipient, Sender, Terms, VersionId,
-    chunked::CHUNK_LEN, storage::Storage,
+    chunked::CHUNK_LEN,
+    storage::{Creation, ObjectKey, Storage, StorageError, testing::EvilStorage},
 };
 
 use super::{forgeries::*, toolkit::*};
@@ -246,6 +251,112 @@ fn one_range_one_plaintext() {
             desk.retrieve_range(stored.document, 39_000..41_000).await.unwrap(),
             honest[39_000..41_000]
         );
+    });
+}
+
+/// A page of one chunk has no outline, and in a version of more pages a part of its own.
+#[test]
+fn one_range_of_a_small_page_one_plaintext() {
+    block_on(async {
+        let world = World::new().await;
+        let mut upload = world.desk.upload(world.case, NewDocument::named("two sides")).await.unwrap();
+        upload.write(&[1; 300]).await.unwrap();
+        upload.next_page().await.unwrap();
+        upload.write(&[1; 300]).await.unwrap();
+        let stored = upload.finish().await.unwrap();
+        let grant = granted(&world, stored.document, &identity(1)).await;
+        let apart = take_apart(1, &deliver(&world, grant).await);
+        let evil = world.evil();
+        let parts = objects(&*evil, &format!("part/{}/{}/", world.case, stored.version)).await;
+        let (name, sealed) = parts.first_key_value().unwrap();
+        let place = [&content_context(&world, &apart)[..], &attempt_of(name), &[0; 8]].concat();
+        // The Padmé length of 300 is 304.
+        for (byte, refused) in [(1, false), (2, true)] {
+            let forged = seal(&apart.head_key, &place, &[&[byte; 300][..], &[0; 4]].concat());
+            assert_eq!(forged.len(), sealed.len());
+            evil.substitute(name, forged.into());
+            let desk = session(&world.open(evil.clone()).await.unwrap());
+            let reader = desk.reader(stored.document).await.unwrap();
+            let answers = [
+                desk.retrieve_range(stored.document, 5..9).await.err(),
+                reader.range(5..9).await.err(),
+                reader.range(299..301).await.err(),
+            ];
+            let kinds = answers.map(|error| error.map(|error| error.kind()));
+            assert_eq!(kinds, [refused.then_some(ErrorKind::Corrupt); 3], "{byte}");
+            assert_eq!(reader.range(300..600).await.unwrap(), vec![1; 300]);
+        }
+    });
+}
+
+/// Answers a read that ends where the object is to end with all that there is.
+#[derive(Debug)]
+struct Unbounded {
+    objects: Arc<EvilStorage>,
+    end: u64,
+}
+
+#[async_trait]
+impl Storage for Unbounded {
+    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
+        self.objects.create(key, bytes).await
+    }
+
+    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
+        let answered =
+            range.map(|range| range.start..if range.end == self.end { u64::MAX } else { range.end });
+        self.objects.read(key, answered).await
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        self.objects.delete(key).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StorageError> {
+        self.objects.list(prefix, after, limit).await
+    }
+}
+
+/// What it says of the content is true, and the padding is none of it: ranges refuse what the whole is refused for.
+#[test]
+fn p16_an_outline_that_is_right_of_the_content_alone_is_refused() {
+    block_on(async {
+        let world = World::new().await;
+        let stored = world.store("contract", vec![1; TWO_PARTS]).await;
+        let grant = granted(&world, stored.document, &identity(1)).await;
+        let apart = take_apart(1, &deliver(&world, grant).await);
+        let evil = world.evil();
+        let parts = objects(&*evil, &format!("part/{}/{}/", world.case, stored.version)).await;
+        let (name, sealed) = parts.last_key_value().unwrap();
+        let storage = Arc::new(Unbounded { objects: evil.clone(), end: sealed.len() as u64 });
+        // The Padmé length of the second part's 300,000 bytes is 524,288: 19 chunks, and 13 of padding alone.
+        let content = vec![1; 300_000];
+        let (true_values, padded) = (chaining_values(1, &content), [&content[..], &[0; 224_288]].concat());
+        let zeros = |values: usize| vec![0; 32 * values];
+        for (outline, refused) in [
+            (zeros(13), false),
+            (zeros(12), true),
+            (zeros(14), true),
+            ([zeros(13), vec![0; 5]].concat(), true),
+            ([zeros(12), vec![1; 32]].concat(), true),
+        ] {
+            let outline = [&true_values[..], &outline].concat();
+            let forged = outlined_part(&world, &apart, &attempt_of(name), 1, &padded, &outline);
+            assert!(refused || forged.len() == sealed.len());
+            evil.substitute(name, forged.into());
+            let desk = session(&world.open(storage.clone()).await.unwrap());
+            let answers = [
+                desk.retrieve(stored.document).await.err(),
+                desk.retrieve_range(stored.document, 8_400_000..8_500_000).await.err(),
+            ];
+            let kinds = answers.map(|error| error.map(|error| error.kind()));
+            assert_eq!(kinds, [refused.then_some(ErrorKind::Corrupt); 2], "{} bytes", outline.len());
+        }
     });
 }
 
