@@ -17,7 +17,8 @@ use std::sync::Arc;
 use common::{block_on, identity, vault_on};
 use docvault::{
     CaseId, Delivery, Erasure, ErasureLevel, Error, ErrorKind, GrantId, Kind, NewDocument, NewStatement,
-    NoSleep, Personal, Reader, Recipient, RecordFilter, Session, Stored, Terms, Upload, Vault, VaultOptions,
+    NoSleep, Personal, Reader, Recipient, RecordFilter, Session, Stored, Terms, Upload, UploadToken, Vault,
+    VaultOptions,
     keys::LocalKey,
     storage::{
         MemoryStorage, ObjectKey, Storage,

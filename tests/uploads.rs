@@ -242,6 +242,29 @@ fn padding_of_a_closed_page_is_not_taken_for_content() {
     });
 }
 
+/// What a part's outline says of its padding tells it from content that is zeros.
+#[test]
+fn content_that_ends_in_zeros_is_told_from_padding() {
+    block_on(async {
+        let (vault, _folder) = vault().await;
+        let desk = vault.session("a").purpose("p").begin().unwrap();
+        let case = desk.create_case("c").await.unwrap();
+        // Padded to a whole part: by less than a chunk, and by more.
+        for (len, kept) in [(2 * PART, 2), (2 * PART - 5, 1), (2 * PART - 20_000, 1), (PART - 20_000, 0)] {
+            let mut upload = desk.upload(case, NewDocument::named("x")).await.unwrap();
+            let token = upload.token().unwrap();
+            upload.write(&vec![0; len]).await.unwrap();
+            upload.next_page().await.unwrap();
+            drop(upload);
+            let mut upload = desk.resume_upload(&token).await.unwrap();
+            assert_eq!(upload.position(), (kept * PART) as u64, "{len}");
+            upload.write(&vec![0; len - kept * PART]).await.unwrap();
+            let stored = upload.finish().await.unwrap();
+            assert_eq!(desk.retrieve(stored.document).await.unwrap(), vec![0; len], "{len}");
+        }
+    });
+}
+
 /// Asked for once, it is taken of every page, and by whoever goes on with the upload.
 #[test]
 fn sha256_is_taken_on_request_over_interruptions_too() {

@@ -22,6 +22,8 @@ struct Hook {
     creates: bool,
     eraser: Session,
     case: CaseId,
+    /// Given up first.
+    upload: Option<UploadToken>,
     /// The case has to be closed first.
     open: bool,
 }
@@ -31,6 +33,9 @@ impl Interrupted {
         let hit = |hook: &Hook| key.as_str().starts_with(&hook.prefix) && hook.creates == creates;
         let hook = { self.hook.lock().unwrap().take_if(|hook| hit(hook)) };
         if let Some(hook) = hook {
+            if let Some(token) = hook.upload {
+                hook.eraser.resume_upload(&token).await.unwrap().abort().await.unwrap();
+            }
             if hook.open {
                 hook.eraser.close_case(hook.case, "done").await.unwrap();
             }
@@ -83,7 +88,7 @@ impl TwoProcesses {
     /// The second process erases the case just before a call of the first.
     fn erase_before(&self, prefix: &str, creates: bool) {
         let (prefix, eraser, case, open) = (prefix.to_owned(), self.eraser.clone(), self.case, self.open);
-        *self.storage.hook.lock().unwrap() = Some(Hook { prefix, creates, eraser, case, open });
+        *self.storage.hook.lock().unwrap() = Some(Hook { prefix, creates, eraser, case, upload: None, open });
     }
 }
 
@@ -210,6 +215,24 @@ fn what_an_erasure_overtakes_is_not_done() {
             assert_eq!(done, Err(ErrorKind::Erased), "{what}");
             let records = desk.auditor().records(&RecordFilter::all().case(case)).await.unwrap();
             assert_eq!(records.last().map(|last| last.kind), Some(Kind::CaseErased), "{what}");
+        }
+    });
+}
+
+/// Its finished pages are gone with the case, which is why they are not found, whatever else was done about it before.
+#[test]
+fn an_upload_whose_finished_pages_an_erasure_takes_away_is_told_so() {
+    block_on(async {
+        for given_up in [false, true] {
+            let mut two = two_processes(true).await;
+            two.upload.write(b"front").await.unwrap();
+            two.upload.next_page().await.unwrap();
+            let token = two.upload.token().unwrap();
+            two.erase_before("part/", false);
+            let upload = given_up.then(|| token.clone());
+            two.storage.hook.lock().unwrap().as_mut().unwrap().upload = upload;
+            assert_eq!(kind(two.desk.resume_upload(&token).await), ErrorKind::Erased, "{given_up}");
+            assert!(two.storage.hook.lock().unwrap().is_none(), "the erasure came in between");
         }
     });
 }

@@ -88,8 +88,8 @@ impl Upload {
     /// Reads back the page's full parts, in a row from the first: each is authentic, or the row ends. It ends, too, where a
     /// page would have more runs than are read.
     ///
-    /// If the page was closed already its last parts hold padding, which nothing tells from content that
-    /// ends in zeros: what may be padding is sent again.
+    /// If the page was closed already its last parts hold padding: their outlines say of it that it is no content, even
+    /// where the content ends in zeros.
     async fn recover(&mut self) -> Result<()> {
         let (mut found, mut content) = (Vec::new(), SecretBytes::new(vec![0; PART_USIZE]));
         let mut sha256 = self.page.sha256.clone();
@@ -99,8 +99,7 @@ impl Upload {
             }
             found.push((part, sha256.clone()));
         }
-        while found.pop_if(|(part, _)| part.ends_in_zero).is_some() {}
-        for (StoredPart { attempt, digest, .. }, sha256) in found {
+        for (StoredPart { attempt, digest }, sha256) in found {
             if !self.page.goes_on_from(attempt) {
                 break;
             }
@@ -125,7 +124,7 @@ impl Upload {
             let (key, content_context) = (&self.target.key.key, &self.content_context);
             let stored = Part { key, content_context, attempt, page, index: part, inline: false };
             if let Ok(Some(digest)) = stored.open(&Rope::new(&sealed), PART_USIZE, content) {
-                return Ok(Some(StoredPart { attempt, digest, ends_in_zero: content.last() == Some(&0) }));
+                return Ok(Some(StoredPart { attempt, digest }));
             }
         }
         Ok(None)
@@ -136,10 +135,64 @@ impl Upload {
 struct StoredPart {
     attempt: [u8; 16],
     digest: PartDigest,
-    ends_in_zero: bool,
 }
 
 const MISSING: &str = "a finished page of this upload is not in this storage, which may be another than it was begun in: \
                        upload the document anew";
 /// Attempts at one part looked at.
 const LISTED: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::future::block_on;
+
+    use super::*;
+    use crate::{
+        Vault,
+        document::{NewDocument, Place, RUNS_CAP, Run},
+        keys::LocalKey,
+        storage::MemoryStorage,
+        transfer::upload::OpenPage,
+    };
+
+    async fn upload() -> (Session, Upload) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let key = LocalKey::create(folder.path().join("key")).expect("a new file");
+        let vault = Vault::create(MemoryStorage::default(), key).await.expect("a vault");
+        let session = vault.session("a").purpose("p").begin().expect("an actor and a purpose");
+        let case = session.create_case("c").await.expect("a case");
+        let upload = session.upload(case, NewDocument::named("x")).await.expect("announced");
+        (session, upload)
+    }
+
+    /// In a version of more pages nothing of it could be read.
+    #[test]
+    fn a_finished_page_that_is_in_no_part_is_missing() {
+        block_on(async {
+            let (session, mut upload) = upload().await;
+            upload.take(b"front").await.expect("taken");
+            upload.close_page().await.expect("stored");
+            session.resume_upload(&upload.token().expect("a token")).await.expect("it is there");
+            upload.pages[0].place = Place::Inline;
+            let refused = session.resume_upload(&upload.token().expect("a token")).await;
+            assert_eq!(refused.expect_err("in no part").kind(), ErrorKind::Corrupt);
+        });
+    }
+
+    #[test]
+    fn a_page_that_would_have_more_runs_than_are_read_takes_up_no_part_of_another_attempt() {
+        block_on(async {
+            let (session, mut upload) = upload().await;
+            upload.take(&vec![7; PART_USIZE]).await.expect("taken");
+            upload.settle(0).await.expect("stored");
+            let token = upload.token().expect("a token");
+            let mut upload = session.resume_upload(&token).await.expect("it goes on");
+            for (runs, taken) in [(RUNS_CAP - 2, PART_LEN), (RUNS_CAP - 1, 0)] {
+                let run = Run { attempt: [0; 16], first: 0, parts: 1 };
+                upload.page = OpenPage { runs: vec![run; runs], ..OpenPage::default() };
+                upload.recover().await.expect("read");
+                assert_eq!(upload.page.len, taken, "{runs}");
+            }
+        });
+    }
+}
