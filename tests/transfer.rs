@@ -1,6 +1,10 @@
 //! Content on its way in and out: in whatever pieces, pipelined with the storage, failing or cut short.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+#[path = "transfer/deliveries.rs"]
+mod deliveries;
+#[path = "transfer/pages.rs"]
+mod pages;
 #[path = "transfer/streams.rs"]
 mod streams;
 #[path = "transfer/watched.rs"]
@@ -345,6 +349,32 @@ fn giving_up_deletes_the_part_on_its_way_too() {
         abort.await.unwrap();
         let left = storage.list("part/", None, 10).await.unwrap();
         assert_eq!(left, [], "what is deleted before it is stored comes back");
+    });
+}
+
+/// Of a storage it is no matter what else is under a part's name, and what of it was collected.
+#[test]
+fn what_is_no_part_and_what_is_gone_keep_no_upload_from_going_on() {
+    block_on(async {
+        let (storage, desk, case) = desk().await;
+        let content = message(PART + 9);
+        let mut runs = vec![upload(&desk, case).await];
+        let token = runs[0].token().unwrap();
+        runs.push(desk.resume_upload(&token).await.unwrap());
+        for run in &mut runs {
+            run.write(&content[..PART]).await.unwrap();
+        }
+        // Both have stored the first part. In byte order the stray is before either.
+        let names = storage.list("part/", None, 10).await.unwrap();
+        assert_eq!(names.len(), 2);
+        let (start, _) = names[0].as_str().rsplit_once('-').unwrap();
+        storage.create(&format!("{start}-0").parse().unwrap(), vec![0; 9].into()).await.unwrap();
+        *storage.lost.lock().unwrap() = Some(names[0].clone());
+        let mut upload = desk.resume_upload(&token).await.unwrap();
+        assert_eq!(upload.position(), u64::try_from(PART).unwrap());
+        upload.write(&content[PART..]).await.unwrap();
+        let stored = upload.finish().await.unwrap();
+        assert!(desk.retrieve(stored.document).await.unwrap() == content);
     });
 }
 

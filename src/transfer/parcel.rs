@@ -256,3 +256,16 @@ pub(crate) fn malformed() -> Error {
 pub(crate) const ENVELOPE_LEN: usize = 8 + 3 * 16 + 3 * 32 + crate::grant::SEALED_KEY_LEN;
 /// Documents in a delivery, at most.
 const ITEMS_CAP: usize = 100_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn a_delivery_has_as_many_documents_as_a_recipient_takes_and_no_more() {
+        assert!(Parcel::check_number(ITEMS_CAP).is_ok());
+        let refused = Parcel::check_number(ITEMS_CAP + 1).expect_err("one too many");
+        assert_eq!(refused.kind(), ErrorKind::Invalid);
+    }
+}

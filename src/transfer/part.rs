@@ -133,7 +133,7 @@ pub(super) const fn outlined(padded: usize) -> usize {
     if pieces < 2 { 0 } else { pieces }
 }
 
-/// A range of a buffer, cut to it.
+/// A range of a buffer of this length; none if it is not within.
 pub(super) fn within(len: usize, range: &Range<u64>) -> Option<Range<usize>> {
     let (start, end) = (usize::try_from(range.start).ok()?, usize::try_from(range.end).ok()?);
     (start <= end && end <= len).then_some(start..end)
@@ -141,3 +141,19 @@ pub(super) fn within(len: usize, range: &Range<u64>) -> Option<Range<usize>> {
 
 // A chunk of a seal is a piece of the digest, so that both take one pass.
 const _: () = assert!(PIECE == chunked::CHUNK_LEN);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_that_is_not_within_a_buffer_is_none_of_it() {
+        for (start, end) in [(0, 0), (0, 5), (2, 3), (5, 5)] {
+            let expected = usize::try_from(start).expect("small")..usize::try_from(end).expect("small");
+            assert_eq!(within(5, &Range { start, end }), Some(expected));
+        }
+        for (start, end) in [(0, 6), (6, 6), (3, 2), (0, u64::MAX)] {
+            assert_eq!(within(5, &Range { start, end }), None, "{start}..{end}");
+        }
+    }
+}

@@ -3,7 +3,10 @@
 use std::{
     future::poll_fn,
     ops::Range,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
     task::Poll,
 };
 
@@ -24,6 +27,8 @@ pub(crate) struct Watched {
     pub(crate) cut: AtomicUsize,
     /// The last piece is lost.
     pub(crate) short: AtomicBool,
+    /// A part that is listed, and is not there.
+    pub(crate) lost: Mutex<Option<ObjectKey>>,
     pub(crate) writes: AtomicUsize,
     pub(crate) reads: AtomicUsize,
     pub(crate) finished: AtomicUsize,
@@ -69,6 +74,9 @@ impl Storage for Watched {
                 yield_now().await;
             }
             self.finished.fetch_add(1, SeqCst);
+            if self.lost.lock().unwrap().as_ref() == Some(key) {
+                return Ok(None);
+            }
         }
         self.memory.read(key, range).await
     }
