@@ -136,8 +136,12 @@ mod tests {
         LosesARace,
         /// Those of the first trip do not.
         LosesATrip,
+        /// Those of the first trip do not, and every later answer is lost.
+        LosesATripAndAnswers,
         /// None does.
         LosesEverything,
+        /// Every answer is lost, and other bytes are kept than were to be created.
+        LosesAnswersAndKeepsOthers,
         /// The creates of the first name never arrive, and others overwrite what was there before.
         LosesARaceAndForgets,
         Overwrites,
@@ -189,7 +193,7 @@ mod tests {
                 Manner::LosesARace | Manner::LosesARaceAndForgets if earlier < RACERS => {
                     Ok(Creation::Unknown)
                 }
-                Manner::LosesATrip if !warm => Ok(Creation::Unknown),
+                Manner::LosesATrip | Manner::LosesATripAndAnswers if !warm => Ok(Creation::Unknown),
                 Manner::LosesEverything => Ok(Creation::Unknown),
                 Manner::Overwrites => self.overwrite(key, bytes).await,
                 Manner::Forgets | Manner::LosesARaceAndForgets if warm => self.overwrite(key, bytes).await,
@@ -198,7 +202,12 @@ mod tests {
                 Manner::AnswersCreatedToTwo if earlier == 1 => {
                     self.objects.create(key, bytes).await.map(|_| Creation::Created)
                 }
-                Manner::LosesAnswers => self.objects.create(key, bytes).await.map(|_| Creation::Unknown),
+                Manner::LosesAnswers | Manner::LosesATripAndAnswers => {
+                    self.objects.create(key, bytes).await.map(|_| Creation::Unknown)
+                }
+                Manner::LosesAnswersAndKeepsOthers => {
+                    self.objects.create(key, bytes.slice(1..)).await.map(|_| Creation::Unknown)
+                }
                 _ => self.objects.create(key, bytes).await,
             }
         }
@@ -221,6 +230,7 @@ mod tests {
             (Manner::LosesAnswers, TRIPS * RACES),
             (Manner::LosesARace, TRIPS * RACES - 1),
             (Manner::LosesATrip, (TRIPS - 1) * RACES + 1),
+            (Manner::LosesATripAndAnswers, (TRIPS - 1) * RACES + 1),
             (Manner::LosesEverything, 0),
         ] {
             let (store, outcome) = proof(manner);
@@ -231,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_in_which_two_could_win_is_refused_and_cleared() {
+    fn a_store_in_which_two_could_win_or_bytes_do_not_stay_is_refused_and_cleared() {
         for manner in [
             Manner::Overwrites,
             Manner::Forgets,
@@ -239,6 +249,7 @@ mod tests {
             Manner::ChecksThenWrites,
             Manner::ChecksThenWritesWhenWarm,
             Manner::AnswersCreatedToTwo,
+            Manner::LosesAnswersAndKeepsOthers,
         ] {
             let (store, outcome) = proof(manner);
             assert_eq!(outcome.err().map(|error| error.kind()), Some(ErrorKind::Unsupported), "{manner:?}");

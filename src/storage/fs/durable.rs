@@ -96,3 +96,19 @@ impl Directories {
 
 /// A bound on memory, about 2 MB: beyond it directories are synced once more.
 const MAX_KNOWN: usize = 8192;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beyond_a_bound_directories_are_synced_once_more() {
+        let (directories, root) = (Directories::default(), Path::new("objects"));
+        let path = |number: usize| root.join(number.to_string());
+        let unknown = |number| directories.unknown(root, &path(number)).len();
+        directories.remember((0..=MAX_KNOWN).map(path).collect());
+        assert_eq!([0, MAX_KNOWN, MAX_KNOWN + 1].map(unknown), [0, 0, 1]);
+        directories.remember(vec![path(MAX_KNOWN + 1)]);
+        assert_eq!([0, MAX_KNOWN, MAX_KNOWN + 1].map(unknown), [1, 1, 0]);
+    }
+}

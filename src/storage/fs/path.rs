@@ -157,6 +157,8 @@ mod tests {
             (format!("head/{random}/x"), format!("head/3fa+/9c1{}/x.o", "0".repeat(26))),
             ("probe/short".to_owned(), "probe/short.o".to_owned()),
             ("a/00112233445566778-x".to_owned(), "a/00112233445566778-x.o".to_owned()),
+            ("a/0011223344556677".to_owned(), "a/0011223344556677.o".to_owned()),
+            ("a/0011223344556677x".to_owned(), "a/0011223344556677x.o".to_owned()),
         ] {
             assert_eq!(of(&key(&text)), PathBuf::from(path));
         }

@@ -78,3 +78,23 @@ fn is_stale(entry: &fs::DirEntry) -> io::Result<bool> {
 }
 
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// The object that had its number has gone between the look at it and this one.
+    #[test]
+    fn a_temporary_file_that_has_no_other_name_is_not_taken_for_an_objects() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let (temporary, object) =
+            (folder.path().join("0123456789abcdef0123456789abcdef"), folder.path().join("object"));
+        fs::write(&temporary, "being written").expect("written");
+        let found = fs::metadata(&temporary).expect("there");
+        delete_others(folder.path(), &found).expect("looked through");
+        assert!(temporary.exists());
+        fs::hard_link(&temporary, &object).expect("linked");
+        delete_others(folder.path(), &found).expect("looked through");
+        assert!(!temporary.exists() && object.exists());
+    }
+}

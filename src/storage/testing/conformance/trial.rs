@@ -138,9 +138,11 @@ impl Trial<'_> {
         })
     }
 
-    /// Prefixes that end within a segment, and places to start after that are no key themselves.
+    /// Prefixes that end within a segment, and places to start after that are no key themselves, or come before all.
     pub(super) async fn starts(&self, all: &str, expected: &[ObjectKey]) -> Result<(), Violation> {
+        let before = all.trim_end_matches('/').parse().ok();
         for key in expected.iter().step_by(expected.len() / 5 + 1) {
+            self.first_three(expected, key.as_str(), before.as_ref()).await?;
             for length in (all.len()..=key.as_str().len()).step_by(3) {
                 let start = key.as_str().get(..length).unwrap_or(all);
                 self.first_three(expected, start, None).await?;
