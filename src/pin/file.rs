@@ -239,6 +239,23 @@ mod tests {
     }
 
     #[test]
+    fn where_something_else_stands_in_the_way_no_pin_is_missing_and_none_is_saved() {
+        let (folder, store) = store();
+        block_on(store.save(&pin(1, 5, 0))).expect("saves");
+        let below_a_file = FilePinStore::new(folder.path().join("pin").join("pin"));
+        fs::create_dir(folder.path().join("directory")).expect("made");
+        let a_directory = FilePinStore::new(folder.path().join("directory"));
+        for store in [below_a_file, a_directory] {
+            assert_eq!(block_on(store.load()).expect_err("no file").kind(), ErrorKind::Storage);
+            assert_eq!(block_on(store.save(&pin(1, 9, 0))).expect_err("no file").kind(), ErrorKind::Storage);
+        }
+        // Where it came after the look, too.
+        let failed = replace(&folder.path().join("directory"), b"a pin").expect_err("a directory");
+        assert_eq!(failed.kind(), ErrorKind::Storage);
+        assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 2, "nothing else stays");
+    }
+
+    #[test]
     fn a_missing_directory_is_told_and_no_missing_pin() {
         let (folder, _) = store();
         let store = FilePinStore::new(folder.path().join("missing").join("pin"));

@@ -311,6 +311,48 @@ mod tests {
     }
 
     #[test]
+    fn where_a_file_stands_in_the_way_no_store_is_made_and_no_head_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("file");
+        fs::write(&file, "").expect("written");
+        for place in [file.clone(), file.join("heads")] {
+            assert_eq!(FileWitnessStore::create(place).expect_err("a file").kind(), ErrorKind::Storage);
+        }
+        let missing = folder.path().join("no").join("such");
+        assert_eq!(FileWitnessStore::create(missing).expect_err("no parent").kind(), ErrorKind::Storage);
+        let store = FileWitnessStore::create(folder.path().join("store")).expect("made");
+        fs::write(store.directory("a"), "").expect("written");
+        assert_eq!(store.latest("a").expect_err("a file").kind(), ErrorKind::Storage);
+        assert_eq!(store.advance("a", None, &head(1)).expect_err("a file").kind(), ErrorKind::Storage);
+        // Where it came after the look, too.
+        let state = |size| State { number: size, head: head(size) };
+        assert_eq!(store.begin("a", &state(1)).expect_err("a file").kind(), ErrorKind::Storage);
+        assert_eq!(fs::read_dir(&store.heads).expect("readable").count(), 1, "no draft stays");
+        store.advance("b", None, &head(1)).expect("kept");
+        let found = read(&store.directory("b")).expect("readable").expect("kept");
+        fs::create_dir(store.directory("b").join(state(2).name())).expect("made");
+        let replaced = replace(&store.directory("b"), &found, &state(2));
+        assert_eq!(replaced.expect_err("a directory").kind(), ErrorKind::Storage);
+    }
+
+    /// A listing may show a head beside the one that it was renamed to.
+    #[test]
+    fn of_several_heads_the_newest_counts_in_whatever_order_they_are_listed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = FileWitnessStore::create(folder.path()).expect("made");
+        let ascending: Vec<u64> = (1..=40).collect();
+        for (origin, numbers) in [("a", ascending.clone()), ("b", ascending.into_iter().rev().collect())] {
+            fs::create_dir(store.directory(origin)).expect("made");
+            for number in numbers {
+                // Of a longer log comes the older head: the number counts, which is the store's own.
+                let state = State { number, head: head(100 - number) };
+                fs::write(store.directory(origin).join(state.name()), "").expect("written");
+            }
+            assert_eq!(store.latest(origin).expect("readable"), Some(head(60)));
+        }
+    }
+
+    #[test]
     fn a_file_that_is_no_head_is_an_error() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = FileWitnessStore::create(folder.path()).expect("made");
