@@ -33,9 +33,8 @@ pub(crate) async fn claimed(storage: &dyn Storage) -> Result<(Trusted, Statement
     let commit = verified(vault, &log_key, &name, &bytes)?;
     let last = commit.leaves.last().ok_or_else(fault)?;
     // Nothing is before it. Or it could claim the tree of a log that it does not begin.
-    if Frontier::default().followed_by(commit.leaves.iter().map(|record| record.hash)).root()
-        != *commit.root()
-    {
+    let tree = Frontier::default().followed_by(commit.leaves.iter().map(|record| record.hash));
+    if tree.root() != *commit.root() {
         return Err(fault());
     }
     let (log_key, size) = (log_key.after(&last.leaf), last.leaf.seq.saturating_add(1));

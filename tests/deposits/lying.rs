@@ -87,6 +87,23 @@ fn a_promise_opens_no_manifest_of_another_deposit() {
     });
 }
 
+/// Whoever holds the link can sign a second manifest, and a carrier show that. What does not open is refused in the client's
+/// name, and what was promised is not what does not open.
+#[test]
+fn a_promise_opens_no_other_manifest_of_its_deposit() {
+    block_on(async {
+        let office = Intake::new().await;
+        let signed = office.request().await;
+        let promise = promised(&office, &signed, 1).await;
+        let name = format!("deposit/{}/{}/manifest", signed.descriptor.request(), promise.deposit());
+        let other = Holder::of(&signed).manifest(promise.deposit().as_bytes(), &[vec![[1; 32]]]);
+        let evil = Arc::new(EvilStorage::new(&office.kept));
+        evil.substitute(&name.parse().unwrap(), other);
+        let refused = office.inbox_on(evil, &signed).await.deposit(&promise).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Corrupt);
+    });
+}
+
 /// Two requests of one number, as randomness makes them that comes twice: in a copy of a running machine, say.
 async fn twins() -> (Intake, [SignedRequest; 2]) {
     let (folder, planted) = (tempfile::tempdir().unwrap(), Planted::default());
