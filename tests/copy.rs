@@ -1,6 +1,15 @@
 //! Copying a vault: what the copy holds at every instant, what it takes over, what it refuses.
 #![cfg(feature = "testing")]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::unwrap_in_result,
+    reason = "tests"
+)]
 
 #[path = "copy/changes.rs"]
 mod changes;

@@ -1,6 +1,15 @@
 //! The log outside the vault: stock clients, other parsers, people; and the deep check of what folds wrote.
 #![cfg(all(feature = "testing", feature = "fs"))]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::unwrap_in_result,
+    reason = "tests"
+)]
 
 mod common;
 #[path = "common/interrupted.rs"]
