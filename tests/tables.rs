@@ -153,7 +153,7 @@ fn a_row_is_told_by_a_tests_name() {
 #[test]
 fn every_row_is_there() {
     let table = table();
-    for (letter, last) in [("A", 45), ("B", 18), ("P", 22)] {
+    for (letter, last) in [("A", 45), ("B", 22), ("P", 22)] {
         for row in (1..=last).map(|n| format!("{letter}{n}")) {
             assert!(table.contains_key(&row), "{row} is missing");
         }
