@@ -21,8 +21,6 @@ pub(crate) use checkpoints::{check, checkpoints};
 pub(crate) use receipts::prove;
 pub(crate) use tiles::{TileFault, compare as compare_tiles};
 pub(crate) use walk::walk_all;
-#[cfg(feature = "fs")]
-pub(crate) use walk::walk_proven;
 use walk::walk_signed;
 
 use crate::{

@@ -231,11 +231,16 @@ fn other_vaults_forks_and_unfit_backends_are_refused() {
     block_on(async {
         let source = source().await;
         let other = Arc::new(MemoryStorage::default());
-        let (_other, _folder) = vault_on(other.clone()).await;
+        let (longer, _folder) = vault_on(other.clone()).await;
+        let longer_case = desk(&longer).create_case("another's").await.unwrap();
         let before = keys(&*other, "").await;
         let refused = source.vault.copy_to(other.clone()).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Invalid);
         assert_eq!(keys(&*other, "").await, before);
+        let size = source.vault.pin().size();
+        grow(&desk(&longer), longer_case, size + 1).await;
+        let refused = source.vault.copy_to(other.clone()).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Invalid);
 
         let copy = Arc::new(MemoryStorage::default());
         let report = source.vault.copy_to(copy.clone()).await.unwrap();

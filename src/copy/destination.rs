@@ -60,13 +60,16 @@ impl Destination<'_> {
     ///
     /// # Errors
     ///
-    /// Invalid for another vault; forked if a commit is not this log's; corrupt.
+    /// Invalid for another vault; forked if a commit is not this log's; superseded if another copy, of a newer state, is on its
+    /// way; corrupt.
     pub(super) async fn landed(&self, state: &State) -> Result<Landed> {
-        let first = LogKey::first(self.vault.ledger().record(state, 0, stated_key).await?);
         let mut newest = Vec::new();
         for name in self.storage.list(layout::LOG, None, NEWEST).await? {
             newest.push(self.commit(&name).await?);
         }
+        // Or an index is looked for that a newer one has superseded.
+        self.not_beyond(state).await?;
+        let first = LogKey::first(self.vault.ledger().record(state, 0, stated_key).await?);
         let follows = |at: usize| match (newest.get(at), newest.get(at + 1)) {
             (None, _) => true,
             (Some(commit), _) if commit.first() == 0 => true,

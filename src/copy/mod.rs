@@ -183,8 +183,6 @@ impl Vault {
         from: &mut Option<Verified>,
     ) -> Result<CopyReport> {
         let destination = Destination { vault: self, storage: destination };
-        // Or an index is looked for that a newer one has superseded.
-        destination.not_beyond(state).await?;
         let (landed, keyrings) = (destination.landed(state).await?, destination.keyrings().await?);
         let again = from.is_some();
         let begun = from.get_or_insert_with(|| landed.reached.clone()).clone();

@@ -14,32 +14,36 @@ use crate::{
     error::{Error, Result},
     ledger::{Pages, State, Visitor},
     log::{
+        Hash,
         checkpoint::Checkpoint,
         commit::Commit,
         kept::TimeToken,
         tiling::{Piece, Tiling},
     },
     text::json_string as string,
-    verification::{self, walk_proven},
+    verification::{self, walk_all},
 };
 
-/// Writes what the checkpoint `note` covers into `folder`, the checkpoint last.
+/// Writes what the checkpoint `note` covers into `folder`, which may be served: beside what is there, until all of it is
+/// shown to be the log's, and the checkpoint last.
 ///
 /// # Errors
 ///
 /// Corrupt at the first fault in the log; as [`verification::check`]; storage if the folder fails.
 pub(crate) async fn tiles(pages: &Pages, state: &State, note: &str, folder: &Path) -> Result<Checkpoint> {
     let checkpoint = verification::check(pages, state, note).await?;
-    let folder = folder.to_owned();
-    let mut export = Export { folder, size: checkpoint.size(), tiling: Tiling::default() };
-    // What is written may be served already, so it is the log's before the walk's end shows that.
-    walk_proven(pages, state, &mut export).await?;
-    if export.tiling.frontier().root() != *checkpoint.root() {
-        return Err(Error::corrupt("the log's Merkle root"));
+    let (tiling, folder) = (Tiling::default(), folder.to_owned());
+    let mut export = Export { folder, size: checkpoint.size(), tiling, replaced: Vec::new() };
+    let written = export.write_all(pages, state, checkpoint.root()).await;
+    let Export { folder, replaced, .. } = export;
+    if written.is_err() {
+        blocking::unblock(move || discard(&replaced)).await;
+        return written.map(|()| checkpoint);
     }
-    let partial = export.tiling.partial();
-    export.write(partial).await?;
-    write(export.folder.join("checkpoint"), note.as_bytes().to_vec().into()).await?;
+    blocking::unblock(move || replaced.iter().try_for_each(|path| put_in_place(path)))
+        .await
+        .map_err(unwritten)?;
+    write(folder.join("checkpoint"), note.as_bytes().to_vec().into()).await?;
     Ok(checkpoint)
 }
 
@@ -63,6 +67,8 @@ struct Export {
     folder: PathBuf,
     size: u64,
     tiling: Tiling,
+    /// Files that have a new content beside them.
+    replaced: Vec<PathBuf>,
 }
 
 #[async_trait]
@@ -77,25 +83,51 @@ impl Visitor for Export {
 }
 
 impl Export {
-    async fn write(&self, pieces: Vec<Piece>) -> Result<()> {
+    /// What the walk shows is the log's when it has come to its end.
+    async fn write_all(&mut self, pages: &Pages, state: &State, root: &Hash) -> Result<()> {
+        walk_all(pages, state, self).await?;
+        if self.tiling.frontier().root() != *root {
+            return Err(Error::corrupt("the log's Merkle root"));
+        }
+        self.write(self.tiling.partial()).await
+    }
+
+    async fn write(&mut self, pieces: Vec<Piece>) -> Result<()> {
         for Piece { place, bytes } in pieces {
-            write(self.folder.join(place.path()), bytes).await?;
+            let path = self.folder.join(place.path());
+            self.replaced.push(path.clone());
+            if !blocking::unblock(move || write_beside(&path, &bytes)).await.map_err(unwritten)? {
+                self.replaced.pop();
+            }
         }
         Ok(())
     }
 }
 
+/// Gives a file this content, whole or not at all.
 async fn write(path: PathBuf, bytes: Bytes) -> Result<()> {
-    blocking::unblock(move || replace(&path, &bytes)).await.map_err(unwritten)
+    let written = move || if write_beside(&path, &bytes)? { put_in_place(&path) } else { Ok(()) };
+    blocking::unblock(written).await.map_err(unwritten)
 }
 
-/// Gives a file this content, whole or not at all; leaves it alone if it has it.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Writes a file's new content beside it, unless it has it.
+fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     if fs::read(path).is_ok_and(|found| found == bytes) {
-        return Ok(());
+        return Ok(false);
     }
     path.parent().map(fs::create_dir_all).transpose()?;
-    let beside = path.with_extension("new");
-    fs::write(&beside, bytes)?;
-    fs::rename(&beside, path)
+    fs::write(beside(path), bytes).map(|()| true)
+}
+
+fn put_in_place(path: &Path) -> io::Result<()> {
+    fs::rename(beside(path), path)
+}
+
+/// What cannot be deleted is not served, for no tile has its name.
+fn discard(replaced: &[PathBuf]) {
+    replaced.iter().for_each(|path| drop(fs::remove_file(beside(path))));
+}
+
+fn beside(path: &Path) -> PathBuf {
+    path.with_extension("new")
 }

@@ -11,8 +11,9 @@ impl LogReader {
     /// `tile/entries/…`, entries being leaves of FORMAT §5.1.
     ///
     /// Every record up to the checkpoint is verified on the way. What is in the folder already is
-    /// compared, and written only where it differs; the file `checkpoint` comes last, so that a folder
-    /// that is being served never promises what is not there.
+    /// compared, and what differs is written beside it, in files whose names end in `.new`, which take its place once all
+    /// are shown to be the log's; the file `checkpoint` comes last, so that a folder that is being served never promises
+    /// what is not there.
     ///
     /// # Errors
     ///
@@ -25,8 +26,7 @@ impl LogReader {
     ///
     /// # Cancellation
     ///
-    /// Some files may be there, and a file may be half written beside its name; the next export
-    /// completes them.
+    /// Some files may be there, and others beside their names; the next export completes them.
     pub async fn export_tiles(&self, folder: impl AsRef<Path>, note: &str) -> Result<Checkpoint> {
         observe::operation(
             "LogReader::export_tiles",

@@ -2,10 +2,6 @@
 
 use async_trait::async_trait;
 
-#[cfg(feature = "fs")]
-use super::checkpoints;
-#[cfg(feature = "fs")]
-use crate::ledger::Tree;
 use crate::{
     error::{Error, Result},
     ledger::{self, Pages, Signatures, State, Verified, Visitor},
@@ -21,8 +17,8 @@ use crate::{
 ///
 /// # Security
 ///
-/// Only the end of the walk shows that the first record is the log's: until then whoever runs the storage may have made
-/// every commit.
+/// Only the end of the walk shows that what was shown is the log's: until then whoever runs the storage may have made the
+/// first record, and with it every commit, or show one that lost its race.
 pub(crate) async fn walk_all(pages: &Pages, state: &State, visitor: &mut dyn Visitor) -> Result<Statement> {
     walk_signed(pages, state, Signatures::Each, visitor).await
 }
@@ -44,38 +40,13 @@ pub(super) async fn walk_signed(
         return Err(Error::corrupt("the vault's first record"));
     }
     let mut walk = Shown { visitor, first: None };
-    walk_by(pages, state, &statement, signatures, &mut walk).await?;
-    // It was read before the walk, which may have been shown another.
-    if walk.first == Some(claimed.head) {
-        Ok(statement)
-    } else {
-        Err(Error::corrupt("the vault's first record"))
-    }
-}
-
-/// [`walk_all`], by the keys that follow from the first record of the log that `state` ends.
-///
-/// # Errors
-///
-/// As [`walk_all`].
-#[cfg(feature = "fs")]
-pub(crate) async fn walk_proven(pages: &Pages, state: &State, visitor: &mut dyn Visitor) -> Result<()> {
-    let tree = Tree::new(state, &**pages.storage());
-    let statement = checkpoints::statement(&tree, pages, state).await?;
-    walk_by(pages, state, &statement, Signatures::Each, visitor).await
-}
-
-/// A walk from the first record on, by the keys that follow from this statement.
-async fn walk_by(
-    pages: &Pages,
-    state: &State,
-    statement: &Statement,
-    signatures: Signatures,
-    visitor: &mut dyn Visitor,
-) -> Result<()> {
     let from = Verified::genesis(LogKey::first(statement.commit));
-    let log_key = ledger::walk_to(state, &**pages.storage(), from, signatures, visitor).await?;
-    if log_key == state.log_key { Ok(()) } else { Err(Error::corrupt("the log's signing keys")) }
+    let log_key = ledger::walk_to(state, storage, from, signatures, &mut walk).await?;
+    // It was read before the walk, which may have been shown another.
+    if walk.first != Some(claimed.head) {
+        return Err(Error::corrupt("the vault's first record"));
+    }
+    if log_key == state.log_key { Ok(statement) } else { Err(Error::corrupt("the log's signing keys")) }
 }
 
 /// Sees what its visitor is shown, and keeps the hash with which the first commit ends.
