@@ -211,3 +211,45 @@ fn two_answers_at_once_have_two_numbers() {
         assert_eq!([opened(0).to_bytes(), opened(1).to_bytes()], [theirs.to_bytes(), mine.to_bytes()]);
     });
 }
+
+/// Something that no office has sealed, under the numbers of the first answers.
+async fn put_answers(office: &Intake, of: &Promise, count: u16) {
+    for number in 0..count {
+        let key = format!("deposit/{}/{}/answer-{number:04x}", of.request(), of.deposit());
+        office.kept.create(&key.parse().unwrap(), vec![7; 100].into()).await.unwrap();
+    }
+}
+
+/// A carrier can put what it likes where answers go: that an office has answered it cannot say, and the next number is taken.
+#[test]
+fn what_a_carrier_puts_among_the_answers_is_none() {
+    block_on(async {
+        let office = Intake::new().await;
+        let signed = office.request().await;
+        let promise = promised(&office, &signed, 1).await;
+        let inbox = office.inbox(&signed).await;
+        let incoming = inbox.deposit(&promise).await.unwrap();
+        put_answers(&office, &promise, 3).await;
+        assert!(!inbox.is_answered(&incoming).await.unwrap());
+        let receipt = office.answer(&incoming, "official-id", Verdict::Accepted).await;
+        assert_eq!(inbox.answer(&incoming, &receipt, &SystemEntropy::default()).await.unwrap(), 3);
+        assert!(inbox.is_answered(&incoming).await.unwrap());
+    });
+}
+
+/// As many as are looked at: it is told that there is no room, and not that it was answered.
+#[test]
+fn a_carrier_that_fills_the_places_of_answers_keeps_answers_away_and_no_more() {
+    block_on(async {
+        let office = Intake::new().await;
+        let signed = office.request().await;
+        let promise = promised(&office, &signed, 1).await;
+        let inbox = office.inbox(&signed).await;
+        let incoming = inbox.deposit(&promise).await.unwrap();
+        put_answers(&office, &promise, 256).await;
+        assert!(!inbox.is_answered(&incoming).await.unwrap());
+        let receipt = office.answer(&incoming, "official-id", Verdict::Accepted).await;
+        let refused = inbox.answer(&incoming, &receipt, &SystemEntropy::default()).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Invalid);
+    });
+}
