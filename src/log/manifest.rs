@@ -147,6 +147,20 @@ mod tests {
         assert!(ranges(100).is_none());
     }
 
+    /// As FORMAT §6.3 has it: level j from 256·16^(j+1)·⌊k/16^(j+1)⌋ up to 256·16^j·⌊k/16^j⌋, where that is not empty.
+    #[test]
+    fn each_level_has_the_range_of_its_formula() {
+        for folds in (0..600).chain([4095, 4096, 4097, 65_536, 65_537, 1 << 40, u64::MAX / FOLD]) {
+            let whole = |level: u32| match RATIO.checked_pow(level) {
+                Some(unit) => FOLD * (folds - folds % unit),
+                None => 0,
+            };
+            let of = |level: u8| (level, whole(u32::from(level) + 1), whole(level.into()));
+            let expected: Vec<_> = (0..16).map(of).filter(|(_, from, to)| from < to).collect();
+            assert_eq!(ranges(folds * FOLD), Some(expected), "{folds}");
+        }
+    }
+
     #[test]
     fn a_table_without_rows_has_no_root_and_no_height_and_no_other() {
         let hashes = (0..FOLD).map(|i| sha256(&[&i.to_be_bytes()]));
