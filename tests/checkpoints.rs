@@ -340,7 +340,7 @@ fn a_first_record_that_is_not_the_logs_names_no_signer_of_checkpoints() {
             let storage = Arc::new(MemoryStorage::default());
             let (vault, folder) = vault_on(storage.clone()).await;
             records(&vault, count).await;
-            let name = format!("log/{}-{}", "f".repeat(16), "0".repeat(32)).parse().unwrap();
+            let name = Chest::first_commit().parse().unwrap();
             let first = storage.read(&name, None).await.unwrap().unwrap();
             // Where a commit has its root (FORMAT §5.3).
             let root = first[72..104].try_into().unwrap();

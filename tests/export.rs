@@ -36,7 +36,7 @@ use docvault::{
     },
     verify_exported_records,
 };
-use interrupted::{Call, Interrupted};
+use interrupted::Interrupted;
 use signed_note::{Note, StandardVerifier, VerifierList};
 use tempfile::TempDir;
 use tlog_tiles::{
@@ -255,15 +255,10 @@ fn a_folder_that_is_served_gets_nothing_that_the_storage_signed() {
             let evil = Arc::new(EvilStorage::new(&fixture.storage));
             let between = Arc::new(Interrupted::new(evil.clone()));
             let log = LogReader::open(between.clone(), &fixture.vault.pin()).await.unwrap();
-            let (mut looks, first, honest, forged) = (0, first.clone(), honest.clone(), forged.clone());
-            between.interrupt(move |call, name| {
-                looks += u32::from(call == Call::Read && name == first.as_str());
-                let now = looks == from;
-                if now {
-                    honest.iter().for_each(|name| evil.unlist(name));
-                    forged.iter().for_each(|(name, bytes)| evil.substitute(name, bytes.clone()));
-                }
-                now
+            let (honest, forged) = (honest.clone(), forged.clone());
+            between.interrupt_read(from, &first, move || {
+                honest.iter().for_each(|name| evil.unlist(name));
+                forged.iter().for_each(|(name, bytes)| evil.substitute(name, bytes.clone()));
             });
             let exported = log.export_tiles(&folder, &note).await.map_err(|error| error.kind());
             assert!(files(&folder) == served, "from look {from} on");

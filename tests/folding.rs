@@ -19,7 +19,10 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use common::{block_on, vault_on};
+use common::{
+    around::{Around, Through},
+    block_on, vault_on,
+};
 use docvault::{
     CaseId, DocumentId, NewDocument, NewStatement, NoSleep, Session, Vault, VaultOptions,
     keys::LocalKey,
@@ -78,7 +81,11 @@ fn fold_of(key: &ObjectKey) -> Option<u64> {
 }
 
 #[async_trait]
-impl Storage for Link {
+impl Around for Link {
+    fn objects(&self) -> &dyn Storage {
+        &*self.objects
+    }
+
     async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
         let fold = fold_of(key);
         self.wait_while(|| fold.is_some_and(|fold| self.way() == Way::Creates(fold))).await;
@@ -94,24 +101,11 @@ impl Storage for Link {
         self.wait_while(|| fold_of(key).is_some() && held()).await;
         self.objects.read(key, range).await
     }
-
-    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        self.objects.delete(key).await
-    }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        after: Option<&ObjectKey>,
-        limit: usize,
-    ) -> Result<Vec<ObjectKey>, StorageError> {
-        self.objects.list(prefix, after, limit).await
-    }
 }
 
 struct Process {
     vault: Vault,
-    link: Arc<Link>,
+    link: Arc<Through<Link>>,
 }
 
 impl Process {
@@ -208,9 +202,9 @@ impl Office {
     }
 }
 
-fn link(objects: &Arc<MemoryStorage>) -> Arc<Link> {
+fn link(objects: &Arc<MemoryStorage>) -> Arc<Through<Link>> {
     let (objects, way) = (objects.clone(), Mutex::new(Way::Open));
-    Arc::new(Link { objects, way, waits: AtomicBool::new(false), created: AtomicBool::new(false) })
+    Arc::new(Through(Link { objects, way, waits: AtomicBool::new(false), created: AtomicBool::new(false) }))
 }
 
 /// Two fold at one head; who loses the race for its Index record does not write another.

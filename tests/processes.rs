@@ -3,7 +3,6 @@
 
 mod common;
 
-use core::ops::Range;
 use std::{
     sync::{
         Arc,
@@ -14,7 +13,10 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use common::{block_on, vault_on};
+use common::{
+    around::{Around, Through},
+    block_on, vault_on,
+};
 use docvault::{
     NewDocument, Session, Sleeper, Vault, VaultOptions,
     keys::{Bounds, LocalKey, Passphrase},
@@ -61,7 +63,11 @@ struct Overtaken {
 }
 
 #[async_trait]
-impl Storage for Overtaken {
+impl Around for Overtaken {
+    fn objects(&self) -> &dyn Storage {
+        &*self.storage
+    }
+
     async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
         let fewer = |left: usize| left.checked_sub(1);
         self.tried.fetch_add(usize::from(key.as_str().starts_with("log/")), Ordering::SeqCst);
@@ -71,23 +77,6 @@ impl Storage for Overtaken {
             self.rival.create_case("before").await.unwrap();
         }
         self.storage.create(key, bytes).await
-    }
-
-    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        self.storage.read(key, range).await
-    }
-
-    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        self.storage.delete(key).await
-    }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        after: Option<&ObjectKey>,
-        limit: usize,
-    ) -> Result<Vec<ObjectKey>, StorageError> {
-        self.storage.list(prefix, after, limit).await
     }
 }
 
@@ -113,7 +102,7 @@ fn what_is_committed_while_a_loser_waits_costs_it_no_race() {
         let somebody: ObjectKey = format!("turn/{:016x}-{:024x}", 0, 1).parse().unwrap();
         storage.create(&somebody, Bytes::new()).await.unwrap();
         let (left, tried) = (AtomicUsize::new(2), AtomicUsize::new(0));
-        let overtaken = Arc::new(Overtaken { storage, rival: rival.clone(), left, tried });
+        let overtaken = Arc::new(Through(Overtaken { storage, rival: rival.clone(), left, tried }));
         let key = Arc::new(LocalKey::load(folder.path().join("key")).unwrap());
         let slow = Vault::open_with(overtaken.clone(), key, &vault.pin(), options).await.unwrap();
         slow.session("slow").purpose("p").begin().unwrap().create_case("mine").await.unwrap();

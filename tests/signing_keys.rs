@@ -10,7 +10,6 @@ mod refused;
 
 use std::{
     fs,
-    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -18,14 +17,16 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use common::{block_on, vault_on};
+use common::{
+    around::{Around, Through},
+    block_on, vault_on,
+};
 use docvault::{
     Checkpoint, ErrorKind, FilePinStore, Freshness, LogReader, NewDocument, Pin, PinStore, Session,
     TrustPolicy, Vault, VaultOptions,
     keys::LocalKey,
     storage::{
-        Creation, MemoryStorage, ObjectKey, Storage, StorageError, StorageErrorKind,
+        MemoryStorage, ObjectKey, Storage, StorageError, StorageErrorKind,
         testing::{Fault, FaultyStorage},
     },
 };
@@ -183,13 +184,9 @@ struct Keeping {
 }
 
 #[async_trait]
-impl Storage for Keeping {
-    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-        self.objects.create(key, bytes).await
-    }
-
-    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        self.objects.read(key, range).await
+impl Around for Keeping {
+    fn objects(&self) -> &dyn Storage {
+        &*self.objects
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
@@ -198,21 +195,12 @@ impl Storage for Keeping {
         }
         self.objects.delete(key).await
     }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        after: Option<&ObjectKey>,
-        limit: usize,
-    ) -> Result<Vec<ObjectKey>, StorageError> {
-        self.objects.list(prefix, after, limit).await
-    }
 }
 
 #[test]
 fn a_superseded_keyring_that_is_still_there_is_told() {
     block_on(async {
-        let storage = Arc::new(Keeping::default());
+        let storage = Arc::new(Through::<Keeping>::default());
         let (vault, folder) = vault_on(storage.clone()).await;
         let desk = vault.session("a").purpose("p").begin().unwrap();
         let case = desk.create_case("c").await.unwrap();
@@ -243,7 +231,7 @@ fn a_superseded_keyring_that_is_still_there_is_told_though_no_pin_can_be_saved()
         fs::create_dir(&pins).unwrap();
         let options = VaultOptions::default().pin_store(FilePinStore::new(pins.join("pin")));
         let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
-        let vault = Vault::create_with(Arc::new(Keeping::default()), key, options).await.unwrap();
+        let vault = Vault::create_with(Arc::new(Through::<Keeping>::default()), key, options).await.unwrap();
         let desk = vault.session("a").purpose("p").begin().unwrap();
         fs::remove_dir_all(&pins).unwrap();
         for told in [desk.rotate_signing_keys().await.unwrap_err(), desk.rotate_epoch().await.unwrap_err()] {

@@ -1,13 +1,16 @@
 //! Taking turns at committing (DESIGN, "Taking turns"): who is slow is not left out, and a line that lies costs time alone.
 #![cfg(feature = "testing")]
 
+#[path = "common/around.rs"]
+mod around;
+
 use core::{
-    ops::Range,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 use std::sync::Arc;
 
+use around::{Around, Through};
 use async_trait::async_trait;
 use bytes::Bytes;
 use docvault::{
@@ -42,20 +45,16 @@ fn refused() -> StorageError {
 }
 
 #[async_trait]
-impl Storage for Link {
+impl Around for Link {
+    fn objects(&self) -> &dyn Storage {
+        &self.inner
+    }
+
     async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
         if self.line == Line::Refused && key.as_str().starts_with("turn/") {
             return Err(refused());
         }
         self.inner.create(key, bytes).await
-    }
-
-    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        self.inner.read(key, range).await
-    }
-
-    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        self.inner.delete(key).await
     }
 
     async fn list(
@@ -117,13 +116,13 @@ impl Office {
         self.process_on(number, self.link(millis, line)).await
     }
 
-    fn link(&self, millis: u64, line: Line) -> Arc<Link> {
+    fn link(&self, millis: u64, line: Line) -> Arc<Through<Link>> {
         let latency = Duration::from_millis(millis);
         let inner = DelayedStorage::new(self.bucket.clone(), self.time.clone(), move |_| latency);
-        Arc::new(Link { inner, line, listed: AtomicU64::new(0) })
+        Arc::new(Through(Link { inner, line, listed: AtomicU64::new(0) }))
     }
 
-    async fn process_on(&self, number: u64, link: Arc<Link>) -> Session {
+    async fn process_on(&self, number: u64, link: Arc<Through<Link>>) -> Session {
         let (key, pin) = (self.key.clone(), self.vault.pin());
         let vault = Vault::open_with(link, key, &pin, options(&self.time, number)).await.expect("opened");
         vault.session(format!("process:{number}")).purpose("turns").begin().expect("a session")

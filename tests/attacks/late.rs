@@ -1,9 +1,6 @@
 //! A record whose storage keeps the answer back: what it releases may have ended by then.
 
-use std::{
-    ops::Range,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,14 +11,14 @@ use docvault::{
 use futures_util::future::BoxFuture;
 
 use super::{
-    running::{Keeping, NOW, SECOND},
+    running::{Keeping, NOW, SECOND, shown},
     toolkit::*,
 };
-use crate::common::block_on;
+use crate::common::{around::*, block_on};
 
 /// A storage that shows what was deleted, and answers the next commit ten minutes after it has made it.
 struct Late {
-    shown: Keeping,
+    shown: Through<Keeping>,
     hands: Hands,
     /// What is done by somebody else before it answers.
     meanwhile: Mutex<Option<BoxFuture<'static, ()>>>,
@@ -34,7 +31,11 @@ impl std::fmt::Debug for Late {
 }
 
 #[async_trait]
-impl Storage for Late {
+impl Around for Late {
+    fn objects(&self) -> &dyn Storage {
+        &self.shown
+    }
+
     async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
         let made = self.shown.create(key, bytes).await;
         if key.as_str().starts_with("log/") && matches!(made, Ok(Creation::Created)) {
@@ -46,23 +47,6 @@ impl Storage for Late {
         }
         made
     }
-
-    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        self.shown.read(key, range).await
-    }
-
-    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        self.shown.delete(key).await
-    }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        after: Option<&ObjectKey>,
-        limit: usize,
-    ) -> Result<Vec<ObjectKey>, StorageError> {
-        self.shown.list(prefix, after, limit).await
-    }
 }
 
 /// An office, a closed case with a document, and another process, whose next commit is answered late.
@@ -70,7 +54,7 @@ struct Office {
     world: World,
     document: DocumentId,
     other: Session,
-    storage: Arc<Late>,
+    storage: Arc<Through<Late>>,
 }
 
 impl Office {
@@ -78,8 +62,8 @@ impl Office {
         let hands = Hands::at(NOW);
         let world = World::with(options().clock(hands.clone())).await;
         let document = world.store("x", vec![7; 9 << 20]).await.document;
-        let (shown, meanwhile) = (Keeping(world.storage.clone(), world.storage.snapshot()), Mutex::default());
-        let storage = Arc::new(Late { shown, hands: hands.clone(), meanwhile });
+        let (shown, meanwhile) = (shown(&world), Mutex::default());
+        let storage = Arc::new(Through(Late { shown, hands: hands.clone(), meanwhile }));
         let options = options().clock(hands);
         let other =
             Vault::open_with(storage.clone(), world.key(), &world.vault.pin(), options).await.unwrap();

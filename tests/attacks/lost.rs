@@ -1,9 +1,6 @@
 //! Commits that lost their race: signed like those that won, under the same names, and the storage has seen them.
 
-use std::{
-    ops::Range,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,7 +11,7 @@ use docvault::{
 use futures_util::future::BoxFuture;
 
 use super::toolkit::*;
-use crate::common::block_on;
+use crate::common::{around::*, block_on};
 
 /// The last commit of a process that is shown no other's.
 async fn lost(world: &World, deed: impl AsyncFnOnce(Session)) -> (ObjectKey, Bytes) {
@@ -88,7 +85,11 @@ impl std::fmt::Debug for Beaten {
 }
 
 #[async_trait]
-impl Storage for Beaten {
+impl Around for Beaten {
+    fn objects(&self) -> &dyn Storage {
+        &*self.objects
+    }
+
     async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
         let first = self.first.lock().unwrap().take_if(|_| key.as_str().starts_with("log/"));
         if let Some(first) = first {
@@ -96,23 +97,6 @@ impl Storage for Beaten {
             *self.lost.lock().unwrap() = Some((key.clone(), bytes.clone()));
         }
         self.objects.create(key, bytes).await
-    }
-
-    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        self.objects.read(key, range).await
-    }
-
-    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        self.objects.delete(key).await
-    }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        after: Option<&ObjectKey>,
-        limit: usize,
-    ) -> Result<Vec<ObjectKey>, StorageError> {
-        self.objects.list(prefix, after, limit).await
     }
 }
 
@@ -125,7 +109,7 @@ fn a_commit_that_lost_its_race_is_not_read_for_what_its_operation_became() {
         let (winner, case) = (world.desk.clone(), world.case);
         let first = Box::pin(async move { drop(winner.describe_case(case).await.unwrap()) });
         let (first, lost) = (Mutex::new(Some(first as _)), Mutex::default());
-        let beaten = Arc::new(Beaten { objects: world.storage.clone(), first, lost });
+        let beaten = Arc::new(Through(Beaten { objects: world.storage.clone(), first, lost }));
         let other = session(&world.open(beaten.clone()).await.unwrap());
         let late = other.create_case("late").await.unwrap();
         let rows = world.desk.cases(None).await.unwrap().cases;

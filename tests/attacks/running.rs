@@ -12,11 +12,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use docvault::{
     CaseId, Clock, Delivery, DocumentId, Error, ErrorKind, Session, Terms, Timestamp, Vault,
-    storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError},
+    storage::{MemoryStorage, ObjectKey, Storage, StorageError},
 };
 
 use super::toolkit::*;
-use crate::common::block_on;
+use crate::common::{around::*, block_on};
 
 pub(crate) const SECOND: u64 = 1000;
 pub(crate) const NOW: u64 = 100 * 24 * 3600 * SECOND;
@@ -88,7 +88,7 @@ fn a_reader_looks_for_an_erasure_by_time() {
         let world = World::with(options().clock(hands.clone())).await;
         let small = world.store("x", vec![7; 100]).await;
         let large = world.store("y", vec![7; 2 * PART + 1]).await;
-        let kept: Arc<dyn Storage> = Arc::new(Keeping(world.storage.clone(), world.storage.snapshot()));
+        let kept: Arc<dyn Storage> = Arc::new(shown(&world));
         let reading = options().clock(hands.clone());
         let reading = Vault::open_with(kept, world.key(), &world.vault.pin(), reading).await.unwrap();
         let reading = session(&reading);
@@ -108,12 +108,17 @@ fn a_reader_looks_for_an_erasure_by_time() {
 
 /// A storage that shows what was deleted.
 #[derive(Debug)]
-pub(crate) struct Keeping(pub(crate) Arc<MemoryStorage>, pub(crate) MemoryStorage);
+pub(crate) struct Keeping(Arc<MemoryStorage>, MemoryStorage);
+
+/// What there is now is shown for good.
+pub(crate) fn shown(world: &World) -> Through<Keeping> {
+    Through(Keeping(world.storage.clone(), world.storage.snapshot()))
+}
 
 #[async_trait]
-impl Storage for Keeping {
-    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-        self.0.create(key, bytes).await
+impl Around for Keeping {
+    fn objects(&self) -> &dyn Storage {
+        &*self.0
     }
 
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
@@ -122,25 +127,12 @@ impl Storage for Keeping {
             found => Ok(found),
         }
     }
-
-    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        self.0.delete(key).await
-    }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        after: Option<&ObjectKey>,
-        limit: usize,
-    ) -> Result<Vec<ObjectKey>, StorageError> {
-        self.0.list(prefix, after, limit).await
-    }
 }
 
 /// A storage that holds each part back once it is told so, while the clock goes on; and shows what was deleted.
 #[derive(Debug)]
 struct Holding {
-    shown: Keeping,
+    shown: Through<Keeping>,
     hands: Hands,
     until: AtomicU64,
     /// What it holds back, by the start of its name.
@@ -150,9 +142,9 @@ struct Holding {
 }
 
 #[async_trait]
-impl Storage for Holding {
-    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-        self.shown.create(key, bytes).await
+impl Around for Holding {
+    fn objects(&self) -> &dyn Storage {
+        &self.shown
     }
 
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
@@ -169,38 +161,25 @@ impl Storage for Holding {
         }
         self.shown.read(key, range).await
     }
-
-    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        self.shown.delete(key).await
-    }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        after: Option<&ObjectKey>,
-        limit: usize,
-    ) -> Result<Vec<ObjectKey>, StorageError> {
-        self.shown.list(prefix, after, limit).await
-    }
 }
 
 /// An office, a document of one part that is no head's, and another process over a storage that holds back.
-async fn holding() -> (World, Hands, Arc<Holding>, Session, DocumentId) {
+async fn holding() -> (World, Hands, Arc<Through<Holding>>, Session, DocumentId) {
     holding_back("part/").await
 }
 
-async fn holding_back(held: &str) -> (World, Hands, Arc<Holding>, Session, DocumentId) {
+async fn holding_back(held: &str) -> (World, Hands, Arc<Through<Holding>>, Session, DocumentId) {
     let hands = Hands::at(NOW);
     let world = World::with(options().clock(hands.clone())).await;
     let document = world.store("x", vec![7; PART]).await.document;
-    let shown = Keeping(world.storage.clone(), world.storage.snapshot());
-    let holding = Arc::new(Holding {
+    let shown = shown(&world);
+    let holding = Arc::new(Through(Holding {
         shown,
         hands: hands.clone(),
         until: AtomicU64::new(0),
         held: Mutex::new(held.to_owned()),
         erased: Mutex::default(),
-    });
+    }));
     let other = options().clock(hands.clone());
     let other = Vault::open_with(holding.clone(), world.key(), &world.vault.pin(), other).await.unwrap();
     (world, hands, holding, session(&other), document)

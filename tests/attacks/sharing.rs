@@ -7,11 +7,11 @@ use bytes::Bytes;
 use docvault::{
     DocumentId, ErrorKind, GrantId, Identity, NewDocument, Recipient, Sender, Terms, VersionId,
     chunked::CHUNK_LEN,
-    storage::{Creation, ObjectKey, Storage, StorageError, testing::EvilStorage},
+    storage::{ObjectKey, Storage, StorageError, testing::EvilStorage},
 };
 
 use super::{forgeries::*, toolkit::*};
-use crate::common::block_on;
+use crate::common::{around::*, block_on};
 
 /// Two parts: the first can be released before the second is read.
 const TWO_PARTS: usize = (8 << 20) + 300_000;
@@ -297,28 +297,15 @@ struct Unbounded {
 }
 
 #[async_trait]
-impl Storage for Unbounded {
-    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-        self.objects.create(key, bytes).await
+impl Around for Unbounded {
+    fn objects(&self) -> &dyn Storage {
+        &*self.objects
     }
 
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
         let answered =
             range.map(|range| range.start..if range.end == self.end { u64::MAX } else { range.end });
         self.objects.read(key, answered).await
-    }
-
-    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        self.objects.delete(key).await
-    }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        after: Option<&ObjectKey>,
-        limit: usize,
-    ) -> Result<Vec<ObjectKey>, StorageError> {
-        self.objects.list(prefix, after, limit).await
     }
 }
 
@@ -333,7 +320,7 @@ fn p16_an_outline_that_is_right_of_the_content_alone_is_refused() {
         let evil = world.evil();
         let parts = objects(&*evil, &format!("part/{}/{}/", world.case, stored.version)).await;
         let (name, sealed) = parts.last_key_value().unwrap();
-        let storage = Arc::new(Unbounded { objects: evil.clone(), end: sealed.len() as u64 });
+        let storage = Arc::new(Through(Unbounded { objects: evil.clone(), end: sealed.len() as u64 }));
         // The Padmé length of the second part's 300,000 bytes is 524,288: 19 chunks, and 13 of padding alone.
         let content = vec![1; 300_000];
         let (true_values, padded) = (chaining_values(1, &content), [&content[..], &[0; 224_288]].concat());

@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc, sync::Mutex};
 
+use crate::common::around::{Around, Through};
 use async_trait::async_trait;
 use bytes::Bytes;
 use docvault::{
@@ -180,8 +181,8 @@ struct GateState {
 }
 
 impl Gate {
-    pub fn new(inner: Arc<dyn Storage>) -> Arc<Self> {
-        Arc::new(Self { inner, state: Mutex::default() })
+    pub fn new(inner: Arc<dyn Storage>) -> Arc<Through<Self>> {
+        Arc::new(Through(Self { inner, state: Mutex::default() }))
     }
 
     /// From now on creates under `prefix` answer `Unknown` and are held.
@@ -210,7 +211,11 @@ impl Gate {
 }
 
 #[async_trait]
-impl Storage for Gate {
+impl Around for Gate {
+    fn objects(&self) -> &dyn Storage {
+        &*self.inner
+    }
+
     async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
         {
             let mut state = self.state.lock().unwrap();
@@ -222,22 +227,9 @@ impl Storage for Gate {
         self.inner.create(key, bytes).await
     }
 
-    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        self.inner.read(key, range).await
-    }
-
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
         self.state.lock().unwrap().deleted.push(key.clone());
         self.inner.delete(key).await
-    }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        after: Option<&ObjectKey>,
-        limit: usize,
-    ) -> Result<Vec<ObjectKey>, StorageError> {
-        self.inner.list(prefix, after, limit).await
     }
 }
 

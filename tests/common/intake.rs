@@ -9,11 +9,11 @@ use std::sync::{
 use bytes::Bytes;
 use core::time::Duration;
 use docvault::{
-    CaseId, Clock, Entropy, EntropyError, NewStatement, Secret, Session, SystemEntropy, Timestamp,
-    TrustPolicy, Vault,
+    CaseId, Clock, ContentDigest, Entropy, EntropyError, NewStatement, Secret, Session, SystemEntropy,
+    Timestamp, TrustPolicy, Vault,
     deposit::{
-        Carrier, CarrierError, CarrierKey, DepositReceipt, Depositor, File, Inbox, IncomingDeposit, Link,
-        OpenedRequest, Promise, Refusal, RequestTerms, SignedRequest, Slot, Verdict,
+        Carrier, CarrierError, CarrierKey, Claim, DepositReceipt, Depositor, File, Inbox, IncomingDeposit,
+        Link, OpenedRequest, Promise, Refusal, RequestTerms, SignedRequest, Slot, Verdict,
     },
     storage::{MemoryStorage, Storage},
 };
@@ -172,13 +172,23 @@ impl Intake {
         verdict: Verdict,
     ) -> DepositReceipt {
         let claim = deposit.claim(self.case, requirement, verdict, self.clock.now());
-        let digest = claim.content_digest();
+        self.put_on_record(deposit.promise(), &claim, Some(claim.content_digest())).await
+    }
+
+    /// Puts a claim on record, and that its content is this; makes the client's receipt.
+    pub async fn put_on_record(
+        &self,
+        promise: &Promise,
+        claim: &Claim,
+        content: Option<ContentDigest>,
+    ) -> DepositReceipt {
         let bytes = claim.to_bytes().unwrap();
-        let statement = NewStatement::on("deposit").claim(bytes.clone()).content(digest);
+        let statement = NewStatement::on("deposit").claim(bytes.clone());
+        let statement = content.into_iter().fold(statement, NewStatement::content);
         let made = self.desk.make_statement(self.case, statement).await.unwrap();
         let note = self.vault.audit().checkpoint().await.unwrap();
         let receipt = self.desk.receipt(made.seq, &note).await.unwrap();
-        DepositReceipt::new(bytes, deposit.promise().clone(), receipt).unwrap()
+        DepositReceipt::new(bytes, promise.clone(), receipt).unwrap()
     }
 }
 

@@ -52,6 +52,19 @@ impl Interrupted {
         });
     }
 
+    /// Has `deed` done before the object is read for the time of this number, from 1.
+    pub fn interrupt_read(&self, nth: usize, of: &ObjectKey, deed: impl FnOnce() + Send + 'static) {
+        let (mut reads, of, mut deed) = (0, of.clone(), Some(deed));
+        self.interrupt(move |call, name| {
+            reads += usize::from(call == Call::Read && name == of.as_str());
+            if reads < nth {
+                return false;
+            }
+            deed.take().into_iter().for_each(|deed| deed());
+            true
+        });
+    }
+
     /// Has `deed` asked before each call, until it says that it was done.
     pub fn interrupt(&self, deed: impl FnMut(Call, &str) -> bool + Send + 'static) {
         *self.due.lock().unwrap() = Some(Box::new(deed));

@@ -1,6 +1,8 @@
 //! What the behaviour tests share.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
+pub mod around;
+
 use std::sync::Arc;
 
 use docvault::{

@@ -1,11 +1,10 @@
 //! A destination that lists names without an end.
 
-use core::ops::Range;
-
 use async_trait::async_trait;
-use docvault::storage::{Creation, StorageError};
+use docvault::storage::StorageError;
 
 use super::*;
+use crate::common::around::{Around, Through};
 
 /// Lists tiles of the lowest level without an end, and none of those that it has.
 #[derive(Debug)]
@@ -15,17 +14,9 @@ struct Endless {
 }
 
 #[async_trait]
-impl Storage for Endless {
-    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-        self.objects.create(key, bytes).await
-    }
-
-    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        self.objects.read(key, range).await
-    }
-
-    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        self.objects.delete(key).await
+impl Around for Endless {
+    fn objects(&self) -> &dyn Storage {
+        &*self.objects
     }
 
     async fn list(
@@ -51,7 +42,7 @@ fn a_destination_that_lists_without_an_end_ends_no_copy() {
         let source = source().await;
         grow(&desk(&source.vault), source.case, 600).await;
         let objects = Arc::new(MemoryStorage::default());
-        let endless = Arc::new(Endless { objects: objects.clone(), pages: AtomicUsize::new(0) });
+        let endless = Arc::new(Through(Endless { objects: objects.clone(), pages: AtomicUsize::new(0) }));
         for _ in 0..2 {
             let report = source.vault.copy_to(endless.clone()).await.unwrap();
             assert_whole(Arc::new(objects.snapshot()), &source, &report).await;

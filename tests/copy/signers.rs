@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    interrupted::{Call, Interrupted},
+    interrupted::Interrupted,
     writer::{
         chest::Chest,
         commit::leaf_hash,
@@ -33,7 +33,7 @@ fn what_the_storage_signs_itself_is_not_copied() {
         for once in [false, true] {
             let source = source().await;
             let forger = Chest::beginning(*source.vault.id().as_bytes(), None);
-            let first: ObjectKey = format!("log/{}-{}", "f".repeat(16), "0".repeat(32)).parse().unwrap();
+            let first: ObjectKey = Chest::first_commit().parse().unwrap();
             let evil = Arc::new(EvilStorage::new(&source.storage));
             let between = Arc::new(Interrupted::new(evil.clone()));
             let vault = open(between.clone(), &source.folder, &source.vault.pin()).await.unwrap();
@@ -45,15 +45,10 @@ fn what_the_storage_signs_itself_is_not_copied() {
                 resigned = Some(commit).filter(|_| name == first).or(resigned);
             }
             evil.substitute(&first, forger.objects[first.as_str()].clone().unwrap().into());
-            let (mut reads, again, shown) = (0, first.clone(), resigned.unwrap());
-            between.interrupt(move |call, name| {
-                reads += u32::from(call == Call::Read && name == again.as_str());
-                let now = once && reads == 2;
-                if now {
-                    evil.substitute(&again, shown.clone());
-                }
-                now
-            });
+            let (again, shown) = (first.clone(), resigned.unwrap());
+            if once {
+                between.interrupt_read(2, &first, move || evil.substitute(&again, shown));
+            }
             let copy = Arc::new(MemoryStorage::default());
             let refused = vault.copy_to(copy.clone()).await.unwrap_err();
             assert_eq!(refused.kind(), ErrorKind::Corrupt, "{once}: {refused}");

@@ -1,6 +1,5 @@
 //! What a carrier reads and lists for whoever asks, and for the office that clears up: it ends.
 
-use core::ops::Range;
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -10,10 +9,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use docvault::{
     deposit::*,
-    storage::{Creation, MemoryStorage, ObjectKey, Storage, StorageError, testing::CountingStorage},
+    storage::{MemoryStorage, ObjectKey, Storage, StorageError, testing::CountingStorage},
 };
 
-use crate::{common::block_on, intake::*};
+use crate::{
+    common::{around::*, block_on},
+    intake::*,
+};
 
 /// What a storage does with listings and deletions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,19 +36,15 @@ struct Wayward {
 }
 
 impl Wayward {
-    fn new(inner: &Arc<MemoryStorage>, way: Way) -> Arc<Self> {
-        Arc::new(Self { inner: inner.clone(), way, lists: AtomicUsize::new(0) })
+    fn new(inner: &Arc<MemoryStorage>, way: Way) -> Arc<Through<Self>> {
+        Arc::new(Through(Self { inner: inner.clone(), way, lists: AtomicUsize::new(0) }))
     }
 }
 
 #[async_trait]
-impl Storage for Wayward {
-    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-        self.inner.create(key, bytes).await
-    }
-
-    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        self.inner.read(key, range).await
+impl Around for Wayward {
+    fn objects(&self) -> &dyn Storage {
+        &*self.inner
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use docvault::{
-    ContentDigest, ErrorKind, NewStatement, SystemEntropy, Vault, VaultOptions,
+    ContentDigest, ErrorKind, SystemEntropy, Vault, VaultOptions,
     deposit::*,
     keys::LocalKey,
     storage::{MemoryStorage, ObjectKey, Storage, testing::EvilStorage},
@@ -16,34 +16,38 @@ use crate::{
     interrupted::{Call, Interrupted},
 };
 
-/// A deposit that was promised, of `seed`'s content.
-async fn promised(office: &Intake, signed: &SignedRequest, seed: u64) -> Promise {
-    let contents = [content(seed, 40)];
+/// A deposit that was promised.
+async fn promised(office: &Intake, signed: &SignedRequest) -> Promise {
+    let contents = [content(1, 40)];
     let mut client = begin(&office.open(signed), &contents);
     deposit(&office.carrier(), &mut client, &contents).await.unwrap()
+}
+
+/// An office with a request, and a deposit for it that was promised.
+async fn begun() -> (Intake, SignedRequest, Promise) {
+    let office = Intake::new().await;
+    let signed = office.request().await;
+    let promise = promised(&office, &signed).await;
+    (office, signed, promise)
+}
+
+/// What a carrier calls a deposit's manifest.
+fn manifest(signed: &SignedRequest, deposit: DepositId) -> ObjectKey {
+    format!("deposit/{}/{deposit}/manifest", signed.descriptor.request()).parse().unwrap()
 }
 
 /// What an office's record says beside the claim is held against it: an auditor would find another document's digest there.
 #[test]
 fn a_record_of_other_content_is_no_receipt_for_a_claim() {
     block_on(async {
-        let office = Intake::new().await;
-        let signed = office.request().await;
-        let promise = promised(&office, &signed, 1).await;
+        let (office, signed, promise) = begun().await;
         let incoming = office.inbox(&signed).await.deposit(&promise).await.unwrap();
         let claim = incoming.claim(office.case, "official-id", Verdict::Accepted, office.vault.now());
-        let (bytes, own) = (claim.to_bytes().unwrap(), claim.content_digest());
-        let states = |content: Option<ContentDigest>| {
-            let statement = NewStatement::on("deposit").claim(bytes.clone());
-            content.into_iter().fold(statement, NewStatement::content)
-        };
+        let own = claim.content_digest();
         let other = Some(ContentDigest::of(b"another"));
         let refused = Some(DepositReceiptError::Claim);
         for (content, expected) in [(Some(own), None), (None, None), (other, refused)] {
-            let made = office.desk.make_statement(office.case, states(content)).await.unwrap();
-            let note = office.vault.audit().checkpoint().await.unwrap();
-            let receipt = office.desk.receipt(made.seq, &note).await.unwrap();
-            let receipt = DepositReceipt::new(bytes.clone(), promise.clone(), receipt).unwrap();
+            let receipt = office.put_on_record(&promise, &claim, content).await;
             assert_eq!(receipt.verify(&office.policy, &signed.descriptor).err(), expected, "{content:?}");
         }
     });
@@ -53,9 +57,7 @@ fn a_record_of_other_content_is_no_receipt_for_a_claim() {
 #[test]
 fn a_client_takes_no_receipt_of_another_case() {
     block_on(async {
-        let office = Intake::new().await;
-        let signed = office.request().await;
-        let promise = promised(&office, &signed, 1).await;
+        let (office, signed, promise) = begun().await;
         let incoming = office.inbox(&signed).await.deposit(&promise).await.unwrap();
         let mut other = office;
         other.case = other.desk.create_case("another").await.unwrap();
@@ -70,17 +72,13 @@ fn a_client_takes_no_receipt_of_another_case() {
 #[test]
 fn a_promise_opens_no_manifest_of_another_deposit() {
     block_on(async {
-        let office = Intake::new().await;
-        let signed = office.request().await;
-        let honest = promised(&office, &signed, 1).await;
-        let name = |deposit: DepositId| -> ObjectKey {
-            format!("deposit/{}/{deposit}/manifest", signed.descriptor.request()).parse().unwrap()
-        };
-        let manifest = office.kept.read(&name(honest.deposit()), None).await.unwrap().unwrap();
-        let second = forge::promise(&signed.descriptor, &CARRIER_SEED, &deposit_id(0, 9), &manifest);
+        let (office, signed, honest) = begun().await;
+        let kept = manifest(&signed, honest.deposit());
+        let kept = office.kept.read(&kept, None).await.unwrap().unwrap();
+        let second = forge::promise(&signed.descriptor, &CARRIER_SEED, &deposit_id(0, 9), &kept);
         let second = Promise::verify(&second, &signed.descriptor).unwrap();
         let evil = Arc::new(EvilStorage::new(&office.kept));
-        evil.show(&name(second.deposit()), manifest);
+        evil.show(&manifest(&signed, second.deposit()), kept);
         let inbox = office.inbox_on(evil, &signed).await;
         assert!(inbox.deposit(&honest).await.is_ok());
         assert_eq!(inbox.deposit(&second).await.unwrap_err().kind(), ErrorKind::Corrupt);
@@ -92,13 +90,10 @@ fn a_promise_opens_no_manifest_of_another_deposit() {
 #[test]
 fn a_promise_opens_no_other_manifest_of_its_deposit() {
     block_on(async {
-        let office = Intake::new().await;
-        let signed = office.request().await;
-        let promise = promised(&office, &signed, 1).await;
-        let name = format!("deposit/{}/{}/manifest", signed.descriptor.request(), promise.deposit());
+        let (office, signed, promise) = begun().await;
         let other = Holder::of(&signed).manifest(promise.deposit().as_bytes(), &[vec![[1; 32]]]);
         let evil = Arc::new(EvilStorage::new(&office.kept));
-        evil.substitute(&name.parse().unwrap(), other);
+        evil.substitute(&manifest(&signed, promise.deposit()), other);
         let refused = office.inbox_on(evil, &signed).await.deposit(&promise).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Corrupt);
     });
@@ -141,11 +136,10 @@ fn a_promise_by_another_request_of_its_number_opens_nothing() {
     block_on(async {
         let (office, [first, second]) = twins().await;
         office.carrier().publish(first.descriptor.to_bytes()).await.unwrap();
-        let honest = promised(&office, &first, 1).await;
-        let kept = objects(&*office.kept).await;
-        let (_, manifest) = kept.into_iter().find(|(name, _)| name.ends_with("/manifest")).unwrap();
+        let honest = promised(&office, &first).await;
         let id = honest.deposit();
-        let other = forge::promise(&second.descriptor, &CARRIER_SEED, id.as_bytes(), &manifest);
+        let kept = office.kept.read(&manifest(&first, id), None).await.unwrap().unwrap();
+        let other = forge::promise(&second.descriptor, &CARRIER_SEED, id.as_bytes(), &kept);
         let other = Promise::verify(&other, &second.descriptor).unwrap();
         let inbox = office.inbox(&first).await;
         assert!(inbox.deposit(&honest).await.is_ok());
@@ -224,9 +218,7 @@ async fn put_answers(office: &Intake, of: &Promise, count: u16) {
 #[test]
 fn what_a_carrier_puts_among_the_answers_is_none() {
     block_on(async {
-        let office = Intake::new().await;
-        let signed = office.request().await;
-        let promise = promised(&office, &signed, 1).await;
+        let (office, signed, promise) = begun().await;
         let inbox = office.inbox(&signed).await;
         let incoming = inbox.deposit(&promise).await.unwrap();
         put_answers(&office, &promise, 3).await;
@@ -241,9 +233,7 @@ fn what_a_carrier_puts_among_the_answers_is_none() {
 #[test]
 fn a_carrier_that_fills_the_places_of_answers_keeps_answers_away_and_no_more() {
     block_on(async {
-        let office = Intake::new().await;
-        let signed = office.request().await;
-        let promise = promised(&office, &signed, 1).await;
+        let (office, signed, promise) = begun().await;
         let inbox = office.inbox(&signed).await;
         let incoming = inbox.deposit(&promise).await.unwrap();
         put_answers(&office, &promise, 256).await;

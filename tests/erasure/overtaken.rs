@@ -8,6 +8,7 @@ use bytes::Bytes;
 use docvault::storage::{Creation, StorageError};
 
 use super::*;
+use crate::common::around::{Around, Through};
 
 /// Lets something happen just before a call that names an object of some prefix.
 #[derive(Debug, Default)]
@@ -45,7 +46,11 @@ impl Interrupted {
 }
 
 #[async_trait]
-impl Storage for Interrupted {
+impl Around for Interrupted {
+    fn objects(&self) -> &dyn Storage {
+        &self.objects
+    }
+
     async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
         self.reach(key, true).await;
         self.objects.create(key, bytes).await
@@ -55,24 +60,11 @@ impl Storage for Interrupted {
         self.reach(key, false).await;
         self.objects.read(key, range).await
     }
-
-    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        self.objects.delete(key).await
-    }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        after: Option<&ObjectKey>,
-        limit: usize,
-    ) -> Result<Vec<ObjectKey>, StorageError> {
-        self.objects.list(prefix, after, limit).await
-    }
 }
 
 /// A vault whose storage can be interrupted, a second process beside it, and what there is in a case.
 struct TwoProcesses {
-    storage: Arc<Interrupted>,
+    storage: Arc<Through<Interrupted>>,
     desk: Session,
     eraser: Session,
     case: CaseId,
@@ -93,7 +85,7 @@ impl TwoProcesses {
 }
 
 async fn two_processes(open: bool) -> TwoProcesses {
-    let storage = Arc::new(Interrupted::default());
+    let storage = Arc::new(Through::<Interrupted>::default());
     let folder = tempfile::tempdir().unwrap();
     let key = LocalKey::create(folder.path().join("key")).unwrap();
     let options = || VaultOptions::default().sleeper(NoSleep::default());

@@ -1,16 +1,15 @@
 //! An erasure whose objects cannot be deleted: it stands, and is told of as what the storage refused.
 
-use core::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use docvault::{
     Pin, PinStore,
-    storage::{Creation, StorageError, StorageErrorKind},
+    storage::{StorageError, StorageErrorKind},
 };
 
 use super::*;
+use crate::common::around::{Around, Through};
 
 /// Deletes nothing, and keeps no pin, while it is told to refuse.
 #[derive(Debug, Default)]
@@ -28,32 +27,19 @@ fn unless(refused: &AtomicBool) -> Result<(), StorageError> {
 }
 
 #[async_trait]
-impl Storage for Refusing {
-    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-        self.objects.create(key, bytes).await
-    }
-
-    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        self.objects.read(key, range).await
+impl Around for Refusing {
+    fn objects(&self) -> &dyn Storage {
+        &self.objects
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
         unless(&self.deletions)?;
         self.objects.delete(key).await
     }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        after: Option<&ObjectKey>,
-        limit: usize,
-    ) -> Result<Vec<ObjectKey>, StorageError> {
-        self.objects.list(prefix, after, limit).await
-    }
 }
 
 #[derive(Debug)]
-struct Pins(Arc<Refusing>);
+struct Pins(Arc<Through<Refusing>>);
 
 #[async_trait]
 impl PinStore for Pins {
@@ -70,7 +56,7 @@ impl PinStore for Pins {
 fn an_erasure_whose_objects_stay_stands_and_says_that_the_storage_failed() {
     block_on(async {
         for unsaved in [false, true] {
-            let (place, folder) = (Arc::new(Refusing::default()), tempfile::tempdir().unwrap());
+            let (place, folder) = (Arc::new(Through::<Refusing>::default()), tempfile::tempdir().unwrap());
             let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
             let options = VaultOptions::default().pin_store(Pins(place.clone()));
             let vault = Vault::create_with(place.clone(), key, options).await.unwrap();

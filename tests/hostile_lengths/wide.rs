@@ -3,13 +3,11 @@
 use core::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use docvault::{
-    ErrorKind, LogReader, Pin,
-    storage::{Creation, StorageError},
-};
+use docvault::{ErrorKind, LogReader, Pin, storage::StorageError};
 use futures_lite::future::yield_now;
 
 use super::*;
+use crate::common::around::{Around, Through};
 
 /// Shows each page of rows as long as an object of a vault can be, once it is told to; but the first that is asked for,
 /// which is read alone.
@@ -21,9 +19,9 @@ struct Long {
 }
 
 #[async_trait]
-impl Storage for Long {
-    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-        self.objects.create(key, bytes).await
+impl Around for Long {
+    fn objects(&self) -> &dyn Storage {
+        &self.objects
     }
 
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
@@ -37,30 +35,17 @@ impl Storage for Long {
         yield_now().await;
         Ok(Some(long.into()))
     }
-
-    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        self.objects.delete(key).await
-    }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        after: Option<&ObjectKey>,
-        limit: usize,
-    ) -> Result<Vec<ObjectKey>, StorageError> {
-        self.objects.list(prefix, after, limit).await
-    }
 }
 
 pub(super) struct Table {
-    place: Arc<Long>,
+    place: Arc<Through<Long>>,
     pin: Pin,
 }
 
 impl Table {
     /// One of 4,096 records, most of which have two rows of their own.
     pub(super) async fn new() -> Self {
-        let (place, folder) = (Arc::new(Long::default()), tempfile::tempdir().unwrap());
+        let (place, folder) = (Arc::new(Through::<Long>::default()), tempfile::tempdir().unwrap());
         let key = LocalKey::create(folder.path().join("key")).unwrap();
         let vault = Vault::create(place.clone(), key).await.unwrap();
         let desk = vault.session("a").purpose("p").begin().unwrap();

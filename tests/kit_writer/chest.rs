@@ -181,6 +181,11 @@ impl Chest {
         Record { flags: 1, object: self.vault, effect: keyring, body, ..self.record(1) }
     }
 
+    /// What every log's first commit is called (§2).
+    pub fn first_commit() -> String {
+        format!("log/{:016x}-{}", u64::MAX, hex(&[0; 16]))
+    }
+
     /// The first commit of a log of a vault of that id, under keys of one's own, and under another root than its record's if
     /// one is given.
     pub fn beginning(vault: Id, root: Option<Key>) -> Self {

@@ -80,7 +80,7 @@ fn a_keyring_that_is_replaced_whenever_it_is_read_is_not_corrupt() {
 fn a_keyring_that_was_not_to_be_and_stays_is_told_of() {
     block_on(async {
         let (storage, desk, slot, folder) = with_a_spare().await;
-        let keeping = Keeping { objects: storage.clone(), ..Keeping::default() };
+        let keeping = Through(Keeping { objects: storage.clone(), ..Keeping::default() });
         let place = Arc::new(Interrupted::new(Arc::new(keeping)));
         let behind = another(place.clone(), &desk, &folder).await;
         let remover = desk.clone();

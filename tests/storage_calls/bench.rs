@@ -2,26 +2,27 @@
 
 use core::{
     fmt,
-    ops::Range,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use docvault::{
     CaseId, DocumentId, NewDocument, Pin, Session, Vault, VaultOptions,
     keys::LocalKey,
     storage::{
-        Creation, MemoryStorage, ObjectKey, Storage, StorageError,
+        MemoryStorage, ObjectKey, Storage, StorageError,
         testing::{CountingStorage, Counts, DelayedStorage, VirtualTime},
     },
 };
 use futures_util::future::join_all;
 use tempfile::TempDir;
 
-use crate::intake::Seeded;
+use crate::{
+    common::around::{Around, Through},
+    intake::Seeded,
+};
 
 /// What an operation cost: calls, and how many of them were made one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +55,7 @@ pub(crate) type Rows = Vec<(&'static str, Cost)>;
 pub(crate) struct Bench {
     pub(crate) memory: Arc<MemoryStorage>,
     pub(crate) counting: Arc<CountingStorage>,
-    pub(crate) storage: Arc<Alone>,
+    pub(crate) storage: Arc<Through<Alone>>,
     pub(crate) time: VirtualTime,
     pub(crate) key: Arc<LocalKey>,
     pub(crate) rows: Rows,
@@ -68,17 +69,9 @@ pub(crate) struct Bench {
 pub(crate) struct Alone(DelayedStorage);
 
 #[async_trait]
-impl Storage for Alone {
-    async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-        self.0.create(key, bytes).await
-    }
-
-    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        self.0.read(key, range).await
-    }
-
-    async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        self.0.delete(key).await
+impl Around for Alone {
+    fn objects(&self) -> &dyn Storage {
+        &self.0
     }
 
     async fn list(
@@ -105,7 +98,7 @@ impl Bench {
         let memory = Arc::new(MemoryStorage::default());
         let counting = Arc::new(CountingStorage::new(memory.clone()));
         let time = VirtualTime::default();
-        let storage = Arc::new(Alone(DelayedStorage::new(counting.clone(), time.clone(), |_| UNIT)));
+        let storage = Arc::new(Through(Alone(DelayedStorage::new(counting.clone(), time.clone(), |_| UNIT))));
         let folder = tempfile::tempdir().unwrap();
         let key = Arc::new(LocalKey::create(folder.path().join("key")).unwrap());
         Self { memory, counting, storage, time, key, rows: Vec::new(), folder, seeds: AtomicU64::new(0) }
