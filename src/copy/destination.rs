@@ -68,7 +68,7 @@ impl Destination<'_> {
             newest.push(self.commit(&name).await?);
         }
         // Or an index is looked for that a newer one has superseded.
-        self.not_beyond(state).await?;
+        ends_before(newest.first().map(Commit::first), state)?;
         let first = LogKey::first(self.vault.ledger().record(state, 0, stated_key).await?);
         let follows = |at: usize| match (newest.get(at), newest.get(at + 1)) {
             (None, _) => true,
@@ -218,12 +218,7 @@ impl Destination<'_> {
     /// Superseded if another copy, of a newer state, has begun to land: what it deleted may not be put back.
     pub(super) async fn not_beyond(&self, state: &State) -> Result<()> {
         let newest = self.storage.list(layout::LOG, None, 1).await?;
-        match newest.first().and_then(layout::first_of_commit) {
-            Some(first) if first >= state.head.size => {
-                Err(Error::new(ErrorKind::Superseded, "the destination is ahead of what is copied"))
-            }
-            _ => Ok(()),
-        }
+        ends_before(newest.first().and_then(layout::first_of_commit), state)
     }
 
     /// The keyring that `state` names; corrupt if the vault has another one, for it was changed since.
@@ -287,6 +282,16 @@ impl Visitor for Fill<'_> {
         self.write().await?;
         self.held = Some(commit.clone());
         Ok(())
+    }
+}
+
+/// Superseded if the newest commit, which begins there, is behind the head of `state`.
+fn ends_before(newest: Option<u64>, state: &State) -> Result<()> {
+    match newest {
+        Some(first) if first >= state.head.size => {
+            Err(Error::new(ErrorKind::Superseded, "the destination is ahead of what is copied"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
         checkpoint::Checkpoint,
         commit::Commit,
         kept::TimeToken,
-        tiling::{Piece, Tiling},
+        tiling::{Piece, Place, Tiling},
     },
     text::json_string as string,
     verification::{self, walk_all},
@@ -36,13 +36,13 @@ pub(crate) async fn tiles(pages: &Pages, state: &State, note: &str, folder: &Pat
     let mut export = Export { folder, size: checkpoint.size(), tiling, replaced: Vec::new() };
     let written = export.write_all(pages, state, checkpoint.root()).await;
     let Export { folder, replaced, .. } = export;
+    let beside = folder.clone();
+    let mut paths = replaced.into_iter().map(move |place| beside.join(place.path()));
     if written.is_err() {
-        blocking::unblock(move || discard(&replaced)).await;
+        blocking::unblock(move || paths.for_each(discard)).await;
         return written.map(|()| checkpoint);
     }
-    blocking::unblock(move || replaced.iter().try_for_each(|path| put_in_place(path)))
-        .await
-        .map_err(unwritten)?;
+    blocking::unblock(move || paths.try_for_each(put_in_place)).await.map_err(unwritten)?;
     write(folder.join("checkpoint"), note.as_bytes().to_vec().into()).await?;
     Ok(checkpoint)
 }
@@ -67,8 +67,8 @@ struct Export {
     folder: PathBuf,
     size: u64,
     tiling: Tiling,
-    /// Files that have a new content beside them.
-    replaced: Vec<PathBuf>,
+    /// Whose files have a new content beside them.
+    replaced: Vec<Place>,
 }
 
 #[async_trait]
@@ -95,7 +95,7 @@ impl Export {
     async fn write(&mut self, pieces: Vec<Piece>) -> Result<()> {
         for Piece { place, bytes } in pieces {
             let path = self.folder.join(place.path());
-            self.replaced.push(path.clone());
+            self.replaced.push(place);
             if !blocking::unblock(move || write_beside(&path, &bytes)).await.map_err(unwritten)? {
                 self.replaced.pop();
             }
@@ -106,7 +106,7 @@ impl Export {
 
 /// Gives a file this content, whole or not at all.
 async fn write(path: PathBuf, bytes: Bytes) -> Result<()> {
-    let written = move || if write_beside(&path, &bytes)? { put_in_place(&path) } else { Ok(()) };
+    let written = move || if write_beside(&path, &bytes)? { put_in_place(path) } else { Ok(()) };
     blocking::unblock(written).await.map_err(unwritten)
 }
 
@@ -119,13 +119,13 @@ fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     fs::write(beside(path), bytes).map(|()| true)
 }
 
-fn put_in_place(path: &Path) -> io::Result<()> {
-    fs::rename(beside(path), path)
+fn put_in_place(path: PathBuf) -> io::Result<()> {
+    fs::rename(beside(&path), path)
 }
 
 /// What cannot be deleted is not served, for no tile has its name.
-fn discard(replaced: &[PathBuf]) {
-    replaced.iter().for_each(|path| drop(fs::remove_file(beside(path))));
+fn discard(path: PathBuf) {
+    drop(fs::remove_file(beside(&path)));
 }
 
 fn beside(path: &Path) -> PathBuf {

@@ -391,17 +391,9 @@ mod tests {
         block_on(async {
             // Met by its name at once, and in a listing.
             for honest in [0, NEAR] {
-                let folder = tempfile::tempdir().expect("a folder");
-                let (path, place) = (folder.path().join("key"), Arc::new(MemoryStorage::default()));
-                let key = LocalKey::create(&path).expect("a key");
-                let writer = Vault::create(place.clone(), key).await.expect("a vault");
-                let desk = writer.session("a").purpose("p").begin().expect("a session");
-                let case = desk.create_case("c").await.expect("a case");
-                let key = LocalKey::load(&path).expect("the key");
-                let other = Vault::open(place.clone(), key, &writer.pin()).await.expect("it opens");
-                for _ in 0..honest {
-                    desk.describe_case(case).await.expect("a record");
-                }
+                let both = two(|place| place).await;
+                both.records(honest).await;
+                let Two { place, writer, other, .. } = both;
                 let state = writer.ledger().state();
                 let forged = beside(&writer, &state).await;
                 assert_eq!(forged.key, layout::commit(state.head.size, &state.head.hash));

@@ -85,35 +85,21 @@ const AT_ONCE: usize = 32;
 
 #[cfg(test)]
 mod tests {
-    use core::ops::Range;
-
     use async_trait::async_trait;
     use bytes::Bytes;
     use futures_lite::future::block_on;
 
     use super::*;
-    use crate::storage::{Creation, MemoryStorage};
+    use crate::storage::{MemoryStorage, around::Around};
 
     /// Lists on behind the end of the prefix.
     #[derive(Debug, Default)]
     struct Overrunning(MemoryStorage);
 
     #[async_trait]
-    impl Storage for Overrunning {
-        async fn create(&self, key: &ObjectKey, bytes: Bytes) -> Result<Creation, StorageError> {
-            self.0.create(key, bytes).await
-        }
-
-        async fn read(
-            &self,
-            key: &ObjectKey,
-            range: Option<Range<u64>>,
-        ) -> Result<Option<Bytes>, StorageError> {
-            self.0.read(key, range).await
-        }
-
-        async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-            self.0.delete(key).await
+    impl Around for Overrunning {
+        fn objects(&self) -> &dyn Storage {
+            &self.0
         }
 
         async fn list(
@@ -134,7 +120,7 @@ mod tests {
             let wanted: Vec<ObjectKey> = (0..LISTED - 1).map(|n| key(format!("a/{n:04}"))).collect();
             let beyond = (0..LISTED).map(|n| key(format!("b/{n:04}")));
             for key in wanted.iter().cloned().chain(beyond) {
-                storage.create(&key, Bytes::new()).await.expect("created");
+                storage.0.create(&key, Bytes::new()).await.expect("created");
             }
             let mut listing = Listing::new(&storage, "a/");
             assert_eq!(listing.next().await.expect("listed"), Some(wanted));

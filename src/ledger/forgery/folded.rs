@@ -1,20 +1,9 @@
 //! Logs whose start is folded: of what it covers, the tree is what the manifest says.
 
-use core::{
-    ops::Range,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
-use async_trait::async_trait;
-
-use super::*;
-use crate::{
-    env::NoSleep,
-    ledger::fold::fold,
-    log::manifest::FOLD,
-    pin::Pin,
-    storage::{StorageError, around::Around, layout},
-};
+use super::{lying::Lying, *};
+use crate::{env::NoSleep, ledger::fold::fold, log::manifest::FOLD, pin::Pin, storage::layout};
 
 /// The log as its fold takes it, with another record in the tree where `altered` is.
 pub(super) fn told(log: &Forger, altered: Option<u64>) -> State {
@@ -123,28 +112,15 @@ fn a_log_that_lost_its_tiles_opens_by_every_commit_and_a_false_tree_of_it_does_n
     }
 }
 
-/// A storage that shows another commit under a name to whoever looks first, and no tiles.
-#[derive(Debug)]
-struct TwoFaced {
-    objects: Arc<MemoryStorage>,
-    name: ObjectKey,
-    first: Bytes,
-    looks: AtomicUsize,
-}
-
-#[async_trait]
-impl Around for TwoFaced {
-    fn objects(&self) -> &dyn Storage {
-        &*self.objects
-    }
-
-    async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        if *key == self.name && self.looks.fetch_add(1, Ordering::Relaxed) == 0 {
-            return Ok(Some(self.first.clone()));
+/// Shows another object under a name at the first look, or never if there were looks before; and no tile.
+fn two_faced(objects: Arc<MemoryStorage>, name: ObjectKey, first: Bytes, looks: usize) -> Lying {
+    let looks = AtomicUsize::new(looks);
+    Lying::about(objects).reading(move |_, key| {
+        if *key == name && looks.fetch_add(1, Ordering::Relaxed) == 0 {
+            return Some(Ok(Some(first.clone())));
         }
-        let is_tile = key.as_str().starts_with(layout::TILES);
-        if is_tile { Ok(None) } else { self.objects.read(key, range).await }
-    }
+        key.as_str().starts_with(layout::TILES).then_some(Ok(None))
+    })
 }
 
 /// Whoever runs the storage has no key of the log, but one of their own that their own first record states.
@@ -161,8 +137,8 @@ fn a_first_record_that_is_shown_once_makes_nobody_a_signer() {
         let found = block_on(async {
             let (objects, _) = stored(&log, None, None, &key(signer)).await;
             // An honest first commit is shown at once.
-            let looks = AtomicUsize::new(usize::from(refused.is_none()));
-            let shown = TwoFaced { objects, name: name.clone(), first: theirs.clone(), looks };
+            let looks = usize::from(refused.is_none());
+            let shown = two_faced(objects, name.clone(), theirs.clone(), looks);
             load(&early, &Pages::new(Arc::new(shown))).await
         });
         let found = found.map(|state| state.expect("a log").head.size);
@@ -185,8 +161,8 @@ fn a_first_record_that_is_shown_once_leads_to_no_other_key_at_the_pin() {
         let (name, theirs) = Forger::begun_with(9, genesis(9, VAULT)).objects.remove(0);
         let found = block_on(async {
             let (objects, _) = stored(&log, None, None, &key(signer)).await;
-            let looks = AtomicUsize::new(usize::from(refused.is_none()));
-            load(&early, &Pages::new(Arc::new(TwoFaced { objects, name, first: theirs, looks }))).await
+            let looks = usize::from(refused.is_none());
+            load(&early, &Pages::new(Arc::new(two_faced(objects, name, theirs, looks)))).await
         });
         let found = found.map(|state| state.expect("a log").head.size);
         assert_eq!(found.map_err(|error| error.kind()).err(), refused, "signed by {signer}");
@@ -205,7 +181,7 @@ fn a_last_commit_that_is_shown_with_two_roots_opens_with_neither() {
             let (objects, again) = stored(&log, altered, None, &key(2)).await;
             assert_eq!(again, name);
             let first = told.read(&name, None).await.expect("memory").expect("sealed");
-            let shown = TwoFaced { objects, name, first, looks: AtomicUsize::new(0) };
+            let shown = two_faced(objects, name, first, 0);
             load(&early, &Pages::new(Arc::new(shown))).await
         });
         let found = found.map(|state| state.expect("a log").head.size);

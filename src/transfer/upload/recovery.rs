@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use super::{PART_USIZE, Upload};
 use crate::{
     crypto::{chunked::Rope, digest::PartDigest},
-    document::PART_LEN,
+    document::{PART_LEN, Page},
     error::{Error, ErrorKind, Result},
     observe,
     secret::SecretBytes,
@@ -34,11 +34,9 @@ impl Upload {
     /// Sees that the finished pages are there, or the version would be acknowledged without them: since they were stored the
     /// vault may have moved, or been brought back, and no copy has parts that no record names.
     async fn find_finished(&self) -> Result<()> {
-        let mut parts: Vec<(u32, u32)> = Vec::new();
-        for (number, page) in (0..).zip(&self.pages) {
-            parts.extend((0..page.parts()).map(|part| (number, part)));
-        }
-        let found = parts.into_iter().map(|(number, part)| self.has_part(number, part));
+        let counts: Vec<u32> = self.pages.iter().map(Page::parts).collect();
+        let parts = (0..).zip(counts).flat_map(|(number, count)| (0..count).map(move |part| (number, part)));
+        let found = parts.map(|(number, part)| self.has_part(number, part));
         match stream::iter(found).buffered(PROBED).try_all(ready).await {
             Ok(true) => Ok(()),
             Ok(false) => {
